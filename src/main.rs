@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Err(asked) => return terminal::usage(&asked).into(),
     };
     allow_many_connections();
-    match carry_out(asked) {
+    match execute(asked) {
         Ok(code) => code,
         Err(error) => terminal::failure(&error).into(),
     }
@@ -66,7 +66,7 @@ fn allow_many_connections() {
 
 /// Executes a command. Runs take place in a sandbox: there, this program is started again, and its exit code is passed
 /// on.
-fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
+fn execute(command: Command) -> anyhow::Result<ExitCode> {
     let status = match command {
         Command::Demo(args) => match nemesis::enter()? {
             Entry::Inside(sandbox) => args.execute(&Host::new(sandbox)),

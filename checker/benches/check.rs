@@ -416,7 +416,7 @@ fn measure_transactions(c: &mut Criterion) {
 }
 
 /// What a violation carries beside its verdict: the weaker models that hold, and how old the reads were.
-fn measure_instead(c: &mut Criterion, load: Load) {
+fn measure_weaker_models(c: &mut Criterion, load: Load) {
     let history = simulate(Load { stale: true, ..load });
     let options = Options::new(Model::Register);
     let mut group = c.benchmark_group("one stale read, 1000000 operations, 20 clients");
@@ -465,7 +465,7 @@ fn benches(c: &mut Criterion) {
     for threads in [1, 2] {
         measure(c, "zones, 100 keys", Load { keys: 100, ..load }, false, threads);
     }
-    measure_instead(c, load);
+    measure_weaker_models(c, load);
     measure(c, "search, unique values", Load { operations: 100_000, clients: 10, ..load }, true, 1);
     let load = Load { operations: 10_000, clients: 10, domain: 5, cas: true, busy: 2, ..load };
     measure(c, "search, values 0 to 4", load, true, 1);

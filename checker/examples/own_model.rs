@@ -33,7 +33,7 @@ impl Specification for Dispenser {
         if call.function == "take" { Ok(()) } else { Err(call.unknown_function()) }
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }

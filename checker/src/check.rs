@@ -9,20 +9,20 @@ use std::{
     },
 };
 
-use histories::{History, ValueId};
+use histories::History;
 
 use crate::{
-    Evidence, KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict,
+    KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict,
     budget::{Budget, Exhausted},
-    doubt::doubt,
-    evidence::{self, possible, revisions},
+    decision::Decision,
+    evidence,
     generic::{self, Object},
     objects::{self, Question, register::specification::Register},
-    prepare::{Keys, Preparation, Prepared, Preparer, SingleKeySteps},
+    prepare::{Keys, Preparation, Prepared, Preparer, SingleKeySteps, Steps},
     search::SearchResult,
     shrink::{Problem, Stage, by_search, fewest_steps},
     tally::Tally,
-    verify::{ReplayError, Verify, replay_register},
+    verify::{Verify, replay_register},
     zones::{Zones, zones},
 };
 
@@ -33,34 +33,32 @@ use crate::{
 /// linearizable. If the checker contradicts itself or panics, that key alone is unknown, with
 /// [`UnknownWhy::Internal`].
 pub fn check(history: &History, options: &Options<'_>) -> Report {
-    let told = match generic::as_values(history, &options.limits) {
-        Ok(told) => told,
-        Err(out) => return Report::unknown(history.operations.len(), out),
-    };
-    let history = &*told;
-    if let Err(allowed) = options.model.begins_with(&options.initial) {
-        return Report::undecided(history.operations.len(), UnknownWhy::Initial { allowed: allowed.to_owned() });
+    let operations = history.operations.len();
+    match (generic::as_values(history, &options.limits), options.model.begins_with(&options.initial)) {
+        (Err(out), _) => Report::unknown(operations, out),
+        (_, Err(allowed)) => Report::undecided(operations, UnknownWhy::Initial { allowed: allowed.to_owned() }),
+        (Ok(history), Ok(())) => over_keys(&history, options, Some(options.model), || {
+            let history = &*history;
+            let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
+            move |operations: &[u32]| {
+                let decision = decide(history, options, &mut preparer, operations);
+                decision
+                    .withdraw_if_doubted(history, options, operations)
+                    .with_possible_answers(history, options, operations)
+            }
+        }),
     }
-    over_keys(history, options, Some(options.model), || {
-        let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
-        move |operations: &[u32]| {
-            let decision = decide(history, options, &mut preparer, operations);
-            decision
-                .withdraw_if_doubted(history, options, operations)
-                .with_possible_answers(history, options, operations)
-        }
-    })
 }
 
 /// Checks a history against a custom model, like [`check`]. [`Options::model`] and [`Options::initial`] are ignored.
 /// A specification that contradicts itself or panics is reported as an internal error as well.
 pub fn check_with(history: &History, specification: &impl Specification, options: &Options<'_>) -> Report {
-    let told = match generic::as_values(history, &options.limits) {
-        Ok(told) => told,
-        Err(out) => return Report::unknown(history.operations.len(), out),
-    };
-    let history = &*told;
-    over_keys(history, options, None, || |operations: &[u32]| by_model(history, specification, options, operations))
+    match generic::as_values(history, &options.limits) {
+        Err(out) => Report::unknown(history.operations.len(), out),
+        Ok(history) => over_keys(&history, options, None, || {
+            |operations: &[u32]| by_model(&history, specification, options, operations)
+        }),
+    }
 }
 
 /// Fixed cost of each key, in steps.
@@ -69,7 +67,7 @@ const STEPS_PER_KEY: usize = 64;
 /// Memory held for each key until all are decided, in bytes: its report and its place in the queue.
 const KEY_BYTES: usize = size_of::<Option<KeyReport>>() + 2 * size_of::<usize>();
 
-/// Decides all keys and merges the verdicts. Each thread makes its own decider.
+/// Splits a history by key, and decides each key. Each thread makes its own decider.
 fn over_keys<D: FnMut(&[u32]) -> Decision>(
     history: &History,
     options: &Options<'_>,
@@ -81,10 +79,20 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
         budget.may_take(keys.len() * KEY_BYTES)?;
         Ok(keys)
     });
-    let keys = match keys {
-        Ok(keys) => keys,
-        Err(out) => return Report::unknown(history.operations.len(), out),
-    };
+    match keys {
+        Ok(keys) => decide_all(history, options, model, &keys, decider),
+        Err(out) => Report::unknown(history.operations.len(), out),
+    }
+}
+
+/// Decides all keys, largest first, and merges the verdicts.
+fn decide_all<D: FnMut(&[u32]) -> Decision>(
+    history: &History,
+    options: &Options<'_>,
+    model: Option<Model>,
+    keys: &Keys,
+    decider: impl Fn() -> D + Sync,
+) -> Report {
     let mut largest_first: Vec<usize> = (0..keys.len()).collect();
     largest_first.sort_by_key(|&key| std::cmp::Reverse(keys.operations(key).len()));
     let (next, decided) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -151,95 +159,6 @@ fn said(panic: &(dyn Any + Send)) -> String {
 /// exact one.
 const MAX_QUESTIONS: u32 = 256;
 
-/// Decision about a key.
-#[derive(Clone, Debug)]
-pub(crate) struct Decision {
-    pub(crate) verdict: Verdict,
-    why: Option<UnknownWhy>,
-    method: Method,
-    evidence: Option<Evidence>,
-    pub(crate) order: Option<Vec<u32>>,
-}
-
-impl Decision {
-    fn yes(method: Method, order: Option<Vec<u32>>) -> Self {
-        Self { verdict: Verdict::Linearizable, why: None, method, evidence: None, order }
-    }
-
-    fn no(method: Method, evidence: Evidence) -> Self {
-        Self { verdict: Verdict::NotLinearizable, why: None, method, evidence: Some(evidence), order: None }
-    }
-
-    /// Returns "not linearizable" with this evidence, if the second opinion confirmed it.
-    fn refuted(method: Method, evidence: Result<Evidence, UnknownWhy>) -> Self {
-        match evidence {
-            Ok(evidence) => Self::no(method, evidence),
-            Err(why) => Self { method, ..Self::unknown(why) },
-        }
-    }
-
-    fn unknown(why: UnknownWhy) -> Self {
-        Self { verdict: Verdict::Unknown, why: Some(why), method: Method::None, evidence: None, order: None }
-    }
-
-    /// Withdraws a "not linearizable" if the model is in doubt.
-    fn withdraw_if_doubted(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
-        let doubt = (self.verdict == Verdict::NotLinearizable).then(|| doubt(history, options, operations));
-        doubt.flatten().map_or(self, Self::unknown)
-    }
-
-    /// Adds to the evidence what a correct register could have answered.
-    fn with_possible_answers(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
-        if !options.model.is_register() {
-            return self;
-        }
-        let possible = |few: &[usize]| possible::answer(history, &options.initial, operations, few);
-        let evidence = self.evidence.map(|found| Evidence { possible: possible(&found.operations), ..found });
-        Self { evidence, ..self }
-    }
-
-    /// Turns the decision into the report of a key, together with what the store's own revisions say.
-    fn report(
-        self,
-        history: &History,
-        model: Option<Model>,
-        key: ValueId,
-        operations: &[u32],
-        tally: Tally,
-    ) -> KeyReport {
-        let Self { verdict, why, method, evidence, order } = self;
-        let beside = |found: Evidence| Evidence { revisions: revisions::beside(history, &found.operations), ..found };
-        let (key, evidence) = (history.value(key).clone(), evidence.map(beside));
-        let revisions = revisions::contradiction(history, operations, verdict);
-        let told = |&index: &u32| objects::is_informative(history, model, &history.operations[index as usize]);
-        let weak = tally.weak(verdict, || operations.iter().any(told));
-        let (operations, Tally { answered, unanswered }) = (operations.len(), tally);
-        KeyReport { key, verdict, why, method, operations, answered, unanswered, weak, evidence, order, revisions }
-    }
-
-    fn exhausted(out: Exhausted, history: &History, operations: &[u32]) -> Self {
-        Self::unknown(out.among(history, operations))
-    }
-
-    /// Returns "linearizable" with this order of the operations, if the second opinion confirmed it.
-    fn confirmed(
-        replayed: Result<(), ReplayError>,
-        method: Method,
-        history: &History,
-        options: &Options<'_>,
-        (operations, order): (&[u32], Vec<u32>),
-    ) -> Self {
-        match replayed {
-            Ok(()) => Self::yes(method, options.keep_order.then_some(order)),
-            Err(ReplayError::Exhausted(out)) => Self::exhausted(out, history, operations),
-            Err(ReplayError::Wrong(why)) => {
-                let what = format!("an order by {method} is none: {why}");
-                Self { method, ..Self::unknown(UnknownWhy::Internal { what }) }
-            }
-        }
-    }
-}
-
 /// Decides a key by the method of its own that the model has. Returns `None` if it does not fit these operations.
 fn by_method(history: &History, options: &Options<'_>, operations: &[u32]) -> Option<Decision> {
     if options.search_only {
@@ -273,7 +192,7 @@ fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, opera
             let evidence = generic::unexplained_evidence(history, object, &found, &options.limits);
             Decision::refuted(Method::Search, evidence)
         }
-        generic::Judgment::Unknown(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
+        generic::Judgment::Unknown(why) => Decision::unknown(why).by(Method::Search),
     }
 }
 
@@ -284,50 +203,62 @@ pub(crate) fn decide(
     preparer: &mut Preparer<'_>,
     operations: &[u32],
 ) -> Decision {
-    if !options.model.is_register() {
+    if options.model.is_register() {
+        by_register(history, options, preparer, operations)
+            .unwrap_or_else(|out| Decision::exhausted(out, history, operations))
+    } else {
         let object = options.model.specification(&options.initial);
-        return by_method(history, options, operations)
-            .unwrap_or_else(|| by_model(history, object.as_ref(), options, operations));
+        by_method(history, options, operations)
+            .unwrap_or_else(|| by_model(history, object.as_ref(), options, operations))
     }
-    let budget = Budget::new(&options.limits);
-    let confirmed = |order: Vec<u32>| {
-        let replayed = replay_register(history, &options.initial, operations, &order, &budget);
-        Decision::confirmed(replayed, Method::Zones, history, options, (operations, order))
-    };
-    let whole = SingleKeySteps::of(history, options.model.has_edits(), &options.initial, operations)
-        .filter(|_| !options.search_only);
-    if let Some(whole) = whole {
-        match zones(&whole, &budget) {
-            Err(out) => return Decision::exhausted(out, history, operations),
-            Ok(Some(Zones::Order(order))) => return confirmed(order),
-            Ok(Some(Zones::Violation(violation, clusters))) => {
-                let evidence = evidence::of_zones(history, options, &whole, &violation, &clusters);
-                return Decision::refuted(Method::Zones, evidence);
-            }
-            Ok(Some(Zones::Undecided) | None) => {}
-        }
+}
+
+/// Decides one key of registers: by the zones of its values, else by the general search.
+fn by_register(
+    history: &History,
+    options: &Options<'_>,
+    preparer: &mut Preparer<'_>,
+    operations: &[u32],
+) -> Result<Decision, Exhausted> {
+    let single = SingleKeySteps::of(history, options.model.has_edits(), &options.initial, operations);
+    if let Some(steps) = single
+        && let Some(decision) = by_zones(history, options, &steps, operations)?
+    {
+        return Ok(decision);
     }
-    let prepared = match preparer.prepare(operations, &budget) {
-        Err(out) => return Decision::exhausted(out, history, operations),
-        Ok(Preparation::Steps(prepared)) => prepared,
-        Ok(Preparation::UnknownOperation(unknown)) => {
+    Ok(match preparer.prepare(operations, &Budget::new(&options.limits))? {
+        Preparation::Steps(prepared) => by_zones(history, options, &prepared, operations)?
+            .unwrap_or_else(|| by_general_search(history, options, &prepared, operations)),
+        Preparation::UnknownOperation(unknown) => {
             let object = options.model.specification(&options.initial);
-            return Decision::unknown(object.knows(history, &[unknown]).expect_err("the model does not have it"));
+            Decision::unknown(object.knows(history, &[unknown]).expect_err("the model does not have it"))
         }
-    };
-    let found = if options.search_only { Ok(None) } else { zones(&prepared, &budget) };
-    match found {
-        Err(out) => return Decision::exhausted(out, history, operations),
-        Ok(Some(Zones::Order(order))) => {
-            return confirmed(order.into_iter().map(|step| prepared.steps[step as usize].operation).collect());
+    })
+}
+
+/// Decides one key by the zones of its values. Returns `None` if these are not unique, or do not settle it.
+fn by_zones(
+    history: &History,
+    options: &Options<'_>,
+    steps: &impl Steps,
+    operations: &[u32],
+) -> Result<Option<Decision>, Exhausted> {
+    let budget = Budget::new(&options.limits);
+    let found = if options.search_only { None } else { zones(steps, &budget)? };
+    Ok(match found {
+        Some(Zones::Order(mut order)) => {
+            for step in &mut order {
+                *step = steps.operation(*step);
+            }
+            let replayed = replay_register(history, &options.initial, operations, &order, &budget);
+            Some(Decision::confirmed(replayed, Method::Zones, history, options, (operations, order)))
         }
-        Ok(Some(Zones::Violation(violation, clusters))) => {
-            let evidence = evidence::of_zones(history, options, &prepared, &violation, &clusters);
-            return Decision::refuted(Method::Zones, evidence);
+        Some(Zones::Violation(violation, clusters)) => {
+            let evidence = evidence::of_zones(history, options, steps, &violation, &clusters);
+            Some(Decision::refuted(Method::Zones, evidence))
         }
-        Ok(Some(Zones::Undecided) | None) => {}
-    }
-    by_general_search(history, options, &prepared, operations)
+        Some(Zones::Undecided) | None => None,
+    })
 }
 
 /// Searches for an order in stages, cheapest first: a narrow search for an order; a violation near the step where
@@ -339,30 +270,25 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
         return Decision::exhausted(out, history, operations);
     }
     let mut problem = Problem::new(history, initial, prepared, limits);
-    let mut found = by_search(history, initial, prepared, limits, Stage::Narrow);
-    if let SearchResult::GaveUp(step) | SearchResult::Refuted(step) = found
-        && let Some(evidence) = evidence::of_unexplained_value(&problem, step)
-    {
+    let found = by_search(history, initial, prepared, limits, Stage::Narrow);
+    let unexplained = match found {
+        SearchResult::GaveUp(step) | SearchResult::Refuted(step) => evidence::of_unexplained_value(&problem, step),
+        SearchResult::Order(_) | SearchResult::Limit(_) => None,
+    };
+    let lost = match found {
+        SearchResult::GaveUp(step) if unexplained.is_none() => evidence::of_lost(&mut problem, step),
+        _ => None,
+    };
+    if let Some(evidence) = unexplained.or(lost) {
         return Decision::refuted(Method::Search, evidence);
     }
-    if let SearchResult::GaveUp(step) = found {
-        if let Some(evidence) = evidence::of_lost(&mut problem, step) {
-            return Decision::refuted(Method::Search, evidence);
-        }
-        let left = AtomicU32::new(MAX_QUESTIONS);
-        let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
-        let few = Limits { keep_going: &keep_going, abandon: false, ..*limits };
-        found = by_search(history, initial, prepared, &few, Stage::Relaxed);
-        if !matches!(found, SearchResult::Refuted(_)) {
-            found = by_search(history, initial, prepared, limits, Stage::Wide);
-        }
-        if matches!(found, SearchResult::GaveUp(_)) {
-            found = by_search(history, initial, prepared, limits, Stage::Exact);
-        }
-    }
+    let found = match found {
+        SearchResult::GaveUp(_) => by_wider_search(history, options, prepared),
+        decided => decided,
+    };
     match found {
         SearchResult::Order(order) => {
-            let order: Vec<u32> = order.iter().map(|&step| prepared.steps[step as usize].operation).collect();
+            let order: Vec<u32> = order.iter().map(|&step| prepared.operation(step)).collect();
             let budget = Budget::new(limits);
             let replayed = match options.model {
                 Model::KeyValue => Register::new(initial, true).replay(history, operations, &order, &budget),
@@ -372,6 +298,23 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
         }
         SearchResult::Refuted(step) => Decision::refuted(Method::Search, evidence::of_search(&mut problem, step)),
         SearchResult::GaveUp(_) => unreachable!("the exact search gives nothing up"),
-        SearchResult::Limit(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
+        SearchResult::Limit(why) => Decision::unknown(why).by(Method::Search),
     }
+}
+
+/// Searches where the narrow search found nothing: for a violation even if changes of unknown outcome could occur any
+/// number of times, then widely for an order, then exactly.
+fn by_wider_search(history: &History, options: &Options<'_>, prepared: &Prepared) -> SearchResult {
+    let Options { initial, limits, .. } = options;
+    let left = AtomicU32::new(MAX_QUESTIONS);
+    let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
+    let few = Limits { keep_going: &keep_going, abandon: false, ..*limits };
+    let mut found = by_search(history, initial, prepared, &few, Stage::Relaxed);
+    if !matches!(found, SearchResult::Refuted(_)) {
+        found = by_search(history, initial, prepared, limits, Stage::Wide);
+    }
+    if matches!(found, SearchResult::GaveUp(_)) {
+        found = by_search(history, initial, prepared, limits, Stage::Exact);
+    }
+    found
 }

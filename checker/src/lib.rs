@@ -8,9 +8,11 @@ mod budget;
 mod check;
 mod conflict_ranges;
 mod consistency;
+mod decision;
 mod doubt;
 mod evidence;
 mod generic;
+mod index;
 mod liveness;
 mod memory;
 mod merge;
@@ -23,6 +25,7 @@ mod prefix;
 mod prepare;
 mod registers;
 mod report;
+mod rows;
 mod search;
 mod shrink;
 mod specification;
@@ -37,17 +40,17 @@ mod zones;
 
 pub use budget::Limits;
 pub use check::{check, check_with};
-pub use consistency::{Consistency, Ladder, Rung, Standing, Witness, consistency};
+pub use consistency::{Consistency, Hierarchy, HierarchyLevel, ModelStatus, Witness, consistency};
 pub use memory::Memory;
 pub use objects::Model;
 pub use options::Options;
 pub use prefix::{Prefix, longest_prefix};
-pub use report::{Evidence, KeyReport, Method, Report, Staleness, Verdict, Weak};
+pub use report::{Evidence, KeyReport, Method, Report, Staleness, Verdict, WeakVerdict};
 pub use specification::{Call, Specification};
 pub use staleness::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport, staleness};
 pub use transactions::{
-    Anomaly, AnomalyKind, Because, Count, Level, LevelReport, Link, Orders, Status, TransactionReport,
+    Anomaly, AnomalyCount, AnomalyKind, Level, LevelReport, Link, LinkEvidence, Orders, Status, TransactionReport,
     check_transactions, check_transactions_from,
 };
 pub use unknown::UnknownWhy;
-pub use weaker::instead;
+pub use weaker::weaker_models;

@@ -6,6 +6,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use histories::{Edn, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Memory budget shared by all methods on all threads, so that one hard key can use all of it.
@@ -162,6 +163,38 @@ fn of_buckets(needed: usize, capacity: usize, entry: usize) -> usize {
         |capacity: usize| if capacity == 0 { 0 } else { (capacity + (capacity / 7).max(1)).next_power_of_two() };
     let after = if needed <= capacity { 0 } else { buckets(needed.max(capacity + 1)) };
     (buckets(capacity) + after) * (entry + 1)
+}
+
+/// Returns the bytes that these values take, each with `place` bytes of whatever holds it.
+pub(crate) fn of_values<'v>(values: impl IntoIterator<Item = &'v Value>, place: usize) -> usize {
+    values.into_iter().map(|value| place + of_value(value)).sum()
+}
+
+/// Returns the bytes that an ordered map or set takes whose keys are these values. Its smallest node has room for
+/// eleven entries, and half of each may be free.
+pub(crate) fn of_tree<'v>(keys: impl IntoIterator<Item = &'v Value>, entry: usize) -> usize {
+    12 * entry + of_values(keys, 2 * entry)
+}
+
+/// Returns the bytes that a value takes beside its own size.
+fn of_value(value: &Value) -> usize {
+    const VALUE: usize = size_of::<Value>();
+    match value {
+        Value::Nil | Value::Bool(_) | Value::Int(_) => 0,
+        Value::Number(_) => 2 * VALUE,
+        Value::Str(text) => text.len(),
+        Value::List(items) => of_values(items, VALUE),
+        Value::Map(map) => map.iter().map(|(key, value)| 2 * VALUE + of_value(key) + of_value(value)).sum(),
+        Value::Edn(edn) => {
+            size_of::<Edn>()
+                + match &**edn {
+                    Edn::Keyword(text) | Edn::Symbol(text) => text.len(),
+                    Edn::Char(_) => 0,
+                    Edn::Set(items) => of_values(items, VALUE),
+                    Edn::Tagged(tag, value) => tag.len() + of_value(value),
+                }
+        }
+    }
 }
 
 #[cfg(test)]

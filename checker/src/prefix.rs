@@ -51,8 +51,8 @@ pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> 
     completions.sort_unstable();
     let options = Options { keep_order: true, ..options.clone() };
     let mut cut = history.clone();
-    // Order of the prefix with this many completions: `Err` if there is none, `None` if a limit was reached.
-    let mut order = |completed: usize| {
+    // Decision about the prefix with this many completions, unless a limit was reached.
+    let mut decide_prefix = |completed: usize| {
         budget.steps(operations.len()).ok()?;
         let last = completed.checked_sub(1).map(|at| completions[at])?;
         let begun = operations.partition_point(|&index| history.operations[index as usize].invoked < last);
@@ -70,24 +70,21 @@ pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> 
             }
         }
         let mut preparer = Preparer::new(&cut, options.model.has_edits(), &options.initial);
-        let decided = decide(&cut, &options, &mut preparer, &operations[..begun]);
-        match decided.verdict {
-            Verdict::Linearizable => Some(Ok(decided.order.unwrap_or_default())),
-            Verdict::NotLinearizable => Some(Err(())),
-            Verdict::Unknown => None,
-        }
+        let decision = decide(&cut, &options, &mut preparer, &operations[..begun]);
+        (decision.verdict != Verdict::Unknown).then_some(decision)
     };
     // The prefix with `can` completions has an order, the one with `cannot` has none.
     let (mut can, mut cannot) = (0, completions.len());
     let mut longest = Vec::new();
-    if order(cannot)?.is_ok() {
+    if decide_prefix(cannot)?.verdict == Verdict::Linearizable {
         return None;
     }
     while cannot - can > 1 {
         let middle = can.midpoint(cannot);
-        match order(middle)? {
-            Ok(order) => (can, longest) = (middle, order),
-            Err(()) => cannot = middle,
+        let decision = decide_prefix(middle)?;
+        match decision.verdict {
+            Verdict::Linearizable => (can, longest) = (middle, decision.order.unwrap_or_default()),
+            _ => cannot = middle,
         }
     }
     let last = completions[cannot - 1];

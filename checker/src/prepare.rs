@@ -58,7 +58,7 @@ impl Action {
 
 /// Operation that took place, or may have, between two ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
+pub(crate) struct Step<A = Action> {
     /// Index of the operation in the history.
     pub operation: u32,
     /// Rank of its invocation.
@@ -66,14 +66,16 @@ pub(crate) struct Step {
     /// Rank of its completion; [`NEVER`] if the outcome is unknown.
     pub end: u32,
     /// Effect of the operation.
-    pub action: Action,
+    pub action: A,
 }
 
 impl Step {
     fn of(operation: &Operation, index: u32, action: Action) -> Self {
         Self { operation: index, start: operation.invoked, end: end(operation), action }
     }
+}
 
+impl<A> Step<A> {
     /// Returns true if it certainly took place.
     pub(crate) fn is_certain(&self) -> bool {
         self.end != NEVER
@@ -100,6 +102,8 @@ pub(crate) trait Steps {
     fn values(&self) -> usize;
     /// Returns the step with this number, or `None` if that operation does not count.
     fn step(&self, number: u32) -> Option<Step>;
+    /// Returns the operation of the step with this number.
+    fn operation(&self, number: u32) -> u32;
     /// Returns the start and the end of the step with this number.
     fn span(&self, number: u32) -> (u32, u32);
     /// Returns the operations that certainly changed nothing, like [`Prepared::failed`].
@@ -117,6 +121,10 @@ impl Steps for Prepared {
 
     fn step(&self, number: u32) -> Option<Step> {
         Some(self.steps[number as usize])
+    }
+
+    fn operation(&self, number: u32) -> u32 {
+        self.steps[number as usize].operation
     }
 
     fn span(&self, number: u32) -> (u32, u32) {
@@ -163,6 +171,10 @@ impl Steps for SingleKeySteps<'_> {
         // An operation that the model lacks becomes an append, which no method for plain registers accepts either.
         let action = action(operation, self.edits, value).unwrap_or(Some(Action::Append(INITIAL)))?;
         Some(Step::of(operation, number, action))
+    }
+
+    fn operation(&self, number: u32) -> u32 {
+        number
     }
 
     #[inline]

@@ -10,12 +10,12 @@ use crate::{
     zones::{KeyZones, place},
 };
 
-/// Reasons why a key has no place on the ladder and no staleness.
+/// Reasons why a key has no place in the hierarchy and no staleness.
 const REPEATS: &str = "values repeat";
 const UNKNOWN_FUNCTION: &str = "the model has no such function";
 const NO_REGISTER: &str = "this may be no register";
 
-/// Returns true if the model is one of registers: the ladder and staleness apply to nothing else.
+/// Returns true if the model is one of registers: the hierarchy and staleness apply to nothing else.
 pub(crate) fn are_registers(options: &Options<'_>) -> bool {
     options.model.is_register()
 }

@@ -96,7 +96,7 @@ pub struct Report {
     /// Number of operations of unknown outcome.
     pub unanswered: usize,
     /// Reason why a verdict of linearizable says nothing about the system, if so.
-    pub weak: Option<Weak>,
+    pub weak: Option<WeakVerdict>,
 }
 
 impl Report {
@@ -136,7 +136,7 @@ pub struct KeyReport {
     /// Number of operations of unknown outcome.
     pub unanswered: usize,
     /// Reason why a verdict of linearizable says nothing about the system, if so.
-    pub weak: Option<Weak>,
+    pub weak: Option<WeakVerdict>,
     /// Evidence of the violation, if the key is not linearizable.
     pub evidence: Option<Evidence>,
     /// Linearization, as indexes of [`histories::History::operations`], if the key is linearizable and
@@ -152,7 +152,7 @@ pub struct KeyReport {
 /// Reason why a verdict of linearizable says nothing about the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Weak {
+pub enum WeakVerdict {
     /// Lack of any answer.
     NothingAnswered,
     /// Lack of any answer that could have been wrong.
@@ -161,7 +161,7 @@ pub enum Weak {
     NothingRelated,
 }
 
-impl Weak {
+impl WeakVerdict {
     /// Returns the reason in words.
     pub fn reason(self) -> &'static str {
         match self {
@@ -177,7 +177,7 @@ impl Weak {
 pub(crate) const MAX_EVIDENCE: usize = 24;
 
 /// Evidence of a violation in one key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Operations, as few as possible, that already cannot be ordered, as indexes into
     /// [`histories::History::operations`], ascending.

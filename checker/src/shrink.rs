@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{
     Limits,
-    automaton::{Register, SpecificationRegister, Text},
     budget::{Budget, Exhausted},
     liveness::Liveness,
+    objects::register::{RegisterAutomaton, SpecificationRegister, Text},
     prepare::{Action, INITIAL, Prepared, Step, Val},
     report::MAX_EVIDENCE,
     search::{EXACT, Effort, GUIDED_LEVELS, LEVELS, SearchResult, Supply, TEXT_LEVELS, search},
@@ -384,7 +384,7 @@ pub(crate) fn by_search(
         return found.unwrap_or(SearchResult::GaveUp(steps.len()));
     }
     let Some((efforts, supply)) = way(&LEVELS) else { return SearchResult::GaveUp(steps.len()) };
-    let mut register = Register::new(Liveness::new(steps, prepared.values.len()));
+    let mut register = RegisterAutomaton::new(Liveness::new(steps, prepared.values.len()));
     search(steps, &mut register, limits, efforts, supply)
 }
 

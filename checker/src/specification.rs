@@ -44,6 +44,13 @@ pub trait Specification: Sync {
     /// Returns the state before the first call.
     fn initial(&self) -> Self::State;
 
+    /// Returns the memory that a state takes, in bytes. The default leaves out what it holds elsewhere: a model whose
+    /// states grow should count that, or a limit in memory is kept only where memory is measured
+    /// ([`crate::Memory::measured`]).
+    fn state_bytes(&self, _state: &Self::State) -> usize {
+        size_of::<Self::State>()
+    }
+
     /// Applies the call; returns false if it cannot have given its answer in this state, which is not used any
     /// further then.
     ///
@@ -93,7 +100,7 @@ pub trait Specification: Sync {
 
     /// Returns true if it matters which process makes a call. If not, [`Call::process`] is always 0, and equal calls
     /// of unknown outcome are counted instead of told apart, which makes the check faster.
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         true
     }
 }
@@ -118,7 +125,7 @@ pub struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// Makes the call of `operation`.
-    pub(crate) fn of(history: &'a History, operation: &Operation, asks_who: bool) -> Self {
+    pub(crate) fn of(history: &'a History, operation: &Operation, depends_on_process: bool) -> Self {
         let answered = operation.outcome != Outcome::Info && operation.output != ValueId::UNKNOWN;
         Self {
             function: history.function_name(operation.function),
@@ -126,7 +133,7 @@ impl<'a> Call<'a> {
             to: history.value(operation.to),
             output: answered.then(|| history.value(operation.output)),
             mismatch: operation.outcome == Outcome::Mismatch,
-            process: if asks_who { operation.process } else { 0 },
+            process: if depends_on_process { operation.process } else { 0 },
         }
     }
 

@@ -3,7 +3,7 @@
 
 use histories::{History, Operation, Outcome};
 
-use crate::{Verdict, report::Weak};
+use crate::{Verdict, report::WeakVerdict};
 
 /// Number of operations by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,13 +28,13 @@ impl Tally {
         tally
     }
 
-    /// Returns the reason why a "linearizable" on these operations says nothing, if there is one. `is_told` returns
-    /// true if some answer could have been wrong.
-    pub(crate) fn weak(self, verdict: Verdict, is_told: impl FnOnce() -> bool) -> Option<Weak> {
+    /// Returns the reason why a "linearizable" on these operations says nothing, if there is one. `is_informative`
+    /// returns true if some answer could have been wrong.
+    pub(crate) fn weak(self, verdict: Verdict, is_informative: impl FnOnce() -> bool) -> Option<WeakVerdict> {
         match verdict {
             Verdict::NotLinearizable | Verdict::Unknown => None,
-            Verdict::Linearizable if self.answered == 0 => Some(Weak::NothingAnswered),
-            Verdict::Linearizable => (!is_told()).then_some(Weak::NothingRead),
+            Verdict::Linearizable if self.answered == 0 => Some(WeakVerdict::NothingAnswered),
+            Verdict::Linearizable => (!is_informative()).then_some(WeakVerdict::NothingRead),
         }
     }
 }

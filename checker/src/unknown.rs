@@ -74,6 +74,11 @@ pub enum UnknownWhy {
     },
 }
 
+/// Returns the error that the model does not have what is described.
+pub(crate) fn unsupported<T, E: From<UnknownWhy>>(what: impl Into<String>) -> Result<T, E> {
+    Err(UnknownWhy::Unsupported { what: what.into() }.into())
+}
+
 impl fmt::Display for UnknownWhy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut ran_out = |what, explained, completed, unknown| {

@@ -58,7 +58,7 @@ impl<S: Specification> Verify for S {
     fn replay(&self, history: &History, all: &[u32], order: &[u32], budget: &Budget<'_>) -> Result<(), ReplayError> {
         let mut state = self.initial();
         replay_by(history, all, order, budget, |operation| {
-            self.apply(&mut state, &Call::of(history, operation, self.asks_who()))
+            self.apply(&mut state, &Call::of(history, operation, self.depends_on_process()))
         })
     }
 
@@ -66,7 +66,7 @@ impl<S: Specification> Verify for S {
     fn can_be_ordered(&self, history: &History, indexes: &[usize], tries: usize) -> Option<bool> {
         let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
         let calls: Vec<Call<'_>> =
-            operations.iter().map(|operation| Call::of(history, operation, self.asks_who())).collect();
+            operations.iter().map(|operation| Call::of(history, operation, self.depends_on_process())).collect();
         some_order(self, &operations, &calls, tries, &Budget::new(&Limits::none()))
     }
 }
@@ -187,7 +187,7 @@ pub(crate) fn explains_answer(
     tries: usize,
 ) -> Option<bool> {
     let mut calls: Vec<Call<'_>> =
-        operations.iter().map(|operation| Call::of(history, operation, object.asks_who())).collect();
+        operations.iter().map(|operation| Call::of(history, operation, object.depends_on_process())).collect();
     if let Some(last) = calls.last_mut() {
         last.output = Some(answer);
     }

@@ -1,9 +1,9 @@
-//! Consistency ladder and staleness of a history of registers in one pass, with each key prepared once for both.
+//! Hierarchy of consistency models and staleness of a history of registers in one pass: each key is prepared once.
 
 use histories::History;
 
 use crate::{
-    Ladder, Options, StalenessReport,
+    Hierarchy, Options, StalenessReport,
     consistency::Evaluation,
     registers::{each_key, split},
     staleness::Measure,
@@ -13,12 +13,12 @@ use crate::{
 ///
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
-pub fn instead(history: &History, options: &Options<'_>) -> (Ladder, StalenessReport) {
+pub fn weaker_models(history: &History, options: &Options<'_>) -> (Hierarchy, StalenessReport) {
     let keys = split(history, options);
     let (mut evaluation, mut measure) = (Evaluation::new(history, options), Measure::new(history));
     let done = each_key(history, options, &keys, |name, key, budget| {
         measure.key(key.as_ref().map_err(|&why| why), budget)?;
         evaluation.key(name, key, budget)
     });
-    (evaluation.ladder(&keys, done), measure.report(options, &keys, done))
+    (evaluation.hierarchy(&keys, done), measure.report(options, &keys, done))
 }

@@ -27,21 +27,17 @@ impl Words<'_> {
 
     /// Formats a time: `4.182 s`, or `event 17` if the history has no times.
     pub(crate) fn moment(&self, time_ns: u64, rank: u32) -> String {
-        if self.history.has_times() {
-            format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
-        } else {
-            format!("event {rank}")
-        }
+        moment(self.history, time_ns, rank)
     }
 
     /// Formats the time of invocation.
     pub(crate) fn began(&self, step: &Step) -> String {
-        self.moment(self.times(step.operation).invoked_ns, step.start)
+        began(self.history, step.operation as usize)
     }
 
     /// Formats the time of completion.
     pub(crate) fn ended(&self, step: &Step) -> String {
-        self.moment(self.times(step.operation).completed_ns, step.end)
+        ended(self.history, step.operation as usize)
     }
 
     /// Formats a time difference: `62 ms before`, `0.4 ms after`, or only `before`, `after` if the history has no
@@ -60,8 +56,7 @@ impl Words<'_> {
     pub(crate) fn key(&self, step: &Step) -> String {
         match self.history.value(self.operation(step).key) {
             Value::Nil => "the register".to_owned(),
-            Value::Str(name) => name.to_string(),
-            other => format!("key {other}"),
+            name => key_name(name),
         }
     }
 
@@ -84,11 +79,7 @@ impl Words<'_> {
             Function::Write | Function::Append => format!("{} of {} to {key}", self.noun(step), value(operation.input)),
             Function::Read | Function::Delete | Function::Other(_) => format!("{} of {key}", self.noun(step)),
         };
-        let node = match self.history.node(step.operation as usize) {
-            0 => String::new(),
-            node => format!(" on n{node}"),
-        };
-        format!("{what} by process {} at {}{node}", self.process(step), self.began(step))
+        made(self.history, &what, step.operation as usize)
     }
 
     /// Returns the process that made the call, as the history names it.
@@ -123,6 +114,43 @@ impl Words<'_> {
             }
             _ => format!("{} had been acknowledged at {at}", self.short(step)),
         }
+    }
+}
+
+/// Formats a time: `4.182 s`, or `event 17` if the history has no times.
+fn moment(history: &History, time_ns: u64, rank: u32) -> String {
+    if history.has_times() {
+        format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
+    } else {
+        format!("event {rank}")
+    }
+}
+
+/// Formats the time at which the operation with this index was invoked.
+pub(crate) fn began(history: &History, index: usize) -> String {
+    moment(history, history.times(index).invoked_ns, history.operations[index].invoked)
+}
+
+/// Formats the time at which the operation with this index was completed.
+pub(crate) fn ended(history: &History, index: usize) -> String {
+    moment(history, history.times(index).completed_ns, history.operations[index].completed)
+}
+
+/// Formats the operation with this index, described by `what`: `read by process 3 at 1.200 s on n1`.
+pub(crate) fn made(history: &History, what: &str, index: usize) -> String {
+    let node = match history.node(index) {
+        0 => String::new(),
+        node => format!(" on n{node}"),
+    };
+    let process = history.process(history.operations[index].process);
+    format!("{what} by process {process} at {}{node}", began(history, index))
+}
+
+/// Formats a key: `k3`, `key 5`.
+pub(crate) fn key_name(key: &Value) -> String {
+    match key {
+        Value::Str(name) => name.to_string(),
+        other => format!("key {other}"),
     }
 }
 

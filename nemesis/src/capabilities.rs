@@ -56,7 +56,7 @@ pub struct Capabilities {
 /// Fault that cannot be injected on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("cannot {fault} on this host: {why}")]
-pub struct Unsupported {
+pub struct UnsupportedFault {
     /// Description of the fault.
     pub fault: String,
     /// Missing capability.
@@ -90,7 +90,7 @@ impl Capabilities {
     ///
     /// # Errors
     /// Returns the missing capability, and the remedy.
-    pub fn supports(&self, fault: &Fault) -> Result<(), Unsupported> {
+    pub fn supports(&self, fault: &Fault) -> Result<(), UnsupportedFault> {
         let needs: &[Need] = match fault {
             Fault::Kill { .. } | Fault::Pause { .. } => &[Need::Signals],
             Fault::Partition { .. } => {
@@ -100,7 +100,7 @@ impl Capabilities {
         };
         match needs.iter().find_map(|need| self.missing(*need)) {
             None => Ok(()),
-            Some(missing) => Err(Unsupported {
+            Some(missing) => Err(UnsupportedFault {
                 fault: fault.to_string(),
                 why: format!("{}: {}", missing.name, missing.detail),
                 remedy: missing.remedy.clone(),

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault_kind::FaultKind;
 use crate::grudge::Grudge;
 use crate::node_id::{NodeId, names};
 
@@ -27,6 +28,15 @@ pub enum Target {
     All,
     /// One given node. Never drawn, only requested by name.
     Node(NodeId),
+}
+
+impl Target {
+    fn needs_leader(self) -> bool {
+        match self {
+            Self::Leader | Self::Skewed => true,
+            Self::Random | Self::Minority | Self::All | Self::Node(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for Target {
@@ -103,23 +113,22 @@ pub enum Fault {
 impl Fault {
     /// Returns true if the fault is aimed at the leader, now or where nothing else is known.
     pub fn needs_leader(&self) -> bool {
-        let (Self::Kill { target }
-        | Self::Pause { target }
-        | Self::Clock { target, .. }
-        | Self::Partition { shape: Shape::Isolate(target) }) = self
-        else {
-            return false;
-        };
-        matches!(target, Target::Leader | Target::Skewed)
+        match self {
+            Self::Kill { target } | Self::Pause { target } | Self::Clock { target, .. } => target.needs_leader(),
+            Self::Partition { shape } => match shape {
+                Shape::Isolate(target) => target.needs_leader(),
+                Shape::Halves | Shape::OneWay | Shape::Bridge | Shape::Ring => false,
+            },
+        }
     }
 
-    /// Returns `kill`, `pause`, `partition` or `clock`.
-    pub fn kind(&self) -> &'static str {
+    /// Returns the kind of fault.
+    pub fn kind(&self) -> FaultKind {
         match self {
-            Self::Kill { .. } => "kill",
-            Self::Pause { .. } => "pause",
-            Self::Partition { .. } => "partition",
-            Self::Clock { .. } => "clock",
+            Self::Kill { .. } => FaultKind::Kill,
+            Self::Pause { .. } => FaultKind::Pause,
+            Self::Partition { .. } => FaultKind::Partition,
+            Self::Clock { .. } => FaultKind::Clock,
         }
     }
 }
@@ -170,6 +179,18 @@ pub enum ResolvedFault {
         /// Nanoseconds added at once.
         jump_ns: i64,
     },
+}
+
+impl ResolvedFault {
+    /// Returns the nodes that are themselves at fault: killed, paused, or with a skewed clock; none for a partition,
+    /// which lies between nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        let nodes = match self {
+            Self::Kill { nodes } | Self::Pause { nodes } | Self::Clock { nodes, .. } => Some(nodes),
+            Self::Partition { .. } => None,
+        };
+        nodes.into_iter().flatten().copied()
+    }
 }
 
 impl fmt::Display for ResolvedFault {

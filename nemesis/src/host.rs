@@ -128,13 +128,13 @@ impl Hosts {
         let mut sequences: Vec<Vec<Command>> = Vec::new();
         for (node, dropped) in &grudge.0 {
             let sources: BTreeSet<Ipv4Addr> = dropped.iter().copied().map(links::address).collect();
-            sequences.push(firewall.drop_from(&node.to_string(), &sources));
+            sequences.push(firewall.drop_rules(&node.to_string(), &sources));
         }
         in_parallel(&sequences, |sequence| self.run_all(sequence))
     }
 
     /// Removes all rules of a partition, if there are any, and checks that they are gone.
-    pub(crate) fn drop_nothing(&self) -> Result<(), Error> {
+    pub(crate) fn remove_rules(&self) -> Result<(), Error> {
         let Some(firewall) = &self.firewall else { return Ok(()) };
         in_parallel(&self.list, |host| {
             let netns = host.node.to_string();

@@ -81,7 +81,7 @@ impl Nemesis {
             return Ok(Outcome::Skipped { why });
         }
         let id = self.ledger.enter(fault.clone());
-        match self.carry_out(&fault) {
+        match self.install(&fault) {
             Ok(None) => Ok(Outcome::Installed { id, fault }),
             Ok(Some(why)) => Ok(Outcome::Indeterminate { id, fault, why }),
             Err(Error::Command(timed_out @ CommandError::TimedOut { .. })) => {
@@ -124,7 +124,7 @@ impl Nemesis {
     }
 
     /// Carries the fault out; returns the reason if it is not known to be in force.
-    fn carry_out(&mut self, fault: &ResolvedFault) -> Result<Option<String>, Error> {
+    fn install(&mut self, fault: &ResolvedFault) -> Result<Option<String>, Error> {
         let mut why = None;
         match fault {
             ResolvedFault::Kill { nodes } => self.each(nodes, |_, node| node.process.kill().map(drop))?,
@@ -156,7 +156,7 @@ impl Nemesis {
                 }
             }
             ResolvedFault::Pause { nodes } => self.each(nodes, |_, node| node.process.resume())?,
-            ResolvedFault::Partition { .. } => self.hosts.drop_nothing()?,
+            ResolvedFault::Partition { .. } => self.hosts.remove_rules()?,
             ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| node.skew_clock(id, 1.0, 0))?,
         }
         self.ledger.strike(id);

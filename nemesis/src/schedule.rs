@@ -2,11 +2,13 @@
 //! limit. The kinds follow one another in shuffled rounds, so that every kind occurs before any occurs twice; faults
 //! of two kinds overlap only where that is intended: a skewed clock around a partition, which is what breaks a lease.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, Shape, Target};
+use crate::fault_kind::FaultKind;
 use crate::possible::works;
 use crate::random::Random;
 use crate::spec::FaultSpec;
@@ -73,14 +75,14 @@ impl Default for ScheduleOptions {
 
 /// Returns the faults of a run, in the order of their times.
 pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<PlannedFault> {
-    let is_clock = |spec: &&FaultSpec| matches!(spec, FaultSpec::Clock { .. });
-    let partitions = options.faults.iter().any(|spec| matches!(spec, FaultSpec::Partition(_)));
+    let is_clock = |spec: &&FaultSpec| spec.kind() == FaultKind::Clock;
+    let partitions = options.faults.iter().any(|spec| spec.kind() == FaultKind::Partition);
     // In combination with partitions a clock fault takes no turn of its own: it precedes each of them.
     let companion = options.faults.iter().find(is_clock).filter(|_| partitions);
     let turns: Vec<FaultSpec> =
         options.faults.iter().filter(|spec| companion.is_none() || !is_clock(spec)).copied().collect();
     let ScheduleOptions { nodes, has_leader, .. } = *options;
-    let mut planner = Planner { random: Random::split(seed, "schedule"), nodes, has_leader, drawn: [0; 3] };
+    let mut planner = Planner { random: Random::split(seed, "schedule"), nodes, has_leader, drawn: BTreeMap::new() };
     let mut planned = Vec::new();
     let mut at = options.first_at;
     let mut round: Vec<FaultSpec> = Vec::new();
@@ -90,7 +92,7 @@ pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<PlannedFault> {
             planner.random.shuffle(&mut round);
         }
         let Some(spec) = round.pop() else { break };
-        let clock = companion.filter(|_| matches!(spec, FaultSpec::Partition(_)));
+        let clock = companion.filter(|_| spec.kind() == FaultKind::Partition);
         let lead = if clock.is_some() { options.clock_lead } else { Duration::ZERO };
         let until = (at + lead + planner.between(options.lasts)).min(options.time_limit);
         if at + lead + SHORTEST_WINDOW > until {
@@ -109,8 +111,8 @@ struct Planner {
     random: Random,
     nodes: u16,
     has_leader: bool,
-    /// Number of targets or shapes drawn so far for kill, pause and partition.
-    drawn: [u32; 3],
+    /// Number of targets or shapes drawn so far for each kind.
+    drawn: BTreeMap<FaultKind, u32>,
 }
 
 impl Planner {
@@ -128,15 +130,14 @@ impl Planner {
         }
         let mut faults = faults.into_iter();
         let telling = faults.next().expect("every fault can become something");
-        let kind = match spec {
-            _ if faults.len() == 0 => return telling,
-            FaultSpec::Kill(_) => 0,
-            FaultSpec::Pause(_) => 1,
-            FaultSpec::Partition(_) | FaultSpec::Clock { .. } => 2,
-        };
-        self.drawn[kind] += 1;
+        if faults.len() == 0 {
+            return telling;
+        }
+        let drawn = self.drawn.entry(spec.kind()).or_insert(0);
+        *drawn += 1;
+        let is_turn_of_telling = *drawn % 2 == 1;
         let others: Vec<Fault> = faults.filter(|fault| works(fault, self.nodes).is_ok()).collect();
-        if self.drawn[kind] % 2 == 1 || others.is_empty() {
+        if is_turn_of_telling || others.is_empty() {
             return telling;
         }
         others[self.random.below(others.len())].clone()
@@ -174,13 +175,8 @@ mod tests {
         assert!(aims("kill:leader,partition:isolate-leader", false) > 5);
     }
 
-    fn kind(planned: &PlannedFault) -> &'static str {
-        match planned.fault {
-            Fault::Kill { .. } => "kill",
-            Fault::Pause { .. } => "pause",
-            Fault::Partition { .. } => "partition",
-            Fault::Clock { .. } => "clock",
-        }
+    fn kind(planned: &PlannedFault) -> FaultKind {
+        planned.fault.kind()
     }
 
     #[test]
@@ -224,7 +220,7 @@ mod tests {
     #[test]
     fn a_clock_without_partitions_takes_turns() {
         let kinds: BTreeSet<_> = plan(3, &options("clock,pause", 30)).iter().map(kind).collect();
-        assert_eq!(kinds, BTreeSet::from(["clock", "pause"]));
+        assert_eq!(kinds, BTreeSet::from([FaultKind::Clock, FaultKind::Pause]));
     }
 
     #[test]

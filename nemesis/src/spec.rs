@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::fault::{Fault, Shape, Target};
+use crate::fault_kind::FaultKind;
 use crate::node_id::NodeId;
 
 /// Default rate of a clock, a fifth of the correct speed: a lease then lasts five times as long as promised.
@@ -37,6 +38,16 @@ pub enum FaultSpec {
 }
 
 impl FaultSpec {
+    /// Returns the kind of fault.
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            Self::Kill(_) => FaultKind::Kill,
+            Self::Pause(_) => FaultKind::Pause,
+            Self::Partition(_) => FaultKind::Partition,
+            Self::Clock { .. } => FaultKind::Clock,
+        }
+    }
+
     /// Returns the faults that it allows; if a choice is open, the one most likely to show a violation first.
     pub(crate) fn candidates(&self) -> Vec<Fault> {
         let targets = |target: Option<Target>| match target {
@@ -66,7 +77,7 @@ pub struct FaultSpecs(pub Vec<FaultSpec>);
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SpecError {
     /// The word before the colon names no fault.
-    #[error("there is no fault `{0}`; there are: kill, pause, clock, partition (or none)")]
+    #[error("there is no fault `{0}`; there are: {names} (or none)", names = kind_names())]
     UnknownFault(String),
     /// The word is not a target.
     #[error("`{0}` cannot be aimed at; there are: leader, random, minority, all, or a node such as n1")]
@@ -121,12 +132,11 @@ impl FromStr for FaultSpec {
             Some((kind, detail)) => (kind, Some(detail)),
             None => (text, None),
         };
-        match kind {
-            "kill" => Ok(Self::Kill(detail.map(str::parse).transpose()?)),
-            "pause" => Ok(Self::Pause(detail.map(str::parse).transpose()?)),
-            "partition" => Ok(Self::Partition(detail.map(shape).transpose()?)),
-            "clock" => clock(detail.unwrap_or_default()),
-            _ => Err(SpecError::UnknownFault(kind.into())),
+        match FaultKind::from_name(kind).ok_or_else(|| SpecError::UnknownFault(kind.into()))? {
+            FaultKind::Kill => Ok(Self::Kill(detail.map(str::parse).transpose()?)),
+            FaultKind::Pause => Ok(Self::Pause(detail.map(str::parse).transpose()?)),
+            FaultKind::Partition => Ok(Self::Partition(detail.map(shape).transpose()?)),
+            FaultKind::Clock => clock(detail.unwrap_or_default()),
         }
     }
 }
@@ -151,6 +161,10 @@ impl FromStr for FaultSpecs {
         }
         parts.iter().map(|part| part.parse()).collect::<Result<_, _>>().map(Self)
     }
+}
+
+fn kind_names() -> String {
+    FaultKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ")
 }
 
 fn shape(text: &str) -> Result<Shape, SpecError> {
@@ -202,15 +216,15 @@ fn nanoseconds(text: &str) -> Option<i64> {
 
 impl fmt::Display for FaultSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind().name();
         match self {
-            Self::Kill(target) => write_kind(f, "kill", target.map(target_name)),
-            Self::Pause(target) => write_kind(f, "pause", target.map(target_name)),
+            Self::Kill(target) | Self::Pause(target) => write_kind(f, kind, target.map(target_name)),
             Self::Partition(shape) => {
                 let name = shape.map(|wanted| SHAPES.iter().find(|(_, shape)| *shape == wanted).map(|(name, _)| *name));
-                write_kind(f, "partition", name.flatten().map(String::from))
+                write_kind(f, kind, name.flatten().map(String::from))
             }
             Self::Clock { target, rate, jump_ns } => {
-                write!(f, "clock:rate={rate},jump={}ms,target={}", jump_ns / 1_000_000, target_name(*target))
+                write!(f, "{kind}:rate={rate},jump={}ms,target={}", jump_ns / 1_000_000, target_name(*target))
             }
         }
     }
@@ -265,6 +279,14 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_is_read_by_its_name() {
+        for kind in FaultKind::ALL {
+            let specs: FaultSpecs = kind.name().parse().unwrap();
+            assert_eq!(specs.0.iter().map(FaultSpec::kind).collect::<Vec<_>>(), [*kind]);
+        }
+    }
+
+    #[test]
     fn a_clock_takes_options_across_commas() {
         let clock = |rate, jump_ns, target| FaultSpec::Clock { target, rate, jump_ns };
         assert_eq!(read("clock"), Ok(vec![clock(0.2, 0, Target::Leader)]));
@@ -283,9 +305,9 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named_with_what_there_is() {
         for (text, expected) in [
-            ("kil", "there is no fault `kil`; there are: kill, pause, clock, partition (or none)"),
-            ("", "there is no fault ``; there are: kill, pause, clock, partition (or none)"),
-            ("rate=1", "there is no fault `rate=1`; there are: kill, pause, clock, partition (or none)"),
+            ("kil", "there is no fault `kil`; there are: kill, pause, partition, clock (or none)"),
+            ("", "there is no fault ``; there are: kill, pause, partition, clock (or none)"),
+            ("rate=1", "there is no fault `rate=1`; there are: kill, pause, partition, clock (or none)"),
             ("kill:n0", "`n0` cannot be aimed at; there are: leader, random, minority, all, or a node such as n1"),
             (
                 "partition:half",

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     plan::{CampaignPlan, RunPlan, Shard},
-    record::{Carried, RECORD_FILE, Record},
+    record::{RECORD_FILE, Record, RunCircumstances},
     summary::Summary,
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 /// Content of `plan.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StoredPlan {
-    #[serde(default = "SchemaVersion::unnamed")]
+    #[serde(default = "SchemaVersion::unversioned")]
     pub(crate) schema_version: SchemaVersion,
     #[serde(flatten)]
     pub(crate) plan: CampaignPlan,
@@ -66,7 +66,7 @@ impl Folder {
             (Some(_), _) if !resume => {
                 return wrong(
                     format!("there is a campaign in {shown} already"),
-                    "--resume goes on with it; another --store begins a new one",
+                    "continue it with --resume; another --store begins a new one",
                 );
             }
             (Some(known), Some(asked)) if known != asked => {
@@ -92,7 +92,7 @@ impl Folder {
         self.inside.path()
     }
 
-    /// Returns the folder as a root that no path can lead out of.
+    /// Returns the folder, confined: no path in it leads outside.
     pub(crate) fn inside(&self) -> &ConfinedFolder {
         &self.inside
     }
@@ -134,7 +134,7 @@ impl Folder {
     ///
     /// # Errors
     /// Fails if its files cannot be read.
-    pub(crate) fn finished(&self, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Record>> {
+    pub(crate) fn finished(&self, run: &RunPlan, how: RunCircumstances) -> anyhow::Result<Option<Record>> {
         match read_record(&self.inside, run)? {
             Some(record) if record.category == super::record::Category::HarnessFailure => Ok(None),
             Some(record) => Ok(Some(record)),
@@ -151,7 +151,7 @@ impl Folder {
     ///
     /// # Errors
     /// Fails if they cannot be read.
-    pub(crate) fn results(&self, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Record>> {
+    pub(crate) fn results(&self, run: &RunPlan, how: RunCircumstances) -> anyhow::Result<Option<Record>> {
         let name = run_name(&run.id());
         let folder = self.inside.folder(&name).map_err(refused(&self.path().join(name)))?;
         folder.map_or(Ok(None), |folder| Record::of_finished(&folder, run, how))

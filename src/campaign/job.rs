@@ -22,7 +22,7 @@ const LAST_WORDS: usize = 600;
 
 /// End of a process.
 #[derive(Debug)]
-pub(crate) enum Ended {
+pub(crate) enum ProcessEnd {
     /// The process ended by itself.
     Exited(ExitStatus),
     /// The process exceeded this limit.
@@ -38,13 +38,13 @@ pub(crate) enum Ended {
 ///
 /// # Errors
 /// Fails if the process cannot be waited for or killed.
-pub(crate) fn carry_out(
+pub(crate) fn run_process(
     arguments: &[String],
     folder: &Path,
     log: File,
     load: Duration,
     stop: &AtomicBool,
-) -> anyhow::Result<Ended> {
+) -> anyhow::Result<ProcessEnd> {
     let started = Command::new("/proc/self/exe")
         .args(arguments)
         .arg("--folder")
@@ -59,22 +59,22 @@ pub(crate) fn carry_out(
         Ok(child) => child,
         Err(error) => {
             let why = host_limits::lacking(&error).map(|why| format!(": {why}")).unwrap_or_default();
-            return Ok(Ended::NotStarted(format!("cannot start a run: {error}{why}")));
+            return Ok(ProcessEnd::NotStarted(format!("cannot start a run: {error}{why}")));
         }
     };
     let limit = load + AROUND_THE_LOAD;
     let end = Instant::now() + limit;
     loop {
         if let Some(status) = child.try_wait().context("cannot wait for a run")? {
-            return Ok(Ended::Exited(status));
+            return Ok(ProcessEnd::Exited(status));
         }
         if stop.load(Ordering::Relaxed) {
             kill(&mut child)?;
-            return Ok(Ended::Stopped);
+            return Ok(ProcessEnd::Stopped);
         }
         if Instant::now() > end {
             kill(&mut child)?;
-            return Ok(Ended::TooLate(limit));
+            return Ok(ProcessEnd::TooLate(limit));
         }
         std::thread::sleep(POLL);
     }

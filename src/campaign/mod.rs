@@ -25,9 +25,9 @@ use nix::sys::{
 pub(crate) use self::progress::MatrixProgress;
 use self::{
     folder::Folder,
-    job::Ended,
+    job::ProcessEnd,
     plan::RunPlan,
-    record::{Carried, Category, Record},
+    record::{Category, Record, RunCircumstances},
     summary::Summary,
 };
 use crate::{
@@ -81,13 +81,13 @@ pub(crate) fn carry_out(
             match campaign.next() {
                 Step::Begin(task) => {
                     let (done, own) = (done.clone(), task.clone());
-                    let carry_out = move || {
-                        let outcome = own.carry_out(folder, stop);
+                    let run = move || {
+                        let outcome = own.run(folder, stop);
                         // The receiver is gone only if the campaign has failed.
                         done.send((own, outcome)).ok();
                     };
-                    if let Err(error) = thread::Builder::new().spawn_scoped(scope, carry_out) {
-                        let failed = Ended::NotStarted(host_limits::no_threads(&error).what);
+                    if let Err(error) = thread::Builder::new().spawn_scoped(scope, run) {
+                        let failed = ProcessEnd::NotStarted(host_limits::no_threads(&error).what);
                         campaign.take(task, (Ok(failed), Duration::ZERO, 0.0))?;
                     }
                     continue;
@@ -140,15 +140,15 @@ struct Task {
 }
 
 /// Result of a task, its duration, and the mean number of processors that it kept busy.
-type Outcome = (anyhow::Result<Ended>, Duration, f64);
+type TaskOutcome = (anyhow::Result<ProcessEnd>, Duration, f64);
 
 impl Task {
-    fn carry_out(&self, folder: &Folder, stop: &AtomicBool) -> Outcome {
+    fn run(&self, folder: &Folder, stop: &AtomicBool) -> TaskOutcome {
         let (started, cpu) = (Instant::now(), cpu_time_of_children());
         let plan = &folder.asked.plan;
         let carried = folder.clear(&self.run).and_then(|()| {
             let (dir, log) = (folder.run_dir(&self.run)?, folder.prepare(&self.run)?);
-            job::carry_out(&self.run.arguments(plan), &dir, log, plan.time_limit, stop)
+            job::run_process(&self.run.arguments(plan), &dir, log, plan.time_limit, stop)
         });
         let took = started.elapsed();
         (carried, took, cpu_time_of_children().saturating_sub(cpu).div_duration_f64(took))
@@ -170,7 +170,7 @@ impl Campaign<'_> {
     /// Separates the runs that are over from those still to do.
     fn look_up(&mut self) -> anyhow::Result<()> {
         for run in self.folder.runs() {
-            let how = Carried { attempts: 1, alone: false, took_ms: 0, command: self.command(&run) };
+            let how = RunCircumstances { attempts: 1, alone: false, took_ms: 0, command: self.command(&run) };
             let record = self.folder.finished(&run, how)?;
             let task = Task { run, attempts: 0, alone: false, measures: false };
             match record {
@@ -206,23 +206,23 @@ impl Campaign<'_> {
     }
 
     /// Handles the end of a run. Returns true if it found a violation.
-    fn take(&mut self, task: Task, (ended, took, busy): Outcome) -> anyhow::Result<bool> {
+    fn take(&mut self, task: Task, (ended, took, busy): TaskOutcome) -> anyhow::Result<bool> {
         self.under_way -= 1;
-        let how = Carried {
+        let how = RunCircumstances {
             attempts: task.attempts,
             alone: task.alone,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             command: self.command(&task.run),
         };
         let why = match ended? {
-            Ended::Stopped => {
+            ProcessEnd::Stopped => {
                 self.folder.clear(&task.run)?;
                 self.progress.gave_up(&task.run);
                 return Ok(false);
             }
-            Ended::TooLate(limit) => format!("it took longer than {limit:?}"),
-            Ended::NotStarted(why) => why,
-            Ended::Exited(status) => {
+            ProcessEnd::TooLate(limit) => format!("it took longer than {limit:?}"),
+            ProcessEnd::NotStarted(why) => why,
+            ProcessEnd::Exited(status) => {
                 if task.measures {
                     self.set_pace(busy);
                 }

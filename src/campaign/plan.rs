@@ -3,14 +3,14 @@
 
 mod fields;
 
-use std::{collections::HashSet, fmt, str::FromStr};
+use std::{collections::HashSet, fmt, iter, str::FromStr};
 
-use nemesis::{FaultSpecs, ScheduleOptions};
+use nemesis::{FaultKind, FaultSpecs, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     run::plan::{NODES, check_faults, default_workload},
-    systems::{Conditions, Expected, Options, ReadMode, System, SystemName},
+    systems::{Conditions, Expectation, Options, ReadMode, System, SystemName},
 };
 
 /// Maximum number of runs in a campaign.
@@ -49,12 +49,13 @@ impl Default for CampaignPlan {
     /// Returns a plan with all read modes under no fault, each kind of fault, and all kinds at once: three seeds of
     /// eight seconds.
     fn default() -> Self {
-        let mixes = ["none", "kill", "pause", "partition", "clock", "all"];
+        let kinds = FaultKind::ALL.iter().map(|kind| kind.name());
+        let mixes = iter::once("none").chain(kinds).chain(["all"]);
         let systems = vec![SystemName::default()];
         Self {
             reads: common_reads(&systems),
             systems,
-            faults: mixes.iter().map(|mix| mix.parse().expect("a list of faults")).collect(),
+            faults: mixes.map(|mix| mix.parse().expect("a list of faults")).collect(),
             workloads: vec![default_workload()],
             seeds: Seeds::Count(3),
             nodes: vec![5],
@@ -111,15 +112,17 @@ pub(crate) struct FaultMix {
     pub(crate) specs: FaultSpecs,
 }
 
-/// Faults that `all` stands for.
-const ALL: &str = "kill,pause,partition,clock";
+/// Returns the list of faults that `all` stands for.
+fn every_kind() -> String {
+    FaultKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")
+}
 
 impl FromStr for FaultMix {
     type Err = nemesis::SpecError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let specs = if text == "all" { ALL.parse()? } else { text.replace('+', ",").parse()? };
+        let specs = if text == "all" { every_kind().parse()? } else { text.replace('+', ",").parse()? };
         Ok(Self { text: text.to_owned(), specs })
     }
 }
@@ -182,8 +185,8 @@ impl Cell {
     }
 
     /// Returns the expectation that the system has of the cell.
-    pub(crate) fn expected(&self) -> Expected {
-        self.system.find().map_or(Expected::MayFail, |system| system.expected(&self.conditions()))
+    pub(crate) fn expected(&self) -> Expectation {
+        self.system.find().map_or(Expectation::MayFail, |system| system.expected(&self.conditions()))
     }
 
     /// Returns the name of the cell's folder: the number makes it unique, the words are for people.
@@ -359,11 +362,11 @@ impl CampaignPlan {
             twice(&self.workloads).cloned(),
         ];
         if let Some(twice) = named.into_iter().flatten().next() {
-            return Err(format!("{twice} are named twice: a run is one cell and one seed"));
+            return Err(format!("`{twice}` is listed twice: a run is one cell and one seed"));
         }
         let mut known = HashSet::new();
         if let Some(twice) = self.seeds.list().into_iter().find(|seed| !known.insert(*seed)) {
-            return Err(format!("seed {twice} is named twice: a run is one cell and one seed"));
+            return Err(format!("seed {twice} is listed twice: a run is one cell and one seed"));
         }
         Ok(())
     }
@@ -437,7 +440,7 @@ impl Shard {
     /// Fails if the number is not between 1 and `of`.
     pub(crate) fn check(self) -> Result<(), String> {
         let Self { number, of } = self;
-        if (1..=of).contains(&number) { Ok(()) } else { Err(format!("there is no part {number} of {of}")) }
+        if (1..=of).contains(&number) { Ok(()) } else { Err(format!("there is no shard {number} of {of}")) }
     }
 
     /// Returns true if the run at this place of the plan, from 0, belongs to this part.
@@ -450,7 +453,7 @@ impl FromStr for Shard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no part of a campaign; parts are such as 3/20, counted from 1");
+        let wrong = || format!("`{text}` is not a shard; use 3/20 for the third of twenty");
         let (number, of) = text.split_once('/').ok_or_else(wrong)?;
         let (number, of) = (number.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
         let shard = Self { number, of };

@@ -66,7 +66,7 @@ impl Category {
 /// Record of a finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
-    #[serde(default = "SchemaVersion::unnamed")]
+    #[serde(default = "SchemaVersion::unversioned")]
     pub(crate) schema_version: SchemaVersion,
     /// Identifier made of cell and seed; also the folder below `runs/`.
     pub(crate) id: String,
@@ -84,14 +84,14 @@ pub(crate) struct Record {
     pub(crate) missed_heartbeats: usize,
     /// Duration of the whole run, not only of its load.
     pub(crate) took_ms: u64,
-    pub(crate) facts: Option<Facts>,
+    pub(crate) facts: Option<RunFacts>,
     /// Command that repeats the run.
     pub(crate) command: String,
 }
 
 /// Figures of a run that came to a verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Facts {
+pub(crate) struct RunFacts {
     pub(crate) operations: usize,
     pub(crate) ok: usize,
     pub(crate) fail: usize,
@@ -114,7 +114,7 @@ pub(crate) const RECORD_FILE: &str = "record.json";
 
 /// Circumstances under which a run was carried out.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Carried {
+pub(crate) struct RunCircumstances {
     pub(crate) attempts: u32,
     pub(crate) alone: bool,
     pub(crate) took_ms: u64,
@@ -127,7 +127,11 @@ impl Record {
     ///
     /// # Errors
     /// Fails if the file exists, but cannot be read.
-    pub(crate) fn of_finished(folder: &ConfinedFolder, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn of_finished(
+        folder: &ConfinedFolder,
+        run: &RunPlan,
+        how: RunCircumstances,
+    ) -> anyhow::Result<Option<Self>> {
         let Some(results) = read_json::<Results>(folder, RESULTS_FILE)? else { return Ok(None) };
         if results.live.interrupted {
             return Ok(None);
@@ -143,11 +147,11 @@ impl Record {
         let weak = (category == Category::Weak).then(|| results.coverage.weak.join("; "));
         let why = results.live.harness_failed.clone().or_else(|| results.live.not_recovered.clone()).or(weak);
         let missed_heartbeats = results.missed_heartbeats.len();
-        Ok(Some(Self::new(run, category, why, how, missed_heartbeats, Some(Facts::of(results)))))
+        Ok(Some(Self::new(run, category, why, how, missed_heartbeats, Some(RunFacts::of(results)))))
     }
 
     /// Builds the record of a run that failed by itself.
-    pub(crate) fn of_failed(run: &RunPlan, why: String, how: Carried) -> Self {
+    pub(crate) fn of_failed(run: &RunPlan, why: String, how: RunCircumstances) -> Self {
         Self::new(run, Category::HarnessFailure, Some(why), how, 0, None)
     }
 
@@ -155,11 +159,11 @@ impl Record {
         run: &RunPlan,
         category: Category,
         why: Option<String>,
-        how: Carried,
+        how: RunCircumstances,
         missed_heartbeats: usize,
-        facts: Option<Facts>,
+        facts: Option<RunFacts>,
     ) -> Self {
-        let Carried { attempts, alone, took_ms, command } = how;
+        let RunCircumstances { attempts, alone, took_ms, command } = how;
         let (id, cell, seed) = (run.id(), run.cell.clone(), run.seed);
         let schema_version = SchemaVersion::default();
         Self {
@@ -196,7 +200,7 @@ impl Record {
     }
 }
 
-impl Facts {
+impl RunFacts {
     fn of(results: Results) -> Self {
         let evidence = results.report.keys.iter().filter_map(|key| key.evidence.as_ref());
         let shortest = evidence.min_by_key(|evidence| evidence.operations.len());

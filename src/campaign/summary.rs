@@ -9,13 +9,13 @@ use super::{
     plan::{CampaignPlan, Cell, RunPlan, Shard},
     record::{Category, Record},
 };
-use crate::{error::ExitStatus, store::SchemaVersion, systems::Expected};
+use crate::{error::ExitStatus, store::SchemaVersion, systems::Expectation};
 
 /// Summary of a campaign, as stored in `campaign.json`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Summary {
     /// Version of schism that wrote the summary.
-    #[serde(default = "SchemaVersion::unnamed")]
+    #[serde(default = "SchemaVersion::unversioned")]
     pub(crate) schema_version: SchemaVersion,
     pub(crate) version: String,
     pub(crate) plan: CampaignPlan,
@@ -35,7 +35,7 @@ pub(crate) struct Summary {
 pub(crate) struct CellSummary {
     #[serde(flatten)]
     pub(crate) cell: Cell,
-    pub(crate) expected: Expected,
+    pub(crate) expected: Expectation,
     /// True if the runs agree with theory: no violation if the mode must hold, at least one if it must fail, unless
     /// all runs were weak. None until a run has a verdict, weak or not.
     pub(crate) as_expected: Option<bool>,
@@ -111,9 +111,9 @@ impl CellSummary {
         let weak = count(Category::Weak);
         let expected = cell.expected();
         let as_expected = (of + weak > 0).then_some(match expected {
-            Expected::Holds => violations == 0,
-            Expected::MayFail => true,
-            Expected::Fails => violations > 0 || of == 0,
+            Expectation::Holds => violations == 0,
+            Expectation::MayFail => true,
+            Expectation::Fails => violations > 0 || of == 0,
         });
         let size = |run: &&&Record| run.facts.as_ref().and_then(|facts| facts.evidence_operations);
         let failed = of_cell.iter().filter(|run| run.category == Category::Violation);
@@ -155,13 +155,17 @@ impl CellSummary {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::{CampaignPlan, Category, Record, Summary};
-    use crate::campaign::record::Carried;
+    use crate::campaign::record::RunCircumstances;
 
     /// Makes up a campaign with the given category for each run.
     pub(crate) fn made_up(category: impl Fn(usize) -> Option<Category>) -> Summary {
         let plan = CampaignPlan::default();
         let runs = plan.runs().into_iter().enumerate().filter_map(|(place, run)| {
-            let how = Carried { attempts: 1, command: format!("schism run --seed {}", run.seed), ..Carried::default() };
+            let how = RunCircumstances {
+                attempts: 1,
+                command: format!("schism run --seed {}", run.seed),
+                ..RunCircumstances::default()
+            };
             let record =
                 Record::of_failed(&run, "it \u{1b}[31m\u{0} <b>broke</b> & | \"quoted\"]]>\nhere".to_owned(), how);
             Some(Record { category: category(place)?, ..record })

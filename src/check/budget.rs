@@ -16,7 +16,7 @@ use histories::{History, ReadError, ReadOptions, Reading};
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::{
-    meaning::{Meaning, unread},
+    reading_options::{ReadingOptions, unread},
     source::Source,
 };
 use crate::{
@@ -77,51 +77,51 @@ impl Budget {
     }
 
     /// Reads a history within the rest of the budget. If it cannot be read, the exit code says so.
-    pub(crate) fn read(&self, file: &Path, meaning: Meaning) -> anyhow::Result<Result<History, Exhausted>> {
-        self.read_within(file, meaning, |input, options| histories::read_open(file, input, options))
+    pub(crate) fn read(&self, file: &Path, reading: ReadingOptions) -> anyhow::Result<Result<History, ReadCutShort>> {
+        self.read_within(file, reading, |input, options| histories::read_open(file, input, options))
     }
 
     /// Reads like [`Budget::read`], but fails if only a part could be read.
-    pub(crate) fn read_whole(&self, file: &Path, meaning: Meaning) -> anyhow::Result<History> {
-        self.read(file, meaning)?.map_err(|cut| cut.failure(file).into())
+    pub(crate) fn read_whole(&self, file: &Path, reading: ReadingOptions) -> anyhow::Result<History> {
+        self.read(file, reading)?.map_err(|cut| cut.failure(file).into())
     }
 
     /// Reads a file, or another named input, by `read` within the rest of the budget.
     fn read_within<T>(
         &self,
         file: &Path,
-        meaning: Meaning,
+        reading: ReadingOptions,
         read: impl FnOnce(File, &ReadOptions<'_>) -> Result<T, ReadError>,
-    ) -> anyhow::Result<Result<T, Exhausted>> {
+    ) -> anyhow::Result<Result<T, ReadCutShort>> {
         let input = Source::open(file, self.deadline);
         let input = input.map_err(|source| unread(&ReadError::Io { path: file.to_owned(), source }))?;
         let came_late = input.lateness();
-        let found = self.limited(file, meaning, |options| read(input.file, options));
+        let found = self.limited(file, reading, |options| read(input.file, options));
         // What ended too early looks damaged.
         let is_late = came_late.load(Ordering::SeqCst);
-        if is_late { Ok(Err(Exhausted { is_late, operations: 0, bytes: 0, file_bytes: 0 })) } else { found }
+        if is_late { Ok(Err(ReadCutShort { is_late, operations: 0, bytes: 0, file_bytes: 0 })) } else { found }
     }
 
     /// Reads a file by `read` within the rest of the budget, perhaps not for the first time.
     pub(crate) fn read_again_within<T>(
         &self,
         file: &Path,
-        meaning: Meaning,
+        reading: ReadingOptions,
         read: impl FnOnce(&ReadOptions<'_>) -> Result<T, ReadError>,
-    ) -> anyhow::Result<Result<T, Exhausted>> {
+    ) -> anyhow::Result<Result<T, ReadCutShort>> {
         if fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
             let what = format!("{} is no regular file, but has to be read more than once", file.display());
             return Err(Failure::new(ExitStatus::Usage, what).hint("write its content to a file first").into());
         }
-        self.limited(file, meaning, read)
+        self.limited(file, reading, read)
     }
 
     fn limited<T>(
         &self,
         file: &Path,
-        meaning: Meaning,
+        reading: ReadingOptions,
         read: impl FnOnce(&ReadOptions<'_>) -> Result<T, ReadError>,
-    ) -> anyhow::Result<Result<T, Exhausted>> {
+    ) -> anyhow::Result<Result<T, ReadCutShort>> {
         let file_bytes = fs::metadata(file).map_or(0, |metadata| metadata.len());
         let bar = Bar::of_reading(file_bytes);
         let is_late = Cell::new(false);
@@ -132,9 +132,9 @@ impl Budget {
             is_late.set(Instant::now() + soon >= self.deadline);
             !is_late.get() && self.memory.has_room(reading.needs)
         };
-        match read(&ReadOptions { keep_going: &keep_going, ..meaning.options() }) {
+        match read(&ReadOptions { keep_going: &keep_going, ..reading.options() }) {
             Ok(found) => Ok(Ok(found)),
-            Err(ReadError::Stopped { reading, .. }) => Ok(Err(Exhausted {
+            Err(ReadError::Stopped { reading, .. }) => Ok(Err(ReadCutShort {
                 is_late: is_late.get(),
                 operations: reading.operations,
                 bytes: reading.bytes,
@@ -147,14 +147,14 @@ impl Budget {
 
 /// Progress in reading a file at the time that a limit was reached.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Exhausted {
+pub(crate) struct ReadCutShort {
     is_late: bool,
     operations: usize,
     bytes: u64,
     file_bytes: u64,
 }
 
-impl Exhausted {
+impl ReadCutShort {
     /// Returns the limit.
     pub(crate) fn reason(&self) -> &'static str {
         if self.is_late { "time" } else { "memory" }
@@ -171,7 +171,7 @@ impl Exhausted {
     }
 }
 
-impl fmt::Display for Exhausted {
+impl fmt::Display for ReadCutShort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { is_late, operations, bytes, file_bytes } = *self;
         let percent = (100 * bytes).checked_div(file_bytes).unwrap_or(0).min(100);

@@ -1,6 +1,6 @@
 //! Evidence of a violation: the keys that have it, and the choice of what to show.
 
-use checker::{Evidence, KeyReport, Ladder, Report, Verdict, Witness};
+use checker::{Evidence, Hierarchy, KeyReport, Report, Verdict, Witness};
 use histories::Value;
 
 /// Returns the evidence that is easiest to understand: the most outdated read, or else the first evidence there is.
@@ -10,7 +10,7 @@ pub(crate) fn clearest<'a>(violated: &[&'a KeyReport]) -> Option<(&'a KeyReport,
 }
 
 /// Makes the ladder agree with the report on linearizability, with the same evidence.
-pub(crate) fn align(ladder: &mut Ladder, report: &Report) {
+pub(crate) fn align(ladder: &mut Hierarchy, report: &Report) {
     let violated = keys_with(report, Verdict::NotLinearizable);
     if let Some((key, Evidence { operations, claim, .. })) = clearest(&violated) {
         let key = Some(key.key.clone()).filter(|key| *key != Value::Nil);

@@ -57,7 +57,7 @@ fn initial_value(history: &History, report: &Report, options: &Options<'_>) -> O
         }
     }
     for operation in &history.operations {
-        // Nobody saw what was there at first who came when something had been written.
+        // A read that began after a write cannot show the initial value.
         let is_over = |look: &Operation| operation.outcome == Outcome::Ok && operation.completed < look.invoked;
         if let Some(value) = sets(operation)
             && first.get(&operation.key).is_some_and(|(look, seen)| *seen == value || is_over(look))

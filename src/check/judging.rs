@@ -2,14 +2,14 @@
 
 use std::{panic, path::Path, sync::LazyLock, thread, time::Duration};
 
-use checker::{Ladder, Model, Options, Prefix, Report, StalenessReport, Verdict};
+use checker::{Hierarchy, Model, Options, Prefix, Report, StalenessReport, Verdict};
 use clap::{Args, ValueEnum, builder::PossibleValue};
 use histories::{Event, EventType, Function, History, Operation, Outcome, Process, Value, ValueId};
 
 use super::{
     budget::Budget,
     evidence,
-    meaning::Meaning,
+    reading_options::ReadingOptions,
     transactions::{self, LevelName},
 };
 use crate::error::{ExitStatus, Failure};
@@ -38,7 +38,7 @@ impl LimitArgs {
 
 /// Options for reading and judging histories.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Judging {
+pub(crate) struct JudgingOptions {
     /// Model: the kind of object that each key is [default: transactions if there are any; `kv` if anything is appended
     /// or deleted; else `register`].
     #[arg(long, value_enum)]
@@ -47,7 +47,7 @@ pub(crate) struct Judging {
     #[arg(long, value_enum)]
     level: Option<LevelName>,
     #[command(flatten)]
-    meaning: Meaning,
+    reading: ReadingOptions,
     /// Initial value of every key, as JSON or EDN [default: null; for `kv`, "" if no read is answered with null, and no
     /// cas finds or expects it].
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true, value_parser = histories::parse_value)]
@@ -105,15 +105,15 @@ impl ValueEnum for ModelName {
     }
 }
 
-impl Judging {
+impl JudgingOptions {
     /// Returns a budget of these limits, beginning now.
     pub(crate) fn budget(&self) -> Budget {
         self.limits.budget()
     }
 
-    /// Returns the options on the meaning of events.
-    pub(crate) fn meaning(&self) -> Meaning {
-        self.meaning
+    /// Returns the options for reading.
+    pub(crate) fn reading(&self) -> ReadingOptions {
+        self.reading
     }
 
     fn threads(&self) -> usize {
@@ -161,17 +161,22 @@ impl Judging {
 
     /// Computes which weaker models hold of a history that is not linearizable, and how stale its reads were; side by
     /// side if there are two threads and memory for both.
-    pub(crate) fn instead(&self, history: &History, report: &Report, budget: &Budget) -> (Ladder, StalenessReport) {
+    pub(crate) fn weaker_models(
+        &self,
+        history: &History,
+        report: &Report,
+        budget: &Budget,
+    ) -> (Hierarchy, StalenessReport) {
         let (mut ladder, staleness) = budget.within(history.operations.len(), |limits| {
             let options = Options { limits: *limits, ..self.options(history) };
             let is_tight = !limits.memory.has_room(history.operations.len() * SIDE_BY_SIDE_BYTES);
             if is_tight || self.threads() == 1 {
-                return checker::instead(history, &options);
+                return checker::weaker_models(history, &options);
             }
             thread::scope(|scope| {
                 let measure = || checker::staleness(history, &options);
                 let Ok(measured) = thread::Builder::new().spawn_scoped(scope, measure) else {
-                    return checker::instead(history, &options);
+                    return checker::weaker_models(history, &options);
                 };
                 (
                     checker::consistency(history, &options),
@@ -191,7 +196,7 @@ impl Judging {
             words.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));
         };
         option("--model", name(self.model.as_ref().and_then(ValueEnum::to_possible_value)));
-        for (given, value) in self.meaning.given() {
+        for (given, value) in self.reading.given() {
             option(given, Some(value));
         }
         option("--level", name(self.level.as_ref().and_then(ValueEnum::to_possible_value)));
@@ -221,9 +226,9 @@ impl Judging {
     }
 
     /// Returns the same limits without any statement on the history.
-    pub(crate) fn without_saying(&self) -> Self {
-        let meaning = Meaning::default();
-        Self { model: None, initial: None, meaning, ..self.clone() }
+    pub(crate) fn without_overrides(&self) -> Self {
+        let reading = ReadingOptions::default();
+        Self { model: None, initial: None, reading, ..self.clone() }
     }
 
     /// Returns true if the initial value is given.
@@ -255,7 +260,7 @@ impl Judging {
     /// # Errors
     /// Fails if one was given; `why` gives the reason.
     pub(crate) fn refuse_options(&self, why: &str) -> anyhow::Result<()> {
-        let mut given = self.meaning.given();
+        let mut given = self.reading.given();
         given.extend(self.model.map(|_| ("--model", String::new())));
         given.extend(self.initial.as_ref().map(|_| ("--initial", String::new())));
         given.extend(self.level.map(|_| ("--level", String::new())));

@@ -7,13 +7,15 @@ mod guard;
 pub(crate) mod hints;
 mod judging;
 pub(crate) mod linearization;
-mod meaning;
+mod reading_options;
 mod source;
 pub(crate) mod transactions;
 
 pub(crate) use self::{
-    budget::{Budget, Exhausted},
+    budget::{Budget, ReadCutShort},
     guard::guard,
-    judging::{JUDGE_AS, Judging, LimitArgs, judge_as, judge_by, model_named, processors, status_of, status_of_report},
-    meaning::Meaning,
+    judging::{
+        JUDGE_AS, JudgingOptions, LimitArgs, judge_as, judge_by, model_named, processors, status_of, status_of_report,
+    },
+    reading_options::ReadingOptions,
 };

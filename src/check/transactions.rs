@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use checker::{
-    Evidence, KeyReport, Level, Method, Report, Status, TransactionReport, UnknownWhy, Verdict, Weak,
+    Evidence, KeyReport, Level, Method, Report, Status, TransactionReport, UnknownWhy, Verdict, WeakVerdict,
     check_transactions_from,
 };
 use clap::ValueEnum;
 use histories::{Found, History, MicroOperation, Outcome, Value};
 
-use super::{budget::Budget, judging::Judging};
+use super::{budget::Budget, judging::JudgingOptions};
 use crate::error::ExitStatus;
 
 /// A level of isolation.
@@ -72,12 +72,12 @@ pub(crate) struct JudgedTransactions<'a> {
     pub(crate) report: TransactionReport,
     /// Level that the transactions must keep.
     pub(crate) level: Level,
-    /// Reason why a yes says nothing, if it is weak.
-    pub(crate) weak: Option<Weak>,
+    /// Reason why a positive verdict is no evidence, if it is weak.
+    pub(crate) weak: Option<WeakVerdict>,
 }
 
 /// Judges transactions by the level that they must keep.
-pub(crate) fn judge<'a>(history: &'a History, judging: &Judging, budget: &Budget) -> JudgedTransactions<'a> {
+pub(crate) fn judge<'a>(history: &'a History, judging: &JudgingOptions, budget: &Budget) -> JudgedTransactions<'a> {
     let level = judging.level();
     let are_several = history.operations.windows(2).any(|pair| pair[0].key != pair[1].key);
     let history = history.with_keys_joined();
@@ -146,12 +146,12 @@ pub(crate) fn as_report(history: &History, found: &TransactionReport) -> Report 
     Report { verdict, why: None, keys, operations, answered, unanswered, weak }
 }
 
-/// Returns the reason why a level that holds says nothing, if there is one.
-fn weak(report: &TransactionReport) -> Option<Weak> {
+/// Returns the reason why a level that holds is no evidence, if there is one.
+fn weak(report: &TransactionReport) -> Option<WeakVerdict> {
     match report {
-        TransactionReport { answered: 0, .. } => Some(Weak::NothingAnswered),
-        TransactionReport { reads: 0, .. } => Some(Weak::NothingRead),
-        TransactionReport { dependencies: 0, .. } => Some(Weak::NothingRelated),
+        TransactionReport { answered: 0, .. } => Some(WeakVerdict::NothingAnswered),
+        TransactionReport { reads: 0, .. } => Some(WeakVerdict::NothingRead),
+        TransactionReport { dependencies: 0, .. } => Some(WeakVerdict::NothingRelated),
         _ => None,
     }
 }

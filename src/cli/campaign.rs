@@ -73,8 +73,7 @@ pub(crate) struct CampaignArgs {
     /// Faults, one column each; + combines several in one column.
     #[arg(long, value_name = "LIST", value_parser = parse_list)]
     faults: Option<FaultMixes>,
-    /// Workloads, one column each: register, set, queue, append.
-    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", help = workloads_help())]
     workloads: Option<Vec<String>>,
     /// Number of seeds for each cell, counted from 1 [default: 3].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -111,6 +110,10 @@ pub(crate) struct CampaignArgs {
     /// Print campaign.json instead of the table.
     #[arg(long)]
     json: bool,
+}
+
+fn workloads_help() -> String {
+    format!("Workloads, one column each: {}", workloads::workload_names().join(", "))
 }
 
 /// A list of faults, as one argument.

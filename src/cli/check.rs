@@ -7,7 +7,7 @@ use std::{
 };
 
 use checker::{
-    KeyReport, Ladder, Model, Prefix, Report, StalenessReport, TransactionReport, UnknownWhy, Verdict, Weak,
+    Hierarchy, KeyReport, Model, Prefix, Report, StalenessReport, TransactionReport, UnknownWhy, Verdict, WeakVerdict,
 };
 use clap::Args;
 use histories::{Event, History, Value};
@@ -17,7 +17,8 @@ use serde_json::json;
 use super::fail_on::FailOn;
 use crate::{
     check::{
-        Budget, Exhausted, Judging, evidence, files, guard, hints, linearization, status_of, status_of_report,
+        Budget, JudgingOptions, ReadCutShort, evidence, files, guard, hints, linearization, status_of,
+        status_of_report,
         transactions::{self, JudgedTransactions},
     },
     error::{ExitStatus, Failure},
@@ -50,7 +51,7 @@ out; with
 several files each line also names its `file`.")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
-    judging: Judging,
+    judging: JudgingOptions,
     #[command(flatten)]
     fail_on: FailOn,
     /// Check every key, even after a violation.
@@ -110,7 +111,7 @@ impl CheckArgs {
         let (mut rows, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
             let started = Instant::now();
-            let read = guard(|| files::matched(file).and_then(|()| budget.read(file, self.judging.meaning())));
+            let read = guard(|| files::matched(file).and_then(|()| budget.read(file, self.judging.reading())));
             let status = match read.unwrap_or_else(|panic| Err(reading_panicked(file, &panic).into())) {
                 Ok(found) => {
                     let judged = match &found {
@@ -173,7 +174,7 @@ impl CheckArgs {
         let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), budget);
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
-        let instead = wanted.then(|| guard(|| self.judging.instead(history, &report, budget)));
+        let weaker_models = wanted.then(|| guard(|| self.judging.weaker_models(history, &report, budget)));
         let found = self.explain.then(|| guard(|| self.prefixes(history, &report, budget)));
         let options = self.judging.options(history);
         let notes = hints::all(history, &report, &options, self.judging.says_initial());
@@ -184,12 +185,12 @@ impl CheckArgs {
         words.extend(notes.iter().map(|note| format!("  {note}\n")));
         let mut status = status_of_report(&report);
         // What is said beside a verdict takes nothing from it.
-        let panics = instead.iter().filter_map(|result| result.as_ref().err());
+        let panics = weaker_models.iter().filter_map(|result| result.as_ref().err());
         for panic in panics.chain(found.iter().filter_map(|result| result.as_ref().err())) {
             status = status.worst(ExitStatus::Internal);
             words += &format!("  an internal error in the further analysis: {panic}; please report it\n");
         }
-        let (ladder, staleness) = instead.and_then(Result::ok).unzip();
+        let (ladder, staleness) = weaker_models.and_then(Result::ok).unzip();
         let found = found.and_then(Result::ok).unwrap_or_default();
         words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, found));
         let is_register = matches!(options.model, Model::Register | Model::KeyValue);
@@ -209,7 +210,7 @@ impl CheckArgs {
             words,
             weak: report.weak,
             notes,
-            orders: report.keys.iter_mut().map(Order::of).collect(),
+            orders: report.keys.iter_mut().map(KeyOrder::of).collect(),
             report: JudgedReport::Keys(report),
             ladder,
             staleness,
@@ -219,11 +220,11 @@ impl CheckArgs {
 
     /// Computes how far the keys that are shown can be ordered, the clearest violation first; JSON shows a few more.
     fn prefixes<'a>(&self, history: &History, report: &'a Report, budget: &Budget) -> Vec<(&'a Value, Prefix)> {
-        const MOST: usize = 8;
+        const MAX_PREFIXES: usize = 8;
         let violated = evidence::keys_with(report, Verdict::NotLinearizable);
         let first = evidence::clearest(&violated).map(|(key, _)| key);
         let others = violated.iter().copied().filter(|key| first.is_none_or(|first| first.key != key.key));
-        let shown = first.into_iter().chain(others).take(if self.json { MOST } else { 1 });
+        let shown = first.into_iter().chain(others).take(if self.json { MAX_PREFIXES } else { 1 });
         shown.filter_map(|key| Some((&key.key, self.judging.prefix(history, &key.key, budget)?))).collect()
     }
 
@@ -233,7 +234,7 @@ impl CheckArgs {
         out: &mut dyn Write,
         file: &Path,
         history: &History,
-        orders: &[Order],
+        orders: &[KeyOrder],
         budget: &Budget,
     ) -> anyhow::Result<()> {
         let name = file.display().to_string();
@@ -256,7 +257,7 @@ impl CheckArgs {
 
 /// Returns the failure to read a file because of a bug in schism.
 fn reading_panicked(file: &Path, panic: &str) -> Failure {
-    let what = format!("{}: an internal error while it was read: {panic}", file.display());
+    let what = format!("{}: internal error while reading: {panic}", file.display());
     Failure::new(ExitStatus::Internal, what).hint("this is a bug in schism: please report it, with the file")
 }
 
@@ -267,14 +268,14 @@ fn orders_unwritten(file: &Path) -> Failure {
 }
 
 /// The order that was found, or the reason why there is none.
-pub(crate) struct Order {
+pub(crate) struct KeyOrder {
     /// Subject of the order: a key, or all transactions.
     pub(crate) of: String,
     /// Indexes of `History::operations`, or the verdict.
     pub(crate) found: Result<Vec<u32>, String>,
 }
 
-impl Order {
+impl KeyOrder {
     /// Takes the order out of the report on a key.
     fn of(key: &mut KeyReport) -> Self {
         let of = format!("key {}", plain(&key.key));
@@ -296,13 +297,13 @@ pub(crate) struct Findings {
     pub(crate) status: ExitStatus,
     pub(crate) row: Row,
     pub(crate) words: String,
-    /// Reason why a yes says nothing, if it is weak.
-    pub(crate) weak: Option<Weak>,
+    /// Reason why a positive verdict is no evidence, if it is weak.
+    pub(crate) weak: Option<WeakVerdict>,
     /// Hints for the next attempt, and assumptions that the verdict rests on.
     pub(crate) notes: Vec<String>,
-    pub(crate) orders: Vec<Order>,
+    pub(crate) orders: Vec<KeyOrder>,
     pub(crate) report: JudgedReport,
-    pub(crate) ladder: Option<Ladder>,
+    pub(crate) ladder: Option<Hierarchy>,
     pub(crate) staleness: Option<StalenessReport>,
     pub(crate) prefixes: Vec<PrefixRow>,
 }
@@ -337,7 +338,7 @@ impl Findings {
             words: render::transactions::describe(&history, &report, level, weak),
             weak,
             notes: Vec::new(),
-            orders: vec![Order {
+            orders: vec![KeyOrder {
                 of: "transactions".to_owned(),
                 found: order.ok_or_else(|| render::transactions::verdict(&report, level)),
             }],
@@ -358,7 +359,7 @@ impl Findings {
     }
 
     /// Returns the findings about a file that was not read to its end.
-    fn of_exhausted(cut: &Exhausted) -> Self {
+    fn of_exhausted(cut: &ReadCutShort) -> Self {
         let verdict = Verdict::Unknown;
         Self {
             status: status_of(verdict),
@@ -386,9 +387,9 @@ struct FileVerdict<'a> {
     #[serde(serialize_with = "serialize_path")]
     file: &'a Path,
     report: JudgedReport,
-    weak: Option<Weak>,
+    weak: Option<WeakVerdict>,
     notes: Vec<String>,
-    ladder: Option<Ladder>,
+    ladder: Option<Hierarchy>,
     staleness: Option<StalenessReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prefixes: Option<Vec<PrefixRow>>,

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use histories::{Compression, EdnStyle, Event, Interpretation, Normalizer, ReadOptions};
 
 use crate::{
-    check::{Budget, LimitArgs, Meaning},
+    check::{Budget, LimitArgs, ReadingOptions},
     error::{ExitStatus, Failure},
     terminal,
 };
@@ -35,7 +35,7 @@ pub(crate) struct ConvertArgs {
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<OutputFormat>,
     #[command(flatten)]
-    meaning: Meaning,
+    reading: ReadingOptions,
     #[command(flatten)]
     limits: LimitArgs,
 }
@@ -59,7 +59,7 @@ impl ConvertArgs {
         })?;
         let budget = self.limits.budget();
         if target == OutputFormat::Columns {
-            let history = budget.read_whole(&self.input, self.meaning)?;
+            let history = budget.read_whole(&self.input, self.reading)?;
             return terminal::write_whole(&self.output, |out| Ok(histories::write_columns(out, &history)?));
         }
         let (mut style, mut rules) = (EdnStyle::default(), Normalizer::default());
@@ -97,7 +97,7 @@ impl ConvertArgs {
         interpretation: Interpretation,
         mut each: impl FnMut(Option<&Event<'_>>),
     ) -> anyhow::Result<Interpretation> {
-        let found = budget.read_again_within(&self.input, self.meaning, |options| {
+        let found = budget.read_again_within(&self.input, self.reading, |options| {
             histories::read_events(&self.input, &ReadOptions { interpretation, ..*options }, &mut each)
         })?;
         found.map(|history| history.interpretation()).map_err(|cut| cut.failure(&self.input).into())

@@ -11,7 +11,7 @@ use crate::{
     error::ExitStatus,
     render::run_summary::{coverage_in_words, explain},
     report,
-    run::{Finished, Host, Place, plan::Plan},
+    run::{FinishedRun, Host, RunLocation, plan::Plan},
     systems::{
         Options,
         schism::{LEADER, QUORUM},
@@ -43,7 +43,7 @@ impl DemoArgs {
     pub(crate) fn execute(self, host: &Host) -> anyhow::Result<ExitStatus> {
         let seed = self.seed.unwrap_or_else(draw_seed);
         let faults = host.demo_faults()?;
-        let place = Place::Store(self.store);
+        let location = RunLocation::Store(self.store);
         let (mut finished, mut unwritten) = (Vec::new(), Vec::new());
         for (read, _) in EXPECTED {
             let plan = Plan::default();
@@ -51,9 +51,9 @@ impl DemoArgs {
             let settings = settings.expect("each read mode can be traced, with the elections that are its own");
             let (read, faults) = (read.into(), faults.clone());
             let plan = Plan { read, seed, faults, time_limit_ms: 12_000, settings, ..plan }.schedule();
-            let mut run = host.run(&plan, &place)?;
+            let mut run = host.run(&plan, &location)?;
             unwritten.extend(report::of_run(&run).err());
-            unwritten.extend(std::mem::replace(&mut run.kept, Ok(())).err());
+            unwritten.extend(std::mem::replace(&mut run.results_written, Ok(())).err());
             finished.push(run);
             if finished.last().is_some_and(|last| last.results.live.interrupted) {
                 break;
@@ -65,7 +65,7 @@ impl DemoArgs {
 }
 
 /// Returns success if both verdicts are as expected, otherwise the status of the unexpected one.
-fn status(finished: &[Finished]) -> ExitStatus {
+fn status(finished: &[FinishedRun]) -> ExitStatus {
     let mut status = ExitStatus::Linearizable;
     for (run, (read, expected)) in finished.iter().zip(EXPECTED) {
         let shown = match (run.results.verdict == expected, read) {
@@ -79,7 +79,7 @@ fn status(finished: &[Finished]) -> ExitStatus {
     status
 }
 
-fn describe(finished: &[Finished]) -> String {
+fn describe(finished: &[FinishedRun]) -> String {
     let mut text = table(finished).to_string() + "\n";
     for run in finished {
         let results = &run.results;
@@ -96,7 +96,7 @@ fn describe(finished: &[Finished]) -> String {
     text + &conclusion(finished)
 }
 
-fn table(finished: &[Finished]) -> Table {
+fn table(finished: &[FinishedRun]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header([
@@ -125,7 +125,7 @@ fn table(finished: &[Finished]) -> Table {
     table
 }
 
-fn conclusion(finished: &[Finished]) -> String {
+fn conclusion(finished: &[FinishedRun]) -> String {
     let as_expected = finished.len() == EXPECTED.len() && status(finished) == ExitStatus::Linearizable;
     let text = if as_expected {
         "\nBasic Raft reads are not linearizable: a leader that does not know yet that it was deposed answers from \

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::report::with_facts;
 use crate::{
-    check::Judging,
+    check::JudgingOptions,
     error::{ExitStatus, Failure},
     report::timeline,
     terminal,
@@ -18,7 +18,7 @@ use crate::{
   schism export --svg store/latest -o violation.svg")]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
-    judging: Judging,
+    judging: JudgingOptions,
     /// Write SVG, the only format.
     #[arg(long, required = true)]
     svg: bool,

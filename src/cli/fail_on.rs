@@ -8,13 +8,13 @@ use crate::error::ExitStatus;
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct FailOn {
     /// End with exit code 2 as well if a history is linearizable only because nothing in it could have been wrong.
-    #[arg(long, value_enum, value_name = "WHAT")]
+    #[arg(long, value_enum, value_name = "weak")]
     fail_on: Option<FailureKind>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum FailureKind {
-    /// a yes that says nothing, as nothing was answered or nothing was read
+    /// a positive verdict without evidence: nothing was answered, or nothing was read
     Weak,
 }
 

@@ -120,7 +120,7 @@ mod tests {
         systems::roleless::{ARGUMENTS, FIRST},
     };
 
-    /// Is a node, in the process that the system for tests starts; in any other, this has nothing to do.
+    /// Runs a node, in the process that the system for tests starts; in any other, this has nothing to do.
     #[test]
     fn a_test_binary_can_be_a_node() {
         let Ok(arguments) = env::var(ARGUMENTS) else { return };

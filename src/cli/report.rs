@@ -13,13 +13,13 @@ use super::fail_on::FailOn;
 use crate::{
     campaign,
     check::{
-        Budget, Judging,
+        Budget, JudgingOptions,
         evidence::{clearest, keys_with},
         status_of_report,
     },
     error::{ExitStatus, Failure},
     report::{self, Facts},
-    run::{self, Exchange, windows},
+    run::{self, MessageLog, fault_windows},
     store::{ConfinedFolder, REPORT_FILE, refused},
     terminal,
 };
@@ -34,7 +34,7 @@ use crate::{
   schism report --model kv history.edn -o history.html")]
 pub(crate) struct ReportArgs {
     #[command(flatten)]
-    judging: Judging,
+    judging: JudgingOptions,
     #[command(flatten)]
     fail_on: FailOn,
     /// Folder of a run or a campaign, or a history.
@@ -104,7 +104,7 @@ fn check_page_budget(budget: &Budget, report: &Report, what: &Path) -> anyhow::R
 
 /// Calls `tell` with the facts of a run in a folder, or of a history in a file.
 pub(super) fn with_facts<T>(
-    judging: &Judging,
+    judging: &JudgingOptions,
     what: &Path,
     tell: impl FnOnce(&Facts<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
@@ -112,12 +112,12 @@ pub(super) fn with_facts<T>(
     let budget = judging.budget();
     if what.is_dir() {
         judging.refuse_options("a run's folder says how it is judged")?;
-        let run = run::again(what, budget)?;
+        let run = run::rejudge(what, budget)?;
         let facts = report::facts_of(&run);
         check_page_budget(&run.budget, facts.report, what)?;
         return tell(&facts);
     }
-    let history = budget.read_whole(what, judging.meaning())?;
+    let history = budget.read_whole(what, judging.reading())?;
     if judging.are_transactions(&history)? {
         let why = format!("{}: there is no page for transactions yet", what.display());
         return Err(Failure::new(ExitStatus::Usage, why).hint("`schism check` judges them").into());
@@ -125,7 +125,7 @@ pub(super) fn with_facts<T>(
     judging.check_initial(Some(&history))?;
     let judged = judging.judge(&history, true, false, &budget);
     let violated = judged.verdict == Verdict::NotLinearizable;
-    let (ladder, staleness) = violated.then(|| judging.instead(&history, &judged, &budget)).unzip();
+    let (ladder, staleness) = violated.then(|| judging.weaker_models(&history, &judged, &budget)).unzip();
     let file = what.file_name().context("a history is a file")?.to_string_lossy().into_owned();
     let prefix = clearest(&keys_with(&judged, Verdict::NotLinearizable))
         .and_then(|(key, _)| judging.prefix(&history, &key.key, &budget));
@@ -138,9 +138,9 @@ pub(super) fn with_facts<T>(
         report: &judged,
         ladder: ladder.as_ref(),
         staleness: staleness.as_ref(),
-        windows: &windows(&history.others, u64::MAX),
+        fault_windows: &fault_windows(&history.others, u64::MAX),
         reigns: &[],
         prefix,
-        exchange: Exchange::default(),
+        message_log: MessageLog::default(),
     })
 }

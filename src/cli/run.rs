@@ -18,7 +18,7 @@ use crate::{
     render::run_summary,
     report,
     run::{
-        Host, Place,
+        Host, RunLocation,
         plan::{Plan, parse_time_limit},
     },
     systems::ReadMode,
@@ -102,8 +102,8 @@ fn workload_names() -> PossibleValuesParser {
 impl RunArgs {
     pub(crate) fn execute(self, host: &Host) -> anyhow::Result<ExitStatus> {
         let json = self.json;
-        let place = self.folder.clone().map_or_else(|| Place::Store(self.store.clone()), Place::Folder);
-        let finished = host.run(&self.plan()?, &place)?;
+        let location = self.folder.clone().map_or_else(|| RunLocation::Store(self.store.clone()), RunLocation::Folder);
+        let finished = host.run(&self.plan()?, &location)?;
         let page = report::of_run(&finished);
         let printed = if json {
             terminal::print_json(&finished.as_json())
@@ -111,7 +111,7 @@ impl RunArgs {
             terminal::print(&run_summary::describe_run(&finished))
         };
         let status = terminal::beside(finished.results.status(), printed);
-        Ok(terminal::beside(terminal::beside(status, page), finished.kept))
+        Ok(terminal::beside(terminal::beside(status, page), finished.results_written))
     }
 
     /// Checks that the run is possible at all.

@@ -64,13 +64,13 @@ pub(crate) struct ServeArgs {
 struct ServerState {
     root: PathBuf,
     /// Permit to make a page: pages are made one at a time.
-    makes: Semaphore,
+    page_permits: Semaphore,
 }
 
 impl ServeArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         run::find_runs(&self.store)?;
-        let state = Arc::new(ServerState { root: self.store.canonicalize()?, makes: Semaphore::new(1) });
+        let state = Arc::new(ServerState { root: self.store.canonicalize()?, page_permits: Semaphore::new(1) });
         let runtime = host_limits::small_runtime()?;
         let ended = runtime.block_on(self.listen(state));
         // Whatever is still read or made is for nobody.
@@ -116,10 +116,10 @@ async fn index(State(state): State<Arc<ServerState>>) -> Response {
 /// Makes the page of a run under way, as far as it has come; it refreshes itself.
 async fn live_page(State(state): State<Arc<ServerState>>, UrlPath(path): UrlPath<String>) -> Response {
     let Some(whole) = resolve(&state.root, &path).await else { return not_found() };
-    let Ok(_place) = state.makes.acquire().await else { return not_found() };
+    let Ok(_place) = state.page_permits.acquire().await else { return not_found() };
     let told = tokio::task::spawn_blocking(move || {
         let budget = Budget::new(LIVE_LIMIT, LIVE_MEMORY_BYTES);
-        run::again(&whole, budget).map(|run| report::html(&report::facts_of(&run)))
+        run::rejudge(&whole, budget).map(|run| report::html(&report::facts_of(&run)))
     });
     let refresh = [(header::REFRESH, REFRESH_SECONDS)];
     match told.await {

@@ -14,7 +14,7 @@ use histories::{
 use super::fail_on::FailOn;
 use crate::{
     check::{
-        Budget, Judging,
+        Budget, JudgingOptions,
         evidence::{clearest, keys_with},
         judge_as, status_of_report,
     },
@@ -37,7 +37,7 @@ use crate::{
   schism shrink --model kv history.edn -o small.jsonl")]
 pub(crate) struct ShrinkArgs {
     #[command(flatten)]
-    judging: Judging,
+    judging: JudgingOptions,
     #[command(flatten)]
     fail_on: FailOn,
     /// Output file, JSON Lines, compressed if its name ends in .gz or .zst; - is stdout.
@@ -52,7 +52,7 @@ impl ShrinkArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         self.judging.check_initial(None)?;
         let budget = self.judging.budget();
-        let history = budget.read_again_within(&self.file, self.judging.meaning(), |options| {
+        let history = budget.read_again_within(&self.file, self.judging.reading(), |options| {
             histories::read_file_with(&self.file, options)
         })?;
         let history = history.map_err(|cut| cut.failure(&self.file))?;
@@ -101,7 +101,7 @@ impl ShrinkArgs {
         mut events: Vec<Event<'static>>,
         budget: &Budget,
     ) -> anyhow::Result<(Vec<Event<'static>>, Verdict)> {
-        let nobody = self.judging.without_saying();
+        let nobody = self.judging.without_overrides();
         let told = |options: Options<'static>| (options.model, options.initial);
         let asked = self.judging.options(history);
         let standalone = pair(&self.file, &events)?;
@@ -135,7 +135,7 @@ impl ShrinkArgs {
             rank += 1;
         };
         budget
-            .read_again_within(&self.file, self.judging.meaning(), |options| {
+            .read_again_within(&self.file, self.judging.reading(), |options| {
                 histories::read_events(
                     &self.file,
                     &ReadOptions { interpretation: history.interpretation(), ..*options },

@@ -1,7 +1,5 @@
 //! Advice from a comparison: it first says what is missing, and claims nothing that the figures do not support.
 
-use nemesis::FaultSpec;
-
 use super::{Comparison, Mode, Setting};
 use crate::{
     systems::{Guarantee, ReadMode},
@@ -9,7 +7,7 @@ use crate::{
 };
 
 /// Minimum number of runs that show how much runs vary.
-const FEWEST_RUNS: usize = 3;
+const MIN_RUNS: usize = 3;
 
 impl Comparison {
     /// Returns sentences of advice on which mode to choose.
@@ -44,7 +42,7 @@ impl Comparison {
         let mut text = String::new();
         if self.is_interrupted() {
             text += &format!(
-                "Interrupted: {} of {} runs are over, so there is no advice on speed yet; --resume goes on. ",
+                "Interrupted: {} of {} runs are over, so there is no advice on speed yet; continue with --resume. ",
                 self.finished, self.planned
             );
         }
@@ -67,8 +65,8 @@ impl Comparison {
         if !violated.is_empty() {
             let stalest_ms = self.of_mode(read).map(|(_, mode)| mode.stalest_ms).max().unwrap_or_default();
             return format!(
-                "{name} reads were not linearizable under {}, by up to {stalest_ms} ms: choose them only where that \
-                is acceptable{}. ",
+                "{name} reads were not linearizable under {}, stale by up to {stalest_ms} ms: choose them only where \
+                that is acceptable{}. ",
                 violated.join(" and "),
                 if self.rests_on_clocks(read) { ", or where clocks can be trusted" } else { "" },
             );
@@ -79,12 +77,10 @@ impl Comparison {
             .map(|(setting, mode)| format!("{} ({})", setting.name, share(mode)))
             .collect();
         if tried.is_empty() {
-            return format!(
-                "{name} reads: no run could have found a violation, so none says anything of their safety. "
-            );
+            return format!("{name} reads: no run could have found a violation, so there is no evidence of safety. ");
         }
-        let clocks = if self.rests_on_clocks(read) && !self.bends_clocks() {
-            "; they trust clocks, which nothing bent here"
+        let clocks = if self.rests_on_clocks(read) && !self.skews_clocks() {
+            "; they trust clocks, which nothing skewed here"
         } else {
             ""
         };
@@ -100,9 +96,9 @@ impl Comparison {
         })
     }
 
-    fn bends_clocks(&self) -> bool {
+    fn skews_clocks(&self) -> bool {
         let specs = self.plan.faults.iter().flat_map(|mix| &mix.specs.0);
-        specs.into_iter().any(|fault| matches!(fault, FaultSpec::Clock { .. }))
+        specs.into_iter().any(|fault| fault.kind().skews_clocks())
     }
 
     /// Names the fastest among the modes that were tested without a violation, and those that cannot be told apart
@@ -110,9 +106,9 @@ impl Comparison {
     fn speed(&self) -> String {
         let Some(first) = self.settings.first().filter(|_| !self.is_interrupted()) else { return String::new() };
         let fewest = first.modes.iter().map(|mode| mode.runs).min().unwrap_or_default();
-        if fewest < FEWEST_RUNS {
+        if fewest < MIN_RUNS {
             return format!(
-                "No advice on speed: {} of a mode under {} do not show how much runs differ; --rounds {FEWEST_RUNS} \
+                "No advice on speed: {} of a mode under {} do not show how much runs differ; --rounds {MIN_RUNS} \
                 or more would. ",
                 counted(fewest, "run"),
                 first.name
@@ -128,7 +124,8 @@ impl Comparison {
         };
         let alike: Vec<String> =
             safe.iter().filter(|mode| !mode.read_p50.is_above(fastest.read_p50)).map(|mode| latency(mode)).collect();
-        let verb = if alike.len() == 1 { "is the fastest" } else { "are the fastest, and not to be told apart" };
+        let verb =
+            if alike.len() == 1 { "is the fastest" } else { "are the fastest, without a significant difference" };
         format!(
             "Of those that were tried and showed no violation, {} {verb} under {}. ",
             alike.join(" and "),

@@ -15,7 +15,7 @@ use crate::{
         plan::CampaignPlan,
         summary::{CellSummary, Summary},
     },
-    run::{self, FaultWindow, Finished},
+    run::{self, FaultWindow, FinishedRun},
     store::{ConfinedFolder, SchemaVersion, refused},
     systems::ReadMode,
 };
@@ -29,7 +29,7 @@ pub(crate) const SAME: f64 = 0.15;
 /// Result of a comparison.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Comparison {
-    #[serde(default = "SchemaVersion::unnamed")]
+    #[serde(default = "SchemaVersion::unversioned")]
     pub(crate) schema_version: SchemaVersion,
     pub(crate) version: String,
     pub(crate) plan: CampaignPlan,
@@ -113,7 +113,7 @@ pub(crate) struct Latencies {
 /// Fails if a run cannot be read.
 pub(crate) fn measure(summary: &Summary, folder: &ConfinedFolder) -> anyhow::Result<Comparison> {
     let plan = &summary.plan;
-    let mut columns: Vec<(String, BTreeMap<usize, Gathered<'_>>)> = Vec::new();
+    let mut columns: Vec<(String, BTreeMap<usize, ModeTotals<'_>>)> = Vec::new();
     for cell in &summary.cells {
         let name = cell.cell.column(plan);
         let place = columns.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
@@ -121,19 +121,20 @@ pub(crate) fn measure(summary: &Summary, folder: &ConfinedFolder) -> anyhow::Res
             columns.len() - 1
         });
         let of_cell = summary.runs.iter().filter(|run| run.cell == cell.cell && run.facts.is_some());
-        let mut gathered = Gathered::new(cell);
+        let mut gathered = ModeTotals::new(cell);
         for run in of_cell {
             let name = run_name(&run.id);
             let path = folder.resolve(&name).map_err(refused(&folder.path().join(name)))?;
-            gathered.take(&run::again(&path, run::check_budget())?);
+            gathered.take(&run::rejudge(&path, run::checker_budget())?);
         }
         if !gathered.throughputs.is_empty() {
             columns[place].1.insert(cell.cell.number, gathered);
         }
     }
     columns.retain(|(_, modes)| !modes.is_empty());
-    let settings =
-        columns.into_iter().map(|(name, modes)| Setting::new(name, modes.into_values().map(Gathered::done).collect()));
+    let settings = columns
+        .into_iter()
+        .map(|(name, modes)| Setting::new(name, modes.into_values().map(ModeTotals::done).collect()));
     Ok(Comparison {
         schema_version: SchemaVersion::default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -145,7 +146,7 @@ pub(crate) fn measure(summary: &Summary, folder: &ConfinedFolder) -> anyhow::Res
 }
 
 /// Accumulator over the runs of one mode.
-struct Gathered<'a> {
+struct ModeTotals<'a> {
     cell: &'a CellSummary,
     throughputs: Vec<f64>,
     read_p50s: Vec<f64>,
@@ -166,7 +167,7 @@ struct Gathered<'a> {
     versions: u64,
 }
 
-impl<'a> Gathered<'a> {
+impl<'a> ModeTotals<'a> {
     fn new(cell: &'a CellSummary) -> Self {
         let empty = || Histogram::new_with_max(MOST_US, DIGITS).expect("these limits are possible");
         Self {
@@ -190,7 +191,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    fn take(&mut self, run: &Finished) {
+    fn take(&mut self, run: &FinishedRun) {
         let (history, results) = (&run.history, &run.results);
         // A run that was judged has a load.
         let load = results.live.load.unwrap_or_default();
@@ -216,7 +217,7 @@ impl<'a> Gathered<'a> {
         let late = run.plan.system().timing(&run.plan.settings).outage_within;
         let late_ns = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
         let recovery_ns = |window: &FaultWindow| run::recovery_ns(&results.live.availability, window.span, late_ns);
-        self.recoveries_ms.extend(run.windows.iter().filter_map(recovery_ns).map(|ns| ns / 1_000_000));
+        self.recoveries_ms.extend(run.fault_windows.iter().filter_map(recovery_ns).map(|ns| ns / 1_000_000));
         for node in &results.live.availability {
             for (sum, answers) in [(&mut self.read_probes, &node.reads), (&mut self.write_probes, &node.writes)] {
                 sum.0 += answers.answered;
@@ -224,7 +225,7 @@ impl<'a> Gathered<'a> {
             }
         }
         if results.verdict == Verdict::NotLinearizable {
-            let strongest = results.ladder.as_ref().map(checker::Ladder::strongest).unwrap_or_default();
+            let strongest = results.ladder.as_ref().map(checker::Hierarchy::strongest).unwrap_or_default();
             match &mut self.holds {
                 Some(known) => known.retain(|model| strongest.contains(model)),
                 None => self.holds = Some(strongest),

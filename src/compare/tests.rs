@@ -1,6 +1,6 @@
 //! Tests of ranks and advice on made-up figures.
 
-use super::{Comparison, Gathered, Mode, Setting, Spread, order_in_words};
+use super::{Comparison, Mode, ModeTotals, Setting, Spread, order_in_words};
 use crate::{
     campaign::{
         record::Category,
@@ -18,7 +18,7 @@ fn all(category: Category) -> Summary {
 fn mode(summary: &Summary, read: &str, p50: f64, throughput: f64) -> Mode {
     let cell = summary.cells.iter().find(|cell| cell.cell.read.name() == read).unwrap();
     let around = |figure: f64| Spread { least: figure * 0.99, median: figure, most: figure * 1.01 };
-    Mode { runs: 3, read_p50: around(p50), throughput: around(throughput), ..Gathered::new(cell).done() }
+    Mode { runs: 3, read_p50: around(p50), throughput: around(throughput), ..ModeTotals::new(cell).done() }
 }
 
 fn comparison(summary: &Summary, modes: Vec<Mode>) -> Comparison {

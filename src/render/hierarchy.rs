@@ -1,7 +1,7 @@
 //! The consistency ladder in words: the levels that hold or fail for a history that is not linearizable, and the
 //! staleness of its reads.
 
-use checker::{Consistency, Ladder, StalenessReport, Standing};
+use checker::{Consistency, Hierarchy, ModelStatus, StalenessReport};
 
 use crate::terminal::{
     sanitize,
@@ -10,26 +10,26 @@ use crate::terminal::{
 
 /// Describes in a few lines the levels that hold, fail, or were not checked; if `explain`, also the evidence for each
 /// failure.
-pub(crate) fn describe(ladder: &Ladder, explain: bool) -> String {
+pub(crate) fn describe(ladder: &Hierarchy, explain: bool) -> String {
     let strongest = ladder.strongest();
     let holds: Vec<String> = strongest.iter().map(|&model| name(model)).collect();
-    let below = ladder.rungs.iter().filter(|rung| rung.model != Consistency::Linearizable);
+    let below = ladder.levels.iter().filter(|level| level.model != Consistency::Linearizable);
     let (mut fails, mut told, mut unknown) = (Vec::new(), String::new(), Vec::new());
-    for rung in below {
-        match &rung.standing {
-            Standing::Holds => {}
-            Standing::Fails { witness, keys } => {
+    for level in below {
+        match &level.status {
+            ModelStatus::Holds => {}
+            ModelStatus::Fails { witness, keys } => {
                 let on = witness.key.as_ref().map_or_else(String::new, |_| format!(" ({keys} of {})", ladder.keys));
-                fails.push(format!("{}{on}", rung.model));
-                told += &format!("    not {}: {}\n", rung.model, sanitize::line(&witness.claim));
+                fails.push(format!("{}{on}", level.model));
+                told += &format!("    not {}: {}\n", level.model, sanitize::line(&witness.claim));
             }
-            Standing::NotChecked { why } if !unknown.iter().any(|(_, other)| other == why) => {
-                unknown.push((vec![rung.model.to_string()], why.clone()));
+            ModelStatus::NotChecked { why } if !unknown.iter().any(|(_, other)| other == why) => {
+                unknown.push((vec![level.model.to_string()], why.clone()));
             }
-            Standing::NotChecked { why } => {
+            ModelStatus::NotChecked { why } => {
                 let models = unknown.iter_mut().find(|(_, other)| other == why);
                 if let Some((models, _)) = models {
-                    models.push(rung.model.to_string());
+                    models.push(level.model.to_string());
                 }
             }
         }

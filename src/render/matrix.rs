@@ -1,4 +1,4 @@
-//! The results of a campaign: the matrix of verdicts, and what contradicts theory.
+//! The results of a campaign: the matrix of verdicts, and what is not as expected.
 
 use comfy_table::{Table, presets};
 
@@ -35,7 +35,7 @@ pub(crate) fn describe_campaign(summary: &Summary) -> String {
         text += &format!("not as expected: {} reads under {}\n", cell.read.name(), cell.faults);
     }
     if !surprised && summary.finished > 0 {
-        text += "nothing contradicts theory\n";
+        text += "all results as expected\n";
     }
     let cells = summary.cells.iter().filter_map(|cell| summary.run(cell.shortest.as_deref()?));
     let mut shortest: Vec<&Record> = cells.collect();
@@ -67,7 +67,7 @@ mod tests {
     use crate::campaign::{record::Category, summary::tests::made_up};
 
     #[test]
-    fn the_table_names_what_contradicts_theory() {
+    fn the_table_names_what_is_not_as_expected() {
         let text = describe_campaign(&made_up(|_| Some(Category::NoViolation)));
         assert!(text.contains("not as expected: local reads under none"), "{text}");
         assert!(!text.contains("quorum reads under"), "{text}");

@@ -13,15 +13,15 @@ use crate::{
 const AROUND_NS: u64 = 2_000_000_000;
 
 /// Maximum number of events described.
-const MOST: usize = 8;
+const MAX_EVENTS: usize = 8;
 
 /// Returns the events of the nemesis and other non-clients within two seconds of a moment, and the last one before it,
 /// however long ago.
 pub(crate) fn around(history: &History, moment_ns: u64) -> Vec<&Event<'static>> {
-    let deeds = || history.others.iter().filter(|event| event.f != JUDGE_AS);
-    let last = deeds().enumerate().filter(|(_, event)| event.time <= moment_ns).map(|(at, _)| at).last();
+    let nemesis_events = || history.others.iter().filter(|event| event.f != JUDGE_AS);
+    let last = nemesis_events().enumerate().filter(|(_, event)| event.time <= moment_ns).map(|(at, _)| at).last();
     let is_near = |event: &Event<'_>| event.time.abs_diff(moment_ns) <= AROUND_NS;
-    let all = deeds().enumerate();
+    let all = nemesis_events().enumerate();
     all.filter(|&(at, event)| Some(at) == last || is_near(event)).map(|(_, event)| event).collect()
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn describe(history: &History, prefix: &Prefix) -> String {
     let mut shown: Vec<_> =
         (0..).zip(&around).map(|(at, event)| (event.time.abs_diff(prefix.until_ns), at, *event)).collect();
     shown.sort_by_key(|&(distance_ns, at, _): &(u64, usize, _)| (distance_ns, at));
-    shown.truncate(MOST);
+    shown.truncate(MAX_EVENTS);
     shown.sort_by_key(|&(_, at, _)| at);
     for (_, _, event) in shown {
         let ended = match event.kind {
@@ -52,8 +52,8 @@ pub(crate) fn describe(history: &History, prefix: &Prefix) -> String {
         let what = sanitize::line(&format!("{}{value}", event.f));
         text += &format!("    {} {what}{ended}\n", seconds(event.time));
     }
-    if around.len() > MOST {
-        text += &format!("    and {} more\n", around.len() - MOST);
+    if around.len() > MAX_EVENTS {
+        text += &format!("    and {} more\n", around.len() - MAX_EVENTS);
     }
     text
 }

@@ -5,13 +5,13 @@ use histories::Function;
 
 use super::{hierarchy, transactions, verdict::describe};
 use crate::{
-    run::{Counts, Coverage, Finished, Latency},
+    run::{Counts, Coverage, FinishedRun, Latency},
     store::REPORT_FILE,
     terminal::words::{counted, grouped, seconds},
 };
 
 /// Describes everything that a user of `schism run` wants to know first.
-pub(crate) fn describe_run(finished: &Finished) -> String {
+pub(crate) fn describe_run(finished: &FinishedRun) -> String {
     let results = &finished.results;
     let mut text = format!("{}\n", finished.plan.summary());
     text += &explain(finished);
@@ -36,7 +36,7 @@ pub(crate) fn describe_run(finished: &Finished) -> String {
         text += &format!("  the run itself failed: {why}\n");
     }
     if let Some(why) = &results.live.not_recovered {
-        text += &format!("  the cluster did not come back after healing: {why}\n");
+        text += &format!("  the cluster did not recover after healing: {why}\n");
     }
     if results.weak {
         text += &format!("  weak evidence: {}\n", results.coverage.weak.join("; "));
@@ -46,8 +46,8 @@ pub(crate) fn describe_run(finished: &Finished) -> String {
 }
 
 /// Describes the verdict with its evidence and the context of the violation.
-pub(crate) fn explain(finished: &Finished) -> String {
-    let Finished { history, results, .. } = finished;
+pub(crate) fn explain(finished: &FinishedRun) -> String {
+    let FinishedRun { history, results, .. } = finished;
     let mut text = results.transactions.as_ref().map_or_else(
         || describe(history, &results.report),
         |report| transactions::describe(history, report, Level::StrictSerializable, results.report.weak),
@@ -85,7 +85,7 @@ pub(crate) fn coverage_in_words(coverage: &Coverage) -> String {
 /// Describes what deposed leaders were asked, or that nobody could see it.
 fn leadership_in_words(coverage: &Coverage) -> String {
     if !coverage.unseen.is_empty() {
-        return format!("  what could not be seen: {}\n", coverage.unseen.join("; "));
+        return format!("  not observable: {}\n", coverage.unseen.join("; "));
     }
     let deposed = &coverage.deposed;
     let mut text = format!("  what this run could have caught: {}", counted(coverage.leader_changes, "leader change"));

@@ -1,6 +1,6 @@
 //! The report on transactions, in words.
 
-use checker::{Anomaly, Level, Status, TransactionReport, Weak};
+use checker::{Anomaly, Level, Status, TransactionReport, WeakVerdict};
 use histories::{Found, History, MicroOperation, Value};
 
 use super::{Row, verdict::actor_in_words};
@@ -11,7 +11,12 @@ const SHOWN: usize = 8;
 
 /// Describes the report on one history: whether `level` holds, the clearest anomaly that refutes it, and the counts of
 /// all anomalies.
-pub(crate) fn describe(history: &History, report: &TransactionReport, level: Level, weak: Option<Weak>) -> String {
+pub(crate) fn describe(
+    history: &History,
+    report: &TransactionReport,
+    level: Level,
+    weak: Option<WeakVerdict>,
+) -> String {
     let mut text = format!("{}: {}", verdict(report, level), counted(report.transactions, "transaction"));
     if report.answered < report.transactions {
         text += &format!(", {} of them answered", grouped(report.answered));
@@ -53,7 +58,7 @@ pub(crate) fn verdict(report: &TransactionReport, level: Level) -> String {
 }
 
 /// Returns the report as a row of the table of histories.
-pub(crate) fn row(history: &History, report: &TransactionReport, level: Level, weak: Option<Weak>) -> Row {
+pub(crate) fn row(history: &History, report: &TransactionReport, level: Level, weak: Option<WeakVerdict>) -> Row {
     let violated = report.anomalies.iter().find(|anomaly| anomaly.refutes <= level);
     Row {
         verdict: verdict(report, level) + if weak.is_some() { " (weak)" } else { "" },

@@ -1,6 +1,6 @@
 //! The report of the checker, in words.
 
-use checker::{Evidence, KeyReport, Report, UnknownWhy, Verdict, Weak};
+use checker::{Evidence, KeyReport, Report, UnknownWhy, Verdict, WeakVerdict};
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
 use crate::{
@@ -59,7 +59,7 @@ pub(crate) fn counts_in_words(report: &Report) -> String {
 /// Warns if a positive verdict is weak evidence, on all keys or on some.
 fn weakness(report: &Report) -> String {
     let mut text = String::new();
-    let weak: Vec<(&KeyReport, Weak)> = report.keys.iter().filter_map(|key| Some((key, key.weak?))).collect();
+    let weak: Vec<(&KeyReport, WeakVerdict)> = report.keys.iter().filter_map(|key| Some((key, key.weak?))).collect();
     if let Some(why) = report.weak {
         push_line(&mut text, format_args!("  weak evidence: {}, so this says nothing of the system", why.reason()));
     } else if let Some((_, why)) = weak.first() {
@@ -79,7 +79,7 @@ fn doubts(report: &Report) -> String {
     let doubted = report.keys.iter().filter_map(|key| key.revisions.as_ref().map(|said| (key, said)));
     for (key, said) in doubted.clone().take(MAX_DOUBTS) {
         let of = if key.key == Value::Nil { String::new() } else { format!(" for key {}", plain(&key.key)) };
-        push_line(&mut text, format_args!("\n  note{of}, on which no verdict rests: {said}"));
+        push_line(&mut text, format_args!("\n  note{of}, which does not affect the verdict: {said}"));
     }
     let more = doubted.count().saturating_sub(MAX_DOUBTS);
     if more > 0 {
@@ -193,7 +193,7 @@ fn looks(history: &History, operation: &Operation) -> bool {
 }
 
 fn shortened(names: &[String]) -> String {
-    const MOST: usize = 10;
-    let shown = names.iter().take(MOST).map(|name| name.trim_matches('"')).collect::<Vec<_>>().join(", ");
-    if names.len() > MOST { format!("{shown} and {} more", names.len() - MOST) } else { shown }
+    const MAX_NAMES: usize = 10;
+    let shown = names.iter().take(MAX_NAMES).map(|name| name.trim_matches('"')).collect::<Vec<_>>().join(", ");
+    if names.len() > MAX_NAMES { format!("{shown} and {} more", names.len() - MAX_NAMES) } else { shown }
 }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::page::{frame, text};
 use crate::{
     campaign::{
-        record::{Category, Facts, Record},
+        record::{Category, Record, RunFacts},
         summary::{CellSummary, Summary},
     },
     store::{ConfinedFolder, REPORT_FILE, write_inside},
@@ -162,7 +162,7 @@ fn of_seed(summary: &Summary, seed: u64, so_far: &[u64]) -> Markup {
     let stale: usize = facts().filter_map(|facts| facts.stale_reads).sum();
     let stalest_ms = facts().filter_map(|facts| facts.stalest_ms).fold(0.0, f64::max);
     let gap_ms = facts().map(|facts| facts.longest_gap_ms).max().unwrap_or_default();
-    let median = |of: fn(&Facts) -> f64| {
+    let median = |of: fn(&RunFacts) -> f64| {
         let mut all: Vec<f64> = facts().map(of).collect();
         all.sort_by(f64::total_cmp);
         all.get(all.len() / 2).map(|middle| format!("{middle:.2} ms")).unwrap_or_default()

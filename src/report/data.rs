@@ -105,7 +105,7 @@ fn columns(facts: &Facts<'_>) -> Data {
         until: micros(window.span.until_ns),
         words: text(&window.words),
     };
-    data.faults = facts.windows.iter().map(band).collect();
+    data.faults = facts.fault_windows.iter().map(band).collect();
     let lead = |reign: &crate::run::Reign| LeadershipBand {
         node: reign.node,
         term: reign.term,

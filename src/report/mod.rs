@@ -14,14 +14,14 @@ pub(crate) mod timeline;
 
 use std::path::Path;
 
-use checker::{Evidence, Ladder, Prefix, Report, StalenessReport, Verdict};
+use checker::{Evidence, Hierarchy, Prefix, Report, StalenessReport, Verdict};
 use histories::{History, NEVER, Operation, Times};
 use maud::Markup;
 
 pub(crate) use self::page::POLICY;
 use crate::{
     check::evidence::{clearest, keys_with},
-    run::{Exchange, FaultWindow, Finished, Reign},
+    run::{FaultWindow, FinishedRun, MessageLog, Reign},
     store::{REPORT_FILE, write_inside},
     terminal::{words::seconds, write_whole},
 };
@@ -37,17 +37,17 @@ pub(crate) struct Facts<'a> {
     /// Command that repeats the run, or checks the history again.
     pub(crate) command: String,
     /// The run, if the history comes from one.
-    pub(crate) run: Option<&'a Finished>,
+    pub(crate) run: Option<&'a FinishedRun>,
     pub(crate) history: &'a History,
     pub(crate) report: &'a Report,
-    pub(crate) ladder: Option<&'a Ladder>,
+    pub(crate) ladder: Option<&'a Hierarchy>,
     pub(crate) staleness: Option<&'a StalenessReport>,
-    pub(crate) windows: &'a [FaultWindow],
+    pub(crate) fault_windows: &'a [FaultWindow],
     pub(crate) reigns: &'a [Reign],
     /// Longest prefix of the operations on the key of the evidence that can be ordered.
     pub(crate) prefix: Option<Prefix>,
     /// Messages between the nodes around the evidence; empty if the nodes did not trace them.
-    pub(crate) exchange: Exchange,
+    pub(crate) message_log: MessageLog,
 }
 
 impl Facts<'_> {
@@ -57,13 +57,13 @@ impl Facts<'_> {
     }
 
     /// Returns the operations of that evidence.
-    pub(crate) fn contradicting(&self) -> &[usize] {
+    pub(crate) fn evidence_operations(&self) -> &[usize] {
         self.evidence().map_or(&[], |evidence| &evidence.operations)
     }
 
     /// Returns the operation of the evidence that was invoked last, which is presented as the wrong one.
-    pub(crate) fn wrong(&self) -> Option<usize> {
-        self.contradicting().iter().copied().max_by_key(|&index| self.times(index).invoked_ns)
+    pub(crate) fn wrong_operation(&self) -> Option<usize> {
+        self.evidence_operations().iter().copied().max_by_key(|&index| self.times(index).invoked_ns)
     }
 
     /// Returns the times of invocation and completion of an operation; in a history without times, each event lasts
@@ -105,13 +105,13 @@ pub(crate) struct Section {
 ///
 /// # Errors
 /// Fails if the file cannot be written.
-pub(crate) fn of_run(finished: &Finished) -> anyhow::Result<()> {
+pub(crate) fn of_run(finished: &FinishedRun) -> anyhow::Result<()> {
     let html = html(&facts_of(finished));
     write_inside(finished.folder(), REPORT_FILE, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
 }
 
 /// Collects everything that the page of a run shows.
-pub(crate) fn facts_of(finished: &Finished) -> Facts<'_> {
+pub(crate) fn facts_of(finished: &FinishedRun) -> Facts<'_> {
     let (plan, results) = (&finished.plan, &finished.results);
     let facts = Facts {
         name: format!("{}, {}", plan.system, plan.summary()),
@@ -121,14 +121,14 @@ pub(crate) fn facts_of(finished: &Finished) -> Facts<'_> {
         report: &results.report,
         ladder: results.ladder.as_ref(),
         staleness: results.staleness.as_ref(),
-        windows: &finished.windows,
+        fault_windows: &finished.fault_windows,
         reigns: &results.reigns,
         prefix: clearest(&keys_with(&results.report, Verdict::NotLinearizable))
             .and_then(|(key, _)| finished.prefix(&key.key)),
-        exchange: Exchange::default(),
+        message_log: MessageLog::default(),
     };
-    let exchange = timeline::around(&facts).map(|during| finished.exchange(during)).unwrap_or_default();
-    Facts { exchange, ..facts }
+    let message_log = timeline::around(&facts).map(|during| finished.message_log(during)).unwrap_or_default();
+    Facts { message_log, ..facts }
 }
 
 /// Renders the page as HTML.

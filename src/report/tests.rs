@@ -10,7 +10,7 @@ use super::of_run;
 use crate::{
     error::{ExitStatus, Failure},
     render::run_summary::describe_run,
-    run::{Finished, Host, Place, again, check_budget, plan::Plan},
+    run::{FinishedRun, Host, RunLocation, checker_budget, plan::Plan, rejudge},
     systems::Settings,
 };
 
@@ -37,8 +37,8 @@ fn plan(read: &str, faults: &str, time_limit_ms: u64) -> Plan {
     plan.schedule()
 }
 
-fn finished(plan: &Plan, folder: &Path) -> (Finished, String) {
-    let run = host().run(plan, &Place::Folder(folder.to_owned())).unwrap();
+fn finished(plan: &Plan, folder: &Path) -> (FinishedRun, String) {
+    let run = host().run(plan, &RunLocation::Folder(folder.to_owned())).unwrap();
     assert_eq!(run.results.live.harness_failed, None);
     assert_eq!(run.results.live.not_recovered, None);
     of_run(&run).unwrap();
@@ -66,7 +66,7 @@ fn without_roles_a_run_is_judged_and_shown_and_says_what_nobody_saw() {
     let (run, page) = finished(&near, &dir.path().join("near"));
     assert_eq!(run.results.verdict, Verdict::NotLinearizable, "any node answers from its own state");
     assert!(page.contains("What went wrong") && page.contains(UNSEEN));
-    let judged = again(&dir.path().join("near"), check_budget()).unwrap();
+    let judged = rejudge(&dir.path().join("near"), checker_budget()).unwrap();
     assert_eq!(judged.results.verdict, Verdict::NotLinearizable);
     of_run(&judged).unwrap();
     assert_eq!(
@@ -80,7 +80,7 @@ fn without_roles_a_run_is_judged_and_shown_and_says_what_nobody_saw() {
 fn without_roles_a_fault_of_the_leader_is_refused_before_anything_starts() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("run");
-    let refused = host().run(&plan("fresh", "kill:leader", 5000), &Place::Folder(folder.clone())).unwrap_err();
+    let refused = host().run(&plan("fresh", "kill:leader", 5000), &RunLocation::Folder(folder.clone())).unwrap_err();
     let refused = refused.downcast::<Failure>().unwrap();
     assert_eq!(refused.what, "cannot kill the leader: roleless does not say who leads");
     assert_eq!(refused.status, ExitStatus::Failed);

@@ -20,7 +20,7 @@ const TOP: f64 = 44.0;
 /// Minimum width of an operation.
 const LEAST: f64 = 7.0;
 /// Maximum number of operations drawn: the last ones.
-const MOST: usize = 24;
+const MAX_OPERATIONS: usize = 24;
 const TICKS: u32 = 6;
 const STYLE: &str = include_str!("assets/timeline.css");
 
@@ -47,8 +47,8 @@ impl Scale {
 /// Renders the timeline; none if there is no evidence. If `alone`, the picture carries its own style.
 pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
     let all = &facts.evidence()?.operations;
-    let shown = &all[all.len().saturating_sub(MOST)..];
-    let (scale, wrong) = (scale(facts, shown)?, facts.wrong()?);
+    let shown = &all[all.len().saturating_sub(MAX_OPERATIONS)..];
+    let (scale, wrong) = (scale(facts, shown)?, facts.wrong_operation()?);
     let nodes = nodes(facts, shown, scale);
     let processes = processes(facts, shown);
     let lane = |number: usize| TOP + LANE * f64::from(u32::try_from(number).unwrap_or(u32::MAX));
@@ -58,9 +58,9 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
         svg class="timeline" xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (WIDTH) " " (height) } role="group"
             aria-label="The operations that contradict each other, and what the nodes believed" {
             @if alone { style { (PreEscaped(STYLE)) } rect class="paper" width="100%" height="100%" {} }
-            @let windows = facts.windows.iter();
-            @let windows = windows.filter(|window| scale.shows(window.span.from_ns, window.span.until_ns));
-            @for (number, window) in windows.enumerate() {
+            @let fault_windows = facts.fault_windows.iter();
+            @let fault_windows = fault_windows.filter(|window| scale.shows(window.span.from_ns, window.span.until_ns));
+            @for (number, window) in fault_windows.enumerate() {
                 @let (from, until) = (scale.x(window.span.from_ns), scale.x(window.span.until_ns));
                 g class="fault" {
                     title { (text(&window.words)) ", " (seconds(window.span.from_ns)) " to \
@@ -71,7 +71,7 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
             }
             @for (number, node) in nodes.iter().enumerate() {
                 (node_lane(facts, *node, *node == asked, lane(number), scale))
-                @if let Some(index) = facts.exchange.committed(*node, facts.history.times(wrong).invoked_ns) {
+                @if let Some(index) = facts.message_log.committed(*node, facts.history.times(wrong).invoked_ns) {
                     text class="commit" x="8" y=(px(lane(number) + 29.0)) { "commit " (index) }
                 }
             }
@@ -119,8 +119,8 @@ fn ends(facts: &Facts<'_>, scale: Scale, height: f64) -> Markup {
                 " (operation_on_one_line(facts, dies_at)) }
                 line x1=(px(x)) x2=(px(x)) y1="30" y2=(px(height - 22.0)) {}
                 text x=(px(x - 5.0)) y="36" text-anchor="end" {
-                    @if facts.contradicting().contains(&dies_at) { "every order ends here" } @else { "every order of \
-                    all operations ends here already" }
+                    @if facts.evidence_operations().contains(&dies_at) { "every order ends here" } @else { "every \
+                    order of all operations ends here already" }
                 }
             }
         }

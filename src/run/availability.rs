@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use workloads::{Connector, Probes, Probing};
+use workloads::{Connector, ProbeOptions, Probes};
 
-use super::{beliefs::Span, cluster::Cluster};
+use super::{cluster::Cluster, leadership::Span};
 use crate::{run::plan::Plan, systems::ClientSetup};
 
 /// Key of the probes. The keys of a load are counted from 0 and never reach it.
@@ -32,7 +32,7 @@ pub(crate) struct NodeAvailability {
 /// Client that probes the nodes.
 #[derive(Debug)]
 pub(crate) struct Prober {
-    probing: Probing,
+    probing: ProbeOptions,
     connector: Connector,
     found: Arc<workloads::Availability>,
     /// Time 0 of the history.
@@ -49,7 +49,7 @@ impl Prober {
             operation_timeout: wait,
         };
         let connector = plan.system().connector(&clients)?;
-        let probing = Probing { workload: plan.workload(), every: wait, limit: wait, key: KEY };
+        let probing = ProbeOptions { workload: plan.workload(), every: wait, limit: wait, key: KEY };
         Ok(Self { probing, connector, found: Arc::default(), origin: Instant::from_std(origin) })
     }
 
@@ -125,7 +125,7 @@ fn in_both(some: &[Span], others: &[Span]) -> Vec<Span> {
 #[cfg(test)]
 mod tests {
     use super::{Answers, NodeAvailability, longest_gap_ns, recovery_ns};
-    use crate::run::beliefs::Span;
+    use crate::run::leadership::Span;
 
     const LATE: u64 = 300;
 

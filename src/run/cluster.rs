@@ -63,7 +63,7 @@ impl Cluster {
                 first_args: start.first_args,
                 env: start.env,
                 log: node_dir.join("node.log"),
-                clock: system.has_clocks().then_some(clock),
+                clock: system.has_skewable_clocks().then_some(clock),
             };
             nemesis.start(NodeId(id), command).with_context(|| format!("starting n{id}"))?;
         }

@@ -4,8 +4,8 @@ use checker::Evidence;
 use histories::History;
 
 use super::{
-    beliefs::{Deposed, Reign, deposed},
     faults::FaultWindow,
+    leadership::{DeposedLeader, Reign, deposed},
 };
 use crate::terminal::words::seconds;
 
@@ -25,8 +25,8 @@ pub(crate) fn around(history: &History, evidence: &Evidence, reigns: &[Reign], f
 
 /// Describes the beliefs about leadership of `node` and the others at this time.
 fn belief(node: u16, time_ns: u64, reigns: &[Reign]) -> Option<String> {
-    let is_deposed = |deposed: &&Deposed| deposed.reign.node == node && deposed.span.contains(time_ns);
-    if let Some(Deposed { reign, successor, span }) = deposed(reigns).iter().find(is_deposed) {
+    let is_deposed = |deposed: &&DeposedLeader| deposed.reign.node == node && deposed.span.contains(time_ns);
+    if let Some(DeposedLeader { reign, successor, span }) = deposed(reigns).iter().find(is_deposed) {
         return Some(format!(
             "n{node} still believed that it led term {}, although n{} had led term {} for {}.",
             reign.term,

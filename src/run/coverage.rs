@@ -2,12 +2,13 @@
 //! the history is linearizable.
 
 use histories::{History, Operation, Outcome, Times};
+use nemesis::FaultKind;
 use serde::{Deserialize, Serialize};
 
 use super::{
     availability::{self, NodeAvailability},
-    beliefs::{Reign, Span, deposed},
     faults::FaultWindow,
+    leadership::{Reign, Span, deposed},
 };
 
 /// Events in a run that could have led a wrong server into a violation.
@@ -139,7 +140,9 @@ fn deposed_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow])
     for deposed in deposed(reigns) {
         let node = deposed.reign.node;
         let mut reachable = vec![deposed.span];
-        for pause in faults.iter().filter(|fault| fault.kind == "pause" && fault.nodes.contains(&node)) {
+        for pause in
+            faults.iter().filter(|fault| fault.is(FaultKind::silences_processes) && fault.nodes.contains(&node))
+        {
             reachable = reachable.into_iter().flat_map(|span| span.without(pause.span)).collect();
         }
         let waiting = |times: Times| reachable.iter().any(|span| span.overlaps(times.invoked_ns, times.completed_ns));
@@ -166,7 +169,7 @@ fn retired_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow],
     for pair in in_order.windows(2) {
         let (old, new) = (pair[0], pair[1]);
         let dead = |fault: &FaultWindow| {
-            fault.kind == "kill"
+            fault.is(FaultKind::ends_processes)
                 && fault.nodes.contains(&old.node)
                 && fault.span.overlaps(old.span.until_ns, new.span.from_ns)
         };
@@ -194,7 +197,7 @@ fn retired_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow],
 
 /// Operation with its times and the node that was asked.
 #[derive(Clone, Copy)]
-struct Timed<'a> {
+struct TimedOperation<'a> {
     operation: &'a Operation,
     times: Times,
     node: u16,
@@ -202,8 +205,8 @@ struct Timed<'a> {
 }
 
 /// Iterates over all operations.
-fn timed(history: &History) -> impl Iterator<Item = Timed<'_>> + Clone {
-    history.operations.iter().enumerate().map(|(index, operation)| Timed {
+fn timed(history: &History) -> impl Iterator<Item = TimedOperation<'_>> + Clone {
+    history.operations.iter().enumerate().map(|(index, operation)| TimedOperation {
         operation,
         times: history.times(index),
         node: history.node(index),
@@ -211,7 +214,7 @@ fn timed(history: &History) -> impl Iterator<Item = Timed<'_>> + Clone {
     })
 }
 
-fn is_acknowledged_write(write: &Timed<'_>) -> bool {
+fn is_acknowledged_write(write: &TimedOperation<'_>) -> bool {
     write.operation.outcome == Outcome::Ok && !write.only_reads
 }
 
@@ -241,11 +244,12 @@ fn longest_gap_ns(history: &History, load: Span) -> u64 {
 #[cfg(test)]
 mod tests {
     use histories::{Event, EventType, HistoryBuilder, Process};
+    use nemesis::FaultKind;
 
     use super::{Coverage, DeposedCoverage, Leadership, RetiredCoverage, measure};
     use crate::run::{
-        beliefs::{Reign, Span},
         faults::FaultWindow,
+        leadership::{Reign, Span},
     };
 
     const MS: u64 = 1_000_000;
@@ -313,10 +317,10 @@ mod tests {
         assert_eq!(found.retired, RetiredCoverage { times: 1, reads_asked: 1, writes_elsewhere: 1 });
         assert!(found.weak.is_empty(), "{:?}", found.weak);
         let killed = FaultWindow {
-            kind: "kill".to_owned(),
+            kind: Some(FaultKind::Kill),
             words: "kill n1".to_owned(),
             nodes: vec![1],
-            bend: None,
+            skew: None,
             span: span(400, 900),
         };
         let found = coverage(&operations, &reigns, &[killed], false);
@@ -331,10 +335,10 @@ mod tests {
         let reigns =
             [Reign { node: 1, term: 1, span: span(0, 900) }, Reign { node: 2, term: 2, span: span(300, 1000) }];
         let pause = FaultWindow {
-            kind: "pause".to_owned(),
+            kind: Some(FaultKind::Pause),
             words: "pause n1".to_owned(),
             nodes: vec![1],
-            bend: None,
+            skew: None,
             span: span(100, 800),
         };
         let found = coverage(&[("read", 1, 400, 500, EventType::Fail)], &reigns, &[pause], true);

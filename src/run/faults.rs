@@ -3,28 +3,35 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use histories::{Event, RecordError, Recorder, Value};
-use nemesis::{NodeId, Outcome, ResolvedFault};
+use nemesis::{FaultKind, Outcome, ResolvedFault};
 
-use super::beliefs::Span;
+use super::leadership::Span;
 use crate::terminal::words::plain;
 
 /// A fault with the span in which it was in force.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FaultWindow {
-    /// Kind of fault: `kill`, `pause`, `partition` or `clock`.
-    pub(crate) kind: String,
+    /// Kind of fault; none if the history names one that does not exist.
+    pub(crate) kind: Option<FaultKind>,
     /// Description of the fault and its targets.
     pub(crate) words: String,
     /// Nodes that were killed or paused, or whose clock was changed.
     pub(crate) nodes: Vec<u16>,
     /// Change to the clocks, if this is a clock fault.
-    pub(crate) bend: Option<Bend>,
+    pub(crate) skew: Option<ClockSkew>,
     pub(crate) span: Span,
+}
+
+impl FaultWindow {
+    /// Returns true if the fault is known to be of a kind like this.
+    pub(crate) fn is(&self, like_this: impl Fn(FaultKind) -> bool) -> bool {
+        self.kind.is_some_and(like_this)
+    }
 }
 
 /// Change to a clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Bend {
+pub(crate) struct ClockSkew {
     /// Seconds counted by the clock per true second.
     pub(crate) rate: f64,
     /// Jump at the beginning of the fault, in seconds.
@@ -32,12 +39,12 @@ pub(crate) struct Bend {
 }
 
 /// Records that a fault is about to be injected.
-pub(crate) fn record_attempt(recorder: &Recorder, kind: &str, fault: &str) -> Result<(), RecordError> {
+pub(crate) fn record_attempt(recorder: &Recorder, kind: FaultKind, fault: &str) -> Result<(), RecordError> {
     recorder.nemesis(&format!("start-{kind}"), map([("fault", fault.into())]), None).map(drop)
 }
 
 /// Records the outcome of injecting a fault.
-pub(crate) fn record_outcome(recorder: &Recorder, kind: &str, outcome: &Outcome) -> Result<(), RecordError> {
+pub(crate) fn record_outcome(recorder: &Recorder, kind: FaultKind, outcome: &Outcome) -> Result<(), RecordError> {
     let f = format!("start-{kind}");
     let (name, installed, why) = match outcome {
         Outcome::Installed { id, fault } => ("installed", Some((id, fault)), None),
@@ -46,7 +53,7 @@ pub(crate) fn record_outcome(recorder: &Recorder, kind: &str, outcome: &Outcome)
     };
     let mut value = vec![("outcome", name.into())];
     if let Some((id, fault)) = installed {
-        let nodes = nodes_of(fault).map(|node| Value::Int(node.0.into())).collect();
+        let nodes = fault.nodes().map(|node| Value::Int(node.0.into())).collect();
         value.extend([
             ("id", Value::Int(id.0.into())),
             ("fault", fault.to_string().as_str().into()),
@@ -60,10 +67,10 @@ pub(crate) fn record_outcome(recorder: &Recorder, kind: &str, outcome: &Outcome)
 }
 
 /// Records that a fault is about to be healed (`healed` false, `error` none), that it was healed, or why it could not
-/// be.
+/// be. A fault whose beginning could not be recorded has no kind.
 pub(crate) fn record_heal(
     recorder: &Recorder,
-    kind: &str,
+    kind: Option<FaultKind>,
     id: nemesis::FaultId,
     healed: bool,
     error: Option<&str>,
@@ -72,17 +79,8 @@ pub(crate) fn record_heal(
     if healed {
         value.push(("outcome", "healed".into()));
     }
+    let kind = kind.map_or("fault", FaultKind::name);
     recorder.nemesis(&format!("stop-{kind}"), map(value), error).map(drop)
-}
-
-fn nodes_of(fault: &ResolvedFault) -> impl Iterator<Item = NodeId> {
-    let nodes = match fault {
-        ResolvedFault::Kill { nodes } | ResolvedFault::Pause { nodes } | ResolvedFault::Clock { nodes, .. } => {
-            Some(nodes)
-        }
-        ResolvedFault::Partition { .. } => None,
-    };
-    nodes.into_iter().flatten().copied()
 }
 
 fn jump_s(jump_ns: i64) -> f64 {
@@ -91,8 +89,8 @@ fn jump_s(jump_ns: i64) -> f64 {
 }
 
 /// Returns the faults of a history, in order of their beginnings; one that was never healed lasts to `end_ns`.
-pub(crate) fn windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
-    let mut windows: BTreeMap<i64, FaultWindow> = BTreeMap::new();
+pub(crate) fn fault_windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
+    let mut fault_windows: BTreeMap<i64, FaultWindow> = BTreeMap::new();
     for event in events {
         let Some(Value::Map(fields)) = &event.value else { continue };
         let field = |name: &str| fields.named(name);
@@ -105,29 +103,29 @@ pub(crate) fn windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
             };
             let span = Span { from_ns: event.time, until_ns: end_ns };
             let number = |name| field(name).and_then(Value::as_f64);
-            let bend = number("rate").zip(number("jump_s")).map(|(rate, jump_s)| Bend { rate, jump_s });
-            windows.insert(*id, FaultWindow { kind: kind.to_owned(), words, nodes, bend, span });
+            let skew = number("rate").zip(number("jump_s")).map(|(rate, jump_s)| ClockSkew { rate, jump_s });
+            fault_windows.insert(*id, FaultWindow { kind: FaultKind::from_name(kind), words, nodes, skew, span });
         } else if event.f.starts_with("stop-")
-            && let Some(window) = windows.get_mut(id)
+            && let Some(window) = fault_windows.get_mut(id)
         {
             window.span.until_ns = event.time;
         }
     }
-    windows.into_values().collect()
+    fault_windows.into_values().collect()
 }
 
 /// Returns the offset of a node's clock from true time in seconds, positive if ahead; it is 0 again after a restart of
 /// the node.
-pub(crate) fn clock_offset_s(windows: &[FaultWindow], node: u16, time_ns: u64) -> f64 {
-    let mine = || windows.iter().filter(|window| window.nodes.contains(&node));
-    let restarts = mine().filter(|window| window.kind == "kill").map(|window| window.span.until_ns);
+pub(crate) fn clock_offset_s(fault_windows: &[FaultWindow], node: u16, time_ns: u64) -> f64 {
+    let mine = || fault_windows.iter().filter(|window| window.nodes.contains(&node));
+    let restarts = mine().filter(|window| window.is(FaultKind::ends_processes)).map(|window| window.span.until_ns);
     let since_ns = restarts.filter(|until_ns| *until_ns <= time_ns).max().unwrap_or_default();
     let drift = |window: &FaultWindow| {
-        let Some(bend) = window.bend else { return 0.0 };
+        let Some(skew) = window.skew else { return 0.0 };
         let (from_ns, until_ns) = (window.span.from_ns.max(since_ns), window.span.until_ns.min(time_ns));
         let bent_s = Duration::from_nanos(until_ns.saturating_sub(from_ns)).as_secs_f64();
         let jumped = (since_ns..time_ns).contains(&window.span.from_ns);
-        (bend.rate - 1.0) * bent_s + if jumped { bend.jump_s } else { 0.0 }
+        (skew.rate - 1.0) * bent_s + if jumped { skew.jump_s } else { 0.0 }
     };
     mine().map(drift).sum()
 }
@@ -147,10 +145,11 @@ fn map<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
 mod tests {
     use std::{collections::BTreeSet, time::Instant};
 
-    use nemesis::{FaultId, NodeId, Outcome, ResolvedFault};
+    use nemesis::{FaultId, FaultKind, NodeId, Outcome, ResolvedFault};
 
     use super::{
-        super::beliefs::Span, Bend, FaultWindow, clock_offset_s, record_attempt, record_heal, record_outcome, windows,
+        super::leadership::Span, ClockSkew, FaultWindow, clock_offset_s, fault_windows, record_attempt, record_heal,
+        record_outcome,
     };
 
     #[test]
@@ -159,48 +158,46 @@ mod tests {
         let path = dir.path().join("history.jsonl");
         let recorder = histories::Recorder::create(&path, Instant::now()).unwrap();
         let kill = ResolvedFault::Kill { nodes: BTreeSet::from([NodeId(2), NodeId(4)]) };
-        record_attempt(&recorder, "kill", "kill a random minority").unwrap();
-        record_outcome(&recorder, "kill", &Outcome::Installed { id: FaultId(1), fault: kill.clone() }).unwrap();
-        record_outcome(&recorder, "pause", &Outcome::Skipped { why: "no leader".to_owned() }).unwrap();
-        record_heal(&recorder, "kill", FaultId(1), false, None).unwrap();
-        record_heal(&recorder, "kill", FaultId(1), true, None).unwrap();
-        record_outcome(&recorder, "kill", &Outcome::Installed { id: FaultId(2), fault: kill }).unwrap();
+        record_attempt(&recorder, FaultKind::Kill, "kill a random minority").unwrap();
+        record_outcome(&recorder, FaultKind::Kill, &Outcome::Installed { id: FaultId(1), fault: kill.clone() })
+            .unwrap();
+        record_outcome(&recorder, FaultKind::Pause, &Outcome::Skipped { why: "no leader".to_owned() }).unwrap();
+        record_heal(&recorder, Some(FaultKind::Kill), FaultId(1), false, None).unwrap();
+        record_heal(&recorder, Some(FaultKind::Kill), FaultId(1), true, None).unwrap();
+        record_outcome(&recorder, FaultKind::Kill, &Outcome::Installed { id: FaultId(2), fault: kill }).unwrap();
         let clock = ResolvedFault::Clock { nodes: BTreeSet::from([NodeId(1)]), rate: 0.2, jump_ns: -1_500_000_000 };
-        record_outcome(&recorder, "clock", &Outcome::Installed { id: FaultId(3), fault: clock }).unwrap();
+        record_outcome(&recorder, FaultKind::Clock, &Outcome::Installed { id: FaultId(3), fault: clock }).unwrap();
         let lines = std::fs::read_to_string(&path).unwrap();
         let events: Vec<_> =
             lines.lines().map(|line| serde_json::from_str::<histories::Event<'_>>(line).unwrap()).collect();
-        let mut found = windows(&events, u64::MAX);
-        assert_eq!(found.pop().unwrap().bend, Some(Bend { rate: 0.2, jump_s: -1.5 }));
+        let mut found = fault_windows(&events, u64::MAX);
+        assert_eq!(found.pop().unwrap().skew, Some(ClockSkew { rate: 0.2, jump_s: -1.5 }));
         let expected = |from: usize, until_ns| FaultWindow {
-            kind: "kill".to_owned(),
+            kind: Some(FaultKind::Kill),
             words: "kill n2 n4".to_owned(),
             nodes: vec![2, 4],
-            bend: None,
+            skew: None,
             span: Span { from_ns: events[from].time, until_ns },
         };
         assert_eq!(found, [expected(1, events[4].time), expected(5, u64::MAX)]);
     }
 
-    fn window(kind: &str, bend: Option<Bend>, from_ns: u64, until_ns: u64) -> FaultWindow {
-        FaultWindow {
-            kind: kind.to_owned(),
-            words: String::new(),
-            nodes: vec![1],
-            bend,
-            span: Span { from_ns, until_ns },
-        }
+    fn window(kind: FaultKind, skew: Option<ClockSkew>, from_ns: u64, until_ns: u64) -> FaultWindow {
+        FaultWindow { kind: Some(kind), words: String::new(), nodes: vec![1], skew, span: Span { from_ns, until_ns } }
     }
 
     #[test]
     fn clocks_drift_while_they_are_bent_and_begin_anew_with_the_node() {
         const SECOND: u64 = 1_000_000_000;
-        let slow = Bend { rate: 0.5, jump_s: -1.0 };
-        let windows = [window("clock", Some(slow), SECOND, 5 * SECOND), window("kill", None, 6 * SECOND, 7 * SECOND)];
+        let slow = ClockSkew { rate: 0.5, jump_s: -1.0 };
+        let fault_windows = [
+            window(FaultKind::Clock, Some(slow), SECOND, 5 * SECOND),
+            window(FaultKind::Kill, None, 6 * SECOND, 7 * SECOND),
+        ];
         for (at_s, expected_s) in [(0, 0.0), (1, 0.0), (3, -2.0), (5, -3.0), (6, -3.0), (7, 0.0)] {
-            let found_s = clock_offset_s(&windows, 1, at_s * SECOND);
+            let found_s = clock_offset_s(&fault_windows, 1, at_s * SECOND);
             assert!((found_s - expected_s).abs() < 1e-9, "{found_s} at {at_s} s");
         }
-        assert!(clock_offset_s(&windows, 2, 3 * SECOND).abs() < 1e-9, "another node's clock is honest");
+        assert!(clock_offset_s(&fault_windows, 2, 3 * SECOND).abs() < 1e-9, "another node's clock is honest");
     }
 }

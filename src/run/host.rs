@@ -16,7 +16,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::{Finished, Place, live};
+use super::{FinishedRun, RunLocation, live};
 use crate::{
     error::{ExitStatus, Failure, host_limits},
     run::plan::{Plan, check_faults},
@@ -72,7 +72,7 @@ impl Host {
     /// # Errors
     /// Fails if a fault of the plan, which it names, is not possible here, before anything starts; or if the run
     /// itself fails.
-    pub(crate) fn run(&self, plan: &Plan, place: &Place) -> anyhow::Result<Finished> {
+    pub(crate) fn run(&self, plan: &Plan, place: &RunLocation) -> anyhow::Result<FinishedRun> {
         self.refuse_unsupported(plan)?;
         host_limits::can_open(files_of(plan), "this run")?;
         let runtime = host_limits::runtime(THREADS)?;
@@ -108,7 +108,7 @@ impl Host {
         for planned in &plan.schedule {
             let refused = match (self.can.supports(&planned.fault), &self.sandbox) {
                 (Err(unsupported), _) => Some((unsupported.to_string(), unsupported.remedy)),
-                (Ok(()), Sandbox::Plain { reason }) if planned.fault.kind() == "partition" => {
+                (Ok(()), Sandbox::Plain { reason }) if planned.fault.kind().needs_separate_networks() => {
                     let what = format!("cannot {} on this host: {reason}", planned.fault);
                     Some((what, "see `schism doctor`".to_owned()))
                 }

@@ -6,24 +6,24 @@ use std::{
     time::Duration,
 };
 
-use checker::{Ladder, Limits, Model, Options, Report, StalenessReport, TransactionReport, Verdict};
+use checker::{Hierarchy, Limits, Model, Options, Report, StalenessReport, TransactionReport, Verdict};
 use histories::{History, RunDir};
+use nemesis::FaultKind;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Finished, LOG_FILE, TEST_FILE,
-    beliefs::{self, Beliefs, Reign, Span},
-    context,
+    FinishedRun, LOG_FILE, TEST_FILE, context,
     coverage::{self, Leadership},
-    faults::{FaultWindow, windows},
+    faults::{FaultWindow, fault_windows},
+    leadership::{self, Beliefs, Reign, Span},
     node_file,
     plan::Plan,
     results::{Counts, Latency, LiveResults, RESULTS_FILE, Results, RunStart, START_FILE},
 };
 use crate::{
-    check::{Budget, Meaning, evidence, model_named, processors, transactions::as_report},
+    check::{Budget, ReadingOptions, evidence, model_named, processors, transactions::as_report},
     error::{ExitStatus, Failure},
-    store::{ConfinedFolder, SchemaVersion, Versioned, read_json, refused},
+    store::{ConfinedFolder, SchemaVersion, VersionedFile, read_json, refused},
 };
 
 /// Limits of the checker: its time and memory.
@@ -34,7 +34,7 @@ const CHECK_MEMORY_BYTES: usize = 4 << 30;
 ///
 /// # Errors
 /// Fails if a file of the run is missing or cannot be read.
-pub(crate) fn again(path: &Path, budget: Budget) -> anyhow::Result<Finished> {
+pub(crate) fn rejudge(path: &Path, budget: Budget) -> anyhow::Result<FinishedRun> {
     let dir = RunDir::open(path)?;
     let folder = ConfinedFolder::of(path).map_err(refused(path))?;
     let plan: Plan = read(&folder, TEST_FILE)?;
@@ -43,9 +43,9 @@ pub(crate) fn again(path: &Path, budget: Budget) -> anyhow::Result<Finished> {
         return Err(Failure::new(ExitStatus::Unreadable, what).into());
     }
     let live = if folder.has(RESULTS_FILE) || !folder.has(START_FILE) {
-        read::<Versioned<LiveResults>>(&folder, RESULTS_FILE)?.content
+        read::<VersionedFile<LiveResults>>(&folder, RESULTS_FILE)?.content
     } else {
-        let start = read::<Versioned<RunStart>>(&folder, START_FILE)?.content;
+        let start = read::<VersionedFile<RunStart>>(&folder, START_FILE)?.content;
         LiveResults { start, interrupted: true, ..LiveResults::default() }
     };
     judge(plan, dir, live, budget)
@@ -61,15 +61,15 @@ fn read<T: DeserializeOwned>(folder: &ConfinedFolder, file: &str) -> anyhow::Res
 }
 
 /// Returns the default limits for checking a run.
-pub(crate) fn check_budget() -> Budget {
+pub(crate) fn checker_budget() -> Budget {
     Budget::new(CHECK_LIMIT, CHECK_MEMORY_BYTES)
 }
 
 /// Checks the history of a run and collects everything that explains the verdict.
-pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) -> anyhow::Result<Finished> {
+pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) -> anyhow::Result<FinishedRun> {
     let folder = ConfinedFolder::of(dir.path()).map_err(refused(dir.path()))?;
     let history_path = history_of(&folder)?;
-    let history = budget.read_whole(&history_path, Meaning::default())?;
+    let history = budget.read_whole(&history_path, ReadingOptions::default())?;
     let model = model_named(plan.workload().model());
     let Judgement { report, transactions, ladder, staleness } =
         budget.within(history.operations.len(), |limits| Judgement::of(&history, model, limits));
@@ -77,16 +77,16 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
     let end_ns = ends.chain(live.load.map(|load| load.until_ns)).max().unwrap_or_default();
     let load = live.load.unwrap_or(Span { from_ns: 0, until_ns: end_ns });
     let origin_mono_ns = live.start.origin_mono_ns;
-    let windows = windows(&history.others, end_ns);
-    let beliefs = beliefs(&plan, &folder, &windows, origin_mono_ns, end_ns, &budget);
+    let fault_windows = fault_windows(&history.others, end_ns);
+    let beliefs = beliefs_of_nodes(&plan, &folder, &fault_windows, origin_mono_ns, end_ns, &budget);
     // A violation takes precedence over the failure to explain it.
     let Beliefs { reigns, missed } = beliefs.map_err(|error| match report.verdict {
         Verdict::NotLinearizable => Failure::new(ExitStatus::NotLinearizable, format!("{error:#}")).into(),
         _ => error,
     })?;
-    let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
+    let faults: Vec<Span> = fault_windows.iter().map(|window| window.span).collect();
     let leadership = plan.system().logs_roles().then(|| leadership(&plan, &reigns));
-    let coverage = coverage::measure(&history, leadership, &windows, load, &live.availability);
+    let coverage = coverage::measure(&history, leadership, &fault_windows, load, &live.availability);
     let violated = evidence::keys_with(&report, Verdict::NotLinearizable);
     let evidence = evidence::clearest(&violated).map(|(_, evidence)| evidence);
     let results = Results {
@@ -97,8 +97,9 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         counts: Counts::of(&history),
         reads: Latency::of(&history, true),
         writes: Latency::of(&history, false),
-        context: evidence.map_or_else(Vec::new, |evidence| context::around(&history, evidence, &reigns, &windows)),
-        missed_heartbeats: beliefs::without_a_fault(&missed, &faults, load),
+        context: evidence
+            .map_or_else(Vec::new, |evidence| context::around(&history, evidence, &reigns, &fault_windows)),
+        missed_heartbeats: leadership::without_a_fault(&missed, &faults, load),
         coverage,
         report,
         transactions,
@@ -106,7 +107,17 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         staleness,
         reigns,
     };
-    Ok(Finished { plan, history, results, windows, dir, folder, history_path, kept: Ok(()), budget })
+    Ok(FinishedRun {
+        plan,
+        history,
+        results,
+        fault_windows,
+        dir,
+        folder,
+        history_path,
+        results_written: Ok(()),
+        budget,
+    })
 }
 
 fn leadership<'a>(plan: &Plan, reigns: &'a [Reign]) -> Leadership<'a> {
@@ -122,7 +133,7 @@ fn leadership<'a>(plan: &Plan, reigns: &'a [Reign]) -> Leadership<'a> {
 struct Judgement {
     report: Report,
     transactions: Option<TransactionReport>,
-    ladder: Option<Ladder>,
+    ladder: Option<Hierarchy>,
     staleness: Option<StalenessReport>,
 }
 
@@ -138,7 +149,7 @@ impl Judgement {
         let options = &Options { limits: *limits, threads: processors(), ..Options::new(model) };
         let report = checker::check(history, options);
         let has_weaker = report.verdict == Verdict::NotLinearizable && model.has("cas");
-        let (mut ladder, staleness) = has_weaker.then(|| checker::instead(history, options)).unzip();
+        let (mut ladder, staleness) = has_weaker.then(|| checker::weaker_models(history, options)).unzip();
         if let Some(ladder) = &mut ladder {
             evidence::align(ladder, &report);
         }
@@ -157,10 +168,10 @@ fn history_of(folder: &ConfinedFolder) -> anyhow::Result<PathBuf> {
     found.ok_or_else(|| refuse(plain)(io::ErrorKind::NotFound.into()))
 }
 
-fn beliefs(
+fn beliefs_of_nodes(
     plan: &Plan,
     folder: &ConfinedFolder,
-    windows: &[FaultWindow],
+    fault_windows: &[FaultWindow],
     origin_ns: u64,
     end_ns: u64,
     budget: &Budget,
@@ -170,7 +181,8 @@ fn beliefs(
         return Ok(all);
     }
     for id in 1..=plan.nodes {
-        let kills = windows.iter().filter(|window| window.kind == "kill" && window.nodes.contains(&id));
+        let kills =
+            fault_windows.iter().filter(|window| window.is(FaultKind::ends_processes) && window.nodes.contains(&id));
         let deaths: Vec<u64> = kills.map(|window| window.span.from_ns).collect();
         let name = node_file(id, LOG_FILE);
         let bytes = folder.open(&name).ok().flatten().and_then(|log| log.metadata().ok()).map_or(0, |log| log.len());
@@ -181,7 +193,7 @@ fn beliefs(
         }
         let said = folder.read(&name).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()));
         let said = said.map_err(refused(&folder.path().join(name)))?;
-        let Beliefs { reigns, missed } = beliefs::beliefs(plan.system(), id, &said, origin_ns, &deaths, end_ns);
+        let Beliefs { reigns, missed } = leadership::beliefs_in(plan.system(), id, &said, origin_ns, &deaths, end_ns);
         all.reigns.extend(reigns);
         all.missed.extend(missed);
     }

@@ -8,23 +8,24 @@ use std::{
 
 use anyhow::Context as _;
 use histories::{Event, Recorder, RunDir};
+use nemesis::FaultKind;
 use tokio::sync::watch;
 use workloads::{Connector, FinalReads, Load, LoadSummary, Mix, Workload};
 
 use super::{
     Host,
     availability::Prober,
-    beliefs::Span,
-    breaking::{self, InForce},
     cluster::Cluster,
+    fault_schedule::{self, FaultsInForce},
     host,
+    leadership::Span,
     meter::Meter,
     plan::Plan,
     results::{LiveResults, RunStart, START_FILE},
 };
 use crate::{
     check::judge_by,
-    store::Versioned,
+    store::VersionedFile,
     systems::{ClientSetup, Deployment},
     terminal::{
         Progress,
@@ -35,7 +36,7 @@ use crate::{
 /// Time limit for establishing a connection; less than the limit of any operation.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
 /// Time that a client is given beyond its own timeout before it is cut off.
-const CUT_OFF_AFTER: Duration = Duration::from_millis(250);
+const CLIENT_GRACE: Duration = Duration::from_millis(250);
 /// Limits of the final reads: their time, and the number of keys per node.
 const FINAL_READS_LIMIT: Duration = Duration::from_secs(10);
 const FINAL_READS_KEYS: usize = 200;
@@ -44,10 +45,15 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// Carries out the live part of a run. However it ends after the first process has started, all nodes are stopped and
 /// all faults undone.
-pub(super) async fn live(plan: &Plan, host: &Host, dir: &RunDir, progress: &Progress) -> anyhow::Result<LiveResults> {
+pub(super) async fn run_live(
+    plan: &Plan,
+    host: &Host,
+    dir: &RunDir,
+    progress: &Progress,
+) -> anyhow::Result<LiveResults> {
     progress.phase(format!("starting {}", counted(plan.nodes.into(), "node")));
     let cluster = Cluster::up(plan, dir, host.sandbox(), host.capabilities(), host::command_log(dir)?)?;
-    let results = on_cluster(plan, &cluster, dir, progress).await;
+    let results = run_on_cluster(plan, &cluster, dir, progress).await;
     let down = cluster.down().await;
     let results = results?;
     down?;
@@ -72,12 +78,17 @@ pub(super) async fn try_out<T>(
     Ok(tried)
 }
 
-async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Progress) -> anyhow::Result<LiveResults> {
-    let leader_after = cluster.wait_until_ready().await?;
+async fn run_on_cluster(
+    plan: &Plan,
+    cluster: &Cluster,
+    dir: &RunDir,
+    progress: &Progress,
+) -> anyhow::Result<LiveResults> {
+    let ready_after = cluster.wait_until_ready().await?;
     let origin_mono_ns = host::monotonic_ns();
-    let leader_after_ms = u64::try_from(leader_after.as_millis()).unwrap_or(u64::MAX);
+    let leader_after_ms = u64::try_from(ready_after.as_millis()).unwrap_or(u64::MAX);
     let start = RunStart { leader_after_ms, origin_mono_ns };
-    dir.write_json(START_FILE, &Versioned::new(&start))?;
+    dir.write_json(START_FILE, &VersionedFile::new(&start))?;
     let origin = Instant::now();
     let recorder = Arc::new(Recorder::create(&dir.history_path(), origin)?);
     if let Some(Event { f, value: Some(model), .. }) = judge_by(plan.workload().model()) {
@@ -85,7 +96,7 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     }
     let (stopper, stop) = watch::channel(false);
     let interrupt = tokio::spawn(host::watch_for_interrupt(stopper));
-    let in_force = InForce::default();
+    let in_force = FaultsInForce::default();
     let counts = Arc::new(workloads::Progress::default());
     progress.phase(format!("{} after {leader_after_ms} ms; clients for {:?}", plan.readiness(), plan.time_limit()));
 
@@ -93,7 +104,7 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     let from_ns = elapsed_ns(origin_mono_ns);
     let load = load(plan);
     let driving = workloads::drive(&load, connector.clone(), Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
-    let breaking = breaking::carry_out(&plan.schedule, cluster, &recorder, &in_force, progress, stop.clone());
+    let breaking = fault_schedule::run_schedule(&plan.schedule, cluster, &recorder, &in_force, progress, stop.clone());
     let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin)?);
     let before = meter.read(cluster).await;
     let (driven, broken) = tokio::select! {
@@ -107,12 +118,12 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     let availability = prober.found(load.until_ns);
 
     progress.phase("healing");
-    let healed = breaking::heal_all(cluster, &recorder, &in_force).await;
+    let healed = fault_schedule::heal_remaining(cluster, &recorder, &in_force).await;
     let interrupted = *stop.borrow();
     let recovery = recover(plan.workload(), &driven?, cluster, connector, &recorder, counts, stop).await;
     interrupt.abort();
     recorder.close()?;
-    // This was a failure of the harness, not of the system.
+    // Errors here are failures of the harness, not of the system.
     let harness_failed = [broken.err(), healed.err()].into_iter().flatten().map(|error| format!("{error:#}"));
     let harness_failed = harness_failed.reduce(|all, next| format!("{all}; {next}"));
     Ok(LiveResults {
@@ -126,8 +137,8 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     })
 }
 
-/// Waits until the healed cluster settles, and reads every key once more on every node. Describes what did not come
-/// back, if anything.
+/// Waits until the healed cluster settles, and reads every key once more on every node. Describes what did not
+/// recover, if anything.
 async fn recover(
     workload: &'static dyn Workload,
     driven: &LoadSummary,
@@ -166,7 +177,7 @@ fn load(plan: &Plan) -> Load {
         concurrency: plan.concurrency,
         rate: plan.rate,
         time_limit: plan.time_limit(),
-        operation_limit: Duration::from_millis(plan.operation_timeout_ms) + CUT_OFF_AFTER,
+        operation_limit: Duration::from_millis(plan.operation_timeout_ms) + CLIENT_GRACE,
         workload: plan.workload(),
         mix: Mix {
             keys: plan.keys,
@@ -186,9 +197,9 @@ fn clients<'a>(plan: &'a Plan, cluster: &'a Cluster) -> ClientSetup<'a> {
     }
 }
 
-async fn show_figures(progress: &Progress, counts: &workloads::Progress, in_force: &InForce) {
+async fn show_figures(progress: &Progress, counts: &workloads::Progress, in_force: &FaultsInForce) {
     loop {
-        let kinds = in_force.kinds();
+        let kinds: Vec<_> = in_force.kinds().into_iter().map(FaultKind::name).collect();
         let faults = if kinds.is_empty() { String::new() } else { format!("; in force: {}", kinds.join(", ")) };
         let [ok, fail, info] = [counts.ok(), counts.fail(), counts.info()]
             .map(|count| grouped(usize::try_from(count).unwrap_or(usize::MAX)));

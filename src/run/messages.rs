@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read},
 };
 
-use super::beliefs::Span;
+use super::leadership::Span;
 use crate::systems::{MessageContent, System, TraceEvent, TraceRecord};
 
 /// Maximum length of the span that is read: a busy cluster sends more than a million messages in it.
@@ -38,7 +38,7 @@ pub(crate) struct Commit {
 
 /// Messages and commits in a span of time.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Exchange {
+pub(crate) struct MessageLog {
     /// The span.
     pub(crate) during: Span,
     /// Messages sent in the span, in order of sending.
@@ -47,7 +47,7 @@ pub(crate) struct Exchange {
     pub(crate) commits: Vec<Commit>,
 }
 
-impl Exchange {
+impl MessageLog {
     /// Returns the commit index that a node knew at this time.
     pub(crate) fn committed(&self, node: u16, time_ns: u64) -> Option<u64> {
         let known = self.commits.iter().filter(|commit| commit.node == node && commit.time_ns <= time_ns);
@@ -65,7 +65,7 @@ impl Exchange {
     ) -> Self {
         let from_ns = stretch.from_ns.max(stretch.until_ns.saturating_sub(LONGEST_NS));
         let during = Span { from_ns, ..stretch };
-        let mut found = Found::default();
+        let mut found = TraceContents::default();
         for trace in traces {
             let Ok(lines) = histories::unpacked(trace) else { continue };
             found.read(system, BufReader::new(lines), origin_ns, during, keep_going);
@@ -75,14 +75,14 @@ impl Exchange {
 }
 
 #[derive(Default)]
-struct Found {
+struct TraceContents {
     sent: Vec<(u64, Message)>,
     /// Time of arrival of the message with this sender, receiver and id.
     received: HashMap<(u16, u16, u64), u64>,
     commits: Vec<Commit>,
 }
 
-impl Found {
+impl TraceContents {
     /// Reads one trace, as long as `keep_going` returns true.
     fn read(
         &mut self,
@@ -131,7 +131,7 @@ impl Found {
         self.commits.extend(last_before);
     }
 
-    fn joined(self, during: Span) -> Exchange {
+    fn joined(self, during: Span) -> MessageLog {
         let arrived = |(id, message): (u64, Message)| {
             let received_ns = self.received.get(&(message.from, message.to, id)).copied();
             Message { received_ns, ..message }
@@ -140,7 +140,7 @@ impl Found {
         messages.sort_by_key(|message| (message.sent_ns, message.from, message.to));
         let mut commits = self.commits;
         commits.sort_by_key(|commit| (commit.time_ns, commit.node));
-        Exchange { during, messages, commits }
+        MessageLog { during, messages, commits }
     }
 }
 
@@ -170,12 +170,12 @@ mod tests {
 "#
     );
 
-    fn exchange() -> Exchange {
+    fn message_log() -> MessageLog {
         let dir = tempfile::tempdir().unwrap();
         let paths = ["1", "2", "nowhere"].map(|name| dir.path().join(name));
         fs::write(&paths[0], FIRST).unwrap();
         fs::write(&paths[1], SECOND).unwrap();
-        Exchange::read(
+        MessageLog::read(
             SystemName::default().find().unwrap(),
             paths.iter().filter_map(|path| fs::File::open(path).ok()),
             900,
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_was_sent_is_joined_to_what_arrived_and_the_rest_is_lost() {
-        let messages = exchange().messages;
+        let messages = message_log().messages;
         let told: Vec<_> = messages.iter().map(|of| (of.from, of.to, of.sent_ns, of.received_ns)).collect();
         assert_eq!(told, [(1, 2, 110, Some(310)), (1, 3, 120, None)]);
         assert_eq!(messages[0].content.kind.words, "AppendEntries");
@@ -194,8 +194,11 @@ mod tests {
 
     #[test]
     fn a_node_knows_of_a_commit_from_its_moment_on() {
-        let exchange = exchange();
-        assert_eq!([40, 50, 159, 160].map(|time_ns| exchange.committed(1, time_ns)), [None, Some(4), Some(4), Some(5)]);
-        assert_eq!(exchange.committed(2, 300), None);
+        let message_log = message_log();
+        assert_eq!(
+            [40, 50, 159, 160].map(|time_ns| message_log.committed(1, time_ns)),
+            [None, Some(4), Some(4), Some(5)]
+        );
+        assert_eq!(message_log.committed(2, 300), None);
     }
 }

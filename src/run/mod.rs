@@ -1,14 +1,14 @@
 //! One run, from plan to verdict: cluster up, load and faults side by side, heal, final reads, history, verdict.
 
 mod availability;
-mod beliefs;
-mod breaking;
 mod cluster;
 mod context;
 mod coverage;
+mod fault_schedule;
 mod faults;
 mod host;
 mod judge;
+mod leadership;
 mod live;
 mod messages;
 mod meter;
@@ -29,12 +29,12 @@ use serde::Serialize;
 use self::plan::Plan;
 pub(crate) use self::{
     availability::recovery_ns,
-    beliefs::{Reign, Span},
     coverage::Coverage,
-    faults::{FaultWindow, clock_offset_s, windows},
+    faults::{FaultWindow, clock_offset_s, fault_windows},
     host::Host,
-    judge::{again, check_budget},
-    messages::{Exchange, Message},
+    judge::{checker_budget, rejudge},
+    leadership::{Reign, Span},
+    messages::{Message, MessageLog},
     results::{Counts, Latency, RESULTS_FILE, Results},
     stored_runs::{StoredRun, find_runs, is_run},
 };
@@ -49,28 +49,28 @@ pub(crate) const COLUMNS_FILE: &str = "history.columns";
 
 /// A finished run with everything needed to report on it.
 #[derive(Debug)]
-pub(crate) struct Finished {
+pub(crate) struct FinishedRun {
     pub(crate) plan: Plan,
     pub(crate) history: History,
     pub(crate) results: Results,
-    pub(crate) windows: Vec<FaultWindow>,
+    pub(crate) fault_windows: Vec<FaultWindow>,
     dir: RunDir,
-    /// The run's folder, as a root that no path can lead out of.
+    /// The run's folder, confined: no path in it leads outside.
     folder: ConfinedFolder,
     history_path: PathBuf,
     /// Error in writing the results, if any.
-    pub(crate) kept: anyhow::Result<()>,
+    pub(crate) results_written: anyhow::Result<()>,
     /// Time and memory left for explanations.
     pub(crate) budget: Budget,
 }
 
-impl Finished {
+impl FinishedRun {
     pub(crate) fn history_path(&self) -> &Path {
         &self.history_path
     }
 
     /// Reads the messages between the nodes in a span, if the nodes traced them.
-    pub(crate) fn exchange(&self, during: Span) -> Exchange {
+    pub(crate) fn message_log(&self, during: Span) -> MessageLog {
         let system = self.plan.system();
         let file = system.trace_file();
         let trace = |id: u16| {
@@ -80,7 +80,7 @@ impl Finished {
         };
         let traces = (1..=self.plan.nodes).filter_map(trace);
         let keep_going = || self.budget.lacks(Duration::ZERO, 0).is_none();
-        Exchange::read(system, traces, self.results.live.start.origin_mono_ns, during, &keep_going)
+        MessageLog::read(system, traces, self.results.live.start.origin_mono_ns, during, &keep_going)
     }
 
     /// Returns a node's log; empty if it cannot be read.
@@ -89,7 +89,7 @@ impl Finished {
     }
 
     /// Writes the results. The verdict stands even if this fails.
-    fn keep(&self) -> anyhow::Result<()> {
+    fn write_results(&self) -> anyhow::Result<()> {
         // Transactions have no columns.
         if self.history.transactions.is_empty() {
             write_inside(&self.folder, COLUMNS_FILE, |out| Ok(histories::write_columns(out, &self.history)?))?;
@@ -98,7 +98,7 @@ impl Finished {
         Ok(())
     }
 
-    /// Returns the run's folder, as a root that no path can lead out of.
+    /// Returns the run's folder, confined: no path in it leads outside.
     pub(crate) fn folder(&self) -> &ConfinedFolder {
         &self.folder
     }
@@ -155,16 +155,16 @@ fn node_file(node: u16, file: &str) -> PathBuf {
     Path::new("nodes").join(node.to_string()).join(file)
 }
 
-/// Place where a run is stored.
+/// Location at which a run is stored.
 #[derive(Debug)]
-pub(crate) enum Place {
+pub(crate) enum RunLocation {
     /// A new folder in this store, which becomes its latest run.
     Store(PathBuf),
     /// Exactly this folder, which must not exist yet.
     Folder(PathBuf),
 }
 
-impl Place {
+impl RunLocation {
     fn begin(&self, plan: &Plan) -> anyhow::Result<RunDir> {
         let dir = match self {
             Self::Store(root) => {
@@ -184,14 +184,14 @@ impl Place {
 ///
 /// # Errors
 /// Fails if the run cannot be started, or if its files cannot be read.
-pub(crate) async fn run(plan: &Plan, host: &Host, place: &Place) -> anyhow::Result<Finished> {
+pub(crate) async fn run(plan: &Plan, host: &Host, place: &RunLocation) -> anyhow::Result<FinishedRun> {
     let dir = place.begin(plan)?;
     let progress = Progress::new(&format!("{} reads", plan.read.name()));
-    let live = live::live(plan, host, &dir, &progress).await?;
+    let live = live::run_live(plan, host, &dir, &progress).await?;
     progress.phase("checking");
     let plan = plan.clone();
-    let judging = tokio::task::spawn_blocking(move || judge::judge(plan, dir, live, check_budget()));
+    let judging = tokio::task::spawn_blocking(move || judge::judge(plan, dir, live, checker_budget()));
     let mut finished = judging.await.context("the checker ended in a panic")??;
-    finished.kept = finished.keep();
+    finished.results_written = finished.write_results();
     Ok(finished)
 }

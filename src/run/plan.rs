@@ -25,24 +25,24 @@ pub(crate) fn default_workload() -> String {
 ///
 /// # Errors
 /// Fails with the name of the first fault that cannot be.
-pub(crate) fn check_faults(system: &dyn System, schedule: &[PlannedFault]) -> Result<(), ImpossibleFault> {
-    let (name, has_roles, has_clocks) = (system.name(), system.has_roles(), system.has_clocks());
+pub(crate) fn check_faults(system: &dyn System, schedule: &[PlannedFault]) -> Result<(), RefusedFault> {
+    let (name, has_roles, has_skewable_clocks) = (system.name(), system.has_roles(), system.has_skewable_clocks());
     for PlannedFault { fault, .. } in schedule {
-        let (why, remedy) = if fault.kind() == "clock" && !has_clocks {
-            ("gives nobody a hold on its clocks", "leave clock faults out")
+        let (why, remedy) = if fault.kind().skews_clocks() && !has_skewable_clocks {
+            ("does not let its clocks be skewed", "leave clock faults out")
         } else if fault.needs_leader() && !has_roles {
             ("does not say who leads", "aim it at random, or at a node such as n1")
         } else {
             continue;
         };
-        return Err(ImpossibleFault { what: format!("cannot {fault}: {name} {why}"), remedy });
+        return Err(RefusedFault { what: format!("cannot {fault}: {name} {why}"), remedy });
     }
     Ok(())
 }
 
 /// Fault that is not possible with a system.
 #[derive(Debug)]
-pub(crate) struct ImpossibleFault {
+pub(crate) struct RefusedFault {
     /// Name of the fault, and the reason.
     pub(crate) what: String,
     pub(crate) remedy: &'static str,
@@ -51,7 +51,7 @@ pub(crate) struct ImpossibleFault {
 /// Plan of one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
-    #[serde(default = "SchemaVersion::unnamed")]
+    #[serde(default = "SchemaVersion::unversioned")]
     pub(crate) schema_version: SchemaVersion,
     /// Version of schism that made the plan.
     pub(crate) version: String,
@@ -247,7 +247,7 @@ mod tests {
             ),
             (
                 Fault::Clock { target: Target::Random, rate: 0.5, jump_ns: 0 },
-                "roleless gives nobody a hold on its clocks",
+                "roleless does not let its clocks be skewed",
             ),
         ] {
             let refused = check_faults(roleless, &planned(fault.clone())).unwrap_err().what;
@@ -273,11 +273,11 @@ mod tests {
         for (wrong, why) in [
             (Plan { system: "etcd".into(), ..plan.clone() }, "there is no system \"etcd\""),
             (Plan { read: "fresh".into(), ..plan.clone() }, "schism has no read mode \"fresh\"; it has: "),
-            (Plan { workload: "bank".into(), ..plan.clone() }, "schism knows no workload \"bank\"; it knows: "),
+            (Plan { workload: "bank".into(), ..plan.clone() }, "schism has no workload \"bank\"; available: "),
             (Plan { settings: super::Settings::default(), ..plan.clone() }, "`settings`: missing field"),
             (
                 Plan { system: "roleless".into(), read: "fresh".into(), workload: "set".into(), ..plan.clone() },
-                "roleless knows no workload \"set\"; it knows: register",
+                "roleless has no workload \"set\"; available: register",
             ),
         ] {
             let refused = wrong.check().unwrap_err();

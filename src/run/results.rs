@@ -1,20 +1,20 @@
 //! Results of a run, written to `results.json` and reported on the terminal.
 
-use checker::{Ladder, Report, StalenessReport, TransactionReport, Verdict};
+use checker::{Hierarchy, Report, StalenessReport, TransactionReport, Verdict};
 use histories::{History, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::{
     availability::NodeAvailability,
-    beliefs::{Missed, Reign, Span},
     coverage::Coverage,
+    leadership::{MissedHeartbeat, Reign, Span},
 };
 use crate::{check::status_of, error::ExitStatus, store::SchemaVersion};
 
 /// Results of a run: those of its live part, and what judging made of the files that it left.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Results {
-    #[serde(default = "SchemaVersion::unnamed")]
+    #[serde(default = "SchemaVersion::unversioned")]
     pub(crate) schema_version: SchemaVersion,
     pub(crate) verdict: Verdict,
     /// True if the history is linearizable, but the run could not have caught much; `coverage.weak` gives the reasons.
@@ -25,7 +25,7 @@ pub(crate) struct Results {
     pub(crate) reads: Latency,
     pub(crate) writes: Latency,
     /// Heartbeats missed under load although no fault was in force: the host was too busy, or the system is to blame.
-    pub(crate) missed_heartbeats: Vec<Missed>,
+    pub(crate) missed_heartbeats: Vec<MissedHeartbeat>,
     pub(crate) coverage: Coverage,
     pub(crate) report: Report,
     /// Isolation levels and anomalies, if the history is one of transactions; `report` has the clearest anomaly.
@@ -34,7 +34,7 @@ pub(crate) struct Results {
     pub(crate) transactions: Option<TransactionReport>,
     /// Weaker models that hold, if the history is not linearizable.
     #[serde(default)]
-    pub(crate) ladder: Option<Ladder>,
+    pub(crate) ladder: Option<Hierarchy>,
     /// Staleness of the reads, if the history is not linearizable.
     #[serde(default)]
     pub(crate) staleness: Option<StalenessReport>,

@@ -10,7 +10,7 @@ use crate::error::{ExitStatus, Failure};
 /// Reads a file of JSON in a folder; none if there is no such file.
 ///
 /// # Errors
-/// Fails if it cannot be read, or is not what it should be.
+/// Fails if it cannot be read, or does not have the expected layout.
 pub(crate) fn read_json<T: DeserializeOwned>(
     folder: &ConfinedFolder,
     file: impl AsRef<Path>,

@@ -13,7 +13,7 @@ const CURRENT: u32 = 1;
 
 impl SchemaVersion {
     /// Returns the version of a file that names none: those before 1.
-    pub(crate) fn unnamed() -> Self {
+    pub(crate) fn unversioned() -> Self {
         Self(0)
     }
 }
@@ -32,14 +32,14 @@ impl PartialEq for SchemaVersion {
 
 /// Content of a file with the version of its layout.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Versioned<T> {
-    #[serde(default = "SchemaVersion::unnamed")]
+pub(crate) struct VersionedFile<T> {
+    #[serde(default = "SchemaVersion::unversioned")]
     schema_version: SchemaVersion,
     #[serde(flatten)]
     pub(crate) content: T,
 }
 
-impl<T> Versioned<T> {
+impl<T> VersionedFile<T> {
     /// Returns content to be written now.
     pub(crate) fn new(content: T) -> Self {
         Self { schema_version: SchemaVersion::default(), content }
@@ -62,7 +62,7 @@ impl<'de> Deserialize<'de> for SchemaVersion {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{CURRENT, SchemaVersion, Versioned};
+    use super::{CURRENT, SchemaVersion, VersionedFile};
 
     #[test]
     fn a_later_version_is_refused_and_an_older_one_read() {
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn content_is_read_with_a_version_and_without() {
-        type Content = Versioned<BTreeMap<String, u64>>;
+        type Content = VersionedFile<BTreeMap<String, u64>>;
         let content = Content::new([("n".to_owned(), 5)].into());
         let text = serde_json::to_string(&content).unwrap();
         assert_eq!(text, format!("{{\"schema_version\":{CURRENT},\"n\":5}}"));

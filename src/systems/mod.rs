@@ -1,6 +1,6 @@
-//! Systems under test, one file or folder each: how a node is started, when it is ready, what it says of itself, how
-//! clients talk to it, what it promises, and what it writes. A plan names one; what carries out, judges and shows its
-//! runs knows only [`System`].
+//! Systems under test, one file or folder each: how a node is started, when it is ready, its status, its clients, its
+//! guarantees, and the files that it writes. A plan names one. The code that carries out, judges and shows runs knows
+//! only [`System`].
 
 mod cluster;
 pub(crate) mod file;
@@ -21,7 +21,7 @@ pub(crate) use self::{
     cluster::{Address, ClientSetup, Deployment, Ports, StartCommand, Timing},
     file::{FileSystem, SystemFile, TrialStep, answer_words},
     options::{OptionDescription, OptionError, Options, Settings},
-    reads::{Conditions, Expected, Guarantee, ReadMode, ReadModeDescription},
+    reads::{Conditions, Expectation, Guarantee, ReadMode, ReadModeDescription},
     status::{Counters, RoleStatus, Status, StatusClient, StatusPage, StatusRequest, is_ready, is_settled},
     trace::{LogEvent, LogEventKind, LogLine, MessageContent, MessageKind, Purpose, Role, TraceEvent, TraceRecord},
 };
@@ -47,7 +47,7 @@ impl SystemName {
     /// Returns the system of this name.
     ///
     /// # Errors
-    /// Fails with the names of those that there are.
+    /// Fails with the names of the systems that exist.
     pub(crate) fn find(&self) -> Result<&'static dyn System, String> {
         systems().find(|system| system.name() == self.0).ok_or_else(|| {
             let known: Vec<_> = systems().map(System::name).collect();
@@ -148,10 +148,10 @@ pub(crate) trait System: fmt::Debug + Sync {
 
     /// Returns what theory says of a read mode under these conditions. Of a workload that it does not know, a system
     /// promises nothing.
-    fn expected(&self, conditions: &Conditions<'_>) -> Expected {
+    fn expected(&self, conditions: &Conditions<'_>) -> Expectation {
         let known = self.read_modes().iter().find(|known| known.name == conditions.read.name());
         let known = known.filter(|_| self.workloads().contains(&conditions.workload));
-        known.map_or(Expected::MayFail, |known| known.guarantee.expected(conditions))
+        known.map_or(Expectation::MayFail, |known| known.guarantee.expected(conditions))
     }
 
     /// Returns the times that are typical of nodes with these settings.
@@ -204,7 +204,7 @@ pub(crate) trait System: fmt::Debug + Sync {
     }
 
     /// Returns true if nodes read the time from [`Deployment::clock_file`]. Otherwise no clock can be skewed.
-    fn has_clocks(&self) -> bool {
+    fn has_skewable_clocks(&self) -> bool {
         false
     }
 
@@ -218,8 +218,8 @@ pub(crate) trait System: fmt::Debug + Sync {
         None
     }
 
-    /// Reads what a node's log says about roles and processes. Other lines are skipped, as is a last line that a
-    /// killed node left unfinished.
+    /// Parses the changes of roles and processes in a node's log. Skips other lines, and a last line that a killed
+    /// node left unfinished.
     fn read_log(&self, _log: &str) -> Vec<LogEvent> {
         Vec::new()
     }
@@ -229,7 +229,7 @@ pub(crate) trait System: fmt::Debug + Sync {
         Vec::new()
     }
 
-    /// Returns what a node printed last, of the end of its log, without what it logs all the time.
+    /// Returns the last output of a node, given the end of its log, without its routine events.
     fn last_words(&self, log: &str) -> String {
         log.trim().to_owned()
     }
@@ -253,15 +253,15 @@ impl dyn System {
         Err(format!("{} has no read mode {:?}; it has: {}", self.name(), read.name(), known.join(", ")))
     }
 
-    /// Checks that the system knows a workload.
+    /// Checks that the system has a workload.
     ///
     /// # Errors
-    /// Fails with the names of those that it knows.
+    /// Fails with the names of those that it has.
     pub(crate) fn check_workload(&self, name: &str) -> Result<(), String> {
         if self.workloads().contains(&name) && workloads::workload(name).is_some() {
             return Ok(());
         }
-        Err(format!("{} knows no workload {name:?}; it knows: {}", self.name(), self.workloads().join(", ")))
+        Err(format!("{} has no workload {name:?}; available: {}", self.name(), self.workloads().join(", ")))
     }
 }
 
@@ -269,7 +269,7 @@ impl dyn System {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Conditions, Expected, Options, System as _, SystemName, roleless, systems};
+    use super::{Conditions, Expectation, Options, System as _, SystemName, roleless, systems};
 
     #[test]
     fn systems_are_found_by_name_and_others_answered_with_those_that_there_are() {
@@ -291,9 +291,9 @@ mod tests {
                 Conditions { read: &read.into(), workload, options: &Options::default(), faults: &faults.0 };
             roleless::Roleless.expected(&conditions)
         };
-        assert_eq!(expected("fresh", "register"), Expected::Holds);
-        assert_eq!(expected("near", "register"), Expected::MayFail);
-        assert_eq!(expected("fresh", "set"), Expected::MayFail, "it knows no sets");
+        assert_eq!(expected("fresh", "register"), Expectation::Holds);
+        assert_eq!(expected("near", "register"), Expectation::MayFail);
+        assert_eq!(expected("fresh", "set"), Expectation::MayFail, "it knows no sets");
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub(crate) enum Guarantee {
 /// Expectation from theory for a read mode under some faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Expected {
+pub(crate) enum Expectation {
     /// Violations must not occur.
     Holds,
     /// Runs may or may not find a violation.
@@ -87,22 +87,22 @@ pub(crate) struct Conditions<'a> {
 impl Conditions<'_> {
     /// Returns true if one of the faults skews clocks.
     pub(crate) fn skew_clocks(&self) -> bool {
-        self.faults.iter().any(|fault| matches!(fault, FaultSpec::Clock { .. }))
+        self.faults.iter().any(|fault| fault.kind().skews_clocks())
     }
 
     /// Returns true if one of the faults can hide from a node that others go on without it.
     pub(crate) fn cut_off(&self) -> bool {
-        self.faults.iter().any(|fault| matches!(fault, FaultSpec::Pause(_) | FaultSpec::Partition(_)))
+        self.faults.iter().any(|fault| fault.kind().cuts_nodes_off())
     }
 }
 
 impl Guarantee {
     /// Returns the expectation that follows from the guarantee alone.
-    pub(crate) fn expected(self, conditions: &Conditions<'_>) -> Expected {
+    pub(crate) fn expected(self, conditions: &Conditions<'_>) -> Expectation {
         match self {
-            Self::Linearizable => Expected::Holds,
-            Self::LinearizableByClocks if !conditions.skew_clocks() => Expected::Holds,
-            Self::LinearizableByClocks | Self::Weaker => Expected::MayFail,
+            Self::Linearizable => Expectation::Holds,
+            Self::LinearizableByClocks if !conditions.skew_clocks() => Expectation::Holds,
+            Self::LinearizableByClocks | Self::Weaker => Expectation::MayFail,
         }
     }
 }

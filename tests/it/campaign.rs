@@ -69,7 +69,7 @@ fn a_campaign_tells_its_cells_apart_and_writes_what_others_read() {
     let all: Vec<&str> = ["campaign", "--store", "night", "-j1"].iter().copied().chain(arguments).collect();
     let ended = run(dir.path(), &all);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.out.contains("nothing contradicts theory"), "{}", ended.out);
+    assert!(ended.out.contains("all results as expected"), "{}", ended.out);
     assert!(ended.err.contains("[4/4] "), "{}", ended.err);
     let night = dir.path().join("night");
     let told = json(&night.join("campaign.json"));
@@ -198,7 +198,7 @@ fn plans_are_read_and_wrong_ones_say_where() {
         ("elections = \"lucky\"", 65, "wrong.toml: line 1: `elections` is basic or check-quorum, not \"lucky\""),
         ("systems = [\"nothing\"]", 64, "there is no system \"nothing\"; there is: schism"),
         ("time-limit = \"soon\"", 65, "line 1"),
-        ("seeds = [1, 1]", 64, "seed 1 is named twice"),
+        ("seeds = [1, 1]", 64, "seed 1 is listed twice"),
     ] {
         fs::write(dir.path().join("wrong.toml"), text).unwrap();
         let ended = run(dir.path(), &["campaign", "wrong.toml", "--store", "other"]);

@@ -85,8 +85,8 @@ fn revisions_that_contradict_the_verdict_are_told_and_change_no_exit_code() {
     let (dir, path) = file(numbered(&fresh, [790, 812, 811]));
     let ended = run(dir.path(), &["check", path.to_str().unwrap()]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let note = "note for key k3, on which no verdict rests: The store's own revisions are not consistent with real \
-    time: the write of 57 \
+    let note = "note for key k3, which does not affect the verdict: The store's own revisions are not consistent \
+    with real time: the write of 57 \
                 is its revision 812, and the read of 57 by process 6 was answered at revision 811, although that \
                 began after the other \
                 had ended\n";

@@ -11,7 +11,7 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 use crate::{
     Connect, DriveError, Mix, Progress, Workload,
     pace::Pace,
-    worker::{Shared, Source, Worker},
+    worker::{Source, Worker, WorkerContext},
 };
 
 /// Delay between the starts of two workers.
@@ -66,7 +66,7 @@ pub async fn drive<C: Connect>(
     let generator = load.workload.generator(load.seed, &load.mix);
     let source = Mutex::new(Source { generator, pace: Pace::new(load.rate, start, load.seed) });
     let operation_limit = load.operation_limit;
-    let shared = Arc::new(Shared { connect, recorder, progress, operation_limit, source });
+    let shared = Arc::new(WorkerContext { connect, recorder, progress, operation_limit, source });
     let mut workers = JoinSet::new();
     for (number, node) in (0..load.concurrency).zip(nodes.iter().copied().cycle()) {
         let worker = Worker::new(Arc::clone(&shared), number, load.concurrency, node)?;

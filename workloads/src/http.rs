@@ -4,14 +4,15 @@ use std::{net::SocketAddr, time::Duration};
 
 use histories::Value;
 use reqwest::{RequestBuilder, StatusCode, redirect, retry};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use crate::{Action, Answer, Client, ClientError, Connect, MicroOperation, Request, Response};
+use crate::{
+    Action, Answer, Client, ClientError, Connect, MicroOperation, Request, Response,
+    answers::{present, quoted, transaction},
+};
 
 /// Maximum size of a response body, bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
-/// Number of characters quoted of a response that is not understood.
-const QUOTE_CHARS: usize = 80;
 
 /// Options of the HTTP clients.
 #[derive(Clone, Debug)]
@@ -192,17 +193,10 @@ struct Body {
     happened: Option<String>,
 }
 
-/// Deserializes a field that is present, so that `null` differs from a missing field: a response without a value is not
-/// an answer.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
-}
-
 /// Returns the answer in a complete response. Any deviation from the API leaves the outcome unknown.
 fn parse_answer(request: &Request, status: StatusCode, text: &[u8]) -> Response {
     let unclear = |why: &str| {
-        let quote: String = String::from_utf8_lossy(text).chars().take(QUOTE_CHARS).collect();
-        Answer::Unknown(format!("unclear answer, status {}, {why}: {quote:?}", status.as_u16())).into()
+        Answer::Unknown(format!("unclear answer, status {}, {why}: {}", status.as_u16(), quoted(text))).into()
     };
     let body: Body = match serde_json::from_slice(text) {
         Ok(body) => body,
@@ -250,25 +244,4 @@ fn understand_success(action: &Action, body: Body) -> Result<Answer, &'static st
         (Action::Transaction(asked), Body { ops: Some(done), .. }) => transaction(asked, done),
         (Action::Transaction(_), _) => Err("it has no \"ops\""),
     }
-}
-
-/// Returns the micro-operations that were asked for with the values that were read. An absent key is an empty list.
-fn transaction(asked: &[MicroOperation], done: Vec<(String, String, Value)>) -> Result<Answer, &'static str> {
-    if asked.len() != done.len() {
-        return Err("its \"ops\" are not those that were asked for");
-    }
-    let mut all = Vec::with_capacity(done.len());
-    for (asked, (name, key, value)) in asked.iter().zip(done) {
-        let found = match value {
-            value @ Value::List(_) if asked.value.is_none() => value,
-            Value::Nil if asked.value.is_none() => Value::List(Vec::new()),
-            value if asked.value.map(Value::from) == Some(value.clone()) => Value::Nil,
-            _ => return Err("its \"ops\" have other values than were asked for, or no lists"),
-        };
-        if name != asked.name() || key != asked.key_name() {
-            return Err("its \"ops\" are not those that were asked for");
-        }
-        all.push(asked.in_history(found));
-    }
-    Ok(Answer::Value(Value::List(all)))
 }

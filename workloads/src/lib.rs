@@ -6,6 +6,7 @@
 //! everything; [`final_reads`] reads from every node once more when all faults are healed; [`keep_probing`] measures
 //! meanwhile when each node is available. [`Simulation`] needs no nodes: it generates a history, to measure checkers.
 
+mod answers;
 mod api;
 mod append;
 mod client;
@@ -24,6 +25,7 @@ mod random;
 mod register;
 mod request;
 mod set;
+mod shim;
 mod simulate;
 mod worker;
 mod workload;
@@ -39,9 +41,10 @@ pub use error::DriveError;
 pub use final_reads::{FinalReads, UnreadKey, final_reads};
 pub use http::{HttpClient, HttpConnector, HttpOptions};
 pub use outcome::{Answer, Response};
-pub use probe::{Availability, NodeProbes, Probes, Probing, keep_probing};
+pub use probe::{Availability, NodeProbes, ProbeOptions, Probes, keep_probing};
 pub use progress::Progress;
 pub use request::{Action, MicroOperation, Request, only_reads};
+pub use shim::{ShimClient, ShimConnector, ShimNode, ShimOptions, ShimProblem, ShimProblemKind, ShimProblems};
 pub use simulate::{SimulatedModel, Simulation, TransactionSimulation, Violation};
 pub use workload::{Generator, Mix, Workload};
-pub use workloads::{WORKLOADS, workload};
+pub use workloads::{WORKLOADS, workload, workload_names};

@@ -22,7 +22,7 @@ const MAX_OUTAGES: usize = 10_000;
 
 /// Options of the probes.
 #[derive(Clone, Copy, Debug)]
-pub struct Probing {
+pub struct ProbeOptions {
     /// Workload whose reads and writes these are.
     pub workload: &'static dyn Workload,
     /// Interval between the beginnings of two probes.
@@ -88,7 +88,7 @@ impl Availability {
 /// # Errors
 /// Returns an error if a client cannot be created or a task panics.
 pub async fn keep_probing<C: Connect>(
-    probing: Probing,
+    probing: ProbeOptions,
     connect: C,
     availability: Arc<Availability>,
 ) -> Result<Infallible, DriveError> {
@@ -96,7 +96,7 @@ pub async fn keep_probing<C: Connect>(
     let mut tasks = JoinSet::new();
     for node in connect.nodes().to_vec() {
         for writes in [false, true] {
-            let prober = Prober {
+            let prober = NodeProber {
                 probing,
                 connect: Arc::clone(&connect),
                 availability: Arc::clone(&availability),
@@ -112,17 +112,17 @@ pub async fn keep_probing<C: Connect>(
     }
 }
 
-struct Prober<C> {
-    probing: Probing,
+struct NodeProber<C> {
+    probing: ProbeOptions,
     connect: Arc<C>,
     availability: Arc<Availability>,
     node: u16,
     writes: bool,
 }
 
-impl<C: Connect> Prober<C> {
+impl<C: Connect> NodeProber<C> {
     async fn run(self) -> Result<Infallible, ClientError> {
-        let Probing { workload, every, limit, key } = self.probing;
+        let ProbeOptions { workload, every, limit, key } = self.probing;
         let mut client = self.connect.open(self.node)?;
         for number in 0.. {
             let request = if self.writes { workload.probe_write(key, number) } else { workload.probe_read(key) };

@@ -22,7 +22,7 @@ const MAX_BACKOFF: Duration = Duration::from_millis(200);
 
 /// State shared by all workers.
 #[derive(Debug)]
-pub(crate) struct Shared<C> {
+pub(crate) struct WorkerContext<C> {
     pub(crate) connect: C,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) progress: Arc<Progress>,
@@ -42,7 +42,7 @@ pub(crate) struct Source {
 /// Worker: its number and node stay, its process and client change.
 #[derive(Debug)]
 pub(crate) struct Worker<C: Connect> {
-    shared: Arc<Shared<C>>,
+    shared: Arc<WorkerContext<C>>,
     number: u16,
     process: LogicalProcess<C::Client>,
     /// Difference between a new process number and the previous one.
@@ -59,7 +59,12 @@ pub(crate) struct LogicalProcess<K> {
 }
 
 impl<C: Connect> Worker<C> {
-    pub(crate) fn new(shared: Arc<Shared<C>>, number: u16, concurrency: u16, node: u16) -> Result<Self, DriveError> {
+    pub(crate) fn new(
+        shared: Arc<WorkerContext<C>>,
+        number: u16,
+        concurrency: u16,
+        node: u16,
+    ) -> Result<Self, DriveError> {
         let client = shared.connect.open(node)?;
         let process = LogicalProcess { number: u64::from(number), node, client };
         Ok(Self { shared, number, process, step: u64::from(concurrency), backoff: Duration::ZERO })
@@ -87,7 +92,7 @@ impl<C: Connect> Worker<C> {
 
     async fn step(&mut self) -> Result<(), DriveError> {
         let request = self.shared.source.lock().expect("no worker panicked").generator.next(self.number);
-        let Shared { recorder, progress, operation_limit, .. } = &*self.shared;
+        let WorkerContext { recorder, progress, operation_limit, .. } = &*self.shared;
         let (answer, end) = self.process.execute(&request, recorder, progress, *operation_limit).await?;
         self.shared.source.lock().expect("no worker panicked").generator.observe(self.number, &request, &answer);
         self.backoff = match answer {

@@ -1,13 +1,22 @@
 //! List of the workloads, each of which is one file.
 
+use std::sync::LazyLock;
+
 use crate::{Workload, append::Append, queue::Queue, register::Register, set::Set};
 
 /// List of the workloads, in the order in which they are offered.
-pub static WORKLOADS: [&dyn Workload; 4] = [&Register, &Set, &Queue, &Append];
+pub static WORKLOADS: &[&dyn Workload] = &[&Register, &Set, &Queue, &Append];
+
+/// Returns the names of all workloads, in the same order.
+pub fn workload_names() -> &'static [&'static str] {
+    static NAMES: LazyLock<Vec<&'static str>> =
+        LazyLock::new(|| WORKLOADS.iter().map(|workload| workload.name()).collect());
+    &NAMES
+}
 
 /// Returns the workload of this name.
 pub fn workload(name: &str) -> Option<&'static dyn Workload> {
-    WORKLOADS.into_iter().find(|workload| workload.name() == name)
+    WORKLOADS.iter().copied().find(|workload| workload.name() == name)
 }
 
 #[cfg(test)]
@@ -42,7 +51,7 @@ mod tests {
 
     #[test]
     fn the_seed_decides_every_request() {
-        for workload in WORKLOADS {
+        for &workload in WORKLOADS {
             let requests = |seed| requests(workload, seed, &Mix::default());
             assert_eq!(requests(1), requests(1), "{workload:?}");
             assert_ne!(requests(1), requests(2), "{workload:?}");
@@ -51,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_share_of_reads_is_as_asked_for() {
-        for workload in WORKLOADS {
+        for &workload in WORKLOADS {
             for (read_percent, expected) in [(0, 0..=0), (50, 120..=180), (100, 300..=300)] {
                 let mix = Mix { read_percent, cas_percent: 0, ..Mix::default() };
                 let reads = requests(workload, 3, &mix).iter().filter(|request| request.action.is_read()).count();
@@ -73,7 +82,7 @@ mod tests {
 
     #[test]
     fn no_key_has_more_changes_of_unknown_outcome_than_allowed_and_every_key_is_known() {
-        for workload in WORKLOADS {
+        for &workload in WORKLOADS {
             let mix = Mix { unknowns_per_key: 3, ..Mix::default() };
             let mut generator = workload.generator(5, &mix);
             let mut changes = std::collections::BTreeMap::<u32, u32>::new();
@@ -94,7 +103,7 @@ mod tests {
 
     #[test]
     fn probes_and_final_reads_are_what_they_say_and_touch_no_key_of_the_load() {
-        for workload in WORKLOADS {
+        for &workload in WORKLOADS {
             let far = |request: &Request| match &request.action {
                 Action::Transaction(micro_operations) => micro_operations.iter().all(|it| it.key > 1 << 31),
                 _ => request.key.is_some_and(|key| key > 1 << 31),

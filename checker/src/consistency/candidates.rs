@@ -4,28 +4,27 @@
 //! at the end of the zone before it that it must follow (`zones/mod.rs`), or, further along a chain, when all before
 //! it have begun. A look takes place when it begins, or when its value is set, whichever is later. If each moment
 //! lies within its operation, the order of the moments keeps the order of each session and sets each value before it
-//! is found. So it extends the causal order, which therefore has no cycle, and the looker at a value can only know of
+//! is found. So it extends the causal order, which therefore has no cycle, and the reader at a value can only know of
 //! a newer change that lies *between* the two in that order. If every look finds the value that was set last, the
 //! history is causally consistent. For any other look, all that can contradict causality (the look, the setting of
 //! its value, the newer change, and every event that makes one known to the other) lies in the range from the setting
 //! of the value to the look. So the events in such ranges suffice to find every violation, and they yield no false
 //! one, because the causal order of a part is a part of the causal order.
 
-use histories::History;
+use histories::{History, NEVER};
 
 use super::{
-    causal::{Event, Events},
+    causal::{AccessEvent, AccessEvents},
     key::{AccessKind, took_place},
 };
 use crate::{
     budget::{Budget, Exhausted},
     conflict_ranges::ConflictRanges,
+    index::OptionalIndex,
     prepare::{INITIAL, Prepared},
-    zones::{KeyZones, NO_STEP, begin, finish},
+    rows::Rows,
+    zones::{KeyZones, begin, finish},
 };
-
-/// Placeholder for no moment or place.
-const NONE: u32 = u32::MAX;
 
 /// Number of events before a look at an initial value that are searched for one after which its session knew of a
 /// newer value.
@@ -35,7 +34,7 @@ const LOOK_BACK: usize = 1 << 12;
 #[derive(Debug, Default)]
 pub(super) struct CausalCandidates {
     /// Events, key by key.
-    pub events: Events,
+    pub events: AccessEvents,
     /// Moment of each event.
     moments: Vec<u32>,
     /// Number of each value among those of its key, in the order of the zones.
@@ -47,10 +46,10 @@ pub(super) struct CausalCandidates {
 impl CausalCandidates {
     /// Memory for each step, in bytes: an event with its moment (growing can take twice as much), then their order
     /// and the worst case of what is derived from it.
-    pub(super) const BYTES: usize = 2 * size_of::<Event>() + 4 * size_of::<u32>();
+    pub(super) const BYTES: usize = 2 * size_of::<AccessEvent>() + 4 * size_of::<u32>();
 
     pub(super) fn with_capacity(steps: usize) -> Self {
-        let events = Events { events: Vec::with_capacity(steps), ..Events::default() };
+        let events = AccessEvents { events: Vec::with_capacity(steps), ..AccessEvents::default() };
         Self { events, moments: Vec::with_capacity(steps), ..Self::default() }
     }
 
@@ -74,10 +73,10 @@ impl CausalCandidates {
         drop(placed);
         for step in &prepared.steps {
             budget.step()?;
-            for event in Event::of(history, step, offset) {
+            for event in AccessEvent::of(history, step, offset) {
                 let set = values[(event.value - offset) as usize];
                 let moment = if event.touch == AccessKind::Look { set.max(begin(step.start)) } else { set };
-                self.broken |= set == NONE || !(begin(step.start)..=finish(step.end)).contains(&moment);
+                self.broken |= !(begin(step.start)..=finish(step.end)).contains(&moment);
                 self.events.events.push(event);
                 self.moments.push(moment);
             }
@@ -86,16 +85,16 @@ impl CausalCandidates {
     }
 
     /// Returns the events that decide whether all of it is causally consistent, session by session.
-    pub(super) fn suspects(&mut self, budget: &Budget<'_>) -> Result<Vec<Event>, Exhausted> {
+    pub(super) fn suspects(&mut self, budget: &Budget<'_>) -> Result<Vec<AccessEvent>, Exhausted> {
         let all = &self.events.events;
         let mut events = if self.broken {
             all.clone()
         } else {
             let order = self.order(budget)?;
             let (windows, set_at) = self.windows(&order, budget)?;
-            let is_inside = |&(place, event): &(u32, Event)| {
-                let setter = set_at[event.value as usize];
-                windows.number(place).is_some() && (setter == NONE || windows.number(setter).is_some())
+            let is_inside = |&(place, event): &(u32, AccessEvent)| {
+                let setter = set_at[event.value as usize].get();
+                windows.number(place).is_some() && setter.is_none_or(|setter| windows.number(setter).is_some())
             };
             let events = (0..).zip(order.iter().map(|&at| all[at as usize]));
             if windows.is_empty() { Vec::new() } else { events.filter(is_inside).map(|(_, event)| event).collect() }
@@ -107,23 +106,11 @@ impl CausalCandidates {
     /// Returns the events ordered by their moments. Those of one moment belong to one key and are ordered by their
     /// values.
     fn order(&self, budget: &Budget<'_>) -> Result<Vec<u32>, Exhausted> {
-        let last = self.moments.iter().max().map_or(0, |&last| last as usize);
-        let mut starts = vec![0_u32; last + 2];
-        for &moment in &self.moments {
-            starts[moment as usize + 1] += 1;
-        }
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
-        }
-        budget.steps(starts.len())?;
-        let mut order = vec![0; self.moments.len()];
-        for (event, &moment) in (0..).zip(&self.moments) {
-            let start = &mut starts[moment as usize];
-            order[*start as usize] = event;
-            *start += 1;
-        }
+        let moments = self.moments.iter().max().map_or(0, |&last| last as usize + 1);
+        budget.steps(moments)?;
+        let mut order = Rows::new(moments, || self.moments.iter().copied().zip(0..)).numbers;
         let key = |&at: &u32| {
-            let Event { value, touch, .. } = self.events.events[at as usize];
+            let AccessEvent { value, touch, .. } = self.events.events[at as usize];
             (self.moments[at as usize], self.numbers[value as usize], touch == AccessKind::Look)
         };
         for at in 1..order.len() {
@@ -139,48 +126,46 @@ impl CausalCandidates {
 
     /// Returns the ranges of this order from the setting of a value to a look that finds it although another was set
     /// last, and the place at which each value is set.
-    fn windows(&self, order: &[u32], budget: &Budget<'_>) -> Result<(ConflictRanges, Vec<u32>), Exhausted> {
-        let Events { events, keys, initial } = &self.events;
+    fn windows(&self, order: &[u32], budget: &Budget<'_>) -> Result<(ConflictRanges, Vec<OptionalIndex>), Exhausted> {
+        let AccessEvents { events, keys, initial } = &self.events;
         let mut last_set = initial.clone();
-        let mut set_at = vec![NONE; keys.len()];
+        let mut set_at = vec![OptionalIndex::NONE; keys.len()];
         let mut ranges = Vec::new();
         for (place, &at) in (0_u32..).zip(order) {
             budget.step()?;
-            let Event { value, touch, .. } = events[at as usize];
+            let AccessEvent { value, touch, .. } = events[at as usize];
             let key = keys[value as usize] as usize;
             if touch == AccessKind::Set {
                 last_set[key] = value;
-                set_at[value as usize] = place;
+                set_at[value as usize] = place.into();
             } else if last_set[key] != value {
-                let from = match set_at[value as usize] {
-                    NONE => self.first_newer_value(order, place, &set_at),
-                    set => set,
-                };
-                ranges.push((from, place));
+                let from = set_at[value as usize].get();
+                ranges.push((from.unwrap_or_else(|| self.first_newer_value(order, place, &set_at)), place));
             }
         }
         Ok((ConflictRanges::new(ranges), set_at))
     }
 
     /// Returns the place from which on it is certain that the session of this look should not find an initial value.
-    fn first_newer_value(&self, order: &[u32], place: u32, set_at: &[u32]) -> u32 {
-        let Events { events, keys, .. } = &self.events;
+    fn first_newer_value(&self, order: &[u32], place: u32, set_at: &[OptionalIndex]) -> u32 {
+        let AccessEvents { events, keys, .. } = &self.events;
         let event = |place: u32| events[order[place as usize] as usize];
         let look = event(place);
-        let is_better = |&before: &Event| {
+        let is_better = |&before: &AccessEvent| {
             before.process == look.process
                 && keys[before.value as usize] == keys[look.value as usize]
                 && before.value != look.value
         };
         let known = (0..place).rev().take(LOOK_BACK).map(event).find(is_better);
-        known.map_or(0, |known| set_at[known.value as usize])
+        known.and_then(|known| set_at[known.value as usize].get()).unwrap_or(0)
     }
 }
 
-/// Returns for each value the moment at which it is set, and its number in the order of the zones.
+/// Returns for each value the moment at which it is set ([`NEVER`] if it is not), and its number in the order of the
+/// zones.
 fn of_values(placed: &KeyZones) -> (Vec<u32>, Vec<u32>) {
     let KeyZones { clusters, zones, .. } = placed;
-    let (mut moments, mut numbers) = (vec![NONE; clusters.len() as usize], vec![NONE; clusters.len() as usize]);
+    let (mut moments, mut numbers) = (vec![NEVER; clusters.len() as usize], vec![0; clusters.len() as usize]);
     let (mut held_until, mut number) = (0, 0);
     for zone in zones {
         let end = if zone.is_forward() { zone.left() } else { zone.right() };
@@ -196,7 +181,7 @@ fn of_values(placed: &KeyZones) -> (Vec<u32>, Vec<u32>) {
         let mut looked = 0;
         for value in clusters.chain(zone.origin) {
             let cluster = &clusters[value];
-            if value != zone.origin && cluster.writer != NO_STEP {
+            if value != zone.origin && cluster.writer.get().is_some() {
                 moment = moment.max(cluster.begun);
                 if looked <= cluster.ended.min(cluster.first_end.0) {
                     moment = moment.max(looked);

@@ -14,7 +14,7 @@
 //! Vector clocks with an entry for each session that sets something, as in AWDIT (Møldrup and Pavlogiannis 2025):
 //! O(n·k) for k such sessions. A session advances until it looks at a change that has no clock yet, and the change
 //! wakes it. A session that is never woken waits on a cycle. For a look at `v`, it suffices to test for each session
-//! whether its last change of the key that the looker knows of has `v`'s change in its past.
+//! whether its last change of the key that the reader knows of has `v`'s change in its past.
 
 use histories::History;
 use rustc_hash::FxHashMap;
@@ -23,15 +23,13 @@ use super::key::{AccessKind, touches};
 use crate::{
     Memory,
     budget::{Budget, Exhausted},
+    index::OptionalIndex,
     prepare::Step,
 };
 
-/// Placeholder for no change, session or clock.
-const NONE: u32 = u32::MAX;
-
 /// Access of one operation to a value. Values are numbered over all keys.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Event {
+pub(super) struct AccessEvent {
     /// Index of the operation in the history.
     pub operation: u32,
     /// Process of the operation.
@@ -44,7 +42,7 @@ pub(super) struct Event {
     pub certain: bool,
 }
 
-impl Event {
+impl AccessEvent {
     /// Returns the accesses of a step, with its values numbered from `offset`.
     pub(super) fn of(history: &History, step: &Step, offset: u32) -> impl Iterator<Item = Self> {
         let (operation, certain) = (step.operation, step.is_certain());
@@ -55,8 +53,8 @@ impl Event {
 
 /// Events that took place.
 #[derive(Debug, Default)]
-pub(super) struct Events {
-    pub events: Vec<Event>,
+pub(super) struct AccessEvents {
+    pub events: Vec<AccessEvent>,
     /// Key of each value.
     pub keys: Vec<u32>,
     /// Initial value of each key.
@@ -67,40 +65,41 @@ pub(super) struct Events {
 #[derive(Debug)]
 pub(super) enum CausalViolation {
     /// Look at a value that was never set.
-    Unset { looker: u32 },
-    /// Look at an overwritten value: the looker knows of the newer change, which has the change that was found in its
+    Unset { reader: u32 },
+    /// Look at an overwritten value: the reader knows of the newer change, which has the change that was found in its
     /// past (`None`: the initial value). `way` are the operations that show this.
-    Overwritten { looker: u32, writer: Option<u32>, newer: u32, way: Vec<u32> },
+    Overwritten { reader: u32, writer: Option<u32>, newer: u32, way: Vec<u32> },
     /// Cycle: each of these operations must come before the next.
     Ring { ring: Vec<u32> },
     /// Failure to check: the clocks would take this many bytes.
     TooMany { bytes: usize },
 }
 
-/// Change of a value: its session, its position among the changes of the session (from 1), and its event.
+/// Change of a value: its session (none if it was not changed), its position among the changes of the session (from
+/// 1), and its event.
 #[derive(Clone, Copy)]
-struct Change {
-    session: u32,
+struct SessionChange {
+    session: OptionalIndex,
     number: u32,
     event: u32,
 }
 
 struct CausalSweep<'a> {
-    all: &'a Events,
+    all: &'a AccessEvents,
     /// Start of each session's events, and the end of the last.
     starts: Vec<usize>,
-    /// Number of each session among those that change something, or [`NONE`].
-    changers: Vec<u32>,
+    /// Number of each session among those that change something.
+    changers: Vec<OptionalIndex>,
     /// Change that set each value.
-    changes: Vec<Change>,
+    changes: Vec<SessionChange>,
     /// Values that each changing session sets, in order.
     sets: Vec<Vec<u32>>,
     /// Changes of each changing session as (key, number, value), sorted by key and number.
     by_key: Vec<Vec<(u32, u32, u32)>>,
     /// Clocks of all changes passed so far, one after the other.
     clocks: Vec<u32>,
-    /// Index of the clock of each value's change, or [`NONE`].
-    clock_of: Vec<u32>,
+    /// Index of the clock of each value's change, once it was passed.
+    clock_of: Vec<OptionalIndex>,
     /// Sessions that wait for the change of each value.
     waiting: FxHashMap<u32, Vec<u32>>,
     /// Position of each session, and its current clock.
@@ -109,7 +108,7 @@ struct CausalSweep<'a> {
 
 /// Returns the reason why `all`, session by session, is not causally consistent, or `None` if it is.
 pub(super) fn find_causal_violation(
-    all: &Events,
+    all: &AccessEvents,
     memory: &Memory,
     budget: &Budget<'_>,
 ) -> Result<Option<CausalViolation>, Exhausted> {
@@ -129,30 +128,30 @@ pub(super) fn find_causal_violation(
 }
 
 impl<'a> CausalSweep<'a> {
-    fn new(all: &'a Events, memory: &Memory) -> Result<Self, usize> {
+    fn new(all: &'a AccessEvents, memory: &Memory) -> Result<Self, usize> {
         let mut starts = vec![0];
         starts.extend((1..all.events.len()).filter(|&at| all.events[at - 1].process != all.events[at].process));
         starts.push(all.events.len());
-        let mut changers = vec![NONE; starts.len() - 1];
-        let mut changes = vec![Change { session: NONE, number: 0, event: NONE }; all.keys.len()];
+        let mut changers = vec![OptionalIndex::NONE; starts.len() - 1];
+        let mut changes = vec![SessionChange { session: OptionalIndex::NONE, number: 0, event: 0 }; all.keys.len()];
         let mut sets: Vec<Vec<u32>> = Vec::new();
         let mut by_key: Vec<Vec<(u32, u32, u32)>> = Vec::new();
         for (session, bounds) in starts.windows(2).enumerate() {
             let mut own = Vec::new();
             for at in bounds[0]..bounds[1] {
-                let Event { value, touch, .. } = all.events[at];
+                let AccessEvent { value, touch, .. } = all.events[at];
                 if touch == AccessKind::Set {
                     let number = u32::try_from(own.len() + 1).expect("operations are counted by u32");
                     let changer = u32::try_from(by_key.len()).expect("processes are u32");
                     let event = u32::try_from(at).expect("operations are counted by u32");
-                    changes[value as usize] = Change { session: changer, number, event };
+                    changes[value as usize] = SessionChange { session: changer.into(), number, event };
                     own.push((all.keys[value as usize], number, value));
                 }
             }
             if !own.is_empty() {
                 sets.push(own.iter().map(|&(_, _, value)| value).collect());
                 own.sort_unstable();
-                changers[session] = u32::try_from(by_key.len()).expect("processes are u32");
+                changers[session] = u32::try_from(by_key.len()).expect("processes are u32").into();
                 by_key.push(own);
             }
         }
@@ -163,15 +162,14 @@ impl<'a> CausalSweep<'a> {
         }
         let clock = vec![0; sets.len()].into_boxed_slice();
         let at = starts[..starts.len() - 1].iter().map(|&start| (start, clock.clone())).collect();
-        let (clocks, clock_of) = (Vec::with_capacity(entries), vec![NONE; all.keys.len()]);
+        let (clocks, clock_of) = (Vec::with_capacity(entries), vec![OptionalIndex::NONE; all.keys.len()]);
         Ok(Self { all, starts, changers, changes, sets, by_key, clocks, clock_of, waiting: FxHashMap::default(), at })
     }
 
     /// Returns the clock of the change that set `value`, if it has been passed.
     fn clock(&self, value: u32) -> Option<&[u32]> {
-        let start = self.clock_of[value as usize];
-        let width = self.sets.len();
-        (start != NONE).then(|| &self.clocks[start as usize * width..][..width])
+        let (start, width) = (self.clock_of[value as usize].get()?, self.sets.len());
+        Some(&self.clocks[start as usize * width..][..width])
     }
 
     /// Returns the last change of `key` by a changing session, among its changes numbered after `after` up to
@@ -204,27 +202,27 @@ impl<'a> CausalSweep<'a> {
         while self.is_stuck(session) {
             budget.steps(self.sets.len())?;
             let (at, knows) = &mut self.at[session as usize];
-            let Event { operation, value, touch, .. } = self.all.events[*at];
+            let AccessEvent { operation, value, touch, .. } = self.all.events[*at];
             if touch == AccessKind::Set {
-                let Change { session: own, number, .. } = self.changes[value as usize];
-                knows[own as usize] = number;
-                self.clock_of[value as usize] =
-                    u32::try_from(self.clocks.len() / knows.len()).expect("operations are counted by u32");
+                let own = self.changers[session as usize].get().expect("it changes something");
+                knows[own as usize] = self.changes[value as usize].number;
+                let clock = u32::try_from(self.clocks.len() / knows.len()).expect("operations are counted by u32");
+                self.clock_of[value as usize] = clock.into();
                 self.clocks.extend_from_slice(knows);
                 ready.extend(self.waiting.remove(&value).into_iter().flatten());
-            } else if self.changes[value as usize].session == NONE {
+            } else if self.changes[value as usize].session.get().is_none() {
                 if self.all.initial[self.all.keys[value as usize] as usize] != value {
-                    return Ok(Some(CausalViolation::Unset { looker: operation }));
+                    return Ok(Some(CausalViolation::Unset { reader: operation }));
                 }
                 if let Some(found) = self.overwritten(session, value) {
                     return Ok(Some(found));
                 }
             } else {
-                let (start, width) = (self.clock_of[value as usize], self.sets.len());
-                if start == NONE {
+                let width = self.sets.len();
+                let Some(start) = self.clock_of[value as usize].get() else {
                     self.waiting.entry(value).or_default().push(session);
                     return Ok(None);
-                }
+                };
                 let clock = &self.clocks[start as usize * width..][..width];
                 knows.iter_mut().zip(clock).for_each(|(knows, &other)| *knows = (*knows).max(other));
                 if let Some(found) = self.overwritten(session, value) {
@@ -249,25 +247,27 @@ impl<'a> CausalSweep<'a> {
                 continue;
             }
             let Some(newer) = self.newest(other, key, known_then, known_now) else { continue };
-            let knows_it = clock.is_none()
-                || self.clock(newer).is_some_and(|clock| clock[change.session as usize] >= change.number);
+            let knows_it = change
+                .session
+                .get()
+                .is_none_or(|session| self.clock(newer).is_some_and(|clock| clock[session as usize] >= change.number));
             if knows_it {
                 let newer = self.changes[newer as usize].event as usize;
-                let writer = (change.session != NONE).then_some(change.event as usize);
+                let writer = change.session.get().map(|_| change.event as usize);
                 let mut way = self.way(newer, *at);
                 if let Some(writer) = writer {
                     way.extend(self.way(writer, newer));
                 }
                 let of = |at: usize| self.all.events[at].operation;
-                let (looker, writer, newer) = (of(*at), writer.map(of), of(newer));
-                return Some(CausalViolation::Overwritten { looker, writer, newer, way });
+                let (reader, writer, newer) = (of(*at), writer.map(of), of(newer));
+                return Some(CausalViolation::Overwritten { reader, writer, newer, way });
             }
         }
         None
     }
 
     /// Returns operations that show that event `from` precedes event `to`: both ends of each step from a change to
-    /// its looker.
+    /// its reader.
     fn way(&self, from: usize, to: usize) -> Vec<u32> {
         let events = &self.all.events;
         let mut came: FxHashMap<usize, usize> = FxHashMap::default();
@@ -287,7 +287,7 @@ impl<'a> CausalSweep<'a> {
                     came.insert(before, at);
                 }
                 let change = self.changes[events[before].value as usize];
-                if events[before].touch == AccessKind::Look && change.session != NONE {
+                if events[before].touch == AccessKind::Look && change.session.get().is_some() {
                     let writer = change.event as usize;
                     if !came.contains_key(&writer) && writer != to {
                         came.insert(writer, before);
@@ -316,9 +316,9 @@ impl<'a> CausalSweep<'a> {
         let mut session = session as usize;
         while !seen.contains_key(&session) {
             seen.insert(session, order.len());
-            let looker = &self.all.events[self.at[session].0];
-            let change = self.changes[looker.value as usize];
-            order.push([looker.operation, self.all.events[change.event as usize].operation]);
+            let reader = &self.all.events[self.at[session].0];
+            let change = self.changes[reader.value as usize];
+            order.push([reader.operation, self.all.events[change.event as usize].operation]);
             session =
                 self.changers.iter().position(|&changer| changer == change.session).expect("it changes something");
         }
@@ -329,29 +329,31 @@ impl<'a> CausalSweep<'a> {
 /// Extends operations that contradict causal consistency by others that prove that those of unknown outcome took
 /// place: each of these needs an observer of the value it set, and not all observers may be of unknown outcome
 /// themselves.
-pub(super) fn show(all: &[Event], kept: &mut Vec<u32>) {
-    let find = |kept: &[u32], values: &[u32]| {
-        let sees = |event: &&Event| {
-            event.touch == AccessKind::Look && values.contains(&event.value) && !kept.contains(&event.operation)
+pub(super) fn show(all: &[AccessEvent], gathered: &mut Vec<u32>) {
+    let find = |gathered: &[u32], values: &[u32]| {
+        let sees = |event: &&AccessEvent| {
+            event.touch == AccessKind::Look && values.contains(&event.value) && !gathered.contains(&event.operation)
         };
         all.iter().filter(sees).max_by_key(|event| event.certain).map(|event| event.operation)
     };
     let sets =
         |operation: u32| all.iter().filter(move |event| event.touch == AccessKind::Set && event.operation == operation);
     let mut at = 0;
-    while at < kept.len() {
-        let operation = kept[at];
+    while at < gathered.len() {
+        let operation = gathered[at];
         at += 1;
         let Some(set) = sets(operation).find(|event| !event.certain) else { continue };
-        let sees = |event: &Event| event.touch == AccessKind::Look && event.value == set.value;
-        let is_seen = |event: &Event| event.operation != operation && kept.contains(&event.operation) && sees(event);
+        let sees = |event: &AccessEvent| event.touch == AccessKind::Look && event.value == set.value;
+        let is_seen =
+            |event: &AccessEvent| event.operation != operation && gathered.contains(&event.operation) && sees(event);
         if !all.iter().any(is_seen) {
-            kept.extend(find(kept, &[set.value]));
+            gathered.extend(find(gathered, &[set.value]));
         }
     }
-    while !all.iter().any(|event| event.certain && kept.contains(&event.operation)) {
-        let values: Vec<u32> = kept.iter().flat_map(|&operation| sets(operation)).map(|event| event.value).collect();
-        let Some(seer) = find(kept, &values) else { return };
-        kept.push(seer);
+    while !all.iter().any(|event| event.certain && gathered.contains(&event.operation)) {
+        let values: Vec<u32> =
+            gathered.iter().flat_map(|&operation| sets(operation)).map(|event| event.value).collect();
+        let Some(seer) = find(gathered, &values) else { return };
+        gathered.push(seer);
     }
 }

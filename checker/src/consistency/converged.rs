@@ -11,14 +11,15 @@
 use histories::{History, NEVER};
 use rustc_hash::FxHashMap;
 
-use super::key::Key;
+use super::key::ViolatedKey;
 use crate::{
+    index::OptionalIndex,
     prepare::{Action, INITIAL, Val},
-    zones::{Block, NO_STEP, meeting},
+    zones::{AT_START, Block, NO_END, meeting},
 };
 
 /// Returns the final reads of a key, as indexes of steps.
-pub(super) fn final_reads(history: &History, key: &Key<'_>) -> Vec<u32> {
+pub(super) fn final_reads(history: &History, key: &ViolatedKey<'_>) -> Vec<u32> {
     let steps = &key.prepared.steps;
     let changes = steps.iter().filter(|step| step.action.installs().is_some());
     let quiet = changes.map(|step| if step.end == NEVER { step.start } else { step.end } + 1).max().unwrap_or(0);
@@ -40,25 +41,24 @@ pub(super) fn final_reads(history: &History, key: &Key<'_>) -> Vec<u32> {
 }
 
 /// Returns final reads that cannot come from one copy, or `None` if all can.
-pub(super) fn differing(key: &Key<'_>, reads: &[u32]) -> Option<Vec<u32>> {
+pub(super) fn differing(key: &ViolatedKey<'_>, reads: &[u32]) -> Option<Vec<u32>> {
     let mut blocks: FxHashMap<Val, Block> = FxHashMap::default();
     for &index in reads {
         let step = key.step(index);
         let Action::Read(value) = step.action else { continue };
-        let writer = key.clusters[value].writer;
-        let is_there = value == INITIAL || writer != NO_STEP && key.step(writer).is_certain();
-        let block = blocks.entry(value).or_insert(Block {
-            origin: value,
-            first_end: (if is_there { 0 } else { NEVER }, NO_STEP),
-            last_begin: (0, NO_STEP),
-        });
-        block.first_end = block.first_end.min((step.end + 1, index));
-        block.last_begin = block.last_begin.max((step.start + 1, index));
+        let writer = key.clusters[value].writer.get();
+        let is_there = value == INITIAL || writer.is_some_and(|writer| key.step(writer).is_certain());
+        let first_end = if is_there { AT_START } else { NO_END };
+        let block = blocks.entry(value).or_insert(Block { origin: value, first_end, last_begin: AT_START });
+        block.first_end = block.first_end.min((step.end + 1, index.into()));
+        block.last_begin = block.last_begin.max((step.start + 1, index.into()));
     }
     let mut blocks: Vec<Block> = blocks.into_values().collect();
     blocks.sort_unstable_by_key(|block| (block.zone().left(), block.origin));
     let both = meeting(blocks.iter().map(Block::zone))?;
-    let steps = |end: fn(&Block) -> u32| both.map(|origin| blocks.iter().find(|block| block.origin == origin).map(end));
+    let steps = |end: fn(&Block) -> OptionalIndex| {
+        both.map(|origin| blocks.iter().find(|block| block.origin == origin).map(end))
+    };
     let all = steps(|block| block.first_end.1).into_iter().chain(steps(|block| block.last_begin.1));
-    Some(all.flatten().filter(|&step| step != NO_STEP).collect())
+    Some(all.flatten().filter_map(OptionalIndex::get).collect())
 }

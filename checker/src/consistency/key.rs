@@ -4,12 +4,10 @@
 //! used again: there its session ends.
 
 use crate::{
+    index::OptionalIndex,
     prepare::{Action, Prepared, Step, Val},
-    zones::{Clusters, KeyZones, NO_STEP, Violation, Zone},
+    zones::{Clusters, KeyZones, ZoneViolation},
 };
-
-/// Placeholder for the chain of a value that did not come about.
-pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// Kind of access to a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,26 +20,31 @@ pub(super) enum AccessKind {
 
 /// Key that is not linearizable.
 #[derive(Debug)]
-pub(super) struct Key<'a> {
+pub(super) struct ViolatedKey<'a> {
     pub prepared: &'a Prepared,
     pub clusters: &'a Clusters,
-    pub violation: &'a Violation,
-    /// Chains of its values; empty if its cas contradict each other.
-    pub chains: Chains,
+    pub violation: &'a ZoneViolation,
+    /// Chain of each value, if it came about, in the order of the zones, and its position in the chain.
+    pub chains: Vec<(OptionalIndex, u32)>,
     /// Steps that took place and can contradict the order of the zones, in the order of their starts.
     pub suspects: Vec<u32>,
 }
 
-impl<'a> Key<'a> {
+impl<'a> ViolatedKey<'a> {
     /// Prepares a key for this violation from values that have no order.
-    pub(super) fn new(prepared: &'a Prepared, placed: &'a KeyZones, violation: &'a Violation) -> Self {
+    pub(super) fn new(prepared: &'a Prepared, placed: &'a KeyZones, violation: &'a ZoneViolation) -> Self {
         let KeyZones { clusters, zones, .. } = placed;
-        let mut key =
-            Self { prepared, clusters, violation, chains: Chains::new(clusters, zones), suspects: Vec::new() };
+        let mut chains = vec![(OptionalIndex::NONE, 0); clusters.len() as usize];
+        for (chain, zone) in (0_u32..).zip(zones) {
+            for (place, value) in (0..).zip(clusters.chain(zone.origin)) {
+                chains[value as usize] = (chain.into(), place);
+            }
+        }
+        let mut key = Self { prepared, clusters, violation, chains, suspects: Vec::new() };
         key.suspects = if clusters.suspects.is_some() {
             let values = clusters.suspects();
             let values = values.iter().flat_map(|&origin| clusters.chain(origin));
-            let writer = |value: Val| Some(clusters[value].writer).filter(|&writer| writer != NO_STEP);
+            let writer = |value: Val| clusters[value].writer.get();
             let mut steps: Vec<u32> = values.flat_map(|value| clusters.readers(value).chain(writer(value))).collect();
             steps.sort_unstable();
             steps
@@ -53,10 +56,11 @@ impl<'a> Key<'a> {
 
     /// Returns the reason why no version order exists at all: one in which each value that a cas set comes right
     /// after the value that the cas found.
-    pub(super) fn no_versions(&self) -> Option<Violation> {
+    pub(super) fn no_versions(&self) -> Option<ZoneViolation> {
         match self.violation {
-            Violation::Meeting { .. } | Violation::Inversion { .. } => {
-                (!self.chains.ring.is_empty()).then(|| Violation::Ring { values: self.chains.ring.clone() })
+            ZoneViolation::Meeting { .. } | ZoneViolation::Inversion { .. } => {
+                // Only values of a ring belong to no block.
+                self.clusters.suspects.is_none().then(|| self.clusters.ring())
             }
             other => Some(other.clone()),
         }
@@ -69,35 +73,6 @@ impl<'a> Key<'a> {
     /// Returns the steps that took place with their numbers, in the order of their starts.
     pub(super) fn took_place(&self) -> impl Iterator<Item = (u32, &Step)> {
         (0..).zip(&self.prepared.steps).filter(|(_, step)| took_place(step, self.clusters))
-    }
-}
-
-/// Chains of values that cas link, in the order of their zones.
-#[derive(Debug, Default)]
-pub(super) struct Chains {
-    /// Chain of each value, and its position in the chain.
-    pub places: Vec<(u32, u32)>,
-    /// Values that cas set in a cycle.
-    pub ring: Vec<Val>,
-}
-
-impl Chains {
-    fn new(clusters: &Clusters, zones: &[Zone]) -> Self {
-        let mut chains = Self { places: vec![(NOWHERE, 0); clusters.len() as usize], ..Self::default() };
-        for (chain, zone) in (0..).zip(zones) {
-            for (place, value) in (0..).zip(clusters.chain(zone.origin)) {
-                chains.places[value as usize] = (chain, place);
-            }
-        }
-        if clusters.suspects.is_some() {
-            return chains;
-        }
-        let is_lost = |&value: &Val| clusters[value].included && chains.places[value as usize].0 == NOWHERE;
-        if let Some(first) = (0..clusters.len()).find(is_lost) {
-            let others = clusters.chain(first).skip(1).take_while(|&value| value != first);
-            chains.ring = std::iter::once(first).chain(others).collect();
-        }
-        chains
     }
 }
 

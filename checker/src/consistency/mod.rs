@@ -1,5 +1,5 @@
-//! Consistency ladder: the weaker models that hold of a history of registers that is not linearizable, and evidence
-//! against those that fail.
+//! Hierarchy of consistency models: the weaker ones that hold of a history of registers that is not linearizable, and
+//! evidence against those that fail.
 //!
 //! Only keys with unique values are checked; elsewhere most of this is NP-complete, and nothing is guessed.
 //! Sequential consistency over several keys is NP-complete even with unique values (Gibbons and Korach 1997). What is
@@ -13,8 +13,8 @@ mod candidates;
 mod causal;
 mod converged;
 mod graph;
+mod hierarchy;
 mod key;
-mod ladder;
 mod regular;
 #[cfg(test)]
 mod tests;
@@ -32,9 +32,9 @@ use crate::{
     zones::{KeyZones, order},
 };
 use candidates::CausalCandidates;
-use causal::{Events, find_causal_violation};
-use key::Key;
-pub use ladder::{Consistency, Ladder, Rung, Standing, Witness};
+use causal::{AccessEvents, find_causal_violation};
+pub use hierarchy::{Consistency, Hierarchy, HierarchyLevel, ModelStatus, Witness};
+use key::ViolatedKey;
 use witness::{WitnessBuilder, of_causal_violation};
 
 const UNSAID: &str = "some cas did not match and did not say what they found";
@@ -42,32 +42,32 @@ const UNSAID: &str = "some cas did not match and did not say what they found";
 /// Decides which consistency models hold of `history`.
 ///
 /// Only the model, the initial value and the limits of `options` matter; it uses one thread. A model for which a
-/// limit was reached is [`Standing::NotChecked`].
+/// limit was reached is [`ModelStatus::NotChecked`].
 ///
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
-pub fn consistency(history: &History, options: &Options<'_>) -> Ladder {
+pub fn consistency(history: &History, options: &Options<'_>) -> Hierarchy {
     let keys = split(history, options);
     let mut evaluation = Evaluation::new(history, options);
     let done = each_key(history, options, &keys, |name, key, budget| evaluation.key(name, key, budget));
-    evaluation.ladder(&keys, done)
+    evaluation.hierarchy(&keys, done)
 }
 
-/// Result for one rung so far.
+/// Result for one level so far.
 #[derive(Clone, Debug, Default)]
-struct RungResult {
+struct LevelResult {
     failing: usize,
     witness: Option<Witness>,
     why: Option<String>,
 }
 
-impl RungResult {
+impl LevelResult {
     /// Returns the result: a failure outweighs a reason why something was not checked.
-    fn standing(self) -> Standing {
+    fn status(self) -> ModelStatus {
         match (self.witness, self.why) {
-            (Some(witness), _) => Standing::Fails { witness, keys: self.failing },
-            (None, Some(why)) => Standing::NotChecked { why },
-            (None, None) => Standing::Holds,
+            (Some(witness), _) => ModelStatus::Fails { witness, keys: self.failing },
+            (None, Some(why)) => ModelStatus::NotChecked { why },
+            (None, None) => ModelStatus::Holds,
         }
     }
 
@@ -80,34 +80,34 @@ impl RungResult {
     }
 }
 
-/// Evaluation of the ladder, key by key.
+/// Evaluation of the hierarchy, key by key.
 #[derive(Debug)]
 pub(crate) struct Evaluation<'a> {
     history: &'a History,
     options: &'a Options<'a>,
     /// Results so far, in the order of [`Consistency::ALL`].
-    rungs: [RungResult; Consistency::ALL.len()],
+    levels: [LevelResult; Consistency::ALL.len()],
     /// Keys that can be checked.
     keys: Vec<(Prepared, KeyZones)>,
 }
 
 impl<'a> Evaluation<'a> {
     pub(crate) fn new(history: &'a History, options: &'a Options<'a>) -> Self {
-        Self { history, options, rungs: Default::default(), keys: Vec::new() }
+        Self { history, options, levels: Default::default(), keys: Vec::new() }
     }
 
-    fn of(&mut self, model: Consistency) -> &mut RungResult {
-        &mut self.rungs[model as usize]
+    fn of(&mut self, model: Consistency) -> &mut LevelResult {
+        &mut self.levels[model as usize]
     }
 
     /// Marks all models as not completely checked because of a key about which nothing is known.
     fn skip(&mut self, why: &str) {
-        self.rungs.iter_mut().for_each(|rung| {
-            rung.why.get_or_insert_with(|| why.to_owned());
+        self.levels.iter_mut().for_each(|level| {
+            level.why.get_or_insert_with(|| why.to_owned());
         });
     }
 
-    /// Tests every rung but the causal one on a key.
+    /// Tests every model but the causal one on a key.
     pub(crate) fn key(
         &mut self,
         name: &Value,
@@ -117,7 +117,7 @@ impl<'a> Evaluation<'a> {
         match key {
             Ok((prepared, placed)) => {
                 if let Some(violation) = &placed.violation {
-                    let key = &Key::new(&prepared, &placed, violation);
+                    let key = &ViolatedKey::new(&prepared, &placed, violation);
                     let (history, options) = (self.history, self.options);
                     self.evaluation(&WitnessBuilder { history, options, key, name }, budget)?;
                 } else if placed.clusters.has_looks && order(&prepared, &placed, budget)?.is_none() {
@@ -130,8 +130,8 @@ impl<'a> Evaluation<'a> {
         Ok(())
     }
 
-    /// Returns the ladder from all keys together, given the result of processing them.
-    pub(crate) fn ladder(mut self, keys: &Result<Keys, Exhausted>, done: Result<(), Exhausted>) -> Ladder {
+    /// Returns the hierarchy from all keys together, given the result of processing them.
+    pub(crate) fn hierarchy(mut self, keys: &Result<Keys, Exhausted>, done: Result<(), Exhausted>) -> Hierarchy {
         if !are_registers(self.options) {
             self.skip("only registers are on the ladder");
         } else if let Err(out) = done.and_then(|()| self.causal(&Budget::new(&self.options.limits))) {
@@ -142,41 +142,41 @@ impl<'a> Evaluation<'a> {
         for operation in &self.history.operations {
             processes.insert(operation.process);
         }
-        let rungs = Consistency::ALL.into_iter().zip(self.rungs);
-        let rungs = rungs.map(|(model, rung)| Rung { model, standing: rung.standing() }).collect();
-        Ladder { rungs, keys: count(keys), sessions: processes.len() }
+        let levels = Consistency::ALL.into_iter().zip(self.levels);
+        let levels = levels.map(|(model, level)| HierarchyLevel { model, status: level.status() }).collect();
+        Hierarchy { levels, keys: count(keys), sessions: processes.len() }
     }
 
-    /// Tests every rung but the causal one on a key that is not linearizable.
-    fn evaluation(&mut self, teller: &WitnessBuilder<'_>, budget: &Budget<'_>) -> Result<(), Exhausted> {
-        let key = teller.key;
-        self.of(Consistency::Linearizable).fail(teller.of_zones());
+    /// Tests every model but the causal one on a key that is not linearizable.
+    fn evaluation(&mut self, builder: &WitnessBuilder<'_>, budget: &Budget<'_>) -> Result<(), Exhausted> {
+        let key = builder.key;
+        self.of(Consistency::Linearizable).fail(builder.of_zones());
         let mut open = Vec::new();
         match regular::irregular(key, budget)? {
-            Some(found) => self.of(Consistency::Regular).fail(teller.of_irregular(found)),
+            Some(found) => self.of(Consistency::Regular).fail(builder.of_irregular(found)),
             None => open.push(Consistency::Regular),
         }
-        match self.final_reads(teller) {
+        match self.final_reads(builder) {
             Some(witness) => self.of(Consistency::Converged).fail(witness),
             None => open.push(Consistency::Converged),
         }
         let no_versions = key.no_versions();
         let suspects = match no_versions {
             Some(_) => Default::default(),
-            None => versions::suspects(teller.history, key, budget)?,
+            None => versions::suspects(builder.history, key, budget)?,
         };
-        for (model, suspects) in versions::RUNGS.into_iter().zip(suspects) {
+        for (model, suspects) in versions::VERSION_MODELS.into_iter().zip(suspects) {
             let found = match &no_versions {
-                Some(violation) => Some(teller.of_no_versions(violation)),
-                None => versions::refute(teller.history, key, model, &suspects, budget)?
-                    .map(|pairs| teller.of_pairs(&pairs)),
+                Some(violation) => Some(builder.of_no_versions(violation)),
+                None => versions::refute(builder.history, key, model, &suspects, budget)?
+                    .map(|pairs| builder.of_pairs(&pairs)),
             };
             match found {
                 Some(witness) => self.of(model).fail(witness),
                 None => open.push(model),
             }
             if model == Consistency::SequentialPerKey && open.contains(&model) {
-                open.extend(&versions::RUNGS[1..]);
+                open.extend(&versions::VERSION_MODELS[1..]);
                 break;
             }
         }
@@ -189,18 +189,18 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Returns the evidence against convergence, if there is any.
-    fn final_reads(&mut self, teller: &WitnessBuilder<'_>) -> Option<Witness> {
-        let reads = converged::final_reads(teller.history, teller.key);
+    fn final_reads(&mut self, builder: &WitnessBuilder<'_>) -> Option<Witness> {
+        let reads = converged::final_reads(builder.history, builder.key);
         if reads.is_empty() {
             let why = "nobody read after the last change of a key";
             self.of(Consistency::Converged).why.get_or_insert_with(|| why.to_owned());
         }
-        regular::irregular_final(teller.key, &reads)
-            .map(|found| teller.of_irregular(found))
-            .or_else(|| converged::differing(teller.key, &reads).map(|reads| teller.of_final(&reads)))
+        regular::irregular_final(builder.key, &reads)
+            .map(|found| builder.of_irregular(found))
+            .or_else(|| converged::differing(builder.key, &reads).map(|reads| builder.of_final(&reads)))
     }
 
-    /// Tests the causal rung, unless the history is linearizable.
+    /// Tests the causal model, unless the history is linearizable.
     fn causal(&mut self, budget: &Budget<'_>) -> Result<(), Exhausted> {
         if self.of(Consistency::Linearizable).failing == 0 {
             return Ok(());
@@ -214,20 +214,20 @@ impl<'a> Evaluation<'a> {
             moments.add(history, prepared, placed, budget)?;
         }
         let events = moments.suspects(budget)?;
-        let Events { events: all, keys, initial } = moments.events;
-        let found = find_causal_violation(&Events { events, keys, initial }, options.limits.memory, budget)?;
-        let rung = self.of(Consistency::Causal);
+        let AccessEvents { events: all, keys, initial } = moments.events;
+        let found = find_causal_violation(&AccessEvents { events, keys, initial }, options.limits.memory, budget)?;
+        let level = self.of(Consistency::Causal);
         match &found {
             Some(causal::CausalViolation::TooMany { bytes }) => {
-                rung.why = Some(format!("its vector clocks would take {} MiB", bytes >> 20));
+                level.why = Some(format!("its vector clocks would take {} MiB", bytes >> 20));
             }
             Some(found) => {
                 if let Some(witness) = of_causal_violation(history, &options.initial, &all, found) {
-                    rung.fail(witness);
+                    level.fail(witness);
                 }
             }
             None if unsaid => {
-                rung.why.get_or_insert_with(|| UNSAID.to_owned());
+                level.why.get_or_insert_with(|| UNSAID.to_owned());
             }
             None => {}
         }

@@ -16,26 +16,25 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use super::key::{AccessKind, Key, touches};
+use super::key::{AccessKind, ViolatedKey, touches};
 use crate::{
     budget::{Budget, Exhausted},
     prepare::{Action, INITIAL, Step},
-    zones::NO_STEP,
 };
 
 /// Look that fits no order of the changes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RegularityViolation {
     /// Look at a value that was never set, or with a contradictory answer.
-    Unset { looker: u32 },
+    Unset { reader: u32 },
     /// Look that was over before the change began whose value it found.
-    Early { looker: u32, writer: u32 },
+    Early { reader: u32, writer: u32 },
     /// Look before which a newer change lies completely after the one that it found.
-    Replaced { looker: u32, writer: u32, newer: u32 },
+    Replaced { reader: u32, writer: Option<u32>, newer: u32 },
 }
 
 /// Returns the first look that is not regular, or `None` if all are.
-pub(super) fn irregular(key: &Key<'_>, budget: &Budget<'_>) -> Result<Option<RegularityViolation>, Exhausted> {
+pub(super) fn irregular(key: &ViolatedKey<'_>, budget: &Budget<'_>) -> Result<Option<RegularityViolation>, Exhausted> {
     // Changes that have begun and not ended, by their ends; and the last start among those that have ended.
     let mut open: BinaryHeap<Reverse<(u32, u32)>> = BinaryHeap::new();
     let mut newest = None;
@@ -59,7 +58,7 @@ pub(super) fn irregular(key: &Key<'_>, budget: &Budget<'_>) -> Result<Option<Reg
 }
 
 /// Returns the first of these looks that is not regular. All of them began after every certain change had ended.
-pub(super) fn irregular_final(key: &Key<'_>, reads: &[u32]) -> Option<RegularityViolation> {
+pub(super) fn irregular_final(key: &ViolatedKey<'_>, reads: &[u32]) -> Option<RegularityViolation> {
     let changes = key.prepared.steps.iter().rev().filter(|step| step.action.installs().is_some());
     let newest = changes.into_iter().find(|step| step.is_certain()).map(|step| step.start);
     reads.iter().find_map(|&read| fits_nothing(key, read, newest))
@@ -67,32 +66,31 @@ pub(super) fn irregular_final(key: &Key<'_>, reads: &[u32]) -> Option<Regularity
 
 /// Returns the reason why a look fits no order of the changes, given the last start among the changes that ended
 /// before it.
-fn fits_nothing(key: &Key<'_>, looker: u32, newest: Option<u32>) -> Option<RegularityViolation> {
-    let step = key.step(looker);
+fn fits_nothing(key: &ViolatedKey<'_>, reader: u32, newest: Option<u32>) -> Option<RegularityViolation> {
+    let step = key.step(reader);
     if let Action::Contradiction(_) = step.action {
-        return Some(RegularityViolation::Unset { looker });
+        return Some(RegularityViolation::Unset { reader });
     }
     let (value, _) = touches(step).find(|(_, touch)| *touch == AccessKind::Look)?;
-    let writer = key.clusters[value].writer;
-    if writer == NO_STEP {
+    let Some(writer) = key.clusters[value].writer.get() else {
         return match value {
-            INITIAL if newest.is_some() => Some(replaced(key, looker, writer)),
-            INITIAL => None,
-            _ => Some(RegularityViolation::Unset { looker }),
+            INITIAL => newest.map(|_| replaced(key, reader, None)),
+            _ => Some(RegularityViolation::Unset { reader }),
         };
-    }
+    };
     let set: &Step = key.step(writer);
-    if step.end < set.start || writer == looker {
-        return Some(RegularityViolation::Early { looker, writer });
+    if step.end < set.start || writer == reader {
+        return Some(RegularityViolation::Early { reader, writer });
     }
-    newest.filter(|&newest| newest > set.end).map(|_| replaced(key, looker, writer))
+    newest.filter(|&newest| newest > set.end).map(|_| replaced(key, reader, Some(writer)))
 }
 
 /// Returns the look with the change that ended first among those that began after the writer had ended. One exists,
 /// and it ended before the look.
-fn replaced(key: &Key<'_>, looker: u32, writer: u32) -> RegularityViolation {
-    let after = if writer == NO_STEP { 0 } else { key.step(writer).end };
+fn replaced(key: &ViolatedKey<'_>, reader: u32, writer: Option<u32>) -> RegularityViolation {
+    let after = writer.map(|writer| key.step(writer).end);
     let changes = (0..).zip(&key.prepared.steps).filter(|(_, step)| step.action.installs().is_some());
-    let newer = changes.filter(|(_, step)| writer == NO_STEP || step.start > after).min_by_key(|(_, step)| step.end);
-    RegularityViolation::Replaced { looker, writer, newer: newer.map_or(NO_STEP, |(newer, _)| newer) }
+    let later = changes.filter(|(_, step)| after.is_none_or(|after| step.start > after));
+    let (newer, _) = later.min_by_key(|(_, step)| step.end).expect("one of them replaced the value");
+    RegularityViolation::Replaced { reader, writer, newer }
 }

@@ -7,8 +7,8 @@ use rand_pcg::Pcg64;
 
 use super::{
     candidates::CausalCandidates,
-    causal::{Events, find_causal_violation},
-    key::{AccessKind, Key},
+    causal::{AccessEvents, find_causal_violation},
+    key::{AccessKind, ViolatedKey},
     regular, versions,
 };
 use crate::{
@@ -105,7 +105,7 @@ fn nothing_is_missed_where_an_order_is_right() {
             all.1.clusters.suspects = None;
             assert_eq!(measured(&history, &split, &all), stale, "staleness of {seed}");
             let violation = few.1.violation.as_ref().unwrap();
-            let [key, whole] = [&few, &all].map(|(prepared, placed)| Key::new(prepared, placed, violation));
+            let [key, whole] = [&few, &all].map(|(prepared, placed)| ViolatedKey::new(prepared, placed, violation));
             let irregular = |key| format!("{:?}", regular::irregular(key, &budget));
             assert_eq!(irregular(&key), irregular(&whole), "regular of {seed}");
             if key.no_versions().is_some() {
@@ -115,10 +115,10 @@ fn nothing_is_missed_where_an_order_is_right() {
             let suspects = versions::suspects(&history, &key, &budget).unwrap();
             let chains = u32::try_from(few.1.zones.len()).unwrap();
             let everywhere = ConflictRanges::new(vec![(0, chains - 1)]);
-            for (at, rung) in versions::RUNGS.into_iter().enumerate() {
-                let refute = |key, windows| versions::refute(&history, key, rung, windows, &budget).unwrap();
+            for (at, level) in versions::VERSION_MODELS.into_iter().enumerate() {
+                let refute = |key, windows| versions::refute(&history, key, level, windows, &budget).unwrap();
                 let fails = refute(&whole, &everywhere).is_some();
-                assert_eq!(refute(&key, &suspects[at]).is_some(), fails, "{rung} of {seed}");
+                assert_eq!(refute(&key, &suspects[at]).is_some(), fails, "{level} of {seed}");
                 narrowed += u64::from(suspects[at].len < everywhere.len);
                 (if fails { &mut refuted } else { &mut held })[at] += 1;
             }
@@ -127,9 +127,9 @@ fn nothing_is_missed_where_an_order_is_right() {
         all.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == AccessKind::Set));
         let suspects = moments.suspects(&budget).unwrap();
         narrowed += u64::from(suspects.len() < all.len());
-        let Events { keys, initial, .. } = moments.events;
+        let AccessEvents { keys, initial, .. } = moments.events;
         let [everything, few] = [all, suspects].map(|events| {
-            let events = Events { events, keys: keys.clone(), initial: initial.clone() };
+            let events = AccessEvents { events, keys: keys.clone(), initial: initial.clone() };
             find_causal_violation(&events, &memory, &budget).unwrap().is_some()
         });
         assert_eq!(few, everything, "causal of {seed}");

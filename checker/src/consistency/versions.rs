@@ -1,4 +1,4 @@
-//! Rungs that require a version order of each key: sequential consistency per key and the four session guarantees
+//! Models that require a version order of each key: sequential consistency per key and the four session guarantees
 //! (Terry et al., "Session guarantees for weakly consistent replicated data", 1994; in the form of Viotti and
 //! Vukolić, "Consistency in non-transactional distributed storage systems", 2016; for one register).
 //!
@@ -18,14 +18,14 @@
 //!
 //! # Test
 //! Values linked by cas are one node: nothing comes between them. Where a session touches `a` and later `b`, in the
-//! ways that the rung is about, `a` must not be newer than `b` (and must be older if `b` is set): an edge, or a
+//! ways that the model is about, `a` must not be newer than `b` (and must be older if `b` is set): an edge, or a
 //! comparison inside one chain. An order exists if and only if no comparison fails and there is no cycle. Where the
 //! earlier touches are of the same kind as the later ones (or all touches count), neighbours suffice, as "not newer"
 //! is transitive. Otherwise ([`Pairs::Before`]) each target needs an edge from every source before it: helper nodes
 //! stand for all sources so far, so the number of edges stays linear.
 //!
 //! # Suspects
-//! The order of the zones is nearly a version order: in a linearizable history it is one for all rungs. So one sweep
+//! The order of the zones is nearly a version order: in a linearizable history it is one for all models. So one sweep
 //! over the steps that can contradict it finds those that do, and the test is made only on the values between those
 //! (`conflict_ranges.rs`).
 
@@ -33,23 +33,21 @@ use histories::History;
 use rustc_hash::FxHashMap;
 
 use super::{
-    graph::{Edge, ring},
-    key::{AccessKind, Key, touches},
+    graph::{StepEdge, ring},
+    key::{AccessKind, ViolatedKey, touches},
 };
 use crate::{
     Consistency,
     budget::{Budget, Exhausted},
     conflict_ranges::ConflictRanges,
+    index::OptionalIndex,
     prepare::INITIAL,
 };
 
 /// Pair of steps of one session: the second must not touch an older value than the first.
 pub(super) type Pair = (u32, u32);
 
-/// Placeholder for a step that a neighbouring edge names, or for a chain that is not there.
-const ELSEWHERE: u32 = u32::MAX;
-
-/// Pairs of touches of a session that a rung compares.
+/// Pairs of touches of a session that a model compares.
 #[derive(Clone, Copy)]
 enum Pairs {
     /// Pairs of each touch that counts with the next one.
@@ -58,8 +56,8 @@ enum Pairs {
     Before(AccessKind),
 }
 
-/// Rungs in the order of [`suspects`].
-pub(super) const RUNGS: [Consistency; 5] = [
+/// Models in the order of [`suspects`].
+pub(super) const VERSION_MODELS: [Consistency; 5] = [
     Consistency::SequentialPerKey,
     Consistency::MonotonicReads,
     Consistency::MonotonicWrites,
@@ -68,32 +66,32 @@ pub(super) const RUNGS: [Consistency; 5] = [
 ];
 
 /// Position in the order of the zones: a chain, and a position in it.
-type Place = (u32, u32);
+type VersionPlace = (OptionalIndex, u32);
 
 /// Newest positions touched by a session so far. `looked` and `set` hold that of the last look (set), and the newest
 /// of all looks (sets).
 #[derive(Clone, Copy, Default)]
 struct Newest {
-    touched: Option<Place>,
-    looked: [Option<Place>; 2],
-    set: [Option<Place>; 2],
+    touched: Option<VersionPlace>,
+    looked: [Option<VersionPlace>; 2],
+    set: [Option<VersionPlace>; 2],
 }
 
-/// Returns for each of [`RUNGS`] the windows in which the order of the zones violates it.
+/// Returns for each of [`VERSION_MODELS`] the windows in which the order of the zones violates it.
 pub(super) fn suspects(
     history: &History,
-    key: &Key<'_>,
+    key: &ViolatedKey<'_>,
     budget: &Budget<'_>,
-) -> Result<[ConflictRanges; RUNGS.len()], Exhausted> {
+) -> Result<[ConflictRanges; VERSION_MODELS.len()], Exhausted> {
     let mut sessions: FxHashMap<u32, Newest> = FxHashMap::default();
-    let mut suspects: [Vec<(u32, u32)>; RUNGS.len()] = Default::default();
+    let mut suspects: [Vec<(u32, u32)>; VERSION_MODELS.len()] = Default::default();
     for &index in &key.suspects {
         budget.step()?;
         let step = key.step(index);
         let newest = sessions.entry(history.operations[step.operation as usize].process).or_default();
         for (value, touch) in touches(step) {
-            let place = key.chains.places[value as usize];
-            let older = |before: Option<Place>| {
+            let place = key.chains[value as usize];
+            let older = |before: Option<VersionPlace>| {
                 before.filter(|&before| place < before || place == before && touch == AccessKind::Set)
             };
             let Newest { touched, looked, set } = *newest;
@@ -102,7 +100,7 @@ pub(super) fn suspects(
                 AccessKind::Set => [touched, None, set[0], None, looked[1]],
             };
             for (suspects, before) in suspects.iter_mut().zip(compared) {
-                suspects.extend(older(before).map(|before| (place.0, before.0)));
+                suspects.extend(older(before).and_then(|before| Some((place.0.get()?, before.0.get()?))));
             }
             let own = if touch == AccessKind::Look { &mut newest.looked } else { &mut newest.set };
             *own = [Some(place), own[1].max(Some(place))];
@@ -112,19 +110,19 @@ pub(super) fn suspects(
     Ok(suspects.map(ConflictRanges::new))
 }
 
-/// Returns pairs of touches that no version order allows together, or `None` if some version order meets `rung`.
-/// `suspects` are the windows in which the order of the zones violates that rung.
+/// Returns pairs of touches that no version order allows together, or `None` if some version order meets `level`.
+/// `suspects` are the windows in which the order of the zones violates that model.
 pub(super) fn refute(
     history: &History,
-    key: &Key<'_>,
-    rung: Consistency,
+    key: &ViolatedKey<'_>,
+    level: Consistency,
     suspects: &ConflictRanges,
     budget: &Budget<'_>,
 ) -> Result<Option<Vec<Pair>>, Exhausted> {
     if suspects.is_empty() {
         return Ok(None);
     }
-    let pairs = match rung {
+    let pairs = match level {
         Consistency::MonotonicReads => Pairs::Next(|touch| touch == AccessKind::Look),
         Consistency::MonotonicWrites => Pairs::Next(|touch| touch == AccessKind::Set),
         Consistency::ReadYourWrites => Pairs::Before(AccessKind::Set),
@@ -132,20 +130,20 @@ pub(super) fn refute(
         _ => Pairs::Next(|_| true),
     };
     // A step has at most two touches, and usually up to three edges.
-    budget.may_take(key.suspects.len() * (2 * size_of::<(u32, SessionAccess)>() + 3 * size_of::<Edge>()))?;
+    budget.may_take(key.suspects.len() * (2 * size_of::<(u32, SessionAccess)>() + 3 * size_of::<StepEdge>()))?;
     let mut all: Vec<(u32, SessionAccess)> = Vec::new();
     for &index in &key.suspects {
         budget.step()?;
         let step = key.step(index);
         let process = history.operations[step.operation as usize].process;
         all.extend(touches(step).filter_map(|(value, touch)| {
-            let (chain, place) = key.chains.places[value as usize];
-            Some((process, SessionAccess { step: index, block: suspects.number(chain)?, place, touch }))
+            let (chain, place) = key.chains[value as usize];
+            Some((process, SessionAccess { step: index, block: suspects.number(chain.get()?)?, place, touch }))
         }));
     }
     all.sort_by_key(|&(process, _)| process);
-    let initial = suspects.number(key.chains.places[INITIAL as usize].0);
-    let mut build = Build::new(suspects.len, initial.unwrap_or(ELSEWHERE));
+    let initial = key.chains[INITIAL as usize].0.get().and_then(|chain| suspects.number(chain));
+    let mut build = Build::new(suspects.len, initial);
     for session in all.chunk_by(|a, b| a.0 == b.0) {
         budget.steps(session.len())?;
         let touched = session.iter().map(|&(_, touched)| touched);
@@ -157,21 +155,16 @@ pub(super) fn refute(
             return Ok(found);
         }
     }
-    Ok(ring(build.nodes, &build.edges, budget)?.map(|ring| told(&ring)))
+    Ok(ring(build.nodes, &build.edges, budget)?.map(|ring| pairs_of(&ring)))
 }
 
 /// Returns the pairs behind the edges of a cycle: edges to and from helper nodes name one step or none.
-fn told(ring: &[Edge]) -> Vec<Pair> {
-    let begin = ring.iter().position(|edge| edge.first != ELSEWHERE).unwrap_or(0);
-    let mut pairs = Vec::new();
-    let mut first = ELSEWHERE;
+fn pairs_of(ring: &[StepEdge]) -> Vec<Pair> {
+    let begin = ring.iter().position(|edge| edge.first.get().is_some()).unwrap_or(0);
+    let (mut pairs, mut first) = (Vec::new(), None);
     for edge in ring.iter().cycle().skip(begin).take(ring.len()) {
-        if edge.first != ELSEWHERE {
-            first = edge.first;
-        }
-        if edge.second != ELSEWHERE {
-            pairs.push((first, edge.second));
-        }
+        first = edge.first.get().or(first);
+        pairs.extend(first.zip(edge.second.get()));
     }
     pairs
 }
@@ -209,13 +202,13 @@ struct ChainSources {
     /// Furthest position along the chain, and the step that touched it.
     furthest: (u32, u32),
     /// Number of the session's sources for which this chain has edges of its own.
-    told: usize,
+    linked: usize,
 }
 
 struct Build {
     /// Chain of the initial value, before which nothing can come.
-    initial: u32,
-    edges: Vec<Edge>,
+    initial: Option<u32>,
+    edges: Vec<StepEdge>,
     nodes: u32,
     session: u32,
     sources: Vec<Source>,
@@ -224,7 +217,7 @@ struct Build {
 }
 
 impl Build {
-    fn new(chains: u32, initial: u32) -> Self {
+    fn new(chains: u32, initial: Option<u32>) -> Self {
         let seen = vec![ChainSources::default(); chains as usize];
         Self { initial, edges: Vec::new(), nodes: chains, session: 0, sources: Vec::new(), seen }
     }
@@ -234,13 +227,21 @@ impl Build {
         let mut last: Option<SessionAccess> = None;
         for next in touched {
             let Some(before) = last.replace(next) else { continue };
-            let fails =
-                if before.block == next.block { next.is_behind(before.place) } else { next.block == self.initial };
+            let fails = if before.block == next.block {
+                next.is_behind(before.place)
+            } else {
+                Some(next.block) == self.initial
+            };
             if fails {
                 return Some(vec![(before.step, next.step)]);
             }
             if before.block != next.block {
-                self.edges.push(Edge { from: before.block, to: next.block, first: before.step, second: next.step });
+                self.edges.push(StepEdge {
+                    from: before.block,
+                    to: next.block,
+                    first: before.step.into(),
+                    second: next.step.into(),
+                });
             }
         }
         None
@@ -266,7 +267,7 @@ impl Build {
         let count = self.sources.len();
         let seen = &mut self.seen[touched.block as usize];
         if seen.session != self.session {
-            *seen = ChainSources { session: self.session, first: count, furthest: (0, touched.step), told: 0 };
+            *seen = ChainSources { session: self.session, first: count, furthest: (0, touched.step), linked: 0 };
         }
         seen.furthest = seen.furthest.max((touched.place, touched.step));
         let last = self.sources.last().copied();
@@ -275,9 +276,19 @@ impl Build {
         }
         let helper = self.nodes;
         self.nodes += 1;
-        self.edges.push(Edge { from: touched.block, to: helper, first: touched.step, second: ELSEWHERE });
+        self.edges.push(StepEdge {
+            from: touched.block,
+            to: helper,
+            first: touched.step.into(),
+            second: OptionalIndex::NONE,
+        });
         if let Some(last) = last {
-            self.edges.push(Edge { from: last.helper, to: helper, first: ELSEWHERE, second: ELSEWHERE });
+            self.edges.push(StepEdge {
+                from: last.helper,
+                to: helper,
+                first: OptionalIndex::NONE,
+                second: OptionalIndex::NONE,
+            });
         }
         self.sources.push(Source { touched, helper });
     }
@@ -289,13 +300,13 @@ impl Build {
         if is_source && target.is_behind(seen.furthest.0) {
             return Some(vec![(seen.furthest.1, second)]);
         }
-        if to == self.initial {
+        if Some(to) == self.initial {
             let other = self.sources.iter().rev().find(|source| source.touched.block != to);
             return other.map(|source| vec![(source.touched.step, second)]);
         }
         let before = if is_source { seen.first } else { self.sources.len() };
         if let Some(last) = self.sources[..before].last() {
-            self.edges.push(Edge { from: last.helper, to, first: ELSEWHERE, second });
+            self.edges.push(StepEdge { from: last.helper, to, first: OptionalIndex::NONE, second: second.into() });
         }
         if !is_source {
             return None;
@@ -308,13 +319,13 @@ impl Build {
             let first = |chain: u32| self.sources[self.seen[chain as usize].first].touched.step;
             return Some(vec![(first(to), step), (first(chain), second)]);
         }
-        for source in &self.sources[seen.first.max(seen.told)..] {
+        for source in &self.sources[seen.first.max(seen.linked)..] {
             let from = source.touched.block;
             if from != to {
-                self.edges.push(Edge { from, to, first: source.touched.step, second });
+                self.edges.push(StepEdge { from, to, first: source.touched.step.into(), second: second.into() });
             }
         }
-        self.seen[to as usize].told = self.sources.len();
+        self.seen[to as usize].linked = self.sources.len();
         *returned = Some((to, second, self.sources.len()));
         None
     }

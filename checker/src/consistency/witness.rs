@@ -1,27 +1,28 @@
-//! Witness against a rung: the few operations that violate it, and the sentence about them.
+//! Witness against a model: the few operations that violate it, and the sentence about them.
 
 use histories::{History, Value};
 
 use super::{
-    causal::{self, CausalViolation, Event},
-    key::Key,
+    causal::{self, AccessEvent, CausalViolation},
+    key::ViolatedKey,
     regular::RegularityViolation,
     versions::Pair,
 };
 use crate::{
     Evidence, Options, UnknownWhy, Witness,
-    evidence::{self, Gather},
+    evidence::{self, GatheredSteps},
+    index::OptionalIndex,
     prepare::{Action, Prepared, Step, Val},
     shrink::Problem,
     words::Words,
-    zones::{NO_STEP, Violation},
+    zones::ZoneViolation,
 };
 
 /// Describes the violations of one key.
 pub(super) struct WitnessBuilder<'a> {
     pub history: &'a History,
     pub options: &'a Options<'a>,
-    pub key: &'a Key<'a>,
+    pub key: &'a ViolatedKey<'a>,
     pub name: &'a Value,
 }
 
@@ -30,11 +31,11 @@ impl WitnessBuilder<'_> {
         Words { history: self.history, initial: &self.options.initial, prepared: self.key.prepared }
     }
 
-    fn witness(&self, kept: Gather<'_, Prepared>, claim: String) -> Witness {
-        let kept = kept.complete();
-        let mut operations: Vec<u32> = kept.iter().map(|&index| self.key.step(index).operation).collect();
-        if kept.iter().any(|&index| !self.key.step(index).is_certain()) {
-            let events = self.key.took_place().flat_map(|(_, step)| Event::of(self.history, step, 0));
+    fn witness(&self, gathered: GatheredSteps<'_, Prepared>, claim: String) -> Witness {
+        let gathered = gathered.complete();
+        let mut operations: Vec<u32> = gathered.iter().map(|&index| self.key.step(index).operation).collect();
+        if gathered.iter().any(|&index| !self.key.step(index).is_certain()) {
+            let events = self.key.took_place().flat_map(|(_, step)| AccessEvent::of(self.history, step, 0));
             causal::show(&events.collect::<Vec<_>>(), &mut operations);
         }
         let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
@@ -44,18 +45,18 @@ impl WitnessBuilder<'_> {
 
     /// Returns the witness for a violation of the zones.
     pub(super) fn of_zones(&self) -> Witness {
-        let &Key { prepared, clusters, violation, .. } = self.key;
-        self.told(evidence::of_zones(self.history, self.options, prepared, violation, clusters))
+        let &ViolatedKey { prepared, clusters, violation, .. } = self.key;
+        self.of_evidence(evidence::of_zones(self.history, self.options, prepared, violation, clusters))
     }
 
     /// Returns the witness for a key without any version order.
-    pub(super) fn of_no_versions(&self, violation: &Violation) -> Witness {
-        let &Key { prepared, clusters, .. } = self.key;
+    pub(super) fn of_no_versions(&self, violation: &ZoneViolation) -> Witness {
+        let &ViolatedKey { prepared, clusters, .. } = self.key;
         let problem = Problem::new(self.history, &self.options.initial, prepared, &self.options.limits);
-        self.told(evidence::whole(&problem, violation, clusters))
+        self.of_evidence(evidence::whole(&problem, violation, clusters))
     }
 
-    fn told(&self, evidence: Result<Evidence, UnknownWhy>) -> Witness {
+    fn of_evidence(&self, evidence: Result<Evidence, UnknownWhy>) -> Witness {
         let (operations, claim) = match evidence {
             Ok(evidence) => (evidence.operations, evidence.claim),
             Err(why) => (Vec::new(), why.to_string()),
@@ -66,86 +67,84 @@ impl WitnessBuilder<'_> {
     /// Returns the witness for a look that is not regular.
     pub(super) fn of_irregular(&self, found: RegularityViolation) -> Witness {
         let words = self.words();
-        let (RegularityViolation::Unset { looker }
-        | RegularityViolation::Early { looker, .. }
-        | RegularityViolation::Replaced { looker, .. }) = found;
-        let step = self.key.step(looker);
+        let (RegularityViolation::Unset { reader }
+        | RegularityViolation::Early { reader, .. }
+        | RegularityViolation::Replaced { reader, .. }) = found;
+        let step = self.key.step(reader);
         let (who, saw) = (words.who(step), saw(&words, step));
-        let mut kept = Gather::new(self.key.prepared, self.key.clusters, vec![looker]);
+        let mut gathered = GatheredSteps::new(self.key.prepared, self.key.clusters, vec![reader]);
         let claim = match found {
             RegularityViolation::Unset { .. } => format!("{who} {saw}, which nobody had set"),
             RegularityViolation::Early { writer, .. } => {
-                kept.keep(writer);
+                gathered.keep(writer);
                 let writer = self.key.step(writer);
                 format!("{who} {saw}, although {} only began at {}", words.short(writer), words.began(writer))
             }
             RegularityViolation::Replaced { writer, newer, .. } => {
-                kept.keep(writer);
-                kept.keep(newer);
+                gathered.keep(writer);
+                gathered.keep(newer);
                 let newer = self.key.step(newer);
-                let after = if writer == NO_STEP {
-                    String::new()
-                } else {
+                let after = writer.map_or_else(String::new, |writer| {
                     format!(", which had begun after {}", words.was_done(self.key.step(writer)))
-                };
+                });
                 format!("{who} {saw}, although {}{after}", words.was_done(newer))
             }
         };
-        self.witness(kept, claim)
+        self.witness(gathered, claim)
     }
 
     /// Returns the witness for pairs of touches that no version order allows together.
     pub(super) fn of_pairs(&self, pairs: &[Pair]) -> Witness {
         let words = self.words();
         let key = self.key;
-        let mut kept = Gather::new(key.prepared, key.clusters, Vec::new());
+        let mut gathered = GatheredSteps::new(key.prepared, key.clusters, Vec::new());
         let steps: Vec<u32> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
-        let mut values: Vec<((u32, u32), Val)> = Vec::new();
+        let mut values: Vec<((OptionalIndex, u32), Val)> = Vec::new();
         for &index in &steps {
-            kept.keep(index);
+            gathered.keep(index);
             for (value, _) in super::key::touches(key.step(index)) {
-                kept.writer(value);
-                values.push((key.chains.places[value as usize], value));
+                gathered.writer(value);
+                values.push((key.chains[value as usize], value));
             }
         }
         // Keep also the steps that link the values of one chain, and the initial value to them.
-        values.push((key.chains.places[0], 0));
+        values.push((key.chains[0], 0));
         values.sort_unstable();
         for both in values.windows(2).filter(|both| both[0].0.0 == both[1].0.0) {
-            kept.chain(both[0].1, both[1].1);
+            gathered.chain(both[0].1, both[1].1);
         }
-        let told = pairs.iter().map(|&(a, b)| {
+        let claims = pairs.iter().map(|&(a, b)| {
             let (a, b) = (key.step(a), key.step(b));
             let process = words.process(a);
             format!("process {process} {} and later {}", did(&words, a), did(&words, b))
         });
-        let told = told.collect::<Vec<_>>().join(", but ");
+        let claims = claims.collect::<Vec<_>>().join(", but ");
         let why = if pairs.len() == 1 {
             "in every order of its values the first comes after the second"
         } else {
             "no order of its values fits all of this"
         };
-        let claim = format!("{}: {told}; {why}", words.key(key.step(steps[0])));
-        self.witness(kept, claim)
+        let claim = format!("{}: {claims}; {why}", words.key(key.step(steps[0])));
+        self.witness(gathered, claim)
     }
 
     /// Returns the witness for final reads that differ.
     pub(super) fn of_final(&self, reads: &[u32]) -> Witness {
         let words = self.words();
-        let mut kept = Gather::new(self.key.prepared, self.key.clusters, reads.to_vec());
-        let mut told: Vec<String> = Vec::new();
+        let mut gathered = GatheredSteps::new(self.key.prepared, self.key.clusters, reads.to_vec());
+        let mut claims: Vec<String> = Vec::new();
         for &index in reads {
             let step = self.key.step(index);
             if let Action::Read(value) = step.action {
-                kept.writer(value);
+                gathered.writer(value);
             }
-            let told_one = format!("{} {}", words.who(step), saw(&words, step));
-            if !told.contains(&told_one) {
-                told.push(told_one);
+            let claim = format!("{} {}", words.who(step), saw(&words, step));
+            if !claims.contains(&claim) {
+                claims.push(claim);
             }
         }
-        let claim = format!("after the last change, {}", told.join(", but "));
-        self.witness(kept, claim)
+        let claim = format!("after the last change, {}", claims.join(", but "));
+        self.witness(gathered, claim)
     }
 }
 
@@ -153,7 +152,7 @@ impl WitnessBuilder<'_> {
 pub(super) fn of_causal_violation(
     history: &History,
     initial: &Value,
-    events: &[Event],
+    events: &[AccessEvent],
     found: &CausalViolation,
 ) -> Option<Witness> {
     let nothing = Prepared { steps: Vec::new(), values: vec![None], failed: Vec::new() };
@@ -164,13 +163,13 @@ pub(super) fn of_causal_violation(
     };
     let (mut operations, claim) = match found {
         CausalViolation::TooMany { .. } => return None,
-        CausalViolation::Unset { looker } => {
-            let looker_step = step(*looker);
-            let claim = format!("{} {}, which nobody had set", words.who(&looker_step), found_by(&words, &looker_step));
-            (vec![*looker], claim)
+        CausalViolation::Unset { reader } => {
+            let reader_step = step(*reader);
+            let claim = format!("{} {}, which nobody had set", words.who(&reader_step), found_by(&words, &reader_step));
+            (vec![*reader], claim)
         }
-        CausalViolation::Overwritten { looker, writer, newer, way } => {
-            let (looked, new) = (step(*looker), step(*newer));
+        CausalViolation::Overwritten { reader, writer, newer, way } => {
+            let (looked, new) = (step(*reader), step(*newer));
             let knows = writer.map_or_else(
                 || "that this was no longer what was there at first".to_owned(),
                 |writer| format!("that it came after {}", words.short(&step(writer))),
@@ -181,12 +180,12 @@ pub(super) fn of_causal_violation(
                 found_by(&words, &looked),
                 words.short(&new)
             );
-            let all = [*looker, *newer].into_iter().chain(*writer).chain(way.iter().copied());
+            let all = [*reader, *newer].into_iter().chain(*writer).chain(way.iter().copied());
             (all.collect(), claim)
         }
         CausalViolation::Ring { ring } => {
-            let told: Vec<String> = ring.iter().map(|&index| words.short(&step(index))).collect();
-            (ring.clone(), format!("each of these would have to come after the next: {}", told.join(", ")))
+            let operations: Vec<String> = ring.iter().map(|&index| words.short(&step(index))).collect();
+            (ring.clone(), format!("each of these would have to come after the next: {}", operations.join(", ")))
         }
     };
     causal::show(events, &mut operations);

@@ -3,7 +3,7 @@
 use super::stale::{Stale, level};
 use crate::{
     prepare::{Action, Step, Steps, Val},
-    zones::{Clusters, NO_STEP, NO_VALUE, Violation},
+    zones::{Clusters, ZoneViolation},
 };
 
 /// Invariant: clusters and violations name only steps that count.
@@ -11,74 +11,71 @@ const COUNTS: &str = "a step that counts";
 
 /// Returns the steps that show a stale read, and those among them that the claim is about.
 pub(super) fn of_stale(steps: &impl Steps, clusters: &Clusters, stale: &Stale) -> (Vec<u32>, Vec<u32>) {
-    let mut kept = Gather::new(steps, clusters, vec![stale.looker]);
-    kept.effect(stale.old, stale.old_proof);
-    kept.effect(stale.new, stale.new_proof);
-    kept.chain(stale.old, stale.new);
-    (kept.complete(), vec![stale.looker, stale.new_proof])
+    let mut gathered = GatheredSteps::new(steps, clusters, vec![stale.reader]);
+    gathered.effect(stale.old, stale.old_proof);
+    gathered.effect(stale.new, Some(stale.new_proof));
+    gathered.chain(stale.old, stale.new);
+    (gathered.complete(), vec![stale.reader, stale.new_proof])
 }
 
 /// Returns the steps that show a violation, and those among them that the claim is about: none in particular.
-pub(super) fn of_violation(steps: &impl Steps, clusters: &Clusters, violation: &Violation) -> (Vec<u32>, Vec<u32>) {
+pub(super) fn of_violation(steps: &impl Steps, clusters: &Clusters, violation: &ZoneViolation) -> (Vec<u32>, Vec<u32>) {
     let step = |index: u32| steps.step(index).expect(COUNTS);
-    let mut kept = Gather::new(steps, clusters, Vec::new());
+    let mut gathered = GatheredSteps::new(steps, clusters, Vec::new());
     match *violation {
-        Violation::Contradiction { step } => kept.kept.push(step),
-        Violation::NeverSet { observer, .. } => kept.kept.push(observer),
-        Violation::TwoCas { from, to } => [from, to[0], to[1]].into_iter().for_each(|value| kept.writer(value)),
-        Violation::Ring { ref values } => {
+        ZoneViolation::Contradiction { step } => gathered.gathered.push(step),
+        ZoneViolation::NeverSet { observer, .. } => gathered.gathered.push(observer),
+        ZoneViolation::TwoCas { from, to } => [from, to[0], to[1]].into_iter().for_each(|value| gathered.writer(value)),
+        ZoneViolation::Ring { ref values } => {
             for &value in values {
-                kept.writer(value);
+                gathered.writer(value);
             }
             // Cas of unknown outcome alone do not prove that any of them took place.
-            if !kept.kept.iter().any(|&index| step(index).is_certain()) {
-                let read = values.iter().map(|&value| clusters[value].first_end.1).find(|&read| read != NO_STEP);
-                kept.kept.extend(read);
+            if !gathered.gathered.iter().any(|&index| step(index).is_certain()) {
+                gathered.gathered.extend(values.iter().find_map(|&value| clusters[value].first_end.1.get()));
             }
         }
-        Violation::Inversion { later, earlier } => {
-            kept.kept.extend([later, earlier]);
+        ZoneViolation::Inversion { later, earlier } => {
+            gathered.gathered.extend([later, earlier]);
             if let (Some(from), Some(to)) = (level(&step(earlier)), level(&step(later))) {
-                kept.writer(from);
-                kept.chain(from, to);
+                gathered.writer(from);
+                gathered.chain(from, to);
             }
         }
-        Violation::Meeting { first_ends, last_begins, origins } => {
+        ZoneViolation::Meeting { first_ends, last_begins, origins } => {
             for side in 0..2 {
-                kept.effect(origins[side], first_ends[side]);
-                kept.effect(origins[side], last_begins[side]);
+                gathered.effect(origins[side], first_ends[side]);
+                gathered.effect(origins[side], Some(last_begins[side]));
             }
         }
     }
-    (kept.complete(), Vec::new())
+    (gathered.complete(), Vec::new())
 }
 
-/// Steps that are kept, and how to find what else they need.
-pub(crate) struct Gather<'a, S> {
+/// Steps gathered so far, and how to find what else they need.
+pub(crate) struct GatheredSteps<'a, S> {
     steps: &'a S,
     clusters: &'a Clusters,
-    kept: Vec<u32>,
+    gathered: Vec<u32>,
 }
 
-impl<'a, S: Steps> Gather<'a, S> {
-    pub(crate) fn new(steps: &'a S, clusters: &'a Clusters, kept: Vec<u32>) -> Self {
-        Self { steps, clusters, kept }
+impl<'a, S: Steps> GatheredSteps<'a, S> {
+    pub(crate) fn new(steps: &'a S, clusters: &'a Clusters, gathered: Vec<u32>) -> Self {
+        Self { steps, clusters, gathered }
     }
 
     fn step(&self, index: u32) -> Step {
         self.steps.step(index).expect(COUNTS)
     }
 
-    /// Keeps a step, unless it is [`NO_STEP`].
-    pub(crate) fn keep(&mut self, step: u32) {
-        if step != NO_STEP && !self.kept.contains(&step) {
-            self.kept.push(step);
-        }
+    /// Keeps a step, if there is one.
+    pub(crate) fn keep(&mut self, step: impl Into<Option<u32>>) {
+        self.gathered.extend(step.into().filter(|step| !self.gathered.contains(step)));
     }
 
     /// Keeps the step that sets `value`.
     pub(crate) fn writer(&mut self, value: Val) {
-        self.kept.extend(Some(self.clusters[value].writer).filter(|&writer| writer != NO_STEP));
+        self.gathered.extend(self.clusters[value].writer.get());
     }
 
     /// Keeps the cas that lead from one value to a later one of its chain.
@@ -89,10 +86,10 @@ impl<'a, S: Steps> Gather<'a, S> {
     }
 
     /// Keeps the setter of `value`, the step `proof` that shows that it was set, and the cas between the two.
-    fn effect(&mut self, value: Val, proof: u32) {
+    fn effect(&mut self, value: Val, proof: Option<u32>) {
         self.writer(value);
-        if proof != NO_STEP {
-            self.kept.push(proof);
+        if let Some(proof) = proof {
+            self.gathered.push(proof);
             if let Some(reached) = level(&self.step(proof)) {
                 self.chain(value, reached);
             }
@@ -103,28 +100,28 @@ impl<'a, S: Steps> Gather<'a, S> {
     /// steps in order.
     pub(crate) fn complete(mut self) -> Vec<u32> {
         let mut at = 0;
-        while at < self.kept.len() {
-            let index = self.kept[at];
+        while at < self.gathered.len() {
+            let index = self.gathered[at];
             let step = self.step(index);
             at += 1;
             match step.action {
-                Action::Read(value) => self.keep(self.clusters[value].writer),
+                Action::Read(value) => self.keep(self.clusters[value].writer.get()),
                 Action::Write(value) | Action::Cas { to: value, .. } if !step.is_certain() => {
                     let cluster = &self.clusters[value];
                     let seen = |&step: &u32| match self.step(step).action {
                         Action::Read(seen) | Action::Cas { from: seen, .. } => seen == value,
                         _ => false,
                     };
-                    if !self.kept.iter().any(|step| *step != index && seen(step)) {
-                        let taker = if cluster.next == NO_VALUE { NO_STEP } else { self.clusters[cluster.next].writer };
-                        self.keep(if cluster.is_read() { cluster.first_end.1 } else { taker });
+                    if !self.gathered.iter().any(|step| *step != index && seen(step)) {
+                        let taker = cluster.next.get().and_then(|next| self.clusters[next].writer.get());
+                        self.keep(cluster.first_end.1.get().or(taker));
                     }
                 }
                 _ => {}
             }
         }
-        self.kept.sort_unstable();
-        self.kept.dedup();
-        self.kept
+        self.gathered.sort_unstable();
+        self.gathered.dedup();
+        self.gathered
     }
 }

@@ -19,13 +19,13 @@ use crate::{
     staleness::bounds::BYTES,
     verify::register_calls,
     words::Words,
-    zones::{Clusters, NO_STEP, Violation, Zones, zones},
+    zones::{Clusters, ZoneViolation, Zones, zones},
 };
 
 /// Assumption about the rest of the history that is stated if a cas counts as a write.
 const CAS_AS_WRITE: &str = "where a cas counts as a write if only others set what it expected";
 
-pub(crate) use gather::Gather;
+pub(crate) use gather::GatheredSteps;
 use sentences::Description;
 
 /// Returns evidence for a violation of the zones. Among several violations the stalest read is reported, since it is
@@ -34,29 +34,30 @@ pub(crate) fn of_zones(
     history: &History,
     options: &Options<'_>,
     steps: &impl Steps,
-    violation: &Violation,
+    violation: &ZoneViolation,
     clusters: &Clusters,
 ) -> Result<Evidence, UnknownWhy> {
-    let is_order = matches!(violation, Violation::Inversion { .. } | Violation::Meeting { .. });
+    let is_order = matches!(violation, ZoneViolation::Inversion { .. } | ZoneViolation::Meeting { .. });
     let budget = Budget::new(&options.limits);
     let bytes = clusters.len() as usize * BYTES;
-    let is_told = is_order && budget.ask().and_then(|()| budget.may_take(bytes)).is_ok();
-    let stale = if is_told { stale::stalest(history, steps, clusters) } else { None };
-    let (kept, wanted) = match &stale {
+    let may_search = is_order && budget.ask().and_then(|()| budget.may_take(bytes)).is_ok();
+    let stale = if may_search { stale::stalest(history, steps, clusters) } else { None };
+    let (gathered, wanted) = match &stale {
         Some(stale) => gather::of_stale(steps, clusters, stale),
         None => gather::of_violation(steps, clusters, violation),
     };
-    let failed = if matches!(violation, Violation::NeverSet { .. }) { steps.failed() } else { Vec::new() };
-    let prepared = few(history, options, steps, clusters, &kept, failed);
+    let failed = if matches!(violation, ZoneViolation::NeverSet { .. }) { steps.failed() } else { Vec::new() };
+    let prepared = prepare_gathered(history, options, steps, clusters, &gathered, failed);
     let operation = |step: u32| steps.step(step).map(|step| step.operation);
     let places = |of: &[u32]| -> Vec<u32> {
-        let place = |&step: &u32| (0..).zip(&prepared.steps).find(|(_, few)| Some(few.operation) == operation(step));
+        let place =
+            |&step: &u32| (0..).zip(&prepared.steps).find(|(_, other)| Some(other.operation) == operation(step));
         of.iter().filter_map(place).map(|(place, _)| place).collect()
     };
     let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
-    let kept = problem.minimal(places(&kept), &places(&wanted));
-    let kept = problem.with_setters(kept);
-    let mut evidence = told(&problem, &kept)?;
+    let gathered = problem.minimal(places(&gathered), &places(&wanted));
+    let gathered = problem.with_setters(gathered);
+    let mut evidence = describe(&problem, &gathered)?;
     if let (Some(small), Some(whole)) = (&mut evidence.staleness, stale) {
         small.writes = small.writes.max(whole.staleness.writes);
     }
@@ -65,26 +66,26 @@ pub(crate) fn of_zones(
 
 /// Prepares the kept steps without the rest of a long history, but with the setters of what their cas expect: whether
 /// there are any decides what such a cas means without them.
-fn few(
+fn prepare_gathered(
     history: &History,
     options: &Options<'_>,
     steps: &impl Steps,
     clusters: &Clusters,
-    kept: &[u32],
+    gathered: &[u32],
     failed: Vec<u32>,
 ) -> Prepared {
-    let kept = || kept.iter().filter_map(|&step| steps.step(step));
+    let gathered = || gathered.iter().filter_map(|&step| steps.step(step));
     // Setters of what a cas expects, setters of what these expect, and so on, as long as they are few.
     let setter = |step: Step| match step.action {
-        Action::Cas { from, .. } => Some(clusters[from].writer).filter(|&writer| writer != NO_STEP),
+        Action::Cas { from, .. } => clusters[from].writer.get(),
         _ => None,
     };
     let chain = |step: Step| {
         let next = move |&step: &Step| steps.step(setter(step)?);
         std::iter::successors(next(&step), next).take(MAX_EVIDENCE)
     };
-    let setters = kept().flat_map(chain);
-    let mut operations: Vec<u32> = kept().chain(setters).map(|step| step.operation).chain(failed).collect();
+    let setters = gathered().flat_map(chain);
+    let mut operations: Vec<u32> = gathered().chain(setters).map(|step| step.operation).chain(failed).collect();
     operations.sort_unstable();
     operations.dedup();
     // There are few of them, so no limit applies.
@@ -94,24 +95,28 @@ fn few(
 }
 
 /// Returns evidence with all steps that belong to this very violation; others may also show that there is no order.
-pub(crate) fn whole(problem: &Problem<'_>, violation: &Violation, clusters: &Clusters) -> Result<Evidence, UnknownWhy> {
-    told(problem, &gather::of_violation(problem.prepared, clusters, violation).0)
+pub(crate) fn whole(
+    problem: &Problem<'_>,
+    violation: &ZoneViolation,
+    clusters: &Clusters,
+) -> Result<Evidence, UnknownWhy> {
+    describe(problem, &gather::of_violation(problem.prepared, clusters, violation).0)
 }
 
 /// Returns evidence for a violation that the general search found: no configuration survives the completion of
 /// `dead`.
 pub(crate) fn of_search(problem: &mut Problem<'_>, dead: usize) -> Result<Evidence, UnknownWhy> {
-    let kept = problem.around(u32::try_from(dead).expect("steps are numbered by u32"));
-    let kept = problem.with_setters(kept);
-    told(problem, &kept)
+    let gathered = problem.around(u32::try_from(dead).expect("steps are numbered by u32"));
+    let gathered = problem.with_setters(gathered);
+    describe(problem, &gathered)
 }
 
 /// Returns evidence for a search that lost all configurations at the completion of `lost` after giving some up.
 /// Returns `None` if the steps before that do not prove by themselves that there is no order.
 pub(crate) fn of_lost(problem: &mut Problem<'_>, lost: usize) -> Option<Result<Evidence, UnknownWhy>> {
-    let kept = problem.near(u32::try_from(lost).expect("steps are numbered by u32"))?;
-    let kept = problem.with_setters(kept);
-    Some(told(problem, &kept))
+    let gathered = problem.near(u32::try_from(lost).expect("steps are numbered by u32"))?;
+    let gathered = problem.with_setters(gathered);
+    Some(describe(problem, &gathered))
 }
 
 /// Returns evidence of a step that found a value which cannot have been made by the time it ended. Returns `None` if
@@ -120,7 +125,9 @@ pub(crate) fn of_unexplained_value(problem: &Problem<'_>, step: usize) -> Option
     let step = u32::try_from(step).expect("steps are numbered by u32");
     // A step that set the value too late belongs to the evidence.
     let late = problem.setter_after(step);
-    problem.cannot_have_been_made(step).then(|| told(problem, &[step].into_iter().chain(late).collect::<Vec<u32>>()))
+    problem
+        .cannot_have_been_made(step)
+        .then(|| describe(problem, &[step].into_iter().chain(late).collect::<Vec<u32>>()))
 }
 
 fn words<'a>(problem: &Problem<'a>) -> Words<'a> {
@@ -131,16 +138,16 @@ fn words<'a>(problem: &Problem<'a>) -> Words<'a> {
 ///
 /// # Errors
 /// The reason, if the second opinion disagrees or cannot decide.
-fn told(problem: &Problem<'_>, kept: &[u32]) -> Result<Evidence, UnknownWhy> {
-    let alone = problem.alone(kept);
+fn describe(problem: &Problem<'_>, gathered: &[u32]) -> Result<Evidence, UnknownWhy> {
+    let alone = problem.alone(gathered);
     let words = Words { prepared: &alone, ..words(problem) };
     // The zones decide a few steps without querying the time. If many steps are left, the description has less
     // detail.
-    let told = match zones(&alone, &Budget::new(problem.limits)) {
+    let description = match zones(&alone, &Budget::new(problem.limits)) {
         Ok(Some(Zones::Violation(violation, clusters))) => sentences::of_violation(&words, &violation, &clusters),
         Ok(Some(Zones::Order(_) | Zones::Undecided) | None) | Err(_) => sentences::of_steps(&words),
     };
-    let Description { claim, reasons, staleness, failed } = told;
+    let Description { claim, reasons, staleness, failed } = description;
     let mut operations: Vec<usize> =
         alone.steps.iter().map(|step| step.operation).chain(failed).map(|index| index as usize).collect();
     operations.sort_unstable();
@@ -158,7 +165,7 @@ fn told(problem: &Problem<'_>, kept: &[u32]) -> Result<Evidence, UnknownWhy> {
     )
     .map_err(|doubt| doubt.why(operations.len(), &claim))?;
     let is_relaxed =
-        kept.iter().zip(&alone.steps).any(|(&index, step)| problem.prepared.steps[index as usize] != *step);
+        gathered.iter().zip(&alone.steps).any(|(&index, step)| problem.prepared.steps[index as usize] != *step);
     let besides = is_relaxed.then(|| CAS_AS_WRITE.to_owned());
-    Ok(Evidence { operations, besides, claim, reasons, staleness, revisions: None, possible: None })
+    Ok(Evidence { operations, besides, claim, reasons, staleness, ..Evidence::default() })
 }

@@ -46,20 +46,20 @@ pub(crate) fn answer(history: &History, initial: &Value, key: &[u32], evidence: 
         let others = some.iter().filter(|&&index| index != asked);
         let demands = others.filter_map(|&index| demand(operation(index), &setters, &some));
         let all: Vec<Operation> = demands.chain([*operation(asked)]).collect();
-        let is_told = certain.contains(&value) || unknown.contains(&value);
-        if explains_answer(&Register::new(initial, true), history, &all, value, MAX_TRIES)? && !is_told {
+        let is_listed = certain.contains(&value) || unknown.contains(&value);
+        if explains_answer(&Register::new(initial, true), history, &all, value, MAX_TRIES)? && !is_listed {
             let is_certain = setter.is_none_or(|setter| operation(setter).outcome == Outcome::Ok);
             if is_certain { &mut certain } else { &mut unknown }.push(value);
         }
     }
     let process = history.process(operation(asked).process);
-    let which = told(&certain, &unknown)?;
+    let which = list(&certain, &unknown)?;
     Some(format!("A correct system would have answered the read by process {process} with {which}"))
 }
 
 /// Returns the setters of each value that one of these operations may look at.
-fn setters(history: &History, key: &[u32], few: impl Iterator<Item = usize>) -> FxHashMap<ValueId, Vec<usize>> {
-    let looked = few.flat_map(|index| [history.operations[index].input, history.operations[index].output]);
+fn setters(history: &History, key: &[u32], operations: impl Iterator<Item = usize>) -> FxHashMap<ValueId, Vec<usize>> {
+    let looked = operations.flat_map(|index| [history.operations[index].input, history.operations[index].output]);
     let mut setters: FxHashMap<ValueId, Vec<usize>> = looked.map(|value| (value, Vec::new())).collect();
     for index in key.iter().map(|&index| index as usize) {
         if let Some(all) = set(&history.operations[index]).and_then(|value| setters.get_mut(&value)) {
@@ -86,7 +86,7 @@ fn demand(operation: &Operation, setters: &FxHashMap<ValueId, Vec<usize>>, some:
 }
 
 /// Formats a choice of one of these values, by name if there are few.
-fn told(certain: &[&Value], unknown: &[&Value]) -> Option<String> {
+fn list(certain: &[&Value], unknown: &[&Value]) -> Option<String> {
     let named = |values: &[&Value]| {
         let (last, others) = values.split_last()?;
         let others: Vec<String> = others.iter().map(ToString::to_string).collect();
@@ -99,7 +99,7 @@ fn told(certain: &[&Value], unknown: &[&Value]) -> Option<String> {
         many if many.len() > MAX_NAMED => {
             many.last().map(|newest| format!("one of {} values, the newest of them {newest}", many.len()))
         }
-        few => named(few),
+        certain => named(certain),
     };
     let unknown =
         (!unknown.is_empty()).then(|| format!("one of {} values written with unknown outcome", unknown.len()));

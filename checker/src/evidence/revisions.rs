@@ -32,7 +32,7 @@ impl RevisedOperation {
     }
 
     /// Formats the operation with its revision: `the write of 57 is its revision 812`.
-    fn told(&self, history: &History) -> String {
+    fn describe(&self, history: &History) -> String {
         let relation = if self.is_change { "is its revision" } else { "was answered at revision" };
         format!("{} {relation} {}", short(history, self.index), self.revision)
     }
@@ -43,7 +43,7 @@ impl RevisedOperation {
 pub(crate) fn beside(history: &History, operations: &[usize]) -> Option<String> {
     let numbered = operations.iter().filter_map(|&index| RevisedOperation::of(history, index));
     let (earlier, later) = backwards(history, numbered).last()?;
-    let (before, after) = (earlier.told(history), later.told(history));
+    let (before, after) = (earlier.describe(history), later.describe(history));
     Some(format!(
         "The store itself numbered them: {before}, and {after}, {} earlier",
         earlier.revision - later.revision
@@ -66,8 +66,8 @@ pub(crate) fn contradiction(history: &History, operations: &[u32], verdict: Verd
     Some(format!(
         "The store's own revisions are not consistent with real time: {}, and {}, although that began after the other \
         had ended",
-        earlier.told(history),
-        later.told(history)
+        earlier.describe(history),
+        later.describe(history)
     ))
 }
 

@@ -1,12 +1,12 @@
 //! Sentences of the evidence: the claim of what is wrong, and the reasons why one operation must come before another,
 //! until they form a cycle.
 
-use super::stale::{self, Stale};
+use super::stale;
 use crate::{
     Staleness,
     prepare::{Action, INITIAL, Step, Val},
     words::Words,
-    zones::{Clusters, NO_STEP, Violation},
+    zones::{Clusters, ZoneViolation},
 };
 use histories::{Function, ValueId};
 
@@ -21,11 +21,12 @@ pub(super) struct Description {
 }
 
 /// Describes a violation that the zones found in just these steps.
-pub(super) fn of_violation(words: &Words<'_>, violation: &Violation, clusters: &Clusters) -> Description {
+pub(super) fn of_violation(words: &Words<'_>, violation: &ZoneViolation, clusters: &Clusters) -> Description {
     let step = |index: u32| &words.prepared.steps[index as usize];
+    let setter = |value: Val| step(clusters[value].writer.get().expect("a cas set it"));
     match *violation {
-        Violation::Contradiction { step: index } => {
-            let step = &words.prepared.steps[index as usize];
+        ZoneViolation::Contradiction { step: index } => {
+            let step = step(index);
             let claim = format!(
                 "{} did not match, and yet {}, the value that it expected",
                 words.who(step),
@@ -33,51 +34,46 @@ pub(super) fn of_violation(words: &Words<'_>, violation: &Violation, clusters: &
             );
             Description { claim, ..Description::default() }
         }
-        Violation::NeverSet { value, observer } => never_set(words, value, step(observer)),
-        Violation::TwoCas { from, to } => two_cas(words, from, to.map(|value| step(clusters[value].writer))),
-        Violation::Ring { ref values } => {
-            ring(words, &values.iter().map(|&v| step(clusters[v].writer)).collect::<Vec<_>>())
+        ZoneViolation::NeverSet { value, observer } => never_set(words, value, step(observer)),
+        ZoneViolation::TwoCas { from, to } => two_cas(words, from, to.map(setter)),
+        ZoneViolation::Ring { ref values } => {
+            ring(words, &values.iter().map(|&value| setter(value)).collect::<Vec<_>>())
         }
-        Violation::Inversion { later, earlier } => {
-            let told = || inversion(words, step(later), step(earlier));
-            stale::stalest(words.history, words.prepared, clusters)
-                .map_or_else(told, |stale| of_stale(words, clusters, &stale))
+        ZoneViolation::Inversion { later, earlier } => {
+            of_stalest(words, clusters).unwrap_or_else(|| inversion(words, step(later), step(earlier)))
         }
-        Violation::Meeting { first_ends, last_begins, .. } => {
-            let told = || meeting(words, first_ends, last_begins);
-            stale::stalest(words.history, words.prepared, clusters)
-                .map_or_else(told, |stale| of_stale(words, clusters, &stale))
+        ZoneViolation::Meeting { first_ends, last_begins, .. } => {
+            of_stalest(words, clusters).unwrap_or_else(|| meeting(words, first_ends, last_begins))
         }
     }
 }
 
-fn of_stale(words: &Words<'_>, clusters: &Clusters, stale: &Stale) -> Description {
+/// Describes the stalest read, if one is certainly stale.
+fn of_stalest(words: &Words<'_>, clusters: &Clusters) -> Option<Description> {
+    let stale = stale::stalest(words.history, words.prepared, clusters)?;
     let step = |index: u32| &words.prepared.steps[index as usize];
-    let (looker, proof) = (step(stale.looker), step(stale.new_proof));
+    let (reader, proof) = (step(stale.reader), step(stale.new_proof));
     let (old, new) = (words.value(stale.old), words.value(stale.new));
-    let noun = words.noun(looker);
+    let noun = words.noun(reader);
     let apart = words.apart(stale.staleness.behind_ns, "before");
-    let (who, done) = (words.who(looker), words.was_done(proof));
-    let answer = if let Action::Cas { from, .. } = looker.action {
+    let (who, done) = (words.who(reader), words.was_done(proof));
+    let answer = if let Action::Cas { from, .. } = reader.action {
         format!("found {}", words.value(from))
     } else {
-        words.answer(looker)
+        words.answer(reader)
     };
     let claim = format!("{who} {answer}, although {done}, {apart} the {noun} began");
-    let new_writer = clusters[stale.new].writer;
+    let new_setter = step(clusters[stale.new].writer.get().expect("the newer value was set"));
+    let short = words.short(new_setter);
     let follows = if clusters.between(stale.old, stale.new).contains(&stale.new) {
         format!("{new} was set by cas from {old}, so it came after {old}")
-    } else if stale.old_proof == NO_STEP {
-        format!(
-            "{old} is what was there before anything was written, so {} came after it",
-            words.short(step(new_writer))
-        )
-    } else {
-        let (old_proof, new_writer) = (step(stale.old_proof), step(new_writer));
-        let (done, short, began) = (words.was_done(old_proof), words.short(new_writer), words.began(new_writer));
+    } else if let Some(proof) = stale.old_proof {
+        let (done, began) = (words.was_done(step(proof)), words.began(new_setter));
         format!("{done}, before {short} was invoked at {began}: so {new} came after {old}")
+    } else {
+        format!("{old} is what was there before anything was written, so {short} came after it")
     };
-    let began = words.began(looker);
+    let began = words.began(reader);
     let reasons = vec![
         follows,
         format!("{done}, before this {noun} was invoked at {began}: so it comes after {new} was set"),
@@ -85,7 +81,7 @@ fn of_stale(words: &Words<'_>, clusters: &Clusters, stale: &Stale) -> Descriptio
             "but it {answer}, which was set only once, and was replaced by then: so it must come before {new} was set"
         ),
     ];
-    Description { claim, reasons, staleness: Some(stale.staleness), failed: Vec::new() }
+    Some(Description { claim, reasons, staleness: Some(stale.staleness), failed: Vec::new() })
 }
 
 /// Describes a read of a value that was never set, or only by an operation that did not take place.
@@ -168,13 +164,13 @@ fn inversion(words: &Words<'_>, later: &Step, earlier: &Step) -> Description {
 }
 
 /// Describes two values that must each come before the other, with no read that is certainly stale by itself.
-fn meeting(words: &Words<'_>, first_ends: [u32; 2], last_begins: [u32; 2]) -> Description {
+fn meeting(words: &Words<'_>, first_ends: [Option<u32>; 2], last_begins: [u32; 2]) -> Description {
     let step = |index: u32| &words.prepared.steps[index as usize];
     // The initial value, if it is one of them, or else the side whose last look came last: there the value came back.
-    let initial = first_ends.iter().position(|&first| first == NO_STEP);
+    let initial = first_ends.iter().position(Option::is_none);
     let back = initial.unwrap_or_else(|| usize::from(step(last_begins[1]).start > step(last_begins[0]).start));
     let (again, between) = (step(last_begins[back]), step(last_begins[1 - back]));
-    let (first, other) = (first_ends[back], step(first_ends[1 - back]));
+    let other = step(first_ends[1 - back].expect("one of the two is not the initial value"));
     let seen = |step: &Step| stale::level(step).map_or_else(String::new, |value| words.value(value).to_string());
     let claim = format!(
         "{} {}, although {} before that {} began: it went from {} to {} and back, and each was set only once",
@@ -185,32 +181,25 @@ fn meeting(words: &Words<'_>, first_ends: [u32; 2], last_begins: [u32; 2]) -> De
         seen(again),
         seen(other),
     );
-    let before = if first == NO_STEP {
-        format!("{} is what was there before anything was written, so it comes first", words.value(INITIAL))
-    } else {
-        let first = step(first);
+    let came_before = |done: &Step, next: &Step| {
         format!(
             "{}, before {} was invoked at {}: so {} came before {}",
-            words.was_done(first),
-            words.short(between),
-            words.began(between),
-            seen(first),
-            seen(between)
+            words.was_done(done),
+            words.short(next),
+            words.began(next),
+            seen(done),
+            seen(next)
         )
     };
-    let after = format!(
-        "{}, before {} was invoked at {}: so {} came before {}",
-        words.was_done(other),
-        words.short(again),
-        words.began(again),
-        seen(other),
-        seen(again)
+    let first = first_ends[back].map_or_else(
+        || format!("{} is what was there before anything was written, so it comes first", words.value(INITIAL)),
+        |first| came_before(step(first), between),
     );
-    Description { claim, reasons: vec![before, after], ..Description::default() }
+    Description { claim, reasons: vec![first, came_before(other, again)], ..Description::default() }
 }
 
 /// Maximum number of steps that are described one by one.
-const MAX_TOLD: usize = 12;
+const MAX_LISTED: usize = 12;
 
 /// Describes steps that only exhaustive search shows to be impossible.
 pub(super) fn of_steps(words: &Words<'_>) -> Description {
@@ -225,8 +214,8 @@ pub(super) fn of_steps(words: &Words<'_>) -> Description {
             steps.len()
         )
     });
-    let told = if steps.len() <= MAX_TOLD { &steps[..] } else { &[] };
-    let reasons = (told.iter())
+    let listed = if steps.len() <= MAX_LISTED { &steps[..] } else { &[] };
+    let reasons = (listed.iter())
         .map(|step| {
             let end = if step.is_certain() {
                 format!("{} at {}", words.answer(step), words.ended(step))

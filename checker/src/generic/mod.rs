@@ -1,13 +1,9 @@
-//! Generic decision for any model, by its specification alone. Slower than a method of its own, and the only one for
-//! models without.
+//! Generic decision for any model, by its specification alone, whose states the search walks on. Slower than a method
+//! of its own, and the only one for models without.
 
-mod depth;
-mod race;
 pub(crate) mod second_opinion;
 mod shrinker;
-mod space;
 mod states;
-mod sweep;
 #[cfg(test)]
 mod tests;
 mod transactions;
@@ -22,17 +18,16 @@ use crate::{
     Evidence, Limits, UnknownWhy,
     budget::{Budget, Exhausted},
     merge::merge_orders,
+    search::Racers,
     specification::{Call, Specification},
     verify::Verify,
 };
 
-use race::Racer;
 use second_opinion::{RefuteError, refute};
-use space::Space;
 use states::States;
 
-pub(crate) use race::RaceResult;
 pub(crate) use shrinker::{SmallViolation, minimal, shrink_by};
+pub(crate) use states::RaceResult;
 pub(crate) use transactions::as_values;
 pub(crate) use words::tell;
 
@@ -98,7 +93,7 @@ impl<S: Specification> Object for S {
         (operations.iter())
             .map(|&index| &history.operations[index as usize])
             .filter(|operation| operation.outcome != Outcome::Fail)
-            .try_for_each(|operation| self.accepts(&Call::of(history, operation, self.asks_who())))
+            .try_for_each(|operation| self.accepts(&Call::of(history, operation, self.depends_on_process())))
     }
 
     fn judge(&self, history: &History, operations: &[u32], limits: &Limits<'_>) -> Judgment {
@@ -118,8 +113,8 @@ impl<S: Specification> Object for S {
             if let Err(out) = budget.steps(part.len()) {
                 return exhausted(out);
             }
-            let mut states = States::new(self, limits.memory);
-            match race::search(&mut states, history, &part, |_| false, limits) {
+            let mut states = States::new(self, limits);
+            match states.search(history, &part, |_| false, limits) {
                 RaceResult::Order(order) => orders.push(order),
                 RaceResult::Limit(why @ UnknownWhy::Time { .. }) => return Judgment::Unknown(why),
                 RaceResult::Limit(why) => undecided = Some(why),
@@ -139,7 +134,7 @@ impl<S: Specification> Object for S {
         limits: &Limits<'_>,
     ) -> Result<(), RefuteError> {
         let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
-        let calls: Vec<Call<'_>> = operations.iter().map(|o| Call::of(history, o, self.asks_who())).collect();
+        let calls: Vec<Call<'_>> = operations.iter().map(|o| Call::of(history, o, self.depends_on_process())).collect();
         refute(self, &operations, &calls, found_by, || None, limits)
     }
 }
@@ -160,10 +155,10 @@ pub(crate) fn can_be_ordered(
     let mut by_start: Vec<(u32, Operation, Call<'_>)> =
         (0..).zip(operations.iter().zip(calls)).map(|(place, (operation, call))| (place, *operation, *call)).collect();
     by_start.sort_by_key(|(_, operation, _)| operation.invoked);
-    let mut states = States::new(object, limits.memory);
-    let space = Space::new(&mut states, by_start.into_iter(), |_| false, &Budget::new(&limits)).ok()?;
-    let racers = if found_by == ViolationOrigin::GenericSearch { Racer::depth() } else { Racer::all() };
-    match race::run(space, racers, &limits) {
+    let mut states = States::new(object, &limits);
+    let steps = states.steps(by_start.into_iter(), |_| false, &Budget::new(&limits)).ok()?;
+    let racers = if found_by == ViolationOrigin::GenericSearch { Racers::DepthOnly } else { Racers::Both };
+    match states.race(&steps, racers, &limits) {
         RaceResult::Order(_) => Some(true),
         RaceResult::Refuted(_) => Some(false),
         RaceResult::Limit(_) => None,
@@ -189,7 +184,7 @@ fn find_unexplained_value<S: Specification>(
     budget: &Budget<'_>,
 ) -> Result<Option<UnexplainedValue>, Exhausted> {
     let happened = |index: &&u32| history.operations[**index as usize].outcome != Outcome::Fail;
-    let call = |index: u32| Call::of(history, &history.operations[index as usize], object.asks_who());
+    let call = |index: u32| Call::of(history, &history.operations[index as usize], object.depends_on_process());
     // The first two operations that leave each value, since an operation does not find what it leaves itself.
     // Operations are in the order of their invocations.
     let mut left: FxHashMap<Value, [Option<u32>; 2]> = FxHashMap::default();
@@ -231,7 +226,7 @@ fn parts<S: Specification>(
     let mut parts: Vec<Vec<u32>> = Vec::new();
     for &index in &operations {
         budget.step()?;
-        let call = Call::of(history, &history.operations[index as usize], object.asks_who());
+        let call = Call::of(history, &history.operations[index as usize], object.depends_on_process());
         let Some(part) = object.part(&call) else { return Ok(vec![operations]) };
         let place = *places.entry(part).or_insert(parts.len());
         if place == parts.len() {

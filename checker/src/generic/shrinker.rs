@@ -19,10 +19,7 @@
 use histories::{History, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{
-    race::{RaceResult, search},
-    states::States,
-};
+use super::states::{RaceResult, States};
 use crate::{
     Limits,
     specification::{Call, Specification},
@@ -78,7 +75,7 @@ pub(super) fn shrink<'a, S: Specification>(
 ) -> SmallViolation {
     let object = states.object;
     let mut oracle = |all: &[u32], spare: &FxHashSet<u32>, limits: &Limits<'_>| {
-        search(states, history, all, |index| spare.contains(&index), limits)
+        states.search(history, all, |index| spare.contains(&index), limits)
     };
     shrink_by(object, history, operations, rank, limits, &mut oracle)
 }
@@ -111,7 +108,7 @@ pub(crate) fn shrink_by<'a, S: Specification>(
 
 impl<'a, S: Specification> Shrinker<'_, 'a, S> {
     fn call(&self, index: u32) -> Call<'a> {
-        Call::of(self.history, &self.history.operations[index as usize], self.object.asks_who())
+        Call::of(self.history, &self.history.operations[index as usize], self.object.depends_on_process())
     }
 
     /// Drops operations that began too late to matter, and looks that were still open.

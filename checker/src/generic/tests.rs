@@ -7,14 +7,10 @@ use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use super::{
-    race::{RaceResult, Racer, race},
-    space::Space,
-    states::States,
-};
+use super::states::{RaceResult, States};
 use crate::{
     Call, Limits, Memory, Model, Options, Specification, UnknownWhy, Verdict, budget::Budget, check_with,
-    objects::register::specification::Register, oracles::share_of, verify::Verify,
+    objects::register::specification::Register, oracles::share_of, search::Racers, verify::Verify,
 };
 
 /// List with appends, whose last element is read.
@@ -47,7 +43,7 @@ impl Specification for Tail {
         })
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }
@@ -65,20 +61,16 @@ fn history(events: impl IntoIterator<Item = (EventType, u64, &'static str, Optio
 
 use EventType::{Info as Lost, Invoke, Ok as Done};
 
-fn alone<S: Specification>(object: &S, history: &History, which: usize, limits: &Limits<'_>) -> RaceResult {
+fn alone<S: Specification>(object: &S, history: &History, racers: Racers, limits: &Limits<'_>) -> RaceResult {
     let all: Vec<u32> = (0..).take(history.operations.len()).collect();
-    let mut states = States::new(object, limits.memory);
-    let asks_who = object.asks_who();
+    let mut states = States::new(object, limits);
+    let depends_on_process = object.depends_on_process();
     let calls = all.iter().map(|&index| {
         let operation = history.operations[index as usize];
-        (index, operation, Call::of(history, &operation, asks_who))
+        (index, operation, Call::of(history, &operation, depends_on_process))
     });
-    let mut space = Space::new(&mut states, calls, |_| false, &Budget::endless()).unwrap();
-    let mut racers = Racer::all();
-    if which < racers.len() {
-        racers = vec![racers.swap_remove(which)];
-    }
-    race(&mut space, &mut racers, limits)
+    let steps = states.steps(calls, |_| false, &Budget::endless()).unwrap();
+    states.race(&steps, racers, limits)
 }
 
 fn random(seed: u64, change: &'static str, read: &'static str) -> History {
@@ -122,23 +114,23 @@ fn each_search_alone_agrees_with_trying_every_order() {
         let object: &dyn Verify = if is_list { &Tail } else { &register };
         let truth = object.can_be_ordered(&history, &operations, usize::MAX).expect("there are few");
         counts[usize::from(truth)] += 1;
-        for which in 0..3 {
+        for racers in [Racers::DepthOnly, Racers::SweepOnly, Racers::Both] {
             let limits = Limits::none();
             let found = if is_list {
-                alone(&Tail, &history, which, &limits)
+                alone(&Tail, &history, racers, &limits)
             } else {
-                alone(&register, &history, which, &limits)
+                alone(&register, &history, racers, &limits)
             };
             match found {
                 RaceResult::Order(order) => {
                     assert_eq!(
                         object.replay(&history, &all, &order, &Budget::endless()),
                         Ok(()),
-                        "{which} {history:#?}"
+                        "{racers:?} {history:#?}"
                     );
                 }
                 RaceResult::Refuted(rank) => {
-                    assert!(!truth, "{which} {history:#?}");
+                    assert!(!truth, "{racers:?} {history:#?}");
                     // Everything that completed earlier can be ordered, and everything that began by then cannot.
                     let operation = |&index: &usize| history.operations[index];
                     let begun: Vec<usize> =
@@ -146,7 +138,7 @@ fn each_search_alone_agrees_with_trying_every_order() {
                     assert_eq!(
                         object.can_be_ordered(&history, &begun, usize::MAX),
                         Some(false),
-                        "{which} {history:#?}"
+                        "{racers:?} {history:#?}"
                     );
                 }
                 RaceResult::Limit(why) => panic!("{why}"),
@@ -165,6 +157,7 @@ fn within<T>(questions: usize, run: impl FnOnce(&Limits<'_>) -> T) -> T {
 
 #[test]
 fn the_race_ends_where_either_search_alone_does_not() {
+    use Racers::{Both, DepthOnly, SweepOnly};
     // Appends in any of many orders, all of which work: too many to keep all.
     let appends = || (0..16).map(|number| (Invoke, number, "append", Some(i64::try_from(number).unwrap())));
     let wide = history(appends().chain((0..16).map(|number| (Done, number, "append", None))));
@@ -175,11 +168,10 @@ fn the_race_ends_where_either_search_alone_does_not() {
     let deep = history(lost.chain([(Invoke, 99, "read", None), (Done, 99, "read", Some(99))]));
     let register = Register::new(&Value::Nil, false);
     let ends = |found: &RaceResult| !matches!(found, RaceResult::Limit(UnknownWhy::Time { .. }));
-    let (depth, sweep, both) = (0, 1, 2);
-    let on_wide = |which| ends(&within(50, |limits| alone(&Tail, &wide, which, limits)));
-    let on_deep = |which| ends(&within(50, |limits| alone(&register, &deep, which, limits)));
-    assert_eq!((on_wide(depth), on_wide(sweep), on_wide(both)), (true, false, true));
-    assert_eq!((on_deep(depth), on_deep(sweep), on_deep(both)), (false, true, true));
+    let on_wide = |racers| ends(&within(50, |limits| alone(&Tail, &wide, racers, limits)));
+    let on_deep = |racers| ends(&within(50, |limits| alone(&register, &deep, racers, limits)));
+    assert_eq!((on_wide(DepthOnly), on_wide(SweepOnly), on_wide(Both)), (true, false, true));
+    assert_eq!((on_deep(DepthOnly), on_deep(SweepOnly), on_deep(Both)), (false, true, true));
 }
 
 /// Specification of [`Tail`] that counts the calls since the last query of the limits.
@@ -222,6 +214,7 @@ fn the_caller_is_asked_often() {
 }
 
 static HELD_BYTES: AtomicUsize = AtomicUsize::new(0);
+static MOST_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// State that counts its live instances.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -233,7 +226,8 @@ impl Held {
     }
 
     fn counted(self) -> Self {
-        HELD_BYTES.fetch_add(self.bytes(), Ordering::Relaxed);
+        let before = HELD_BYTES.fetch_add(self.bytes(), Ordering::Relaxed);
+        MOST_BYTES.fetch_max(before + self.bytes(), Ordering::Relaxed);
         self
     }
 }
@@ -255,6 +249,10 @@ struct Large;
 impl Specification for Large {
     type State = Held;
 
+    fn state_bytes(&self, held: &Held) -> usize {
+        held.bytes()
+    }
+
     fn initial(&self) -> Held {
         Held(vec![1_000_000; 2_000]).counted()
     }
@@ -270,16 +268,11 @@ impl Specification for Large {
 #[test]
 fn the_limit_in_memory_is_kept() {
     const LIMIT: usize = 8 << 20;
-    let most = AtomicUsize::new(0);
-    let keep_going = || {
-        most.fetch_max(HELD_BYTES.load(Ordering::Relaxed), Ordering::Relaxed);
-        true
-    };
     let memory = Memory::new(LIMIT);
-    let limits = Limits { keep_going: &keep_going, memory: &memory, ..Limits::none() };
+    let limits = Limits { memory: &memory, ..Limits::none() };
     let report = check_with(&hopeless(), &Large, &Options { limits, ..Options::new(Model::Register) });
     assert!(matches!(report.keys[0].why, Some(UnknownWhy::Memory { .. })), "{report:?}");
-    let most = most.into_inner();
+    let most = MOST_BYTES.load(Ordering::Relaxed);
     assert!(most <= LIMIT + LIMIT / 10, "{most} bytes of states alone");
     assert!(most >= LIMIT / 4, "it gives up at {most} bytes");
 }

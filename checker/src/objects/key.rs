@@ -1,19 +1,19 @@
 //! Key of an object as its method sees it: the operations, the limits, the claim of a method, and the second opinion on
 //! that claim.
 
-use histories::{Function, History, Operation, Outcome, Process, Value, ValueId};
+use histories::{Function, History, NEVER, Operation, Outcome, Process, Value, ValueId};
 use rustc_hash::FxHashSet;
 
 use super::{Model, counter::specification::Counter, list::specification::List, set::specification::Set};
 use crate::{
     Evidence, Limits, UnknownWhy,
     budget::{Budget, Exhausted},
-    generic::ViolationOrigin,
+    generic::{Object, ViolationOrigin},
     memory::Share,
-    prepare::{Prepared, Step},
+    prepare::Step,
     report::MAX_EVIDENCE,
     verify::ReplayError,
-    words::Words,
+    words,
 };
 
 /// Function that returns the few of these steps of a register of two values that already have no order, given the place
@@ -42,10 +42,27 @@ pub(crate) enum Found {
     Unknown(UnknownWhy),
 }
 
-/// Claim of a method: an order (indexes of operations), or a few operations that have none.
-pub(super) enum Claim {
-    Order(Vec<u32>),
-    Violation(Violation),
+/// Claim of a method: an order (indexes of operations), or the reason why it found none.
+pub(super) type Claim = Result<Vec<u32>, SolveError>;
+
+/// Reason why a method found no order.
+pub(super) enum SolveError<V = Violation> {
+    /// Violation: no order exists.
+    Violation(V),
+    /// Limit that was reached, or another reason why the method cannot decide.
+    Unknown(UnknownWhy),
+}
+
+impl<V> From<UnknownWhy> for SolveError<V> {
+    fn from(why: UnknownWhy) -> Self {
+        Self::Unknown(why)
+    }
+}
+
+impl From<Violation> for SolveError {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
+    }
 }
 
 /// Operations that have no order, and the reasons.
@@ -76,28 +93,28 @@ impl Violation {
 
 /// Key of an object.
 pub(crate) struct Key<'a> {
-    pub(super) history: &'a History,
-    pub(super) model: Model,
-    pub(super) initial: &'a Value,
-    pub(super) limits: &'a Limits<'a>,
-    pub(super) budget: Budget<'a>,
-    pub(super) keep_order: bool,
-    pub(super) fewest_steps: FewestSteps,
+    question: Question<'a>,
+    budget: Budget<'a>,
     /// Indexes of the operations that took place or may have, ascending.
     pub(super) operations: Vec<u32>,
 }
 
+impl<'a> std::ops::Deref for Key<'a> {
+    type Target = Question<'a>;
+
+    fn deref(&self) -> &Question<'a> {
+        &self.question
+    }
+}
+
 impl<'a> Key<'a> {
-    /// Returns the same key with only these operations, which are ascending.
-    pub(super) fn of(&self, operations: Vec<u32>) -> Key<'a> {
-        let Self { history, model, initial, limits, keep_order, fewest_steps, .. } = *self;
-        Key { history, model, initial, limits, budget: Budget::new(limits), keep_order, fewest_steps, operations }
+    pub(super) fn new(question: &Question<'a>, operations: Vec<u32>) -> Self {
+        Self { question: *question, budget: Budget::new(question.limits), operations }
     }
 
-    /// Makes the key of these operations, which are asked about.
-    pub(super) fn new(question: &Question<'a>, operations: Vec<u32>) -> Self {
-        let Question { history, model, initial, limits, keep_order, fewest_steps } = *question;
-        Self { history, model, initial, limits, budget: Budget::new(limits), keep_order, fewest_steps, operations }
+    /// Returns the same key with only these operations, which are ascending.
+    pub(super) fn of(&self, operations: Vec<u32>) -> Self {
+        Self::new(&self.question, operations)
     }
 }
 
@@ -106,17 +123,18 @@ impl Key<'_> {
         &self.history.operations[index as usize]
     }
 
+    /// Returns the rank at which an operation ended, [`NEVER`] if its outcome is unknown.
+    pub(super) fn end(&self, index: u32) -> u32 {
+        let operation = self.operation(index);
+        if operation.outcome == Outcome::Ok { operation.completed } else { NEVER }
+    }
+
     pub(super) fn name(&self, operation: &Operation) -> &str {
         self.history.function_name(operation.function)
     }
 
     pub(super) fn lacks(&self, operation: &Operation) -> UnknownWhy {
         UnknownWhy::Function { name: self.name(operation).to_owned() }
-    }
-
-    pub(super) fn words(&self, tell: impl FnOnce(&Words<'_>) -> String) -> String {
-        let prepared = Prepared { steps: Vec::new(), values: Vec::new(), failed: Vec::new() };
-        tell(&Words { history: self.history, initial: self.initial, prepared: &prepared })
     }
 
     /// Counts steps, some of which query the limits. `explained` is the approximate number of completed operations
@@ -146,11 +164,7 @@ impl Key<'_> {
 
     /// Formats an operation: `read by process 3 at 1.200 s on n1`.
     pub(super) fn who(&self, what: &str, index: u32) -> String {
-        let node = match self.history.node(index as usize) {
-            0 => String::new(),
-            node => format!(" on n{node}"),
-        };
-        format!("{what} by process {} at {}{node}", self.process(index), self.began(index))
+        words::made(self.history, what, index as usize)
     }
 
     /// Returns the process that made the call, as the history names it.
@@ -159,18 +173,18 @@ impl Key<'_> {
     }
 
     pub(super) fn began(&self, index: u32) -> String {
-        self.words(|words| words.moment(words.times(index).invoked_ns, self.operation(index).invoked))
+        words::began(self.history, index as usize)
     }
 
     pub(super) fn ended(&self, index: u32) -> String {
-        self.words(|words| words.moment(words.times(index).completed_ns, self.operation(index).completed))
+        words::ended(self.history, index as usize)
     }
 
     /// Returns the decision that a claim about these operations leads to, after the second opinion.
     pub(super) fn verified(&self, operations: &[u32], claim: Claim) -> Found {
         let object = self.model.specification(self.initial);
         match claim {
-            Claim::Order(order) => match object.replay(self.history, operations, &order, &self.budget) {
+            Ok(order) => match object.replay(self.history, operations, &order, &self.budget) {
                 Ok(()) => Found::Order(order),
                 Err(ReplayError::Exhausted(out)) => Found::Unknown(self.exhausted(out, 0)),
                 Err(ReplayError::Wrong(why)) => {
@@ -178,7 +192,8 @@ impl Key<'_> {
                     Found::Unknown(UnknownWhy::Internal { what })
                 }
             },
-            Claim::Violation(violation) => self.refuted(violation),
+            Err(SolveError::Violation(violation)) => self.refuted(violation),
+            Err(SolveError::Unknown(why)) => Found::Unknown(why),
         }
     }
 
@@ -195,14 +210,18 @@ impl Key<'_> {
                 if alone.len() <= MAX_EVIDENCE {
                     operations = alone;
                 } else {
-                    besides = Some(scope.in_words().to_owned());
-                    object = match scope {
+                    let others = "whatever other elements were added";
+                    let (narrowed, assumption): (Box<dyn Object + '_>, &str) = match scope {
                         Scope::Elements(elements) if self.model == Model::Set => {
-                            Box::new(Set::of_only(self.initial, elements))
+                            (Box::new(Set::of_only(self.initial, elements)), others)
                         }
-                        Scope::Elements(elements) => Box::new(List::of_only(self.initial, elements)),
-                        _ => Box::new(Counter::among_others(self.initial)),
+                        Scope::Elements(elements) => (Box::new(List::of_only(self.initial, elements)), others),
+                        _ => {
+                            let increments = "however often others incremented the counter";
+                            (Box::new(Counter::among_others(self.initial)), increments)
+                        }
                     };
+                    (object, besides) = (narrowed, Some(assumption.to_owned()));
                 }
             }
         }
@@ -213,15 +232,7 @@ impl Key<'_> {
             return Found::Unknown(doubt.why(operations.len(), &violation.claim));
         }
         let Violation { claim, reasons, .. } = violation;
-        Found::Violation(Evidence {
-            operations,
-            besides,
-            claim,
-            reasons,
-            staleness: None,
-            revisions: None,
-            possible: None,
-        })
+        Found::Violation(Evidence { operations, besides, claim, reasons, ..Evidence::default() })
     }
 
     /// Returns these operations, with all increments that began before their end, or all that added an element that
@@ -247,17 +258,6 @@ impl Key<'_> {
         all.sort_unstable();
         all.dedup();
         all
-    }
-}
-
-impl Scope {
-    fn in_words(&self) -> &str {
-        match self {
-            Self::Whole => "",
-            Self::Among(besides) => besides,
-            Self::AmongIncrements => "however often others incremented the counter",
-            Self::Elements(_) => "whatever other elements were added",
-        }
     }
 }
 

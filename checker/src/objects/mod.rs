@@ -1,5 +1,6 @@
-//! Objects: one folder each, with the specification (the behaviour under one call after another) and, where there is
-//! one, the method that decides the object exactly and in near-linear time.
+//! Objects: one folder or file each, with the specification (the behaviour under one call after another) and, where
+//! there is one, the method that decides the object exactly and in near-linear time. Beside them: `container/` (what
+//! queues, stacks and bags share), `growth.rs` (for values that grow), and `key.rs` (the input and result of a method).
 //!
 //! The table below registers them. A new model is a folder (or a file) with a [`Definition`], its `mod` line, and its
 //! row in the table.
@@ -11,6 +12,7 @@ mod bag;
 mod container;
 mod counter;
 mod fenced_lock;
+mod growth;
 mod key;
 mod list;
 mod multi_register;
@@ -27,7 +29,6 @@ mod tests;
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
 use crate::{
-    UnknownWhy,
     budget::Budget,
     generic::Object,
     specification::{Argument, Call},
@@ -95,9 +96,6 @@ models! {
     Semaphore: semaphore::DEFINITION,
 }
 
-/// Method of a model: decides one key, or names an operation that it lacks.
-type Method = fn(&Key<'_>) -> Result<Found, UnknownWhy>;
-
 /// Definition of a model: everything that the table needs to know of it.
 struct Definition {
     /// Name as a user types it.
@@ -109,7 +107,7 @@ struct Definition {
     /// Initial values in a few words, and whether this is one of them.
     initial: (&'static str, fn(&Value) -> bool),
     /// Method of its own. The general search decides where there is none, or where it does not fit.
-    method: Option<Method>,
+    method: Option<fn(&Key<'_>) -> Found>,
     /// Argument that a function of this name takes, as far as that is known without looking at values; any argument
     /// for a function that the model does not have.
     argument: fn(&str) -> Argument,
@@ -187,7 +185,7 @@ pub(crate) fn decide(question: &Question<'_>, operations: &[u32]) -> Option<Foun
     if !operations.iter().all(fits) {
         return None;
     }
-    Some(method(&Key::new(question, operations)).unwrap_or_else(Found::Unknown))
+    Some(method(&Key::new(question, operations)))
 }
 
 /// Number of functions that a history can have.

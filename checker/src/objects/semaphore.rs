@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use histories::Value;
 
-use super::{Definition, mutex::specification::acquires};
+use super::{
+    Definition,
+    mutex::specification::{acquires, was_refused},
+};
 use crate::{
     UnknownWhy,
     specification::{Call, Specification},
@@ -29,7 +32,7 @@ struct Semaphore {
 
 /// Permits that are free, and those that each process holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct State {
+struct Permits {
     free: u64,
     held: BTreeMap<u32, u64>,
 }
@@ -48,18 +51,18 @@ fn count(call: &Call<'_>) -> Option<u64> {
     permits(call.input).filter(|count| *count > 0)
 }
 
-fn was_refused(call: &Call<'_>) -> bool {
-    !call.says_nothing() && call.output == Some(&Value::Bool(false))
-}
-
 impl Specification for Semaphore {
-    type State = State;
+    type State = Permits;
 
-    fn initial(&self) -> State {
-        State { free: self.permits, held: BTreeMap::new() }
+    fn initial(&self) -> Permits {
+        Permits { free: self.permits, held: BTreeMap::new() }
     }
 
-    fn apply(&self, state: &mut State, call: &Call<'_>) -> bool {
+    fn state_bytes(&self, state: &Permits) -> usize {
+        size_of::<Permits>() + state.held.len() * 2 * size_of::<(u32, u64)>()
+    }
+
+    fn apply(&self, state: &mut Permits, call: &Call<'_>) -> bool {
         let (Some(acquires), Some(count)) = (acquires(call.function), count(call)) else { return false };
         let held = state.held.get(&call.process).copied().unwrap_or(0);
         let is_possible = count <= if acquires { state.free } else { held };

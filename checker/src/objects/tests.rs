@@ -2,6 +2,7 @@
 
 use histories::Value;
 
+use super::container::collection::Collection;
 use crate::specification::{Call, Specification};
 
 const NIL: Value = Value::Nil;
@@ -189,8 +190,11 @@ fn queues_stacks_and_the_like() {
         "0 peek [7,null] ?",
         "0 read ?",
     ];
-    follow(&super::queue::specification::queue(&NIL), &fifo);
-    follow(&super::queue::specification::queue(&value("[1,2]")), &["0 dequeue -> 2 !", "0 dequeue -> 1"]);
+    follow(&Collection::<super::queue::specification::Queue>::new(&NIL), &fifo);
+    follow(
+        &Collection::<super::queue::specification::Queue>::new(&value("[1,2]")),
+        &["0 dequeue -> 2 !", "0 dequeue -> 1"],
+    );
     let lifo = [
         "0 push 1",
         "0 push 2",
@@ -201,7 +205,7 @@ fn queues_stacks_and_the_like() {
         "0 pop",
         "0 pop -> null",
     ];
-    follow(&super::stack::specification::stack(&NIL), &lifo);
+    follow(&Collection::<super::stack::specification::Stack>::new(&NIL), &lifo);
     let smallest_first = [
         "0 insert 10",
         "0 insert 9",
@@ -215,8 +219,8 @@ fn queues_stacks_and_the_like() {
         "0 poll -> null",
         "0 insert \"a\" ?",
     ];
-    follow(&super::priority_queue::specification::PriorityQueue::new(&NIL), &smallest_first);
-    follow(&super::priority_queue::specification::PriorityQueue::new(&value("[\"a\"]")), &["0 poll ?"]);
+    follow(&Collection::<super::priority_queue::specification::PriorityQueue>::new(&NIL), &smallest_first);
+    follow(&Collection::<super::priority_queue::specification::PriorityQueue>::new(&value("[\"a\"]")), &["0 poll ?"]);
 }
 
 #[test]
@@ -237,7 +241,7 @@ fn a_take_of_unknown_outcome_took_something_if_the_bag_is_found_empty() {
         "0 take -> 1",
         "0 peek ?",
     ];
-    follow(&super::bag::specification::Bag::new(&NIL), &lines);
+    follow(&Collection::<super::bag::specification::Bag>::new(&NIL), &lines);
 }
 
 #[test]

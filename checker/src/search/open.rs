@@ -2,26 +2,26 @@
 
 use super::{antichain::Config, mask::Mask};
 use crate::{
-    automaton::{Automaton, State},
-    prepare::{Action, Step},
+    automaton::{Act, Automaton, Effect, State},
+    prepare::Step,
 };
 
 /// Group of open certain changes with the same action.
 #[derive(Clone, Debug)]
-pub(super) struct Group {
-    pub action: Action,
+pub(super) struct Group<A> {
+    pub action: A,
     /// Slots in the order of their ends: of equal changes, the one that ends first takes effect first.
     pub slots: Vec<u32>,
 }
 
-impl Group {
+impl<A: Act> Group<A> {
     fn find(&self, wanted: impl Fn(usize) -> bool) -> Option<usize> {
         self.slots.iter().map(|&slot| slot as usize).find(|&slot| wanted(slot))
     }
 
     /// Returns the first to end that can still take effect visibly.
     pub(super) fn first<const N: usize>(&self, config: &Config<N>) -> Option<usize> {
-        let taken = if can_hide(self.action) { &config.spent } else { &config.done };
+        let taken = if self.action.can_hide() { &config.spent } else { &config.done };
         self.find(|slot| !taken.has(slot))
     }
 
@@ -29,7 +29,7 @@ impl Group {
     /// done is only a means, the other also an obligation. (Writes need no such distinction: one visible write makes
     /// all open ones done.)
     pub(super) fn second<const N: usize>(&self, config: &Config<N>, first: usize) -> Option<usize> {
-        if !matches!(self.action, Action::Append(_)) {
+        if self.action.effect() != Effect::Extension {
             return None;
         }
         let is_done = config.done.has(first);
@@ -42,7 +42,7 @@ const REMEMBERED: usize = 32;
 
 /// Open certain steps.
 #[derive(Clone, Debug)]
-pub(super) struct Open<const N: usize> {
+pub(super) struct Open<A, const N: usize> {
     /// Step in each slot.
     pub slots: Vec<u32>,
     taken: Mask<N>,
@@ -51,34 +51,19 @@ pub(super) struct Open<const N: usize> {
     /// Changes that are possible in all states.
     pub hiding: Mask<N>,
     looks: Mask<N>,
-    pub groups: Vec<Group>,
+    pub groups: Vec<Group<A>>,
     /// Cache of the open steps that leave a state unchanged, by state.
     idle: Vec<(State, Mask<N>)>,
 }
 
-/// Returns true if the action leaves every state in which it can take place unchanged.
-pub(super) fn is_look(action: Action) -> bool {
-    action.is_read_only() || matches!(action, Action::Cas { from, to } if from == to)
-}
-
-/// Returns true if the previous state cannot be observed after the action.
-pub(super) fn is_blind(action: Action) -> bool {
-    matches!(action, Action::Write(_))
-}
-
-/// Returns true if the action is possible in every state: then it is not observed if a blind action follows.
-pub(super) fn can_hide(action: Action) -> bool {
-    matches!(action, Action::Write(_) | Action::Append(_))
-}
-
-impl<const N: usize> Open<N> {
+impl<A: Act, const N: usize> Open<A, N> {
     pub(super) fn new() -> Self {
         let none = Mask::NONE;
         let (slots, groups, idle) = (Vec::new(), Vec::new(), Vec::new());
         Self { slots, taken: none, dependent: none, hiding: none, looks: none, groups, idle }
     }
 
-    pub(super) fn invoke<A: Automaton>(&mut self, steps: &[Step], index: u32, object: &mut A) {
+    pub(super) fn invoke(&mut self, steps: &[Step<A>], index: u32, object: &mut (impl Automaton<Action = A> + ?Sized)) {
         let slot = self.taken.first_free().expect("there are as many slots as steps open at once");
         self.taken.add(slot);
         if slot == self.slots.len() {
@@ -86,10 +71,10 @@ impl<const N: usize> Open<N> {
         }
         self.slots[slot] = index;
         let Step { action, end, .. } = steps[index as usize];
-        if is_look(action) {
+        if action.is_look() {
             self.looks.add(slot);
         } else {
-            if can_hide(action) { &mut self.hiding } else { &mut self.dependent }.add(slot);
+            if action.can_hide() { &mut self.hiding } else { &mut self.dependent }.add(slot);
             let at = self.groups.iter().position(|group| group.action == action).unwrap_or_else(|| {
                 self.groups.push(Group { action, slots: Vec::new() });
                 self.groups.len() - 1
@@ -98,7 +83,7 @@ impl<const N: usize> Open<N> {
             let place = slots.partition_point(|&other| steps[self.slots[other as usize] as usize].end < end);
             slots.insert(place, u32::try_from(slot).expect("there are few slots"));
         }
-        if is_look(action) || can_hide(action) {
+        if action.is_look() || action.can_hide() {
             for (state, idle) in &mut self.idle {
                 if object.step(*state, action) == Some(*state) {
                     idle.add(slot);
@@ -112,7 +97,7 @@ impl<const N: usize> Open<N> {
         (0..self.slots.len()).find(is_it).expect("a step that completes is open")
     }
 
-    pub(super) fn complete(&mut self, slot: usize, action: Action) {
+    pub(super) fn complete(&mut self, slot: usize, action: A) {
         for mask in [&mut self.taken, &mut self.hiding, &mut self.dependent, &mut self.looks] {
             mask.remove(slot);
         }
@@ -128,7 +113,12 @@ impl<const N: usize> Open<N> {
     }
 
     /// Returns the open looks that can take place in `state`, and the other open steps that leave it unchanged.
-    pub(super) fn idle<A: Automaton>(&mut self, steps: &[Step], state: State, object: &mut A) -> Mask<N> {
+    pub(super) fn idle(
+        &mut self,
+        steps: &[Step<A>],
+        state: State,
+        object: &mut (impl Automaton<Action = A> + ?Sized),
+    ) -> Mask<N> {
         if let Some((_, idle)) = self.idle.iter().find(|(known, _)| *known == state) {
             return *idle;
         }
@@ -149,7 +139,7 @@ impl<const N: usize> Open<N> {
     /// Returns the memory held, in bytes, as an estimate.
     pub(super) fn memory_bytes(&self) -> usize {
         self.slots.capacity() * 2 * size_of::<u32>()
-            + self.groups.capacity() * (size_of::<Group>() + 16)
+            + self.groups.capacity() * (size_of::<Group<A>>() + 16)
             + self.idle.capacity() * size_of::<(State, Mask<N>)>()
     }
 

@@ -9,15 +9,16 @@ use super::{
     antichain::{Antichain, Config},
     counts::Counts,
     mask::Mask,
-    open::{Open, can_hide, is_blind, is_look},
+    open::Open,
+    race::Turn,
     trail::{Change, Trail},
 };
 use crate::{
     Limits,
-    automaton::{Automaton, State},
+    automaton::{Act, Automaton, State},
     budget::Exhausted,
     memory::Share,
-    prepare::{Action, Step},
+    prepare::Step,
 };
 
 /// Number of configurations that are extended before a completion for each that is kept after it, if the width is
@@ -30,19 +31,16 @@ const COMPARED_PER_STEP: u32 = 16;
 /// Number of configurations between two queries of the limits.
 const STEPS_PER_QUESTION: u32 = 2048;
 
-/// Bytes of text that are made between two queries of the limits.
-const WORK_BYTES_PER_QUESTION: usize = 1 << 20;
-
 /// Class of equal changes of unknown outcome.
-struct Class {
-    action: Action,
+struct Class<A> {
+    action: A,
     useful_until: u32,
 }
 
 /// State of the sweep between completions: what a rewind restores.
 #[derive(Clone)]
-pub(super) struct SweepState<const N: usize> {
-    pub open: Open<N>,
+pub(super) struct SweepState<A, const N: usize> {
+    pub open: Open<A, N>,
     pub frontier: Vec<Config<N>>,
     /// Number of steps that began.
     pub invoked: usize,
@@ -59,15 +57,15 @@ pub(super) struct SweepState<const N: usize> {
 
 /// Completion that is being processed.
 #[derive(Clone, Copy)]
-struct DueStep<const N: usize> {
-    action: Action,
+struct DueStep<A, const N: usize> {
+    action: A,
     slot: usize,
     /// Slots of the open changes that depend on the state.
     dependent: Mask<N>,
     effort: Effort,
 }
 
-impl<const N: usize> SweepState<N> {
+impl<A: Act, const N: usize> SweepState<A, N> {
     /// Returns the memory held, in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         self.frontier.capacity() * size_of::<Config<N>>()
@@ -76,27 +74,29 @@ impl<const N: usize> SweepState<N> {
     }
 }
 
-pub(super) struct Sweep<'a, A, const N: usize> {
-    steps: &'a [Step],
-    pub object: &'a mut A,
+pub(super) struct Sweep<'a, A: Automaton + ?Sized, const N: usize> {
+    steps: &'a [Step<A::Action>],
     limits: &'a Limits<'a>,
     memory: Share<'a>,
     /// Bytes held by the snapshots.
     pub held_bytes: usize,
     supply: Supply,
-    pub now: SweepState<N>,
-    classes: Vec<Class>,
-    class_of: FxHashMap<Action, u32>,
+    pub now: SweepState<A::Action, N>,
+    classes: Vec<Class<A::Action>>,
+    class_of: FxHashMap<A::Action, u32>,
     counts: Counts,
     pub trail: Trail,
     reached: Antichain<N>,
     next: Antichain<N>,
     until_question: u32,
-    until_work_bytes: usize,
+    /// Work of the object at which the limits are queried.
+    until_work: usize,
+    /// Next configuration to be extended, if the completion that is due was interrupted.
+    interrupted: Option<usize>,
 }
 
-impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
-    pub(super) fn new(steps: &'a [Step], object: &'a mut A, limits: &'a Limits<'a>, supply: Supply) -> Self {
+impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
+    pub(super) fn new(steps: &'a [Step<A::Action>], object: &A, limits: &'a Limits<'a>, supply: Supply) -> Self {
         let now = SweepState {
             open: Open::new(),
             frontier: vec![Config::new(object.initial())],
@@ -113,7 +113,6 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         let memory = limits.memory.share();
         Self {
             steps,
-            object,
             limits,
             memory,
             held_bytes: 0,
@@ -126,19 +125,20 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
             reached,
             next,
             until_question,
-            until_work_bytes: WORK_BYTES_PER_QUESTION,
+            until_work: STEPS_PER_QUESTION as usize,
+            interrupted: None,
         }
     }
 
     /// Opens every step that begins before `rank`, and merges what can make no difference from then on.
-    pub(super) fn advance(&mut self, rank: u32) {
+    pub(super) fn advance(&mut self, object: &mut A, rank: u32) {
         while let Some(step) = self.steps.get(self.now.invoked).filter(|step| step.start < rank) {
             let index = u32::try_from(self.now.invoked).expect("steps are numbered by u32");
             self.now.invoked += 1;
             if step.is_certain() {
-                self.now.open.invoke(self.steps, index, self.object);
-            } else if !is_look(step.action) {
-                self.begin_unknown(step);
+                self.now.open.invoke(self.steps, index, object);
+            } else if !step.action.is_look() {
+                self.begin_unknown(object, step);
             }
         }
         let dead = |class: u32| self.classes[class as usize].useful_until < rank;
@@ -149,15 +149,15 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
             self.now.next_death = left.min().unwrap_or(u32::MAX);
         }
         for config in &mut self.now.frontier {
-            config.state = self.object.settle(config.state, rank);
+            config.state = object.settle(config.state, rank);
             if dies {
                 config.used = self.counts.keep(config.used, |class| !dead(class));
             }
         }
     }
 
-    fn begin_unknown(&mut self, step: &Step) {
-        let useful_until = self.object.useful_until(step.action);
+    fn begin_unknown(&mut self, object: &A, step: &Step<A::Action>) {
+        let useful_until = object.useful_until(step.action);
         if useful_until < step.start {
             return;
         }
@@ -186,30 +186,46 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     }
 
     /// Extends every configuration until the step `due` has taken effect, within `effort`. Returns true if some
-    /// configuration survives.
-    pub(super) fn complete(&mut self, due: u32, effort: Effort) -> Result<bool, Exhausted> {
+    /// configuration survives, or `None` if the turn ended before; then the next call goes on.
+    pub(super) fn complete(
+        &mut self,
+        object: &mut A,
+        due: u32,
+        effort: Effort,
+        turn: &mut Turn,
+    ) -> Result<Option<bool>, Exhausted> {
         let slot = self.now.open.slot_of(due);
         let due = DueStep { action: self.steps[due as usize].action, slot, dependent: self.now.open.dependent, effort };
-        self.reached.clear();
-        self.next.clear();
-        for at in 0..self.now.frontier.len() {
-            self.ask()?;
-            let mut config = self.now.frontier[at];
-            (config.between, config.unknown, config.bare) = (0, 0, false);
-            config.done = config.done.or(self.idle(config.state));
-            self.enter(config, due);
+        if self.interrupted.is_none() {
+            self.reached.clear();
+            self.next.clear();
+            for at in 0..self.now.frontier.len() {
+                self.ask(object)?;
+                let mut config = self.now.frontier[at];
+                (config.between, config.unknown, config.bare) = (0, 0, false);
+                config.done = config.done.or(self.idle(object, config.state));
+                self.enter(config, due);
+            }
+            turn.spend(self.now.frontier.len());
         }
         let room = effort.width.saturating_mul(EXTENDED_PER_KEPT);
-        let mut at = 0;
+        let mut at = self.interrupted.unwrap_or(0);
         while at < self.reached.len().min(room) {
-            self.ask()?;
+            self.interrupted = Some(at);
+            if turn.is_over() {
+                return Ok(None);
+            }
+            let compared = self.ask(object)?;
             if let Some(config) = self.reached.get(at) {
-                self.extend(config, due);
+                let before = object.work();
+                self.extend(object, config, due);
+                turn.spend(compared + self.now.open.groups.len() + self.now.live.len() + object.work() - before);
             }
             at += 1;
         }
+        self.interrupted = None;
         self.now.gave_up |= self.reached.len() > room;
-        Ok(!self.next.is_empty())
+        Ok(Some(!self.next.is_empty()))
     }
 
     /// Continues with the configurations that survived the completion of `due`.
@@ -220,24 +236,24 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         self.now.completed += 1;
     }
 
-    fn idle(&mut self, state: State) -> Mask<N> {
-        self.now.open.idle(self.steps, state, self.object)
+    fn idle(&mut self, object: &mut A, state: State) -> Mask<N> {
+        self.now.open.idle(self.steps, state, object)
     }
 
     /// Enters a configuration as it is before the completion, before any change.
-    fn enter(&mut self, config: Config<N>, due: DueStep<N>) {
+    fn enter(&mut self, config: Config<N>, due: DueStep<A::Action, N>) {
         let is_done = config.done.has(due.slot);
         if is_done {
             self.survive(config, due);
         }
         // A change that was hidden may take effect visibly instead, for the last time.
-        if !is_done || (can_hide(due.action) && !config.spent.has(due.slot)) {
+        if !is_done || (due.action.can_hide() && !config.spent.has(due.slot)) {
             self.reached.insert(config, due.dependent, &self.counts);
         }
     }
 
     /// Records that `config` has nothing left to do before the completion.
-    fn survive(&mut self, mut config: Config<N>, due: DueStep<N>) {
+    fn survive(&mut self, mut config: Config<N>, due: DueStep<A::Action, N>) {
         config.done.remove(due.slot);
         config.spent.remove(due.slot);
         config.bare = false;
@@ -247,10 +263,10 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     }
 
     /// Extends `config` by one change in every possible way.
-    fn extend(&mut self, config: Config<N>, due: DueStep<N>) {
-        let is_look = is_look(due.action);
-        if !(is_look || config.bare && is_blind(due.action)) {
-            self.finish(config, due);
+    fn extend(&mut self, object: &mut A, config: Config<N>, due: DueStep<A::Action, N>) {
+        let is_look = due.action.is_look();
+        if !(is_look || config.bare && due.action.is_blind()) {
+            self.finish(object, config, due);
         }
         let last = config.between == due.effort.between;
         if last && !is_look {
@@ -266,7 +282,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
             let Some(first) = group.first(&config) else { continue };
             let second = group.second(&config, first);
             for slot in iter::once(first).chain(second) {
-                self.change(config, due, action, Change::Step(self.now.open.slots[slot]), Some(slot), last);
+                self.change(object, config, due, action, Change::Step(self.now.open.slots[slot]), Some(slot));
             }
         }
         if config.unknown == due.effort.unknown {
@@ -285,50 +301,54 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
                 Supply::Endless => true,
             };
             if is_left {
-                self.change(config, due, action, Change::Class(class), None, last);
+                self.change(object, config, due, action, Change::Class(class), None);
             }
         }
     }
 
     /// Lets the due change take effect, as the last one.
-    fn finish(&mut self, config: Config<N>, due: DueStep<N>) {
-        let Some(state) = self.object.step(config.state, due.action) else { return };
+    fn finish(&mut self, object: &mut A, config: Config<N>, due: DueStep<A::Action, N>) {
+        let Some(state) = object.step(config.state, due.action) else { return };
         let step = Change::Step(self.now.open.slots[due.slot]);
-        self.changed(config, due, state, is_blind(due.action), step, |sweep, config| sweep.survive(config, due));
+        if let Some(child) = self.changed(object, config, due, state, due.action.is_blind(), step) {
+            self.survive(child, due);
+        }
     }
 
     /// Returns true if an open step still waits for a state that should have come before this one.
-    fn is_early(&self, config: &Config<N>) -> bool {
+    fn is_early(&self, object: &A, config: &Config<N>) -> bool {
         let mut open = self.now.open.slots.iter().enumerate();
         open.any(|(slot, &step)| {
             self.now.open.worth().has(slot)
                 && !config.done.has(slot)
-                && self.object.follows(config.state, self.steps[step as usize].action)
+                && object.follows(config.state, self.steps[step as usize].action)
         })
     }
 
     fn change(
         &mut self,
+        object: &mut A,
         config: Config<N>,
-        due: DueStep<N>,
-        action: Action,
+        due: DueStep<A::Action, N>,
+        action: A::Action,
         change: Change,
         slot: Option<usize>,
-        last: bool,
     ) {
-        let (is_blind, can_hide) = (is_blind(action), can_hide(action));
+        let (is_blind, can_hide) = (action.is_blind(), action.can_hide());
         if is_blind && config.bare {
             return;
         }
-        let Some(state) = self.object.step(config.state, action) else { return };
+        let Some(state) = object.step(config.state, action) else { return };
         // A change that leaves the state unchanged can hide others, if there are any to hide.
-        if state == config.state && (!is_blind || config.done.contains(self.now.open.hiding)) {
+        let is_obligation = slot.is_some() && !can_hide;
+        if state == config.state && !is_obligation && (!is_blind || config.done.contains(self.now.open.hiding)) {
             return;
         }
-        if can_hide && self.object.is_blank(state) {
+        if can_hide && object.is_blank(state) {
             return;
         }
-        if last && !self.idle(state).has(due.slot) {
+        let is_last = config.between == due.effort.between;
+        if is_last && !self.idle(object, state).has(due.slot) {
             self.now.gave_up = true;
             return;
         }
@@ -345,75 +365,83 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
                 config.used = self.counts.use_up(config.used, class);
             }
         }
-        let newly = slot.is_some() && !can_hide;
-        self.changed(config, due, state, is_blind, change, |sweep, mut child| {
-            let worth = sweep.now.open.worth();
-            child.bare = !newly && config.done.and(worth) == child.done.and(worth);
-            if is_look(due.action) && child.done.has(due.slot) {
-                sweep.survive(child, due);
-            } else {
-                sweep.reached.insert(child, due.dependent, &sweep.counts);
-            }
-        });
+        let Some(mut child) = self.changed(object, config, due, state, is_blind, change) else { return };
+        let worth = self.now.open.worth();
+        child.bare = !is_obligation && config.done.and(worth) == child.done.and(worth);
+        if due.action.is_look() && child.done.has(due.slot) {
+            self.survive(child, due);
+        } else {
+            self.reached.insert(child, due.dependent, &self.counts);
+        }
     }
 
     /// Derives `config` in its new state: all looks that can take effect there are done, and after a blind change
-    /// also all changes that it can hide. Gives it up if it comes too early for a guided effort.
+    /// also all changes that it can hide. Returns `None` if it comes too early for a guided effort, and is given up.
     fn changed(
         &mut self,
+        object: &mut A,
         config: Config<N>,
-        due: DueStep<N>,
+        due: DueStep<A::Action, N>,
         state: State,
         is_blind: bool,
         change: Change,
-        then: impl FnOnce(&mut Self, Config<N>),
-    ) {
+    ) -> Option<Config<N>> {
         let mut child = Config { state, ..config };
-        child.done = child.done.or(self.idle(state));
+        child.done = child.done.or(self.idle(object, state));
         if is_blind {
             child.done = child.done.or(self.now.open.hiding);
         }
-        if due.effort.is_guided && self.is_early(&child) {
+        if due.effort.is_guided && self.is_early(object, &child) {
             self.now.gave_up = true;
-            return;
+            return None;
         }
         if self.supply == Supply::Counted {
             let moment = u32::try_from(self.now.completed).expect("steps are numbered by u32");
             child.trail = self.trail.push(config.trail, moment, change);
         }
-        then(self, child);
+        Some(child)
     }
 
-    /// Queries the time limit from time to time, and asks for memory before anything grows.
-    fn ask(&mut self) -> Result<(), Exhausted> {
-        let compared = self.reached.compared() + self.next.compared();
-        self.until_question = self.until_question.saturating_sub(1 + compared / COMPARED_PER_STEP);
+    /// Queries the time limit from time to time, and asks for memory before anything grows. Returns the cost of the
+    /// configuration before, in steps.
+    fn ask(&mut self, object: &mut A) -> Result<usize, Exhausted> {
+        let cost = 1 + (self.reached.compared() + self.next.compared()) / COMPARED_PER_STEP;
+        self.until_question = self.until_question.saturating_sub(cost);
+        let cost = cost as usize;
         // One configuration leads to at most this many.
         let more = self.now.open.groups.len() + self.now.live.len() + 2;
         let has_room = self.reached.has_room(more)
             && self.next.has_room(more)
             && self.trail.has_room(2 * more)
-            && self.object.has_room(more);
-        let is_due = self.until_question == 0 || self.object.work_bytes() >= self.until_work_bytes;
+            && object.has_room(more);
+        let is_due = self.until_question == 0 || object.work() >= self.until_work;
         if !is_due && has_room {
-            return Ok(());
+            return Ok(cost);
         }
-        if !self.memory.hold(self.bytes(more)) {
+        if !(self.memory.hold(self.bytes(object, more)) && object.may_grow(more)) {
             return Err(Exhausted::Memory);
         }
         self.reached.reserve(more);
         self.next.reserve(more);
         self.trail.reserve(2 * more);
-        self.object.reserve(more);
+        object.reserve(more);
         if is_due {
             self.until_question = STEPS_PER_QUESTION;
-            self.until_work_bytes = self.object.work_bytes() + WORK_BYTES_PER_QUESTION;
+            self.until_work = object.work() + STEPS_PER_QUESTION as usize;
         }
-        if is_due { self.limits.ask() } else { Ok(()) }
+        if is_due {
+            self.limits.ask()?;
+        }
+        Ok(cost)
     }
 
     /// Returns the bytes held once this many more configurations are.
-    fn bytes(&self, more: usize) -> usize {
+    fn bytes(&self, object: &A, more: usize) -> usize {
+        self.memory_bytes(more) + object.memory_bytes(more)
+    }
+
+    /// Returns the bytes held as [`Self::bytes`] does, without those of the object.
+    pub(super) fn memory_bytes(&self, more: usize) -> usize {
         // Surviving configurations are sorted and kept, and perhaps stored in a snapshot.
         let survivors = 2 * (self.next.len() + more) * (size_of::<Config<N>>() + size_of::<u64>());
         self.next.memory_bytes(more)
@@ -423,6 +451,5 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
             + self.held_bytes
             + self.counts.memory_bytes(STEPS_PER_QUESTION as usize)
             + self.trail.memory_bytes(2 * more)
-            + self.object.memory_bytes(more)
     }
 }

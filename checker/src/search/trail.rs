@@ -1,7 +1,10 @@
 //! Trail of visible changes that led to each configuration, and the order of operations that follows from it.
 
-use super::open::{can_hide, is_blind};
-use crate::{automaton::Automaton, memory::of_vec, prepare::Step};
+use crate::{
+    automaton::{Act, Automaton},
+    memory::of_vec,
+    prepare::Step,
+};
 
 /// Place of a change in the trail; [`START`] before the first.
 pub(super) type Place = u32;
@@ -116,8 +119,8 @@ impl Trail {
 /// order of their invocations. Each look takes place as soon as it can. Every other step that is not on the path
 /// takes place where it leaves the state unchanged, or hides immediately before the first write of the path that it
 /// overlaps.
-pub(super) fn unfold<A: Automaton>(
-    steps: &[Step],
+pub(super) fn unfold<A: Automaton + ?Sized>(
+    steps: &[Step<A::Action>],
     due: &[u32],
     classes: &[Vec<u32>],
     object: &mut A,
@@ -159,9 +162,9 @@ pub(super) fn unfold<A: Automaton>(
                     classes[class as usize][used[class as usize] - 1]
                 }
             };
-            if is_blind(steps[step as usize].action) {
+            if steps[step as usize].action.is_blind() {
                 open.retain(|&hidden| {
-                    let hides = can_hide(steps[hidden as usize].action);
+                    let hides = steps[hidden as usize].action.can_hide();
                     if hides {
                         order.push(hidden);
                     }

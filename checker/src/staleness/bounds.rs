@@ -14,12 +14,10 @@
 use histories::NEVER;
 
 use crate::{
+    index::OptionalIndex,
     prepare::{INITIAL, Steps, Val},
-    zones::{Clusters, NO_STEP, NO_VALUE, sort_nearly_sorted},
+    zones::{AT_START, Clusters, NO_END, StepRank, sort_nearly_sorted},
 };
-
-/// Rank of an end, and the step that ended.
-pub(crate) type End = (u32, u32);
 
 /// Lifetime of a value.
 #[derive(Clone, Copy, Debug)]
@@ -27,20 +25,17 @@ struct Lifetime {
     /// Start of the step that set it.
     begin: u32,
     /// Latest end by which it was in effect.
-    effect: End,
+    effect: StepRank,
 }
 
 /// Memory for each value, in bytes, including that for counting versions.
 pub(crate) const BYTES: usize = 112;
 
-/// Placeholder for no end.
-const NOWHERE: End = (u32::MAX, NO_STEP);
-
 impl Lifetime {
     /// Returns the end by which it was in effect, or `None` if it was observed before its setter began: that is a
     /// violation of its own, which proves nothing more.
-    fn sound(self) -> Option<End> {
-        Some(self.effect).filter(|end| end.0 != u32::MAX && self.begin <= end.0)
+    fn sound(self) -> Option<StepRank> {
+        Some(self.effect).filter(|end| end.0 != NEVER && self.begin <= end.0)
     }
 }
 
@@ -53,7 +48,7 @@ pub(crate) struct Bounds<'a, S> {
     /// Position of each value in `lives`, counted from 1, or 0.
     places: Vec<u32>,
     /// Values by their begin, each with the first effect among it and all that began later.
-    newer: Vec<(u32, (End, Val))>,
+    newer: Vec<(u32, (StepRank, Val))>,
 }
 
 impl<'a, S: Steps> Bounds<'a, S> {
@@ -64,10 +59,8 @@ impl<'a, S: Steps> Bounds<'a, S> {
         let mut bounds = Self { clusters, steps, lives, places, newer: Vec::new() };
         bounds.newer = bounds.sound().map(|(value, begin, effect)| (begin, (effect, value))).collect();
         sort_nearly_sorted(&mut bounds.newer, |&(begin, _)| begin);
-        let mut first = (NOWHERE, NO_VALUE);
-        for (_, effect) in bounds.newer.iter_mut().rev() {
-            first = first.min(*effect);
-            *effect = first;
+        for at in (1..bounds.newer.len()).rev() {
+            bounds.newer[at - 1].1 = bounds.newer[at - 1].1.min(bounds.newer[at].1);
         }
         bounds
     }
@@ -78,57 +71,54 @@ impl<'a, S: Steps> Bounds<'a, S> {
     }
 
     /// Returns the latest end by which `value` was in effect.
-    fn effect(&self, value: Val) -> Option<End> {
-        self.life(value).map(|life| life.effect).filter(|end| end.0 != u32::MAX)
+    fn effect(&self, value: Val) -> Option<StepRank> {
+        self.life(value).map(|life| life.effect).filter(|end| end.0 != NEVER)
     }
 
     /// Returns the end like [`Self::effect`], but `None` for a value that was observed before its setter began.
-    pub(crate) fn sound_effect(&self, value: Val) -> Option<End> {
+    pub(crate) fn sound_effect(&self, value: Val) -> Option<StepRank> {
         self.life(value)?.sound()
     }
 
     /// Returns the values that were set, with their begins and effects.
-    fn sound(&self) -> impl Iterator<Item = (Val, u32, End)> + '_ {
+    fn sound(&self) -> impl Iterator<Item = (Val, u32, StepRank)> + '_ {
         let set = self.lives.iter().filter(|&&(value, _)| value != INITIAL);
         set.filter_map(|&(value, life)| Some((value, life.begin, life.sound()?)))
     }
 
     /// Returns the values with an observer that perhaps began too late, each with the first proof that a newer value
     /// is in effect, and that value.
-    pub(crate) fn replaced(&self) -> impl Iterator<Item = (Val, (End, Val))> + '_ {
+    pub(crate) fn replaced(&self) -> impl Iterator<Item = (Val, (StepRank, Val))> + '_ {
         let mut near = 0;
         self.lives.iter().filter_map(move |&(old, life)| {
             let in_effect = life.sound()?;
             let cluster = &self.clusters[old];
-            if cluster.last_begin.0 <= in_effect.0 && cluster.next == NO_VALUE {
+            if cluster.last_begin.0 <= in_effect.0 && cluster.next.get().is_none() {
                 return None;
             }
             near = first_not(&self.newer, near, |&(begin, _)| begin <= in_effect.0);
             let written = self.newer.get(near).map(|&(_, first)| first);
-            let changed = Some(cluster.next).filter(|&next| next != NO_VALUE);
-            let changed = changed.and_then(|next| self.effect(next).map(|end| (end, next)));
+            let changed = cluster.next.get().and_then(|next| self.effect(next).map(|end| (end, next)));
             Some((old, written.into_iter().chain(changed).min()?))
         })
     }
 
-    /// Returns for each of these lookers at old values the number of values that were certainly newer and in effect
+    /// Returns for each of these readers at old values the number of values that were certainly newer and in effect
     /// when it began.
     pub(crate) fn versions_behind(&self, stale: &[(u32, Val)]) -> Vec<usize> {
-        let quadrant = |&(looker, old): &(u32, Val)| {
+        let quadrant = |&(reader, old): &(u32, Val)| {
             let in_effect = self.effect(old).map_or(0, |end| end.0);
-            (in_effect, self.steps.span(looker).0 + 1)
+            (in_effect, self.steps.span(reader).0 + 1)
         };
         let all: Vec<(u32, u32)> = self.sound().map(|(_, begin, effect)| (begin, effect.0)).collect();
         let mut counts = count(all, &stale.iter().map(quadrant).collect::<Vec<_>>());
         let (chains, places) = self.chains();
-        let mut by_chain: Vec<(u32, usize)> = (0..stale.len())
-            .map(|at| (places[stale[at].1 as usize].0, at))
-            .filter(|&(chain, _)| chain != u32::MAX)
-            .collect();
+        let mut by_chain: Vec<(u32, usize)> =
+            (0..stale.len()).filter_map(|at| Some((places[stale[at].1 as usize].0.get()?, at))).collect();
         by_chain.sort_unstable();
         for of_one in by_chain.chunk_by(|a, b| a.0 == b.0) {
             let chain = &chains[of_one[0].0 as usize];
-            let effects: Vec<u32> = chain.iter().map(|&v| self.effect(v).map_or(u32::MAX, |end| end.0)).collect();
+            let effects: Vec<u32> = chain.iter().map(|&v| self.effect(v).map_or(NEVER, |end| end.0)).collect();
             let queries: Vec<(u32, u32)> = of_one.iter().map(|&(_, at)| quadrant(&stale[at])).collect();
             let sound =
                 chain.iter().filter_map(|&v| self.life(v)).filter_map(|life| Some((life.begin, life.sound()?.0)));
@@ -144,15 +134,15 @@ impl<'a, S: Steps> Bounds<'a, S> {
     }
 
     /// Returns the chains of several values, and the chain of each value with its position in the chain.
-    fn chains(&self) -> (Vec<Vec<Val>>, Vec<(u32, u32)>) {
+    fn chains(&self) -> (Vec<Vec<Val>>, Vec<(OptionalIndex, u32)>) {
         let mut chains = Vec::new();
-        let mut places = vec![(u32::MAX, 0); self.clusters.len() as usize];
+        let mut places = vec![(OptionalIndex::NONE, 0); self.clusters.len() as usize];
         let suspects = self.clusters.suspects();
-        for &origin in suspects.iter().filter(|&&value| self.clusters[value].next != NO_VALUE) {
+        for &origin in suspects.iter().filter(|&&value| self.clusters[value].next.get().is_some()) {
             let chain: Vec<Val> = self.clusters.chain(origin).collect();
             let number = u32::try_from(chains.len()).expect("values are counted by u32");
             for (place, &value) in (0..).zip(&chain) {
-                places[value as usize] = (number, place);
+                places[value as usize] = (number.into(), place);
             }
             chains.push(chain);
         }
@@ -165,12 +155,12 @@ fn lives(clusters: &Clusters) -> Vec<(Val, Lifetime)> {
     let mut chain = Vec::new();
     for &origin in &*clusters.suspects() {
         chain.extend(clusters.chain(origin));
-        let mut first = NOWHERE;
+        let mut first = NO_END;
         for value in chain.drain(..).rev() {
             let cluster = &clusters[value];
             first = first.min(cluster.first_end);
-            if cluster.writer == NO_STEP {
-                first = (0, NO_STEP);
+            if cluster.writer.get().is_none() {
+                first = AT_START;
             } else if cluster.ended != NEVER {
                 first = first.min((cluster.ended, cluster.writer));
             }

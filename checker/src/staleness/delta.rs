@@ -16,21 +16,22 @@
 
 use crate::{
     budget::{Budget, Exhausted},
+    index::OptionalIndex,
     prepare::{Step, Val},
-    zones::{Clusters, NO_STEP, sort_nearly_sorted},
+    zones::{AT_START, Clusters, NO_END, StepRank, sort_nearly_sorted},
 };
 
-use super::bounds::{End, first_not};
+use super::bounds::first_not;
 
 /// Extent of a block in ranks, with the steps that determine it.
 #[derive(Clone, Copy, Debug)]
 struct Extent {
     /// `f`: the first end.
-    first_end: End,
+    first_end: StepRank,
     /// `w`: the last begin of a change.
     changed: u32,
     /// `r`: the last begin of a read; 0 if it was not read.
-    read: End,
+    read: StepRank,
 }
 
 /// Cost of making a key linearizable.
@@ -69,24 +70,28 @@ pub(super) fn costs<'a>(
 }
 
 impl Costs<'_> {
-    /// Records that this read must begin no later than that end, and returns the cost.
-    fn pay(&mut self, end: u32, read: u32) -> u64 {
-        let cost_ns = (self.between_ns)(end, read);
+    /// Returns the cost of letting this read begin no later than that end.
+    fn cost_ns(&self, end: StepRank, read: StepRank) -> u64 {
+        let step = |(_, step): StepRank| step.get().expect("only the virtual write of the initial value is no step");
+        (self.between_ns)(step(end), step(read))
+    }
+
+    /// Records a cost.
+    fn pay(&mut self, cost_ns: u64) {
         self.delta_ns = self.delta_ns.map(|most| most.max(cost_ns));
-        cost_ns
     }
 
     /// Returns the extent of a chain, and records the cost of making it respect its own order: no later level may end
     /// before an earlier one begins.
     fn extent(&mut self, clusters: &Clusters, steps: &[Step], chain: impl Iterator<Item = u32>) -> Extent {
-        let mut extent = Extent { first_end: (u32::MAX, NO_STEP), changed: 0, read: (0, NO_STEP) };
+        let mut extent = Extent { first_end: NO_END, changed: 0, read: AT_START };
         for value in chain {
             let cluster = &clusters[value];
-            let writer = (cluster.writer != NO_STEP).then(|| &steps[cluster.writer as usize]);
+            let writer = cluster.writer.get().map(|writer| &steps[writer as usize]);
             let written = match writer {
-                None => (0, NO_STEP),
+                None => AT_START,
                 Some(step) if step.is_certain() => (step.end + 1, cluster.writer),
-                Some(_) => (u32::MAX, NO_STEP),
+                Some(_) => NO_END,
             };
             self.follow(&mut extent, written);
             extent.changed = extent.changed.max(writer.map_or(0, |step| step.start + 1));
@@ -97,22 +102,22 @@ impl Costs<'_> {
     }
 
     /// Records that a step with this end comes after everything in the extent so far.
-    fn follow(&mut self, extent: &mut Extent, end: End) {
+    fn follow(&mut self, extent: &mut Extent, end: StepRank) {
         if end.0 < extent.changed {
             self.delta_ns = None;
         } else if end.0 < extent.read.0 {
-            self.pay(end.1, extent.read.1);
+            self.pay(self.cost_ns(end, extent.read));
         }
         extent.first_end = extent.first_end.min(end);
     }
 
     /// Records the cost of pairs in which one block is certainly newer.
     fn forced(&mut self, extents: &[Extent]) {
-        let numbered = (0_u32..).zip(extents);
+        let numbered = || (0_u32..).map(OptionalIndex::from).zip(extents);
         // Blocks by their last change, each with the two first ends among this block and all that change later: one
         // of the two belongs to a block other than the one in question.
-        let mut first: Vec<(u32, [(End, u32); 2])> = numbered
-            .map(|(at, extent)| (extent.changed, [(extent.first_end, at), ((u32::MAX, NO_STEP), u32::MAX)]))
+        let mut first: Vec<(u32, [(StepRank, OptionalIndex); 2])> = numbered()
+            .map(|(at, extent)| (extent.changed, [(extent.first_end, at), (NO_END, OptionalIndex::NONE)]))
             .collect();
         sort_nearly_sorted(&mut first, |&(changed, _)| changed);
         for place in (1..first.len()).rev() {
@@ -120,14 +125,14 @@ impl Costs<'_> {
             first[place - 1].1 = if own < later[0] { [own, later[0]] } else { [later[0], own.min(later[1])] };
         }
         let mut near = 0;
-        for (at, old) in (0..).zip(extents) {
+        for (at, old) in numbered() {
             near = first_not(&first, near, |&(changed, _)| changed <= old.first_end.0);
             let two = first.get(near).into_iter().flat_map(|(_, two)| two);
             let Some(&(end, _)) = two.into_iter().find(|&&(_, other)| other != at) else { continue };
             if end.0 < old.changed {
                 self.delta_ns = None;
             } else if end.0 < old.read.0 {
-                self.pay(end.1, old.read.1);
+                self.pay(self.cost_ns(end, old.read));
             }
         }
     }
@@ -135,7 +140,7 @@ impl Costs<'_> {
     /// Records the cost of pairs in which neither block is certainly newer.
     fn flip_flops(&mut self, mut extents: Vec<Extent>, budget: &Budget<'_>) -> Result<(), Exhausted> {
         let left = |extent: &Extent| extent.read.0.min(extent.first_end.0);
-        extents.retain(|extent| extent.read.1 != NO_STEP);
+        extents.retain(|extent| extent.read.1.get().is_some());
         sort_nearly_sorted(&mut extents, left);
         let mut open: Vec<Extent> = Vec::new();
         for a in extents {
@@ -144,10 +149,8 @@ impl Costs<'_> {
             for b in &open {
                 let neither = a.changed <= b.first_end.0 && b.changed <= a.first_end.0;
                 if neither && a.read.0 > b.first_end.0 && b.read.0 > a.first_end.0 {
-                    let costs = [(b.first_end.1, a.read.1), (a.first_end.1, b.read.1)];
-                    let [one, other] = costs.map(|(end, read)| (self.between_ns)(end, read));
-                    let cost_ns = one.min(other);
-                    self.delta_ns = self.delta_ns.map(|most| most.max(cost_ns));
+                    let cost_ns = self.cost_ns(b.first_end, a.read).min(self.cost_ns(a.first_end, b.read));
+                    self.pay(cost_ns);
                     self.flip_flops_ns.push(cost_ns);
                 }
             }

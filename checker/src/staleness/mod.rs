@@ -18,7 +18,7 @@ use crate::{
     budget::{Budget, Exhausted},
     prepare::{Action, Keys, Prepared, Val},
     registers::{are_registers, count, each_key, split},
-    zones::{Clusters, KeyZones, Violation},
+    zones::{Clusters, KeyZones, ZoneViolation},
 };
 use bounds::Bounds;
 pub use report::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport};
@@ -78,7 +78,7 @@ impl<'a> Measure<'a> {
         match key {
             Ok((prepared, placed)) => match placed.violation {
                 None => self.reads(prepared),
-                Some(Violation::Meeting { .. } | Violation::Inversion { .. }) => {
+                Some(ZoneViolation::Meeting { .. } | ZoneViolation::Inversion { .. }) => {
                     self.measure(prepared, &placed.clusters, budget)?;
                 }
                 Some(_) => self.skip("a violation leaves open which value is newer", 1),
@@ -114,19 +114,19 @@ impl<'a> Measure<'a> {
         let mut stale: Vec<(u32, Val, u32)> = Vec::new();
         for (old, (proof, _)) in bounds.replaced() {
             let late = clusters.readers(old).take_while(|&read| steps[read as usize].start >= proof.0);
-            stale.extend(late.map(|looker| (looker, old, proof.1)));
+            stale.extend(late.filter_map(|reader| Some((reader, old, proof.1.get()?))));
         }
         stale.sort_unstable();
         let (stale, proofs): (Vec<(u32, Val)>, Vec<u32>) =
-            stale.into_iter().map(|(looker, old, proof)| ((looker, old), proof)).unzip();
+            stale.into_iter().map(|(reader, old, proof)| ((reader, old), proof)).unzip();
         budget.steps(steps.len())?;
         let versions = bounds.versions_behind(&stale);
         let costs = delta::costs(clusters, steps, &between_ns, budget)?;
         self.reads(prepared);
-        for ((&(looker, _), proof), versions) in stale.iter().zip(proofs).zip(versions) {
-            let operation = steps[looker as usize].operation as usize;
+        for ((&(reader, _), proof), versions) in stale.iter().zip(proofs).zip(versions) {
+            let operation = steps[reader as usize].operation as usize;
             let node = self.nodes.get_mut(&history.node(operation)).expect("its reads were counted");
-            node.behind_ns.push(between_ns(proof, looker));
+            node.behind_ns.push(between_ns(proof, reader));
             node.versions.push(versions as u64);
         }
         self.flip_flops_ns.extend(costs.flip_flops_ns);

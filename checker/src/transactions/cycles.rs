@@ -12,11 +12,11 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use petgraph::{algo::kosaraju_scc, graph::DiGraph};
 
 use super::{
-    graph::{Edge, Graph, Kind, NONE, Needs},
+    graph::{Edge, Graph, Kind, Needs},
     limit::Limit,
     report::{AnomalyKind, Level, Orders},
 };
-use crate::UnknownWhy;
+use crate::{UnknownWhy, index::OptionalIndex};
 
 /// Cycle of transactions: each edge leads to the next one, the last to the first.
 #[derive(Debug)]
@@ -35,25 +35,25 @@ const STEPS: usize = 1 << 20;
 
 /// Returns the components of the vertices that are alive, as the edges within each.
 pub(super) fn components(graph: &Graph, alive: &[bool]) -> Vec<Vec<Edge>> {
-    let mut number = vec![NONE; alive.len()];
+    let mut number = vec![0; alive.len()];
     let mut residue: DiGraph<u32, ()> = DiGraph::new();
     for (vertex, _) in (0..).zip(alive).filter(|(_, alive)| **alive) {
         number[vertex as usize] = u32::try_from(residue.add_node(vertex).index()).expect("vertices are counted so");
     }
     let inside = || graph.edges.iter().filter(|edge| alive[edge.from as usize] && alive[edge.to as usize]);
     residue.extend_with_edges(inside().map(|edge| (number[edge.from as usize], number[edge.to as usize])));
-    let mut component = vec![NONE; alive.len()];
+    let mut component = vec![OptionalIndex::NONE; alive.len()];
     let mut count = 0_u32;
     for members in kosaraju_scc(&residue).into_iter().filter(|members| members.len() > 1) {
         for member in members {
-            component[residue[member] as usize] = count;
+            component[residue[member] as usize] = count.into();
         }
         count += 1;
     }
     let mut edges: Vec<Vec<Edge>> = vec![Vec::new(); count as usize];
     for edge in inside() {
-        let home = component[edge.from as usize];
-        if home != NONE && home == component[edge.to as usize] {
+        let [from, to] = [edge.from, edge.to].map(|vertex| component[vertex as usize].get());
+        if let Some(home) = from.filter(|_| from == to) {
             edges[home as usize].push(*edge);
         }
     }
@@ -121,7 +121,7 @@ pub(super) fn worst(
         }
         limit.steps(edges.len())?;
         let edges: Vec<Edge> = edges.iter().copied().filter(|edge| rule.allows(edge, is_certain)).collect();
-        if let Some(edges) = Search::new(transactions, &edges, rule).shortest(limit)? {
+        if let Some(edges) = CycleSearch::new(transactions, &edges, rule).shortest(limit)? {
             let cycle = name(edges, rule.refutes);
             if found.iter().all(|other| cycle.kind < other.kind) {
                 found.push(cycle);
@@ -155,7 +155,7 @@ type Costly = ((u32, u32), Vec<Edge>);
 
 /// Edges of a component that a rule allows. A state is twice a vertex, plus one if the last edge was rw and the rule
 /// needs to know.
-struct Search {
+struct CycleSearch {
     transactions: u32,
     /// Vertices, ascending.
     vertices: Vec<u32>,
@@ -163,7 +163,7 @@ struct Search {
     next: Vec<Vec<(Edge, u32)>>,
 }
 
-impl Search {
+impl CycleSearch {
     fn new(transactions: u32, edges: &[Edge], rule: Rule) -> Self {
         let mut vertices: Vec<u32> = edges.iter().flat_map(|edge| [edge.from, edge.to]).collect();
         vertices.sort_unstable();

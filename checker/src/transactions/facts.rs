@@ -6,24 +6,24 @@ use histories::{Found, History, MicroOperation, Operation, Outcome, Value, Value
 
 use super::{
     findings::Findings,
-    graph::NONE,
     limit::Limit,
     report::{AnomalyKind, Level},
 };
-use crate::UnknownWhy;
+use crate::{UnknownWhy, index::OptionalIndex, rows::Rows, unknown::unsupported, words::key_name};
 
 /// Change by an `append` or a `w`. Those of one transaction to one key are adjacent, in its order.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Change {
+pub(super) struct KeyChange {
     pub transaction: u32,
     pub value: ValueId,
 }
 
-/// Read of a key by a committed transaction.
+/// Read of a key by a committed transaction: its first one, or a stray one, which contradicts what the transaction read
+/// or wrote before. The value of a stray read still came from some transaction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Read<'h> {
     pub transaction: u32,
-    /// Length of the list that was read, without what the transaction itself had added.
+    /// Length of the list that was read, without what the transaction itself had added (at the end of a stray one).
     pub base: u32,
     /// List as it was read last.
     pub list: &'h [ValueId],
@@ -31,15 +31,11 @@ pub(super) struct Read<'h> {
     pub value: ValueId,
 }
 
-/// Stray read: one that contradicts what the transaction read or wrote before. Its value still came from some
-/// transaction.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct InconsistentRead<'h> {
-    pub transaction: u32,
-    /// Elements of the list, without those at its end that the transaction itself had added.
-    pub list: &'h [ValueId],
-    /// Value of the register.
-    pub value: ValueId,
+impl<'h> Read<'h> {
+    fn of_list(transaction: u32, list: &'h [ValueId], base: usize) -> Self {
+        let base = u32::try_from(base).expect("a list has fewer elements than there are in all");
+        Self { transaction, base, list, value: ValueId::UNKNOWN }
+    }
 }
 
 /// Rows grouped by key.
@@ -50,22 +46,12 @@ pub(super) struct ByKey<T> {
 }
 
 impl<T: Copy> ByKey<T> {
-    /// Groups rows by a counting sort. Rows of one key keep their order.
+    /// Groups rows by key. Rows of one key keep their order.
     fn new(keys: usize, rows: &[(u32, T)], limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
-        limit.may_take(2 * (keys + 1) * size_of::<u32>() + rows.len() * (size_of::<u32>() + size_of::<T>()))?;
-        let mut begins = vec![0_u32; keys + 1];
-        for (key, _) in rows {
-            begins[*key as usize + 1] += 1;
-        }
-        for key in 0..keys {
-            begins[key + 1] += begins[key];
-        }
-        let (mut next, mut places) = (begins.clone(), vec![0_u32; rows.len()]);
-        for (row, (key, _)) in (0..).zip(rows) {
-            places[next[*key as usize] as usize] = row;
-            next[*key as usize] += 1;
-        }
-        Ok(Self { begins, rows: places.iter().map(|&place| rows[place as usize].1).collect() })
+        limit.may_take((keys + rows.len()) * size_of::<u32>() + rows.len() * size_of::<T>())?;
+        let places = Rows::new(keys, || (0..).zip(rows).map(|(place, (key, _))| (*key, place)));
+        let rows = places.numbers.iter().map(|&place| rows[place as usize].1).collect();
+        Ok(Self { begins: places.begins, rows })
     }
 
     pub(super) fn range(&self, key: u32) -> std::ops::Range<usize> {
@@ -77,12 +63,25 @@ impl<T: Copy> ByKey<T> {
     }
 }
 
-/// Placeholder for the place of a change, if several changes may have written a value.
-pub(super) const SEVERAL: u32 = NONE - 1;
+/// Change that wrote a value, in four bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Writer(u32);
+
+impl Writer {
+    /// Absence of any change that wrote the value.
+    pub(super) const NOBODY: Self = Self(u32::MAX);
+    /// One of several changes: it is unknown which.
+    pub(super) const SEVERAL: Self = Self(u32::MAX - 1);
+
+    /// Returns the place of the change, if it is known.
+    pub(super) fn change(self) -> Option<u32> {
+        (self.0 < Self::SEVERAL.0).then_some(self.0)
+    }
+}
 
 /// Class of a key, by the operations on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub(super) enum KeyClass {
     List,
     Register,
 }
@@ -95,7 +94,7 @@ pub(super) struct Initial {
     /// Elements of a list.
     pub list: Vec<ValueId>,
     /// Class of a key of which only reads of nil are known.
-    default: Class,
+    default: KeyClass,
 }
 
 impl Initial {
@@ -103,11 +102,11 @@ impl Initial {
     pub(super) fn new(history: &History, initial: &Value) -> Self {
         let find = |value: &Value| history.values.find(value).unwrap_or(ValueId::UNKNOWN);
         match initial {
-            Value::Nil => Self { value: ValueId::NIL, list: Vec::new(), default: Class::List },
+            Value::Nil => Self { value: ValueId::NIL, list: Vec::new(), default: KeyClass::List },
             Value::List(elements) => {
-                Self { value: ValueId::NIL, list: elements.iter().map(find).collect(), default: Class::List }
+                Self { value: ValueId::NIL, list: elements.iter().map(find).collect(), default: KeyClass::List }
             }
-            other => Self { value: find(other), list: Vec::new(), default: Class::Register },
+            other => Self { value: find(other), list: Vec::new(), default: KeyClass::Register },
         }
     }
 }
@@ -118,10 +117,10 @@ pub(super) struct Facts<'h> {
     pub initial: &'h Initial,
     /// Keys in the order of their first appearance.
     pub keys: Vec<ValueId>,
-    pub classes: Vec<Class>,
-    pub changes: ByKey<Change>,
+    pub classes: Vec<KeyClass>,
+    pub changes: ByKey<KeyChange>,
     pub reads: ByKey<Read<'h>>,
-    pub strays: ByKey<InconsistentRead<'h>>,
+    pub strays: ByKey<Read<'h>>,
     /// Values that several changes may have written, by key: reads of them prove nothing. Lists are processed before
     /// registers, so keys are not added in order.
     pub written_twice: BTreeMap<u32, Vec<ValueId>>,
@@ -141,7 +140,7 @@ impl<'h> Facts<'h> {
         findings: &mut Findings<'h>,
         limit: &Limit<'_>,
     ) -> Result<Self, UnknownWhy> {
-        let (keys, number, classes) = classify(history, initial, limit)?;
+        let table = classify(history, initial, limit)?;
         let (mut changes, mut reads, mut strays, mut answered_reads) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let mut happened = Vec::with_capacity(history.transactions.len());
         let mut steps: Vec<(u32, MicroOperation<'h>)> = Vec::new();
@@ -151,7 +150,7 @@ impl<'h> Facts<'h> {
             happened.push(ok);
             let micros = history.transactions.micro_operations(transaction);
             steps.clear();
-            steps.extend(micros.map(|micro| (number[key_of(micro).0 as usize], micro)));
+            steps.extend(micros.map(|micro| (table.number(key_of(micro)), micro)));
             steps.sort_by_key(|(key, _)| *key);
             let transaction = u32::try_from(transaction).expect("there are fewer transactions than events");
             for of_key in steps.chunk_by(|a, b| a.0 == b.0) {
@@ -159,7 +158,7 @@ impl<'h> Facts<'h> {
                 for (_, micro) in of_key {
                     if let MicroOperation::Append { value, .. } | MicroOperation::Write { value, .. } = *micro {
                         limit.grow(&changes)?;
-                        changes.push((key, Change { transaction, value }));
+                        changes.push((key, KeyChange { transaction, value }));
                     }
                 }
                 if ok {
@@ -167,22 +166,23 @@ impl<'h> Facts<'h> {
                         initial,
                         transaction,
                         steps: of_key,
-                        kept: None,
+                        read: None,
                         strays: Vec::new(),
                         lacks: false,
                     };
-                    match classes[key as usize] {
-                        Class::List => of_key.list(),
-                        Class::Register => of_key.register(),
+                    match table.classes[key as usize] {
+                        KeyClass::List => of_key.list(),
+                        KeyClass::Register => of_key.register(),
                     }
                     answered_reads += of_key.reads();
                     limit.grow(&reads)?;
-                    reads.extend(of_key.kept.map(|read| (key, read)));
-                    of_key.report(findings, || super::words::key(history.value(keys[key as usize])));
+                    reads.extend(of_key.read.map(|read| (key, read)));
+                    of_key.report(findings, || key_name(history.value(table.keys[key as usize])));
                     strays.extend(of_key.strays.into_iter().map(|stray| (key, stray)));
                 }
             }
         }
+        let KeyTable { keys, classes, .. } = table;
         let (changes, reads) = (ByKey::new(keys.len(), &changes, limit)?, ByKey::new(keys.len(), &reads, limit)?);
         let strays = ByKey::new(keys.len(), &strays, limit)?;
         let all_certain = happened.iter().all(|ok| *ok);
@@ -201,42 +201,53 @@ impl<'h> Facts<'h> {
         })
     }
 
+    /// Returns the transactions that happened.
+    pub(super) fn transactions(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.happened).filter(|(_, happened)| **happened).map(|(transaction, _)| transaction)
+    }
+
     pub(super) fn operation(&self, transaction: u32) -> &'h Operation {
         &self.history.operations[self.history.transactions.operation(transaction as usize)]
+    }
+
+    pub(super) fn key_name(&self, key: u32) -> String {
+        key_name(self.history.value(self.keys[key as usize]))
     }
 
     pub(super) fn outcome(&self, transaction: u32) -> Outcome {
         self.operation(transaction).outcome
     }
 
-    /// Fills `slots`, which has an entry for each value and is [`NONE`] throughout, with the change of a key that
-    /// wrote each value, or [`SEVERAL`]. A value written by a failed operation counts only if no other operation
-    /// wrote it.
-    pub(super) fn writers(&mut self, key: u32, slots: &mut [u32]) {
+    /// Fills `slots`, which has an entry for each value and is [`Writer::NOBODY`] throughout, with the writers of a
+    /// key's values. A value written by a failed operation counts only if no other operation wrote it.
+    pub(super) fn writers(&mut self, key: u32, slots: &mut [Writer]) {
         let fails = |place: u32| self.outcome(self.changes.rows[place as usize].transaction) == Outcome::Fail;
         let mut twice = Vec::new();
-        for place in self.changes.range(key) {
-            let value = self.changes.rows[place].value;
-            let slot = &mut slots[value.0 as usize];
+        for (place, change) in self.changes.range(key).zip(self.changes.of(key)) {
+            let slot = &mut slots[change.value.0 as usize];
             let place = u32::try_from(place).expect("it was counted");
-            if *slot == NONE || *slot != SEVERAL && fails(*slot) {
-                *slot = place;
-            } else if *slot != SEVERAL && !fails(place) {
-                *slot = SEVERAL;
-                twice.push(value);
+            if *slot == Writer::NOBODY || slot.change().is_some_and(fails) {
+                *slot = Writer(place);
+            } else if *slot != Writer::SEVERAL && !fails(place) {
+                *slot = Writer::SEVERAL;
+                twice.push(change.value);
             }
         }
-        if self.classes[key as usize] == Class::Register
+        if self.classes[key as usize] == KeyClass::Register
             && let Some(slot) = slots.get_mut(self.initial.value.0 as usize)
-            && *slot != NONE
-            && *slot != SEVERAL
+            && let Some(change) = slot.change()
         {
-            *slot = if fails(*slot) { NONE } else { SEVERAL };
-            twice.extend((*slot == SEVERAL).then_some(self.initial.value));
+            *slot = if fails(change) { Writer::NOBODY } else { Writer::SEVERAL };
+            twice.extend((*slot == Writer::SEVERAL).then_some(self.initial.value));
         }
         if !twice.is_empty() {
             self.written_twice.insert(key, twice);
         }
+    }
+
+    /// Returns all reads of a key: the first ones of transactions, then stray ones.
+    pub(super) fn all_reads(&self, key: u32) -> impl Iterator<Item = &Read<'h>> + Clone {
+        self.reads.of(key).iter().chain(self.strays.of(key))
     }
 
     /// Returns the values of a key that several changes may have written.
@@ -248,8 +259,8 @@ impl<'h> Facts<'h> {
     pub(super) fn twice_in_words(&self) -> Option<String> {
         let (&key, values) = self.written_twice.first_key_value()?;
         let value = *values.first()?;
-        let (shown, name) = (self.history.value(value), super::words::key(self.history.value(self.keys[key as usize])));
-        let is_initial = self.classes[key as usize] == Class::Register && value == self.initial.value;
+        let (shown, name) = (self.history.value(value), self.key_name(key));
+        let is_initial = self.classes[key as usize] == KeyClass::Register && value == self.initial.value;
         let what = if is_initial { "and is its initial value, too" } else { "more than once" };
         let others = self.written_twice.values().map(Vec::len).sum::<usize>() - 1;
         let others = if others == 0 { String::new() } else { format!(", and {others} more such values") };
@@ -257,10 +268,15 @@ impl<'h> Facts<'h> {
     }
 
     /// Resets `slots` to its state before [`Facts::writers`].
-    pub(super) fn forget(&self, key: u32, slots: &mut [u32]) {
+    pub(super) fn forget(&self, key: u32, slots: &mut [Writer]) {
         for change in self.changes.of(key) {
-            slots[change.value.0 as usize] = NONE;
+            slots[change.value.0 as usize] = Writer::NOBODY;
         }
+    }
+
+    /// Returns the place that stands for the initial version of a register, after those of all changes.
+    pub(super) fn initial_version(&self) -> usize {
+        self.changes.rows.len()
     }
 
     /// Returns true if the change at this place is the last of its transaction to its key.
@@ -270,34 +286,52 @@ impl<'h> Facts<'h> {
     }
 }
 
+/// Returns the length of the common prefix of two lists.
+pub(super) fn common_prefix(one: &[ValueId], other: &[ValueId]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+}
+
 fn key_of(micro: MicroOperation<'_>) -> ValueId {
     let (MicroOperation::Append { key, .. } | MicroOperation::Write { key, .. } | MicroOperation::Read { key, .. }) =
         micro;
     key
 }
 
-/// Keys, the number of each key by its value, and the class of each.
-type Keys = (Vec<ValueId>, Vec<u32>, Vec<Class>);
+/// Keys of a history.
+struct KeyTable {
+    keys: Vec<ValueId>,
+    classes: Vec<KeyClass>,
+    /// Number of each key, by its value.
+    numbers: Vec<OptionalIndex>,
+}
+
+impl KeyTable {
+    fn number(&self, key: ValueId) -> u32 {
+        self.numbers[key.0 as usize].get().expect("each key was numbered")
+    }
+}
 
 /// Numbers and classifies the keys.
-fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<Keys, UnknownWhy> {
+fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<KeyTable, UnknownWhy> {
     const APPENDED: u8 = 1;
     const WRITTEN: u8 = 2;
     const READ_LIST: u8 = 4;
     const READ_VALUE: u8 = 8;
     limit.may_take(history.values.len() * size_of::<u32>())?;
-    let (mut keys, mut number, mut uses) = (Vec::new(), vec![NONE; history.values.len()], Vec::new());
+    let (mut keys, mut uses) = (Vec::new(), Vec::new());
+    let mut numbers = vec![OptionalIndex::NONE; history.values.len()];
     for transaction in 0..history.transactions.len() {
         limit.step()?;
         for micro in history.transactions.micro_operations(transaction) {
             let key = key_of(micro);
-            let slot = &mut number[key.0 as usize];
-            if *slot == NONE {
-                *slot = u32::try_from(keys.len()).expect("there are fewer keys than values");
+            let slot = &mut numbers[key.0 as usize];
+            let number = slot.get().unwrap_or_else(|| {
                 keys.push(key);
                 uses.push(0);
-            }
-            uses[*slot as usize] |= match micro {
+                u32::try_from(keys.len() - 1).expect("there are fewer keys than values")
+            });
+            *slot = number.into();
+            uses[number as usize] |= match micro {
                 MicroOperation::Append { .. } => APPENDED,
                 MicroOperation::Write { .. } => WRITTEN,
                 MicroOperation::Read { found: Found::List(_), .. } => READ_LIST,
@@ -310,16 +344,15 @@ fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<K
     for (key, uses) in keys.iter().zip(uses) {
         let (list, register) = (uses & (APPENDED | READ_LIST) != 0, uses & (WRITTEN | READ_VALUE) != 0);
         if list && register {
-            let what = format!("key {}, which is both a list and a register", history.value(*key));
-            return Err(UnknownWhy::Unsupported { what });
+            return unsupported(format!("key {}, which is both a list and a register", history.value(*key)));
         }
         classes.push(match (list, register) {
-            (true, _) => Class::List,
-            (_, true) => Class::Register,
+            (true, _) => KeyClass::List,
+            (_, true) => KeyClass::Register,
             _ => initial.default,
         });
     }
-    Ok((keys, number, classes))
+    Ok(KeyTable { keys, classes, numbers })
 }
 
 /// Operations of one committed transaction on one key, and what it read there.
@@ -327,8 +360,8 @@ struct KeyAccesses<'a, 'h> {
     initial: &'a Initial,
     transaction: u32,
     steps: &'a [(u32, MicroOperation<'h>)],
-    kept: Option<Read<'h>>,
-    strays: Vec<InconsistentRead<'h>>,
+    read: Option<Read<'h>>,
+    strays: Vec<Read<'h>>,
     /// True if a list was read without its initial elements.
     lacks: bool,
 }
@@ -336,10 +369,9 @@ struct KeyAccesses<'a, 'h> {
 impl<'h> KeyAccesses<'_, 'h> {
     fn reads(&self) -> usize {
         let known = |found: Found<'_>| found != Found::Unknown;
-        self.steps
-            .iter()
-            .filter(|(_, micro)| matches!(micro, MicroOperation::Read { found, .. } if known(*found)))
-            .count()
+        let is_known =
+            |micro: &MicroOperation<'_>| matches!(micro, MicroOperation::Read { found, .. } if known(*found));
+        self.steps.iter().filter(|(_, micro)| is_known(micro)).count()
     }
 
     fn report(&self, findings: &mut Findings<'h>, name: impl Fn() -> String) {
@@ -358,7 +390,7 @@ impl<'h> KeyAccesses<'_, 'h> {
     /// Returns a list without its initial elements.
     fn added(&mut self, list: &'h [ValueId]) -> &'h [ValueId] {
         let initial = &self.initial.list;
-        let same = list.iter().zip(initial).take_while(|(found, first)| found == first).count();
+        let same = common_prefix(list, initial);
         self.lacks |= same < initial.len();
         &list[same..]
     }
@@ -386,14 +418,12 @@ impl<'h> KeyAccesses<'_, 'h> {
             };
             let list = self.added(list);
             let base = list.strip_suffix(&*own);
-            let goes_on = self.kept.is_none_or(|read| base == Some(&read.list[..read.base as usize]));
+            let goes_on = self.read.is_none_or(|read| base == Some(&read.list[..read.base as usize]));
             if let Some(base) = base.filter(|_| goes_on) {
-                let base = u32::try_from(base.len()).expect("a list has fewer elements than there are in all");
-                self.kept = Some(Read { transaction: self.transaction, base, list, value: ValueId::UNKNOWN });
+                self.read = Some(Read::of_list(self.transaction, list, base.len()));
             } else {
                 let others = list.iter().rposition(|element| !own.contains(element)).map_or(0, |last| last + 1);
-                let list = &list[..others];
-                self.strays.push(InconsistentRead { transaction: self.transaction, list, value: ValueId::UNKNOWN });
+                self.strays.push(Read::of_list(self.transaction, &list[..others], others));
             }
         }
     }
@@ -413,11 +443,11 @@ impl<'h> KeyAccesses<'_, 'h> {
                 }
                 MicroOperation::Read { found: Found::Value(value), .. } if holds.is_none() => {
                     holds = Some(value);
-                    self.kept = Some(Read { transaction: self.transaction, base: 0, list: &[], value });
+                    self.read = Some(Read { transaction: self.transaction, base: 0, list: &[], value });
                 }
                 MicroOperation::Read { found: Found::Value(value), .. } if holds != Some(value) => {
                     let value = if own.contains(&value) { ValueId::UNKNOWN } else { value };
-                    self.strays.push(InconsistentRead { transaction: self.transaction, list: &[], value });
+                    self.strays.push(Read { transaction: self.transaction, base: 0, list: &[], value });
                 }
                 MicroOperation::Read { .. } | MicroOperation::Append { .. } => {}
             }

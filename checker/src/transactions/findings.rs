@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use histories::History;
 
-use super::report::{Anomaly, AnomalyKind, Count, Level, Link, Orders};
+use super::report::{Anomaly, AnomalyCount, AnomalyKind, Level, Link, Orders};
 
 /// Number of anomalies of each name that are kept.
-const KEPT: usize = 8;
+const MAX_EXAMPLES: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Findings<'h> {
@@ -40,14 +40,22 @@ impl<'h> Findings<'h> {
         kind: AnomalyKind,
         orders: Orders,
         refutes: Level,
-        told: impl FnOnce() -> (Vec<usize>, String, Vec<Link>),
+        describe: impl FnOnce() -> (Vec<usize>, String, Vec<Link>),
     ) {
         self.weakest = Some(self.weakest.map_or(refutes, |weakest| weakest.min(refutes)));
-        let (count, kept) = self.by_name.entry((orders, kind)).or_default();
+        let (count, examples) = self.by_name.entry((orders, kind)).or_default();
         *count += 1;
-        if kept.len() < KEPT {
-            let (operations, claim, links) = told();
-            kept.push(Anomaly { name: Anomaly::named(kind, orders), kind, orders, refutes, operations, claim, links });
+        if examples.len() < MAX_EXAMPLES {
+            let (operations, claim, links) = describe();
+            examples.push(Anomaly {
+                name: Anomaly::named(kind, orders),
+                kind,
+                orders,
+                refutes,
+                operations,
+                claim,
+                links,
+            });
         }
     }
 
@@ -58,18 +66,18 @@ impl<'h> Findings<'h> {
 
     /// Returns all anomalies that were kept, the clearest first (the worst kind, and of one name those with the
     /// fewest operations), and the counts.
-    pub(super) fn into_parts(self) -> (Vec<Anomaly>, Vec<Count>) {
+    pub(super) fn into_parts(self) -> (Vec<Anomaly>, Vec<AnomalyCount>) {
         let counts = self.by_name.iter();
-        let counts =
-            counts.map(|((orders, kind), (count, _))| Count { name: Anomaly::named(*kind, *orders), count: *count });
+        let counts = counts
+            .map(|((orders, kind), (count, _))| AnomalyCount { name: Anomaly::named(*kind, *orders), count: *count });
         let counts = counts.collect();
         let mut all: Vec<Anomaly> = Vec::new();
         let mut rest: Vec<Anomaly> = Vec::new();
-        for (_, mut kept) in self.by_name.into_values() {
-            kept.sort_by_key(|anomaly| (anomaly.operations.len(), anomaly.operations.iter().max().copied()));
-            let mut kept = kept.into_iter();
-            all.extend(kept.next());
-            rest.extend(kept);
+        for (_, mut examples) in self.by_name.into_values() {
+            examples.sort_by_key(|anomaly| (anomaly.operations.len(), anomaly.operations.iter().max().copied()));
+            let mut examples = examples.into_iter();
+            all.extend(examples.next());
+            rest.extend(examples);
         }
         all.extend(rest);
         (all, counts)

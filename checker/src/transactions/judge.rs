@@ -5,16 +5,16 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     add_processes, add_realtime, cycles,
-    facts::{Class, Facts, Initial},
+    facts::{Facts, Initial, KeyClass},
     findings::Findings,
-    graph::{Edge, Graph, Kind, Needs},
+    graph::{Edge, Graph, Kind, Needs, Sorting},
     limit::Limit,
     links::LinkWriter,
     lists::Lists,
-    polygraph::{Item, Polygraph, Solution},
+    polygraph::{Polygraph, Solution, VersionRun},
     registers::{self, Registers},
     report::{AnomalyKind, Level, Status},
-    small::{self, Decision, SmallHistory},
+    small::{self, SmallDecision, SmallHistory},
     verify::{self, Replay},
     versions,
 };
@@ -92,7 +92,8 @@ pub(super) fn judge<'h>(
     let mut lists = Lists::resolve(&mut facts, findings, &limit)?;
     let registers = registers::relate(&mut facts, findings, &mut graph, &limit)?;
     lists.relate(&facts, findings, &mut graph, &limit)?;
-    levels.dependencies = graph.edges.iter().filter(|edge| edge.kind.is_dependency()).count();
+    let is_dependency = |edge: &&Edge| matches!(edge.kind, Kind::Ww | Kind::Wr | Kind::Rw);
+    levels.dependencies = graph.edges.iter().filter(is_dependency).count();
     levels.written_twice = facts.twice_in_words();
     add_realtime(&facts, &mut graph, &limit)?;
     limit.keep_going()?;
@@ -106,7 +107,7 @@ pub(super) fn judge<'h>(
         case.committed(findings, levels)?;
     }
     if !levels.is_known(findings, Level::ReadUncommitted) {
-        let open = case.lists.disagree || !case.is_sure(Class::List);
+        let open = case.lists.disagree || !case.is_sure(KeyClass::List);
         levels.set(Level::ReadUncommitted, if open { Status::NotRefuted } else { Status::Holds });
     }
     case.try_all(findings, levels)
@@ -114,13 +115,26 @@ pub(super) fn judge<'h>(
 
 impl<'h> Case<'_, 'h> {
     /// Returns true if each value of the keys of this class is written only once.
-    fn is_sure(&self, class: Class) -> bool {
+    fn is_sure(&self, class: KeyClass) -> bool {
         self.facts.written_twice.keys().all(|key| self.facts.classes[*key as usize] != class)
+    }
+
+    /// Returns true if each value is written only once, so that it is known where each read came from.
+    fn knows_sources(&self) -> bool {
+        self.facts.written_twice.is_empty()
     }
 
     /// Returns true if the absence of anomalies and cycles implies an order.
     fn is_exact(&self) -> bool {
-        self.facts.written_twice.is_empty() && self.facts.classes.iter().all(|class| *class == Class::List)
+        self.knows_sources() && self.facts.classes.iter().all(|class| *class == KeyClass::List)
+    }
+
+    /// Returns the vertices in an order that respects the edges for which `counts` is true.
+    fn order(&self, counts: impl Fn(&Edge) -> bool) -> Result<Vec<u32>, UnknownWhy> {
+        match self.graph.sort(counts, self.limit)? {
+            Sorting::Order(order) => Ok(order),
+            Sorting::Cycles(_) => Err(internal("a cycle that refutes nothing")),
+        }
     }
 
     fn add_processes(&mut self) -> Result<(), UnknownWhy> {
@@ -132,10 +146,10 @@ impl<'h> Case<'_, 'h> {
     }
 
     fn look_at_cycles(&mut self, findings: &mut Findings<'h>) -> Result<(), UnknownWhy> {
-        let Err(alive) = self.graph.order(Needs::Realtime, self.limit)? else { return Ok(()) };
+        let Sorting::Cycles(alive) = self.graph.sort(|_| true, self.limit)? else { return Ok(()) };
         self.add_processes()?;
         self.limit.keep_going()?;
-        let teller = LinkWriter { facts: &self.facts, lists: &self.lists, registers: &self.registers };
+        let writer = LinkWriter { facts: &self.facts, lists: &self.lists, registers: &self.registers };
         let is_certain =
             |vertex: u32| vertex as usize >= self.facts.happened.len() || self.facts.outcome(vertex) == Outcome::Ok;
         let mut wrong = None;
@@ -143,11 +157,11 @@ impl<'h> Case<'_, 'h> {
             self.limit.keep_going()?;
             for cycle in cycles::worst(self.graph.transactions, &component, &is_certain, self.limit)? {
                 findings.add_with(cycle.kind, cycle.orders, cycle.refutes, || {
-                    let told = teller.cycle(&cycle);
-                    for link in &told.2 {
+                    let description = writer.cycle(&cycle);
+                    for link in &description.2 {
                         wrong = wrong.take().or(verify::confirm(self.history, self.initial, link).err());
                     }
-                    told
+                    description
                 });
             }
         }
@@ -172,32 +186,25 @@ impl<'h> Case<'_, 'h> {
             if level < Level::StrictSerializable {
                 self.add_processes()?;
             }
-            let order = self.graph.order(needs, self.limit)?.map_err(|_| internal("a cycle that refutes nothing"))?;
-            let order = self.operations_of(&order);
-            let why = match self.replay(|replay| replay.serially(&order, level))? {
-                Ok(()) => {
-                    levels.order = Some(order);
-                    levels.set(level, Status::Holds);
-                    return Ok(());
-                }
-                Err(why) => why,
-            };
-            if self.is_exact() {
-                return Err(internal(&format!("an order of transactions that is none: {why}")));
+            let order = self.operations_of(&self.order(|edge| edge.needs <= needs)?);
+            let order_status = self.replay("an order of transactions that is none", self.is_exact(), |replay| {
+                replay.serially(&order, level)
+            })?;
+            if order_status == Status::Holds {
+                levels.order = Some(order);
+                levels.set(level, Status::Holds);
+                return Ok(());
             }
             let status = match self.solve(needs, false)? {
                 Solution::Order(order) => {
                     let order = self.operations_of(&order);
-                    match self.replay(|replay| replay.serially(&order, level))? {
-                        Ok(()) => {
-                            levels.order = Some(order);
-                            Status::Holds
-                        }
-                        Err(why) if self.facts.written_twice.is_empty() => {
-                            return Err(internal(&format!("a schedule that is none: {why}")));
-                        }
-                        Err(_) => Status::NotRefuted,
+                    let status = self.replay("a schedule that is none", self.knows_sources(), |replay| {
+                        replay.serially(&order, level)
+                    })?;
+                    if status == Status::Holds {
+                        levels.order = Some(order);
                     }
+                    status
                 }
                 Solution::Contradiction(core) => self.contradiction(&core, level, findings)?,
                 Solution::Open => Status::NotRefuted,
@@ -220,13 +227,7 @@ impl<'h> Case<'_, 'h> {
         let status = match self.solve(Needs::Snapshots, true)? {
             Solution::Order(events) => {
                 let events = self.operations_of(&events);
-                match self.replay(|replay| replay.by_snapshots(&events))? {
-                    Ok(()) => Status::Holds,
-                    Err(why) if self.facts.written_twice.is_empty() => {
-                        return Err(internal(&format!("snapshots that are none: {why}")));
-                    }
-                    Err(_) => Status::NotRefuted,
-                }
+                self.replay("snapshots that are none", self.knows_sources(), |replay| replay.by_snapshots(&events))?
             }
             Solution::Contradiction(core) => self.contradiction(&core, Level::SnapshotIsolation, findings)?,
             Solution::Open => Status::NotRefuted,
@@ -240,9 +241,9 @@ impl<'h> Case<'_, 'h> {
     fn committed(&self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
         self.limit.keep_going()?;
         let counts = |edge: &Edge| edge.needs == Needs::Nothing && edge.kind != Kind::Rw;
-        let order = self.graph.order_by(counts, self.limit)?.map_err(|_| internal("a cycle that refutes nothing"))?;
+        let order = self.order(counts)?;
         let mut operations = self.operations_of(&order);
-        if !self.is_sure(Class::Register) {
+        if !self.is_sure(KeyClass::Register) {
             match self.in_order_of_reads(&order) {
                 Ok(found) => {
                     // A transaction that appended to a list something that was never read is assumed not to have
@@ -250,7 +251,7 @@ impl<'h> Case<'_, 'h> {
                     let placed = found.iter().filter(|t| self.facts.happened[**t as usize] || !self.changes_lists(**t));
                     operations = placed.map(|t| self.operation(*t)).collect();
                 }
-                Err(stuck) if self.is_sure(Class::List) => {
+                Err(stuck) if self.is_sure(KeyClass::List) => {
                     let claim = || {
                         let all = if stuck.len() == 1 { "T1" } else { "each of them" };
                         format!(
@@ -264,13 +265,9 @@ impl<'h> Case<'_, 'h> {
                 Err(_) => {}
             }
         }
-        let status = match self.replay(|replay| replay.committed(&operations))? {
-            Ok(()) => Status::Holds,
-            Err(why) if self.facts.written_twice.is_empty() => {
-                return Err(internal(&format!("reads of what was committed that are none: {why}")));
-            }
-            Err(_) => Status::NotRefuted,
-        };
+        let status = self.replay("reads of what was committed that are none", self.knows_sources(), |replay| {
+            replay.committed(&operations)
+        })?;
         levels.set(Level::ReadCommitted, status);
         Ok(())
     }
@@ -284,7 +281,7 @@ impl<'h> Case<'_, 'h> {
         let mut left: FxHashSet<(u32, u32)> = FxHashSet::default();
         let numbers: FxHashMap<u32, u32> = (0_u32..).zip(&facts.keys).map(|(number, key)| (key.0, number)).collect();
         let micros = |t: u32| self.history.transactions.micro_operations(t as usize);
-        let is_register = |key: u32| facts.classes[numbers[&key] as usize] == Class::Register;
+        let is_register = |key: u32| facts.classes[numbers[&key] as usize] == KeyClass::Register;
         let reads = |t: u32| -> Vec<(u32, u32)> {
             let mut own = Vec::new();
             let mut found = Vec::new();
@@ -338,17 +335,17 @@ impl<'h> Case<'_, 'h> {
     }
 
     fn solve(&self, needs: Needs, snapshots: bool) -> Result<Solution, UnknownWhy> {
-        let mut objects: Vec<Vec<Item>> = Vec::new();
+        let mut objects: Vec<Vec<VersionRun>> = Vec::new();
         for register in &self.registers.all {
             self.limit.steps(register.reads.len())?;
             objects.push(versions::unordered(&self.facts, register, &self.registers.next));
         }
         if snapshots {
-            let alone = |t: &u32| Item::new(*t, *t, Vec::new(), vec![*t]);
+            let alone = |t: &u32| VersionRun::new(*t, *t, Vec::new(), vec![*t]);
             objects.extend(self.lists.loose.iter().map(|loose| loose.iter().map(alone).collect()));
         }
-        let bytes =
-            self.graph.edges.len() * 2 * size_of::<(u32, u32)>() + self.facts.changes.rows.len() * size_of::<Item>();
+        let bytes = self.graph.edges.len() * 2 * size_of::<(u32, u32)>()
+            + self.facts.changes.rows.len() * size_of::<VersionRun>();
         self.limit.may_take(bytes)?;
         let rank = |t: u32| {
             let operation = self.facts.operation(t);
@@ -361,50 +358,49 @@ impl<'h> Case<'_, 'h> {
     /// Confirms that these transactions contradict each other by trying all their orders, and shrinks them to as few
     /// as possible.
     fn contradiction(&self, core: &[u32], level: Level, findings: &mut Findings<'h>) -> Result<Status, UnknownWhy> {
-        let mut kept = self.with_sources(core);
-        if kept.len() > small::MOST || !self.is_refuted(&kept, level)? {
-            kept = core.to_vec();
-            if kept.len() > small::MOST || !self.is_refuted(&kept, level)? {
+        let mut few = self.with_sources(core);
+        if few.len() > small::MOST || !self.is_refuted(&few, level)? {
+            few = core.to_vec();
+            if few.len() > small::MOST || !self.is_refuted(&few, level)? {
                 return Ok(Status::NotRefuted);
             }
         }
-        for t in kept.clone() {
-            let without: Vec<u32> = kept.iter().copied().filter(|other| *other != t).collect();
+        for t in few.clone() {
+            let without: Vec<u32> = few.iter().copied().filter(|other| *other != t).collect();
             if self.is_refuted(&without, level)? {
-                kept = without;
+                few = without;
             }
         }
-        let claim =
-            || format!("no order of these {} explains what they read of each other: all were tried", kept.len());
-        findings.add(AnomalyKind::NoOrder, level, &kept, claim);
+        let claim = || format!("no order of these {} explains what they read of each other: all were tried", few.len());
+        findings.add(AnomalyKind::NoOrder, level, &few, claim);
         Ok(Status::Refuted)
     }
 
     /// Returns these transactions, those whose writes they read, and so on.
     fn with_sources(&self, core: &[u32]) -> Vec<u32> {
-        let mut kept: Vec<u32> = core.to_vec();
+        let mut few: Vec<u32> = core.to_vec();
         let mut place = 0;
         let reads = self.graph.edges.iter().filter(|edge| edge.kind == Kind::Wr);
         let mut sources: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         for edge in reads {
             sources.entry(edge.to).or_default().push(edge.from);
         }
-        while let Some(t) = kept.get(place).copied().filter(|_| kept.len() <= small::MOST) {
+        while let Some(t) = few.get(place).copied().filter(|_| few.len() <= small::MOST) {
             place += 1;
             for source in sources.get(&t).into_iter().flatten() {
-                if !kept.contains(source) {
-                    kept.push(*source);
+                if !few.contains(source) {
+                    few.push(*source);
                 }
             }
         }
-        kept.sort_unstable();
-        kept
+        few.sort_unstable();
+        few
     }
 
     fn is_refuted(&self, transactions: &[u32], level: Level) -> Result<bool, UnknownWhy> {
         let operations: Vec<u32> = transactions.iter().map(|t| self.operation(*t)).collect();
         let small = SmallHistory::new(self.history, self.initial, &operations, false);
-        Ok(matches!(small.decide(level, CONFIRMED, self.limit)?, Decision::Refuted))
+        Ok(matches!(small.decide(level, CONFIRMED, self.limit)?, SmallDecision::Refuted))
     }
 
     /// Decides the levels that are still open if there are few transactions.
@@ -421,9 +417,9 @@ impl<'h> Case<'_, 'h> {
                 continue;
             }
             match small.decide(level, small::STATES, self.limit)? {
-                Decision::Open => {}
-                Decision::Explained(order) => self.explained(level, order, levels)?,
-                Decision::Refuted => {
+                SmallDecision::Open => {}
+                SmallDecision::Explained(order) => self.explained(level, order, levels)?,
+                SmallDecision::Refuted => {
                     if self.contradiction(&all, level, findings)? != Status::Refuted {
                         let claim = || "no order of these explains what they read: all were tried".to_owned();
                         findings.add(AnomalyKind::NoOrder, level, &all, claim);
@@ -435,15 +431,12 @@ impl<'h> Case<'_, 'h> {
     }
 
     fn explained(&self, level: Level, order: Vec<u32>, levels: &mut Levels) -> Result<(), UnknownWhy> {
-        let replayed = match level {
+        self.replay("an order that was tried and is none", true, |replay| match level {
             Level::ReadUncommitted => Ok(()),
-            Level::ReadCommitted => self.replay(|replay| replay.committed(&order))?,
-            Level::SnapshotIsolation => self.replay(|replay| replay.by_snapshots(&order))?,
-            _ => self.replay(|replay| replay.serially(&order, level))?,
-        };
-        if let Err(why) = replayed {
-            return Err(internal(&format!("an order that was tried and is none: {why}")));
-        }
+            Level::ReadCommitted => replay.committed(&order),
+            Level::SnapshotIsolation => replay.by_snapshots(&order),
+            _ => replay.serially(&order, level),
+        })?;
         if level >= Level::Serializable {
             levels.order = Some(order);
         }
@@ -451,18 +444,26 @@ impl<'h> Case<'_, 'h> {
         Ok(())
     }
 
-    /// Replays an order within the limits.
+    /// Replays an order within the limits: the level holds, or it is not refuted. If it `must_hold`, the order is
+    /// `claim` otherwise, which contradicts the method.
     fn replay(
         &self,
+        claim: &str,
+        must_hold: bool,
         run: impl FnOnce(&mut Replay<'_>) -> Result<(), String>,
-    ) -> Result<Result<(), String>, UnknownWhy> {
+    ) -> Result<Status, UnknownWhy> {
         let mut stopped = Ok(());
         let mut goes_on = |steps: usize| {
             stopped = self.limit.steps(steps);
             stopped.is_ok()
         };
         let replayed = run(&mut Replay { history: self.history, initial: self.initial, goes_on: &mut goes_on });
-        stopped.map(|()| replayed)
+        stopped?;
+        match replayed {
+            Ok(()) => Ok(Status::Holds),
+            Err(why) if must_hold => Err(internal(&format!("{claim}: {why}"))),
+            Err(_) => Ok(Status::NotRefuted),
+        }
     }
 
     fn operation(&self, transaction: u32) -> u32 {
@@ -476,12 +477,5 @@ impl<'h> Case<'_, 'h> {
         let happened = &self.facts.happened;
         let wanted = |vertex: &&u32| happened.get(**vertex as usize).is_some_and(|happened| *happened);
         order.iter().filter(wanted).map(|vertex| self.operation(*vertex)).collect()
-    }
-}
-
-impl Kind {
-    /// Returns true if it is a dependency between reads and writes.
-    fn is_dependency(self) -> bool {
-        matches!(self, Self::Ww | Self::Wr | Self::Rw)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     facts::Facts,
-    graph::{Edge, Graph, NONE},
+    graph::{Edge, Graph},
 };
 use crate::{
     Limits, UnknownWhy,
@@ -14,7 +14,7 @@ use crate::{
 const EDGE_BYTES: usize = 2 * size_of::<Edge>() + size_of::<u32>();
 /// Bytes of a vertex in an order: the start of its edges, twice; its number of predecessors; its place; whether it is
 /// alive.
-const VERTEX_BYTES: usize = 4 * size_of_val(&NONE) + 1;
+const VERTEX_BYTES: usize = 4 * size_of::<u32>() + 1;
 
 /// Limits of one check.
 pub(super) struct Limit<'a> {

@@ -4,13 +4,13 @@ use histories::{Outcome, Value, ValueId};
 
 use super::{
     cycles::Cycle,
-    facts::{Class, Facts, Read},
-    graph::{Edge, Kind, NONE, Needs},
+    facts::{Facts, KeyClass, Read},
+    graph::{Edge, Kind, Needs},
     lists::Lists,
     registers::Registers,
-    report::{AnomalyKind, Because, Link, Orders},
-    words,
+    report::{AnomalyKind, Link, LinkEvidence, Orders},
 };
+use crate::words;
 
 /// Describes cycles in words.
 pub(super) struct LinkWriter<'a, 'h> {
@@ -40,37 +40,37 @@ impl LinkWriter<'_, '_> {
             words::ended(history, to),
         ];
         let (a, b) = (format!("T{from_name}"), format!("T{to_name}"));
-        let (because, why) = match edge.kind {
+        let (evidence, why) = match edge.kind {
             Kind::Realtime | Kind::Onward => {
-                (Because::Realtime, format!("{a} had ended at {from_ended}, before {b} was invoked at {to_began}"))
+                (LinkEvidence::Realtime, format!("{a} had ended at {from_ended}, before {b} was invoked at {to_began}"))
             }
             Kind::Process => {
                 let process = history.process(history.operations[from].process);
                 let why = format!("process {process} ended {a} at {from_ended} and then invoked {b} at {to_began}");
-                (Because::Process, why)
+                (LinkEvidence::Process, why)
             }
             Kind::Wr => {
                 let (key, value) = (self.key(edge), self.seen(edge));
-                let name = words::key(&key);
+                let name = words::key_name(&key);
                 let why = format!("{b} read {value} in {name} (it ended at {to_ended}), which {a} wrote there");
-                (Because::Read { key, value }, why)
+                (LinkEvidence::Read { key, value }, why)
             }
-            Kind::Rw if self.facts.classes[edge.key as usize] == Class::List => {
+            Kind::Rw if self.facts.classes[edge.key() as usize] == KeyClass::List => {
                 let (key, value) = (self.key(edge), self.missed(edge));
-                let name = words::key(&key);
+                let name = words::key_name(&key);
                 let why = format!("{a} read {name} at {from_began} without {value}, which {b} appended");
-                (Because::Missed { key, value }, why)
+                (LinkEvidence::Missed { key, value }, why)
             }
-            Kind::Ww if self.facts.classes[edge.key as usize] == Class::List => self.overwritten(edge, &a, &b),
+            Kind::Ww if self.facts.classes[edge.key() as usize] == KeyClass::List => self.overwritten(edge, &a, &b),
             Kind::Ww | Kind::Rw => self.replaced(edge, &a, &b),
         };
         let so = if closes { "yet " } else { "" };
         let sentence = format!("{so}{why}: so {a} must come before {b}");
-        Link { from, to, because, sentence }
+        Link { from, to, evidence, sentence }
     }
 
     fn key(&self, edge: &Edge) -> Value {
-        self.facts.history.value(self.facts.keys[edge.key as usize]).clone()
+        self.facts.history.value(self.facts.keys[edge.key() as usize]).clone()
     }
 
     fn value(&self, id: ValueId) -> Value {
@@ -80,25 +80,24 @@ impl LinkWriter<'_, '_> {
     /// Returns what a transaction changed in the edge's key: only those values that no other may have written, if
     /// there are any.
     fn changes(&self, edge: &Edge, transaction: u32) -> std::vec::IntoIter<ValueId> {
-        let all = self.facts.changes.of(edge.key).iter();
+        let all = self.facts.changes.of(edge.key()).iter();
         let all = all.filter(move |change| change.transaction == transaction).map(|change| change.value);
         let sure: Vec<ValueId> =
-            all.clone().filter(|value| !self.facts.twice(edge.key).any(|other| other == *value)).collect();
+            all.clone().filter(|value| !self.facts.twice(edge.key()).any(|other| other == *value)).collect();
         if sure.is_empty() { all.collect::<Vec<_>>().into_iter() } else { sure.into_iter() }
     }
 
     fn read(&self, edge: &Edge, transaction: u32) -> &Read<'_> {
-        let mut all = self.facts.reads.of(edge.key).iter();
+        let mut all = self.facts.reads.of(edge.key()).iter();
         all.find(|read| read.transaction == transaction).expect("the edge comes from what it read")
     }
 
     /// Returns a value that the later transaction read and the earlier one wrote.
     fn seen(&self, edge: &Edge) -> Value {
-        let reads = self.facts.reads.of(edge.key).iter().filter(|read| read.transaction == edge.to);
-        let strays = self.facts.strays.of(edge.key).iter().filter(|stray| stray.transaction == edge.to);
-        let all = reads.map(|read| (&read.list[..read.base as usize], read.value));
-        let all: Vec<(&[ValueId], ValueId)> = all.chain(strays.map(|stray| (stray.list, stray.value))).collect();
-        let seen = |value: &ValueId| all.iter().any(|(list, found)| list.contains(value) || found == value);
+        let reads = self.facts.all_reads(edge.key()).filter(|read| read.transaction == edge.to);
+        let holds =
+            |read: &Read<'_>, value: &ValueId| read.list[..read.base as usize].contains(value) || read.value == *value;
+        let seen = |value: &ValueId| reads.clone().any(|read| holds(read, value));
         let value = self.changes(edge, edge.from).rev().find(seen);
         self.value(value.expect("the edge comes from what it read"))
     }
@@ -110,8 +109,8 @@ impl LinkWriter<'_, '_> {
         self.value(value.expect("the edge comes from what it did not read"))
     }
 
-    fn overwritten(&self, edge: &Edge, a: &str, b: &str) -> (Because, String) {
-        let longest = self.lists.longest[edge.key as usize].expect("only what was read has an order");
+    fn overwritten(&self, edge: &Edge, a: &str, b: &str) -> (LinkEvidence, String) {
+        let longest = self.lists.longest[edge.key() as usize].expect("only what was read has an order");
         let history = self.facts.history;
         let place = |value: ValueId| longest.list.iter().position(|element| *element == value);
         let first = self.changes(edge, edge.from).filter(|value| place(*value).is_some());
@@ -120,14 +119,14 @@ impl LinkWriter<'_, '_> {
         let later = later.expect("the later one added something");
         let (key, value, later_value) = (self.key(edge), self.value(first), self.value(later));
         let witness = history.transactions.operation(longest.transaction as usize);
-        let (name, began) = (words::key(&key), words::began(history, witness));
+        let (name, began) = (words::key_name(&key), words::began(history, witness));
         let process = history.process(history.operations[witness].process);
         let shows = if place(later).is_some() { "before" } else { "without" };
         let why = format!(
             "{a} appended {value} to {name} and {b} appended {later_value}: process {process} read {value} {shows} \
             {later_value} at {began}"
         );
-        (Because::Overwritten { key, value, later: later_value, witness }, why)
+        (LinkEvidence::Overwritten { key, value, later: later_value, witness }, why)
     }
 
     /// Returns the version that the earlier transaction of a register's edge wrote or read, and the one that the
@@ -138,24 +137,24 @@ impl LinkWriter<'_, '_> {
         [before, last(edge.to)]
     }
 
-    fn replaced(&self, edge: &Edge, a: &str, b: &str) -> (Because, String) {
+    fn replaced(&self, edge: &Edge, a: &str, b: &str) -> (LinkEvidence, String) {
         let [before, after] = self.versions(edge);
         let (key, value, later) = (self.key(edge), self.value(before), self.value(after));
-        let (name, did) = (words::key(&key), if edge.kind == Kind::Ww { "wrote" } else { "read" });
+        let (name, did) = (words::key_name(&key), if edge.kind == Kind::Ww { "wrote" } else { "read" });
         if edge.needs > Needs::Snapshots {
-            let (because, shown) = self.later(edge, [before, after]);
-            return (because, format!("{a} {did} {value} in {name} and {b} wrote {later}, which came later: {shown}"));
+            let (evidence, shown) = self.later(edge, [before, after]);
+            return (evidence, format!("{a} {did} {value} in {name} and {b} wrote {later}, which came later: {shown}"));
         }
-        let mut reads = self.facts.reads.of(edge.key).iter();
+        let mut reads = self.facts.reads.of(edge.key()).iter();
         if reads.any(|read| read.transaction == edge.to && read.value == before) {
             let why = format!("{a} {did} {value} in {name}, and {b} read {value} there and replaced it by {later}");
-            return (Because::Replaced { key, value, later }, why);
+            return (LinkEvidence::Replaced { key, value, later }, why);
         }
-        let chain = self.chain(edge.key, before);
+        let chain = self.chain(edge.key(), before);
         let chain: Vec<usize> = chain.into_iter().filter_map(|version| self.operation(version)).collect();
         if chain.is_empty() {
             let why = format!("{a} read {name} before anything was written there, and {b} wrote {later} there");
-            return (Because::First { key, later, chain }, why);
+            return (LinkEvidence::First { key, later, chain }, why);
         }
         let came = if chain.len() == 1 {
             "right after what was there at first".to_owned()
@@ -163,7 +162,7 @@ impl LinkWriter<'_, '_> {
             format!("from what was there at first{}", counted_replacements(chain.len()))
         };
         let why = format!("{a} {did} {value} in {name}, which came {came}, and {b} wrote {later} there");
-        (Because::First { key, later, chain }, why)
+        (LinkEvidence::First { key, later, chain }, why)
     }
 
     fn operation(&self, change: u32) -> Option<usize> {
@@ -176,41 +175,40 @@ impl LinkWriter<'_, '_> {
         let (range, next) = (self.facts.changes.range(key), &self.registers.next);
         let rows = &self.facts.changes.rows;
         let register = self.registers.all.iter().find(|register| register.key == key);
-        let first = register.map_or(NONE, |register| register.first);
+        let first = register.and_then(|register| register.first.get());
         let number = |place: usize| u32::try_from(place).expect("it was counted");
         let is_final = |place: &usize| rows[*place].value == version && self.facts.is_final(key, number(*place));
         let Some(mut place) = range.clone().find(is_final).map(number) else { return Vec::new() };
         let mut chain = vec![place];
-        while place != first && chain.len() <= range.len() {
-            let Some(before) = range.clone().find(|&before| next[before] == place) else { return reversed(chain) };
+        while Some(place) != first && chain.len() <= range.len() {
+            let Some(before) = range.clone().find(|&before| next[before].get() == Some(place)) else { break };
             place = number(before);
             chain.push(place);
         }
-        reversed(chain)
+        chain.reverse();
+        chain
     }
 
     /// Returns all changes of a version's chain, in order.
     fn whole_chain(&self, key: u32, version: ValueId) -> Vec<u32> {
         let mut chain = self.chain(key, version);
-        while let Some(&next) = chain.last().and_then(|last| self.registers.next.get(*last as usize)) {
-            if next == NONE || chain.contains(&next) {
-                break;
-            }
+        let next = |last: &u32| self.registers.next.get(*last as usize)?.get();
+        while let Some(next) = chain.last().and_then(next).filter(|next| !chain.contains(next)) {
             chain.push(next);
         }
         chain
     }
 
     /// Returns the evidence that one version came before the other by time.
-    fn later(&self, edge: &Edge, [before, after]: [ValueId; 2]) -> (Because, String) {
+    fn later(&self, edge: &Edge, [before, after]: [ValueId; 2]) -> (LinkEvidence, String) {
         let history = self.facts.history;
         let orders = if edge.needs == Needs::Process { Orders::Process } else { Orders::Realtime };
         let of = |t: u32| self.facts.operation(t);
         let accesses = |version| {
-            let chain = self.whole_chain(edge.key, version);
+            let chain = self.whole_chain(edge.key(), version);
             let places = 0..chain.len();
             let all = places.flat_map(|place| {
-                self.accesses(edge.key, self.facts.changes.rows[chain[place] as usize].value).map(move |t| (place, t))
+                self.accesses(edge.key(), self.facts.changes.rows[chain[place] as usize].value).map(move |t| (place, t))
             });
             let all: Vec<(usize, u32)> = all.collect();
             (chain, all)
@@ -245,7 +243,7 @@ impl LinkWriter<'_, '_> {
         if !after_it.is_empty() {
             why += &format!(", and {shown_then} came from {later}{}", counted_replacements(after_it.len()));
         }
-        (Because::Later { key, value, later, first, then, orders, before: before_it, after: after_it }, why)
+        (LinkEvidence::Later { key, value, later, first, then, orders, before: before_it, after: after_it }, why)
     }
 
     /// Returns the transactions that wrote or read a version of a register.
@@ -255,11 +253,6 @@ impl LinkWriter<'_, '_> {
         let read = self.facts.reads.of(key).iter().filter(move |read| read.value == version);
         wrote.chain(read.map(|read| read.transaction))
     }
-}
-
-fn reversed(mut chain: Vec<u32>) -> Vec<u32> {
-    chain.reverse();
-    chain
 }
 
 /// Formats the number of transactions that replaced a version, each having read it.

@@ -17,31 +17,23 @@ use histories::{Outcome, ValueId};
 use rustc_hash::FxHashSet;
 
 use super::{
-    facts::{Class, Facts, Read, SEVERAL},
+    facts::{Facts, KeyClass, Read, Writer, common_prefix},
     findings::Findings,
-    graph::{Graph, Kind, NONE, Needs},
+    graph::{Graph, Kind, Needs},
     limit::Limit,
     report::{AnomalyKind, Level},
-    words,
 };
-use crate::UnknownWhy;
-
-/// List that a transaction read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ListRead<'h> {
-    pub transaction: u32,
-    pub list: &'h [ValueId],
-}
+use crate::{UnknownWhy, index::OptionalIndex};
 
 /// Longest read of each list, with the writers of its elements.
 #[derive(Debug)]
 pub(super) struct Lists<'h> {
     /// Longest read of each key, or `None` if there is no read. If reads contradict each other, their common prefix.
-    pub longest: Vec<Option<ListRead<'h>>>,
+    pub longest: Vec<Option<Read<'h>>>,
     /// Start of each key's longest read in `writers`.
     begins: Vec<usize>,
-    /// Place of the change that added each element; [`NONE`] if there is none, [`SEVERAL`] if there may be several.
-    writers: Vec<u32>,
+    /// Change that added each element.
+    writers: Vec<Writer>,
     /// True for each change that is in the longest read.
     seen: Vec<bool>,
     agreement: Vec<Agreement>,
@@ -72,7 +64,7 @@ impl<'h> Lists<'h> {
         limit: &Limit<'_>,
     ) -> Result<Self, UnknownWhy> {
         let keys = facts.keys.len();
-        let bytes = keys * (size_of::<Option<ListRead<'_>>>() + size_of::<usize>() + 1) + facts.changes.rows.len();
+        let bytes = keys * (size_of::<Option<Read<'_>>>() + size_of::<usize>() + 1) + facts.changes.rows.len();
         limit.may_take(bytes + facts.history.values.len() * size_of::<u32>())?;
         let mut lists = Self {
             longest: vec![None; keys],
@@ -84,10 +76,10 @@ impl<'h> Lists<'h> {
             loose: Vec::new(),
             disagree: false,
         };
-        let mut slots = vec![NONE; facts.history.values.len()];
+        let mut slots = vec![Writer::NOBODY; facts.history.values.len()];
         for key in (0..).take(keys) {
             limit.step()?;
-            if facts.classes[key as usize] == Class::List {
+            if facts.classes[key as usize] == KeyClass::List {
                 facts.writers(key, &mut slots);
                 lists.resolve_key(facts, findings, key, &slots, limit)?;
                 facts.forget(key, &mut slots);
@@ -101,11 +93,11 @@ impl<'h> Lists<'h> {
         facts: &mut Facts<'h>,
         findings: &mut Findings<'h>,
         key: u32,
-        slots: &[u32],
+        slots: &[Writer],
         limit: &Limit<'_>,
     ) -> Result<(), UnknownWhy> {
         self.begins[key as usize] = self.writers.len();
-        let all = || shown(facts, key);
+        let all = || facts.all_reads(key).copied();
         let Some(longest) = all().reduce(|best, next| if next.list.len() > best.list.len() { next } else { best })
         else {
             return Ok(());
@@ -116,14 +108,14 @@ impl<'h> Lists<'h> {
             limit.steps(1 + read.list.len() / 16)?;
             if !longest.list.starts_with(read.list) {
                 contradicts = contradicts.or(Some(read.transaction));
-                trunk = trunk.min(longest.list.iter().zip(read.list).take_while(|(one, other)| one == other).count());
+                trunk = trunk.min(common_prefix(longest.list, read.list));
             }
         }
         if let Some(other) = contradicts {
             self.agreement[key as usize] = Agreement::Trunk;
             self.disagree = true;
             let claim = || {
-                let name = name(facts, key);
+                let name = facts.key_name(key);
                 if other == longest.transaction {
                     return format!("T1 read {name} in two orders: neither list continues the other");
                 }
@@ -133,16 +125,15 @@ impl<'h> Lists<'h> {
             let both = if other == longest.transaction { &both[..1] } else { &both };
             findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, both, claim);
         }
-        self.longest[key as usize] = Some(ListRead { list: &longest.list[..trunk], ..longest });
-        let mut look = ElementInspector { facts, findings, key, slots, several: Vec::new(), told: 0 };
+        self.longest[key as usize] = Some(Read { list: &longest.list[..trunk], ..longest });
+        let mut look = ElementInspector { facts, findings, key, slots, several: Vec::new(), duplicates: 0 };
         for place in 0..longest.list[..trunk].len() {
             limit.step()?;
             self.writers.push(look.element(longest, place));
-            let writer = look.writer(longest.list[place]);
-            if writer == NONE || writer == SEVERAL {
+            let Some(writer) = look.writer(longest.list[place]).change() else {
                 look.mark_several(longest, place, &mut self.seen);
                 continue;
-            }
+            };
             if std::mem::replace(&mut self.seen[writer as usize], true) {
                 // It was added by several operations, one of which may have failed: it is unknown whether an
                 // uncommitted write was read.
@@ -167,14 +158,14 @@ impl<'h> Lists<'h> {
     ) -> Result<(), UnknownWhy> {
         limit.may_take(3 * facts.happened.len() * size_of::<u32>())?;
         let mut scratch = Scratch {
-            changed: vec![NONE; facts.happened.len()],
-            unread: vec![NONE; facts.happened.len()],
-            read_all: vec![NONE; facts.happened.len()],
+            changed: vec![OptionalIndex::NONE; facts.happened.len()],
+            unread: vec![OptionalIndex::NONE; facts.happened.len()],
+            read_all: vec![OptionalIndex::NONE; facts.happened.len()],
             ..Scratch::default()
         };
         for key in (0..).take(facts.keys.len()) {
             limit.key(facts, graph, key)?;
-            if facts.classes[key as usize] == Class::List && self.agreement[key as usize] != Agreement::Nothing {
+            if facts.classes[key as usize] == KeyClass::List && self.agreement[key as usize] != Agreement::Nothing {
                 self.relate_key(facts, findings, graph, &mut scratch, key);
             }
         }
@@ -200,23 +191,22 @@ impl<'h> Lists<'h> {
         scratch.loose.clear();
         for place in range {
             let transaction = facts.changes.rows[place].transaction;
-            scratch.changed[transaction as usize] = key;
+            scratch.changed[transaction as usize] = key.into();
             let unread = facts.happened[transaction as usize] && !self.seen[place];
             if unread && scratch.loose.last() != Some(&transaction) && scratch.runs.last() != Some(&transaction) {
                 scratch.loose.push(transaction);
-                scratch.unread[transaction as usize] = key;
+                scratch.unread[transaction as usize] = key.into();
             }
         }
         scratch.full.clear();
         scratch.first_change.clear();
-        scratch.first_change.resize(list.len() + 1, NONE);
+        scratch.first_change.resize(list.len() + 1, OptionalIndex::NONE);
         scratch.agrees = self.agreement[key as usize] == Agreement::Whole;
         for read in facts.reads.of(key) {
             relate_read(facts, findings, graph, scratch, key, read, writers);
         }
         for stray in facts.strays.of(key) {
-            let base = u32::try_from(stray.list.len().min(writers.len())).expect("lists are shorter than all elements");
-            relate_source(facts, findings, graph, scratch, key, [stray.transaction, base], writers);
+            relate_source(facts, findings, graph, scratch, key, stray, writers);
         }
         if scratch.loose.len() > 1 {
             self.loose_ends = true;
@@ -226,56 +216,46 @@ impl<'h> Lists<'h> {
     }
 }
 
-fn name(facts: &Facts<'_>, key: u32) -> String {
-    words::key(facts.history.value(facts.keys[key as usize]))
-}
-
-/// Returns all lists that were read of a key.
-fn shown<'h>(facts: &Facts<'h>, key: u32) -> impl Iterator<Item = ListRead<'h>> {
-    let reads = facts.reads.of(key).iter().map(|read| ListRead { transaction: read.transaction, list: read.list });
-    reads.chain(facts.strays.of(key).iter().map(|stray| ListRead { transaction: stray.transaction, list: stray.list }))
-}
-
 /// Maximum number of duplicate elements for which the additions are counted.
-const TOLD: usize = 64;
+const MAX_DUPLICATES: usize = 64;
 
 /// Inspection of the elements of a key's lists, one by one.
 struct ElementInspector<'a, 'h> {
     facts: &'a mut Facts<'h>,
     findings: &'a mut Findings<'h>,
     key: u32,
-    /// Place of the change that wrote each value.
-    slots: &'a [u32],
+    /// Change that wrote each value.
+    slots: &'a [Writer],
     /// Values that several changes may have added, with the number of occurrences in the list.
     several: Vec<(ValueId, usize)>,
     /// Number of duplicate elements so far.
-    told: usize,
+    duplicates: usize,
 }
 
 impl<'h> ElementInspector<'_, 'h> {
-    /// Returns the place of the change that added this element.
-    fn writer(&self, element: ValueId) -> u32 {
+    /// Returns the change that added this element.
+    fn writer(&self, element: ValueId) -> Writer {
         self.slots[element.0 as usize]
     }
 
     /// Returns the writer of an element of a read, and records that it happened. Reports the element if it was never
     /// added, or by a failed transaction.
-    fn element(&mut self, read: ListRead<'h>, place: usize) -> u32 {
+    fn element(&mut self, read: Read<'h>, place: usize) -> Writer {
         let element = read.list[place];
         let writer = self.writer(element);
-        if writer == SEVERAL {
+        if writer == Writer::SEVERAL {
             return writer;
         }
         let facts = &*self.facts;
-        let first_reader = || shown(facts, self.key).find(|shown| shown.list.get(place) == Some(&element));
+        let first_reader = || facts.all_reads(self.key).copied().find(|other| other.list.get(place) == Some(&element));
         let reader = || first_reader().unwrap_or(read).transaction;
-        let found = || format!("T1 read {} in {}", facts.history.value(element), name(facts, self.key));
-        if writer == NONE {
+        let found = || format!("T1 read {} in {}", facts.history.value(element), facts.key_name(self.key));
+        let Some(change) = writer.change() else {
             let claim = || format!("{}, which nobody ever added", found());
             self.findings.add(AnomalyKind::UnwrittenRead, Level::ReadCommitted, &[reader()], claim);
             return writer;
-        }
-        let transaction = facts.changes.rows[writer as usize].transaction;
+        };
+        let transaction = facts.changes.rows[change as usize].transaction;
         if facts.outcome(transaction) == Outcome::Fail {
             let claim = || format!("{}, which T2 added; but T2 failed: it did not happen", found());
             self.findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[reader(), transaction], claim);
@@ -287,9 +267,9 @@ impl<'h> ElementInspector<'_, 'h> {
 
     /// Marks all additions of a value with several writers as seen. Reports the value if the list has more
     /// occurrences than were added.
-    fn mark_several(&mut self, read: ListRead<'h>, place: usize, seen: &mut [bool]) {
+    fn mark_several(&mut self, read: Read<'h>, place: usize, seen: &mut [bool]) {
         let element = read.list[place];
-        if self.writer(element) != SEVERAL {
+        if self.writer(element) != Writer::SEVERAL {
             return;
         }
         let range = self.facts.changes.range(self.key);
@@ -307,37 +287,40 @@ impl<'h> ElementInspector<'_, 'h> {
 
     /// Reports an element that occurs more often than it was added. Returns true if it occurs too often even with the
     /// additions of failed operations, or if several operations may have added it.
-    fn is_twice(&mut self, read: ListRead<'h>, place: usize) -> bool {
-        self.told += 1;
-        if self.told > TOLD {
+    fn is_twice(&mut self, read: Read<'h>, place: usize) -> bool {
+        self.duplicates += 1;
+        if self.duplicates > MAX_DUPLICATES {
             return false;
         }
         let (facts, element) = (&*self.facts, read.list[place]);
         let added = facts.changes.of(self.key).iter().filter(|change| change.value == element).count();
         let value = facts.history.value(element);
         if read.list.iter().filter(|other| **other == element).count() <= added {
-            if self.writer(element) == SEVERAL {
+            if self.writer(element) == Writer::SEVERAL {
                 return true;
             }
             let claim = || {
-                format!("T1 read {value} in {} more often than it was added by who did not fail", name(facts, self.key))
+                format!(
+                    "T1 read {value} in {} more often than it was added by who did not fail",
+                    facts.key_name(self.key)
+                )
             };
             self.findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[read.transaction], claim);
             return false;
         }
-        let claim = || format!("T1 read {value} in {} more often than it was added", name(facts, self.key));
+        let claim = || format!("T1 read {value} in {} more often than it was added", facts.key_name(self.key));
         self.findings.add(AnomalyKind::DuplicateElements, Level::ReadUncommitted, &[read.transaction], claim);
         true
     }
 
     /// Reports an element that comes before an earlier addition of the same transaction.
-    fn is_in_order(&mut self, read: ListRead<'h>, place: usize, writer: u32, seen: &[bool]) {
+    fn is_in_order(&mut self, read: Read<'h>, place: usize, writer: u32, seen: &[bool]) {
         let facts = &*self.facts;
         let transaction = facts.changes.rows[writer as usize].transaction;
         let is_first = writer as usize == facts.changes.range(self.key).start
             || facts.changes.rows[writer as usize - 1].transaction != transaction;
         if !is_first && !seen[writer as usize - 1] {
-            let (value, name) = (facts.history.value(read.list[place]), || name(facts, self.key));
+            let (value, name) = (facts.history.value(read.list[place]), || facts.key_name(self.key));
             let claim = || format!("T1 read {value} in {} before what T2 had added there before it", name());
             let both = [read.transaction, transaction];
             self.findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &both, claim);
@@ -348,12 +331,13 @@ impl<'h> ElementInspector<'_, 'h> {
     /// or occur too often.
     fn beyond(&mut self, trunk: usize, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
         let mut looked_at = FxHashSet::default();
-        let reads: Vec<ListRead<'h>> = shown(self.facts, self.key).filter(|read| read.list.len() > trunk).collect();
+        let reads: Vec<Read<'h>> =
+            self.facts.all_reads(self.key).copied().filter(|read| read.list.len() > trunk).collect();
         for read in reads {
             let mut own = FxHashSet::default();
             limit.steps(read.list.len())?;
             for (place, element) in read.list.iter().enumerate() {
-                if !own.insert(*element) && self.writer(*element) != NONE {
+                if !own.insert(*element) && self.writer(*element) != Writer::NOBODY {
                     self.is_twice(read, place);
                 }
                 if place >= trunk && looked_at.insert(*element) {
@@ -377,34 +361,32 @@ struct Scratch {
     /// Transactions with additions that were never read.
     loose: Vec<u32>,
     /// First transaction that read each prefix (by its length) and added to the list.
-    first_change: Vec<u32>,
+    first_change: Vec<OptionalIndex>,
     /// Last key to which each transaction added.
-    changed: Vec<u32>,
+    changed: Vec<OptionalIndex>,
     /// Last key of which each transaction is a loose end.
-    unread: Vec<u32>,
+    unread: Vec<OptionalIndex>,
     /// True if all reads of the key show one order.
     agrees: bool,
     /// Last key of which each transaction read the whole list.
-    read_all: Vec<u32>,
+    read_all: Vec<OptionalIndex>,
 }
 
 /// Computes the runs of the longest read, of those transactions that happened.
-fn runs<'h>(facts: &Facts<'h>, findings: &mut Findings<'h>, scratch: &mut Scratch, key: u32, writers: &[u32]) {
+fn runs<'h>(facts: &Facts<'h>, findings: &mut Findings<'h>, scratch: &mut Scratch, key: u32, writers: &[Writer]) {
     scratch.runs.clear();
     scratch.runs_before.clear();
     let mut dead = None;
     for &writer in writers {
         scratch.runs_before.push(scratch.runs.len());
-        if writer == NONE || writer == SEVERAL {
-            continue;
-        }
+        let Some(writer) = writer.change() else { continue };
         let transaction = facts.changes.rows[writer as usize].transaction;
         if !facts.happened[transaction as usize] {
             dead = Some(transaction);
             continue;
         }
         if let Some(dead) = dead.take() {
-            let name = name(facts, key);
+            let name = facts.key_name(key);
             let claim =
                 || format!("T1 added to {name} after what T2 had added there; but T2 failed: it did not happen");
             findings.add(AnomalyKind::DirtyUpdate, Level::ReadCommitted, &[transaction, dead], claim);
@@ -416,18 +398,20 @@ fn runs<'h>(facts: &Facts<'h>, findings: &mut Findings<'h>, scratch: &mut Scratc
     scratch.runs_before.push(scratch.runs.len());
 }
 
-/// Adds the dependency of a reader on the transactions that wrote the first `base` elements of the list it read.
+/// Adds the dependency of a reader on the transactions that wrote what it read, without what it had added itself.
+/// Returns the length of that.
 fn relate_source<'h>(
     facts: &Facts<'h>,
     findings: &mut Findings<'h>,
     graph: &mut Graph,
     scratch: &Scratch,
     key: u32,
-    [reader, base]: [u32; 2],
-    writers: &[u32],
-) {
-    let name = || name(facts, key);
-    let before = scratch.runs_before[base as usize];
+    read: &Read<'h>,
+    writers: &[Writer],
+) -> usize {
+    let (reader, base) = (read.transaction, writers.len().min(read.base as usize));
+    let name = || facts.key_name(key);
+    let before = scratch.runs_before[base];
     if let Some(&writer) = before.checked_sub(1).map(|run| &scratch.runs[run]) {
         if writer == reader {
             let claim = || format!("T1 read in {} what it added there only later", name());
@@ -436,14 +420,14 @@ fn relate_source<'h>(
             graph.add(writer, reader, Kind::Wr, Needs::Nothing, key);
         }
     }
-    let known = |place: &u32| *place != NONE && *place != SEVERAL;
-    if let Some(last) = base.checked_sub(1).map(|last| writers[last as usize]).filter(known) {
+    if let Some(last) = base.checked_sub(1).and_then(|last| writers[last].change()) {
         let writer = facts.changes.rows[last as usize].transaction;
         if writer != reader && facts.happened[writer as usize] && !facts.is_final(key, last) {
             let claim = || format!("T1 read {} between two additions of T2", name());
             findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], claim);
         }
     }
+    base
 }
 
 fn relate_read<'h>(
@@ -453,31 +437,29 @@ fn relate_read<'h>(
     scratch: &mut Scratch,
     key: u32,
     read: &Read<'h>,
-    writers: &[u32],
+    writers: &[Writer],
 ) {
     let reader = read.transaction;
-    let base = read.base.min(u32::try_from(writers.len()).expect("lists have fewer elements than there are in all"));
-    relate_source(facts, findings, graph, scratch, key, [reader, base], writers);
+    let base = relate_source(facts, findings, graph, scratch, key, read, writers);
     if !scratch.agrees {
         return;
     }
-    match scratch.runs.get(scratch.runs_before[base as usize]) {
+    match scratch.runs.get(scratch.runs_before[base]) {
         Some(&next) if next != reader => graph.add(reader, next, Kind::Rw, Needs::Nothing, key),
         Some(_) => {}
         None => {
             scratch.full.push(reader);
-            scratch.read_all[reader as usize] = key;
+            scratch.read_all[reader as usize] = key.into();
         }
     }
-    if scratch.changed[reader as usize] == key {
-        let first = &mut scratch.first_change[base as usize];
-        if *first == NONE {
-            *first = reader;
-        } else {
-            let name = || name(facts, key);
-            let claim = || format!("T1 and T2 read the same version of {} and both added to it", name());
-            findings.add(AnomalyKind::LostUpdate, Level::SnapshotIsolation, &[*first, reader], claim);
-        }
+    if scratch.changed[reader as usize].get() == Some(key) {
+        let first = &mut scratch.first_change[base];
+        let Some(first) = first.get() else {
+            *first = reader.into();
+            return;
+        };
+        let claim = || format!("T1 and T2 read the same version of {} and both added to it", facts.key_name(key));
+        findings.add(AnomalyKind::LostUpdate, Level::SnapshotIsolation, &[first, reader], claim);
     }
 }
 
@@ -506,7 +488,7 @@ impl Scratch {
         if self.loose.is_empty() || (self.full.is_empty() && self.runs.is_empty()) {
             return;
         }
-        let is_loose = |t: &u32| self.unread[*t as usize] == key;
+        let is_loose = |t: &u32| self.unread[*t as usize].get() == Some(key);
         let both: Vec<u32> = self.full.iter().copied().filter(is_loose).collect();
         let only_read = self.full.iter().filter(|t| !is_loose(t));
         for pair in both.windows(2) {
@@ -532,7 +514,7 @@ impl Scratch {
         if !both.is_empty() {
             join(&mut only_read.copied(), &mut both.iter().copied());
         }
-        let mut rest = self.loose.iter().copied().filter(|&end| self.read_all[end as usize] != key);
+        let mut rest = self.loose.iter().copied().filter(|&end| self.read_all[end as usize].get() != Some(key));
         join(&mut self.full.iter().copied(), &mut rest);
     }
 }

@@ -27,19 +27,20 @@ mod small;
 mod uncommitted;
 mod verify;
 mod versions;
-mod words;
 
 use histories::{History, NEVER, Outcome, Value};
 use rustc_hash::FxHashMap;
 
-use crate::{Limits, UnknownWhy};
+use crate::{Limits, UnknownWhy, index::OptionalIndex};
 use facts::{Facts, Initial};
 use findings::Findings;
-use graph::{Graph, Kind, NONE, Needs};
+use graph::{Graph, Kind, Needs};
 use judge::Levels;
 use limit::Limit;
 
-pub use report::{Anomaly, AnomalyKind, Because, Count, Level, LevelReport, Link, Orders, Status, TransactionReport};
+pub use report::{
+    Anomaly, AnomalyCount, AnomalyKind, Level, LevelReport, Link, LinkEvidence, Orders, Status, TransactionReport,
+};
 
 /// Decides which isolation levels a history of transactions satisfies, and finds the anomalies that refute the
 /// others. All keys are initially empty.
@@ -88,49 +89,41 @@ pub fn check_transactions_from(history: &History, initial: &Value, limits: &Limi
 /// Adds a chain of moments: a transaction that has ended before one leads into it, and it leads to each that begins
 /// after it.
 fn add_realtime(facts: &Facts<'_>, graph: &mut Graph, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
-    let happened = || (0..graph_len(facts)).filter(|&t| facts.happened[t as usize]);
+    let happened = || facts.transactions();
     let ended = happened().map(|t| (facts.operation(t).completed, t)).filter(|(rank, _)| *rank != NEVER);
     limit.may_take(facts.happened.len() * 2 * size_of::<(u32, u32)>())?;
     let mut ended: Vec<(u32, u32)> = ended.collect();
     ended.sort_unstable();
     let mut ended = ended.into_iter().peekable();
-    let mut moment = NONE;
+    let mut moment = None;
     for transaction in happened() {
         limit.step()?;
         limit.edges(graph, 4)?;
         let begun = facts.operation(transaction).invoked;
-        let mut fresh = NONE;
+        let mut fresh = None;
         while let Some((_, before)) = ended.next_if(|(rank, _)| *rank < begun) {
-            if fresh == NONE {
-                fresh = graph.between();
-            }
-            graph.add(before, fresh, Kind::Realtime, Needs::Realtime, NONE);
+            let fresh = *fresh.get_or_insert_with(|| graph.between());
+            graph.add(before, fresh, Kind::Realtime, Needs::Realtime, OptionalIndex::NONE);
         }
-        if fresh != NONE {
-            if moment != NONE {
-                graph.add(moment, fresh, Kind::Onward, Needs::Realtime, NONE);
-            }
-            moment = fresh;
+        if let Some((before, after)) = moment.zip(fresh) {
+            graph.add(before, after, Kind::Onward, Needs::Realtime, OptionalIndex::NONE);
         }
-        if moment != NONE {
-            graph.add(moment, transaction, Kind::Onward, Needs::Realtime, NONE);
+        moment = fresh.or(moment);
+        if let Some(moment) = moment {
+            graph.add(moment, transaction, Kind::Onward, Needs::Realtime, OptionalIndex::NONE);
         }
     }
     Ok(())
-}
-
-fn graph_len(facts: &Facts<'_>) -> u32 {
-    u32::try_from(facts.happened.len()).expect("there are fewer transactions than events")
 }
 
 /// Adds process order: each process's transactions, one after the other. Real time implies it, so it is added only to
 /// name the anomalies.
 fn add_processes(facts: &Facts<'_>, graph: &mut Graph) {
     let mut last: FxHashMap<u32, u32> = FxHashMap::default();
-    for transaction in (0..graph_len(facts)).filter(|&t| facts.happened[t as usize]) {
+    for transaction in facts.transactions() {
         let operation = facts.operation(transaction);
         if let Some(&before) = last.get(&operation.process) {
-            graph.add(before, transaction, Kind::Process, Needs::Process, NONE);
+            graph.add(before, transaction, Kind::Process, Needs::Process, OptionalIndex::NONE);
         }
         if operation.outcome == Outcome::Ok {
             last.insert(operation.process, transaction);

@@ -11,18 +11,18 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    graph::{Edge, Graph, Kind, NONE, Needs},
+    graph::{Edge, Graph, Kind, Needs},
     limit::Limit,
-    schedule,
+    schedule::{Schedule, schedule},
 };
-use crate::UnknownWhy;
+use crate::{UnknownWhy, index::OptionalIndex, rows::Rows};
 
 /// Maximum number of decisions about the order of chains that are tried, and of bytes of the reachability table.
 const TRIALS: usize = 256;
 const TABLE_BYTES: usize = 256 << 20;
 
 /// Item: versions that are adjacent.
-pub(super) struct Item {
+pub(super) struct VersionRun {
     /// Writer of the first version, and of the last.
     pub first: u32,
     pub last: u32,
@@ -30,13 +30,13 @@ pub(super) struct Item {
     pub readers: Vec<u32>,
     /// Writers and readers of all versions.
     pub all: Vec<u32>,
-    /// Vertex after the last writer and these readers.
+    /// Vertex after the last writer and these readers, once it is placed.
     out: u32,
 }
 
-impl Item {
+impl VersionRun {
     pub(super) fn new(first: u32, last: u32, readers: Vec<u32>, all: Vec<u32>) -> Self {
-        Self { first, last, readers, all, out: NONE }
+        Self { first, last, readers, all, out: 0 }
     }
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Polygraph {
     pub vertices: u32,
     pub edges: Vec<(u32, u32)>,
     reasons: Vec<Reason>,
-    pub objects: Vec<Vec<Item>>,
+    pub objects: Vec<Vec<VersionRun>>,
     known: usize,
 }
 
@@ -74,22 +74,15 @@ pub(super) enum Solution {
 }
 
 impl Polygraph {
-    pub(super) fn new(graph: &Graph, needs: Needs, snapshots: bool, objects: Vec<Vec<Item>>) -> Self {
-        let width = if snapshots { 2 } else { 1 };
-        let mut all = Self {
-            count: graph.transactions,
-            snapshots,
-            vertices: graph.vertices * width,
-            edges: Vec::new(),
-            reasons: Vec::new(),
-            objects,
-            known: 0,
-        };
+    pub(super) fn new(graph: &Graph, needs: Needs, snapshots: bool, objects: Vec<Vec<VersionRun>>) -> Self {
+        let mut all = Self::of(graph.transactions, snapshots, Vec::new(), objects);
+        all.vertices = graph.vertices * all.width();
         if snapshots {
             all.edges.extend((0..graph.transactions).map(|t| (2 * t, 2 * t + 1)));
         }
         // The order of versions by time follows again from the order of transactions, with known reasons.
-        let follows = |edge: &Edge| edge.kind == Kind::Onward && edge.needs > Needs::Snapshots && edge.key != NONE;
+        let follows =
+            |edge: &Edge| edge.kind == Kind::Onward && edge.needs > Needs::Snapshots && edge.key.get().is_some();
         for edge in graph.edges.iter().filter(|edge| edge.needs <= needs && !follows(edge)) {
             all.add(edge.from, edge.to, edge.kind);
         }
@@ -98,14 +91,20 @@ impl Polygraph {
         all
     }
 
+    /// Makes a polygraph of transactions alone, without intermediate vertices.
+    fn of(count: u32, snapshots: bool, edges: Vec<(u32, u32)>, objects: Vec<Vec<VersionRun>>) -> Self {
+        let vertices = if snapshots { 2 * count } else { count };
+        Self { count, snapshots, vertices, known: edges.len(), edges, reasons: Vec::new(), objects }
+    }
+
     /// Gives each item the vertex that comes after its last writer and readers.
     fn place_outs(&mut self) {
-        let width = if self.snapshots { 2 } else { 1 };
+        let width = self.width();
         for object in 0..self.objects.len() {
             for item in 0..self.objects[object].len() {
                 let out = self.vertices / width;
                 self.vertices += width;
-                let Item { last, ref readers, .. } = self.objects[object][item];
+                let VersionRun { last, ref readers, .. } = self.objects[object][item];
                 let readers = readers.clone();
                 self.objects[object][item].out = out;
                 self.add(last, out, Kind::Ww);
@@ -129,6 +128,11 @@ impl Polygraph {
         }
     }
 
+    /// Returns the number of vertices of each transaction.
+    pub(super) fn width(&self) -> u32 {
+        if self.snapshots { 2 } else { 1 }
+    }
+
     pub(super) fn begin(&self, transaction: u32) -> u32 {
         if self.snapshots { 2 * transaction } else { transaction }
     }
@@ -143,7 +147,7 @@ impl Polygraph {
 
     /// Searches for an order; `rank` is the time at which each transaction is due.
     pub(super) fn solve(&mut self, rank: &[u32], limit: &Limit<'_>) -> Result<Solution, UnknownWhy> {
-        if let Ok(order) = schedule::schedule(self, rank, limit)? {
+        if let Schedule::Complete(order) = schedule(self, rank, limit)? {
             return Ok(Solution::Order(order));
         }
         if self.vertices as usize * self.columns().div_ceil(64) * 8 > TABLE_BYTES {
@@ -164,9 +168,9 @@ impl Polygraph {
                 self.decide(object, [items[1], items[0]]);
                 continue;
             }
-            match schedule::schedule(self, rank, limit)? {
-                Ok(order) => return Ok(Solution::Order(order)),
-                Err(stuck) => {
+            match schedule(self, rank, limit)? {
+                Schedule::Complete(order) => return Ok(Solution::Order(order)),
+                Schedule::Stuck(stuck) => {
                     let Some((object, items)) = self.undecided(&stuck, limit)? else { return Ok(Solution::Open) };
                     open.push((self.edges.len(), object, items));
                     self.decide(object, items);
@@ -290,9 +294,9 @@ impl Polygraph {
 
     /// Returns the facts about these transactions alone, numbered by their places.
     fn among(&self, core: &[u32], limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
-        let width = if self.snapshots { 2 } else { 1 };
+        let width = self.width();
         let places: FxHashMap<u32, u32> = core.iter().copied().zip(0_u32..).collect();
-        let ahead = Ahead::new(self, self.known, limit)?;
+        let ahead = self.ahead(self.known, limit)?;
         let mut edges = Vec::new();
         for (transaction, part) in core.iter().flat_map(|transaction| (0..width).map(move |part| (*transaction, part)))
         {
@@ -311,46 +315,26 @@ impl Polygraph {
             }
         }
         let count = u32::try_from(core.len()).expect("they are counted so");
-        let mut all = Self {
-            count,
-            snapshots: self.snapshots,
-            vertices: count * width,
-            known: edges.len(),
-            edges,
-            reasons: Vec::new(),
-            objects: Vec::new(),
+        let run = |item: &VersionRun| {
+            let readers = item.readers.iter().filter_map(|reader| places.get(reader).copied()).collect();
+            Some(VersionRun::new(*places.get(&item.first)?, *places.get(&item.last)?, readers, Vec::new()))
         };
-        for items in &self.objects {
-            let items = items.iter().filter_map(|item| {
-                let readers = item.readers.iter().filter_map(|reader| places.get(reader).copied()).collect();
-                Some(Item::new(*places.get(&item.first)?, *places.get(&item.last)?, readers, Vec::new()))
-            });
-            all.objects.push(items.collect());
-        }
-        all.objects.retain(|items: &Vec<Item>| items.len() > 1);
-        Ok(all)
+        let objects = self.objects.iter().map(|items| items.iter().filter_map(run).collect::<Vec<_>>());
+        Ok(Self::of(count, self.snapshots, edges, objects.filter(|items| items.len() > 1).collect()))
     }
 
     /// Returns the same polygraph without some transactions.
     fn without(&self, gone: &[bool]) -> Self {
-        let width = if self.snapshots { 2 } else { 1 };
+        let width = self.width();
         let is_left = |transaction: &u32| !gone[*transaction as usize];
         let edges = self.edges.iter().copied().filter(|(from, to)| is_left(&(from / width)) && is_left(&(to / width)));
-        let mut all = Self {
-            count: self.count,
-            snapshots: self.snapshots,
-            vertices: self.count * width,
-            edges: edges.collect(),
-            reasons: Vec::new(),
-            objects: Vec::new(),
-            known: 0,
+        let run = |item: &VersionRun| {
+            let readers = item.readers.iter().copied().filter(is_left).collect();
+            (is_left(&item.first) && is_left(&item.last))
+                .then(|| VersionRun::new(item.first, item.last, readers, Vec::new()))
         };
-        for items in &self.objects {
-            let items = items.iter().filter(|item| is_left(&item.first) && is_left(&item.last)).map(|item| {
-                Item::new(item.first, item.last, item.readers.iter().copied().filter(is_left).collect(), Vec::new())
-            });
-            all.objects.push(items.collect());
-        }
+        let objects = self.objects.iter().map(|items| items.iter().filter_map(run).collect()).collect();
+        let mut all = Self::of(self.count, self.snapshots, edges.collect(), objects);
         all.place_outs();
         all.known = all.edges.len();
         all
@@ -358,29 +342,39 @@ impl Polygraph {
 
     /// Returns the edges of a cycle, which must exist.
     fn circle(&self, limit: &Limit<'_>) -> Result<Vec<usize>, UnknownWhy> {
-        let ahead = Ahead::new(self, self.edges.len(), limit)?;
-        let (_, left) = ahead.peel(self);
+        let mut left = vec![true; self.vertices as usize];
+        for vertex in self.ahead(self.edges.len(), limit)?.sorted(|steps| limit.steps(steps))? {
+            left[vertex as usize] = false;
+        }
         // Each vertex left has a predecessor that is left: go back along these until one repeats.
-        let mut into: Vec<u32> = vec![NONE; self.vertices as usize];
+        let mut into: Vec<u32> = vec![0; self.vertices as usize];
         for (number, (from, to)) in (0_u32..).zip(&self.edges) {
             if left[*from as usize] && left[*to as usize] {
                 into[*to as usize] = number;
             }
         }
-        let mut came = vec![usize::MAX; self.vertices as usize];
+        let mut came = vec![None; self.vertices as usize];
         let mut way: Vec<usize> = Vec::new();
         let mut vertex = left.iter().position(|left| *left).expect("there is a circle");
-        while came[vertex] == usize::MAX {
-            came[vertex] = way.len();
+        loop {
+            if let Some(begin) = came[vertex].replace(way.len()) {
+                return Ok(way.split_off(begin));
+            }
             way.push(into[vertex] as usize);
             vertex = self.edges[into[vertex] as usize].0 as usize;
         }
-        Ok(way.split_off(came[vertex]))
+    }
+
+    /// Returns the vertices that the first `edges` edges lead to, for each vertex.
+    pub(super) fn ahead(&self, edges: usize, limit: &Limit<'_>) -> Result<Rows, UnknownWhy> {
+        limit.may_take((3 * self.vertices as usize + edges) * size_of::<u32>())?;
+        limit.steps(edges)?;
+        Ok(Rows::new(self.vertices as usize, || self.edges[..edges].iter().copied()))
     }
 
     /// Adds the transactions on which these edges rest to `core`.
     fn explain(&self, edges: &[usize], core: &mut Vec<u32>) {
-        let width = if self.snapshots { 2 } else { 1 };
+        let width = self.width();
         let mut looked_at = vec![false; self.edges.len()];
         let mut left: Vec<usize> = edges.to_vec();
         let take = |core: &mut Vec<u32>, vertex: u32| {
@@ -412,28 +406,26 @@ impl Polygraph {
 
     /// Returns the edges of a shortest path from one vertex to another, among the first `edges` edges.
     fn way(&self, [from, to]: [u32; 2], edges: usize) -> Vec<usize> {
-        let mut next: Vec<Vec<u32>> = vec![Vec::new(); self.vertices as usize];
-        for (number, (from, _)) in (0_u32..).zip(&self.edges[..edges]) {
-            next[*from as usize].push(number);
-        }
-        let mut into = vec![NONE; self.vertices as usize];
+        let vertices = self.vertices as usize;
+        let next = Rows::new(vertices, || self.edges[..edges].iter().zip(0..).map(|(edge, number)| (edge.0, number)));
+        let mut into = vec![OptionalIndex::NONE; vertices];
         let mut queue = std::collections::VecDeque::from([from]);
         while let Some(vertex) = queue.pop_front() {
-            for &edge in &next[vertex as usize] {
+            for &edge in next.of(vertex) {
                 let after = self.edges[edge as usize].1;
-                if into[after as usize] == NONE {
-                    into[after as usize] = edge;
+                if into[after as usize].get().is_none() {
+                    into[after as usize] = edge.into();
                     queue.push_back(after);
                 }
             }
-            if into[to as usize] != NONE {
+            if into[to as usize].get().is_some() {
                 break;
             }
         }
         let (mut way, mut vertex) = (Vec::new(), to);
-        while into[vertex as usize] != NONE {
-            way.push(into[vertex as usize] as usize);
-            vertex = self.edges[into[vertex as usize] as usize].0;
+        while let Some(edge) = into[vertex as usize].get() {
+            way.push(edge as usize);
+            vertex = self.edges[edge as usize].0;
             if vertex == from {
                 break;
             }
@@ -452,59 +444,6 @@ fn has(row: &[u64], vertex: u32) -> bool {
     row[vertex as usize / 64] & (1 << (vertex % 64)) != 0
 }
 
-/// Adjacency list of a polygraph.
-pub(super) struct Ahead {
-    begins: Vec<u32>,
-    targets: Vec<u32>,
-    /// Number of edges into each vertex.
-    pub waits: Vec<u32>,
-}
-
-impl Ahead {
-    pub(super) fn new(graph: &Polygraph, edges: usize, limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
-        let vertices = graph.vertices as usize;
-        limit.may_take((3 * vertices + edges) * size_of::<u32>())?;
-        limit.steps(edges)?;
-        let (mut begins, mut waits) = (vec![0_u32; vertices + 1], vec![0_u32; vertices]);
-        for (from, to) in &graph.edges[..edges] {
-            begins[*from as usize + 1] += 1;
-            waits[*to as usize] += 1;
-        }
-        for vertex in 0..vertices {
-            begins[vertex + 1] += begins[vertex];
-        }
-        let (mut next, mut targets) = (begins.clone(), vec![0_u32; edges]);
-        for (from, to) in &graph.edges[..edges] {
-            targets[next[*from as usize] as usize] = *to;
-            next[*from as usize] += 1;
-        }
-        Ok(Self { begins, targets, waits })
-    }
-
-    pub(super) fn of(&self, vertex: u32) -> &[u32] {
-        &self.targets[self.begins[vertex as usize] as usize..self.begins[vertex as usize + 1] as usize]
-    }
-
-    /// Returns the vertices in topological order, and which vertices are left over: those on a cycle or after one.
-    fn peel(&self, graph: &Polygraph) -> (Vec<u32>, Vec<bool>) {
-        let mut waits = self.waits.clone();
-        let mut order: Vec<u32> = (0..graph.vertices).filter(|v| waits[*v as usize] == 0).collect();
-        let mut done = 0;
-        let mut left = vec![true; graph.vertices as usize];
-        while let Some(&vertex) = order.get(done) {
-            done += 1;
-            left[vertex as usize] = false;
-            for &to in self.of(vertex) {
-                waits[to as usize] -= 1;
-                if waits[to as usize] == 0 {
-                    order.push(to);
-                }
-            }
-        }
-        (order, left)
-    }
-}
-
 /// Reachability table: a row for each vertex, with a bit for each vertex of a transaction.
 struct Table {
     words: usize,
@@ -517,8 +456,8 @@ struct Table {
 impl Table {
     /// Computes the table, or returns `None` if there is a cycle.
     fn new(graph: &Polygraph, limit: &Limit<'_>) -> Result<Option<Self>, UnknownWhy> {
-        let ahead = Ahead::new(graph, graph.edges.len(), limit)?;
-        let (order, _) = ahead.peel(graph);
+        let ahead = graph.ahead(graph.edges.len(), limit)?;
+        let order = ahead.sorted(|steps| limit.steps(steps))?;
         if order.len() < graph.vertices as usize {
             return Ok(None);
         }

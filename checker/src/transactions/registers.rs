@@ -12,21 +12,20 @@
 use histories::{Outcome, ValueId};
 
 use super::{
-    facts::{Class, Facts, SEVERAL},
+    facts::{Facts, KeyClass, Writer},
     findings::Findings,
-    graph::{Graph, Kind, NONE, Needs},
+    graph::{Graph, Kind, Needs},
     limit::Limit,
     report::{AnomalyKind, Level},
-    versions::{self, Register},
-    words,
+    versions::{self, RegisterVersions},
 };
-use crate::UnknownWhy;
+use crate::{UnknownWhy, index::OptionalIndex};
 
 /// Registers of the history, with the change after each version.
 pub(super) struct Registers {
-    pub all: Vec<Register>,
-    /// Change that replaced each change, by a transaction that had read it; or [`NONE`].
-    pub next: Vec<u32>,
+    pub all: Vec<RegisterVersions>,
+    /// Change that replaced each change, by a transaction that had read it.
+    pub next: Vec<OptionalIndex>,
 }
 
 /// Adds the dependencies that each register implies, and records the transactions that happened because something
@@ -39,16 +38,16 @@ pub(super) fn relate<'h>(
 ) -> Result<Registers, UnknownWhy> {
     let numbers = facts.history.values.len() + facts.changes.rows.len() + 2 * facts.happened.len();
     limit.may_take(numbers * size_of::<u32>())?;
-    let mut slots = vec![NONE; facts.history.values.len()];
+    let mut slots = vec![Writer::NOBODY; facts.history.values.len()];
     // The change after each change, and at the end the one after the initial value.
-    let mut next = vec![NONE; facts.changes.rows.len() + 1];
-    let mut own = vec![(NONE, NONE); facts.happened.len()];
+    let mut next = vec![OptionalIndex::NONE; facts.changes.rows.len() + 1];
+    let mut own = vec![(OptionalIndex::NONE, 0); facts.happened.len()];
     let mut registers = Vec::new();
     for key in (0..).take(facts.keys.len()) {
         limit.key(facts, graph, key)?;
-        if facts.classes[key as usize] == Class::Register {
+        if facts.classes[key as usize] == KeyClass::Register {
             facts.writers(key, &mut slots);
-            registers.push(relate_key(facts, findings, graph, key, [&mut slots, &mut next], &mut own));
+            registers.push(relate_key(facts, findings, graph, key, &slots, &mut next, &mut own));
             facts.forget(key, &mut slots);
         }
     }
@@ -60,58 +59,52 @@ pub(super) fn relate<'h>(
     Ok(Registers { all: registers, next })
 }
 
-fn name(facts: &Facts<'_>, key: u32) -> String {
-    words::key(facts.history.value(facts.keys[key as usize]))
-}
-
 fn relate_key<'h>(
     facts: &mut Facts<'h>,
     findings: &mut Findings<'h>,
     graph: &mut Graph,
     key: u32,
-    [slots, next]: [&mut Vec<u32>; 2],
-    own: &mut [(u32, u32)],
-) -> Register {
-    let initial = next.len() - 1;
-    next[initial] = NONE;
+    slots: &[Writer],
+    next: &mut [OptionalIndex],
+    own: &mut [(OptionalIndex, u32)],
+) -> RegisterVersions {
+    let initial = facts.initial_version();
+    next[initial] = OptionalIndex::NONE;
     for place in facts.changes.range(key) {
         let change = u32::try_from(place).expect("it was counted");
         if facts.is_final(key, change) {
-            own[facts.changes.rows[place].transaction as usize] = (key, change);
+            own[facts.changes.rows[place].transaction as usize] = (key.into(), change);
         }
     }
     // The version that each read found, if others may follow it.
     let mut versions = Vec::new();
     for place in facts.strays.range(key) {
         let stray = facts.strays.rows[place];
-        source(facts, findings, graph, key, [stray.transaction, stray.value.0], slots);
+        source(facts, findings, graph, key, (stray.transaction, stray.value), slots);
     }
     for place in facts.reads.range(key) {
         let read = facts.reads.rows[place];
         let reader = read.transaction;
-        let Some(version) = source(facts, findings, graph, key, [reader, read.value.0], slots) else { continue };
-        let version = match version {
-            Source::Initial => initial,
-            Source::Change(change) => change as usize,
-        };
+        let Some(version) = source(facts, findings, graph, key, (reader, read.value), slots) else { continue };
         versions.push((reader, version));
         let (changed, change) = own[reader as usize];
-        if changed == key && slots[facts.changes.rows[change as usize].value.0 as usize] != SEVERAL {
-            if next[version] == NONE {
-                next[version] = change;
-            } else {
-                let first = facts.changes.rows[next[version] as usize].transaction;
+        let value = |change: u32| facts.changes.rows[change as usize].value;
+        if changed.get() == Some(key) && slots[value(change).0 as usize] != Writer::SEVERAL {
+            if let Some(first) = next[version].get() {
+                let first = facts.changes.rows[first as usize].transaction;
                 let claim = || {
                     let value = facts.history.value(read.value);
-                    format!("T1 and T2 read {value} in {} and both replaced it", name(facts, key))
+                    format!("T1 and T2 read {value} in {} and both replaced it", facts.key_name(key))
                 };
                 findings.add(AnomalyKind::LostUpdate, Level::SnapshotIsolation, &[first, reader], claim);
                 graph.add(first, reader, Kind::Rw, Needs::Snapshots, key);
+            } else {
+                next[version] = change.into();
             }
         }
     }
     for &(reader, version) in &versions {
-        if let Some(&after) = Some(&next[version]).filter(|&&after| after != NONE) {
+        if let Some(after) = next[version].get() {
             let successor = facts.changes.rows[after as usize].transaction;
             if successor != reader {
                 graph.add(reader, successor, Kind::Rw, Needs::Snapshots, key);
@@ -119,45 +112,37 @@ fn relate_key<'h>(
         }
     }
     for place in facts.changes.range(key) {
-        if next[place] != NONE {
-            let both = [place, next[place] as usize].map(|change| facts.changes.rows[change].transaction);
+        if let Some(next) = next[place].get() {
+            let both = [place, next as usize].map(|change| facts.changes.rows[change].transaction);
             graph.add(both[0], both[1], Kind::Ww, Needs::Snapshots, key);
         }
     }
-    Register { key, reads: versions, first: next[initial], initial }
+    RegisterVersions { key, reads: versions, first: next[initial] }
 }
 
-/// Version that others may have followed.
-enum Source {
-    Initial,
-    /// Place of the change that wrote it.
-    Change(u32),
-}
-
-/// Returns the version that a read value came from, or `None` if that is unknown or does not exist. Reports
-/// anomalies.
+/// Returns the place of the change that a read value came from, or [`Facts::initial_version`]; `None` if others cannot
+/// follow it, or if it is unknown or does not exist. Reports anomalies.
 fn source<'h>(
     facts: &mut Facts<'h>,
     findings: &mut Findings<'h>,
     graph: &mut Graph,
     key: u32,
-    [reader, value]: [u32; 2],
-    slots: &[u32],
-) -> Option<Source> {
-    let version = *slots.get(value as usize)?;
-    if version == SEVERAL {
+    (reader, value): (u32, ValueId),
+    slots: &[Writer],
+) -> Option<usize> {
+    let version = *slots.get(value.0 as usize)?;
+    if version == Writer::SEVERAL {
         return None;
     }
-    let value = ValueId(value);
     if value == facts.initial.value {
-        return Some(Source::Initial);
+        return Some(facts.initial_version());
     }
-    let claim = |what: &str| format!("T1 read {} in {}, {what}", facts.history.value(value), name(facts, key));
-    if version == NONE {
+    let claim = |what: &str| format!("T1 read {} in {}, {what}", facts.history.value(value), facts.key_name(key));
+    let Some(version) = version.change() else {
         let claim = || claim("which nobody ever wrote");
         findings.add(AnomalyKind::UnwrittenRead, Level::ReadCommitted, &[reader], claim);
         return None;
-    }
+    };
     let writer = facts.changes.rows[version as usize].transaction;
     if facts.outcome(writer) == Outcome::Fail {
         let claim = || claim("which T2 wrote; but T2 failed: it did not happen");
@@ -176,5 +161,5 @@ fn source<'h>(
         findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], claim);
     }
     facts.happened[writer as usize] = true;
-    is_final.then_some(Source::Change(version))
+    is_final.then_some(version as usize)
 }

@@ -68,23 +68,20 @@ pub enum Status {
 
 /// Kind of anomaly, the worst first. Names by Adya (1999), and by Kingsbury and Alvaro (VLDB 2020).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "&'static str")]
 pub enum AnomalyKind {
     /// Cycle of write-write dependencies.
     G0,
     /// List that contains an element twice.
-    #[serde(rename = "duplicate-elements")]
     DuplicateElements,
     /// Reads of a list of which neither continues the other, or a list that has a transaction's elements in a
     /// different order.
-    #[serde(rename = "incompatible-order")]
     IncompatibleOrder,
     /// Read of a value that was never written.
-    #[serde(rename = "unwritten-read")]
     UnwrittenRead,
     /// Aborted read: of a value written by a transaction that failed.
     G1a,
     /// Change of a version that was written by a transaction that failed.
-    #[serde(rename = "dirty-update")]
     DirtyUpdate,
     /// Intermediate read: of a version that its own transaction replaced later.
     G1b,
@@ -92,42 +89,36 @@ pub enum AnomalyKind {
     G1c,
     /// Transaction that contradicts itself: it does not read what it read or wrote before, or reads what it wrote
     /// only later.
-    #[serde(rename = "internal")]
     Internal,
     /// Pair of transactions that read the same version and both replaced it.
-    #[serde(rename = "lost-update")]
     LostUpdate,
     /// Cycle with one anti-dependency (a read of a version that was overwritten).
-    #[serde(rename = "G-single")]
     GSingle,
     /// Cycle with several anti-dependencies, no two of them adjacent.
-    #[serde(rename = "G-nonadjacent")]
     GNonadjacent,
     /// Cycle with several anti-dependencies.
-    #[serde(rename = "G2-item")]
     G2Item,
     /// Transactions without any order that explains them: all orders were tried.
-    #[serde(rename = "no-order")]
     NoOrder,
 }
 
-impl AnomalyKind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::G0 => "G0",
-            Self::DuplicateElements => "duplicate-elements",
-            Self::IncompatibleOrder => "incompatible-order",
-            Self::UnwrittenRead => "unwritten-read",
-            Self::G1a => "G1a",
-            Self::DirtyUpdate => "dirty-update",
-            Self::G1b => "G1b",
-            Self::G1c => "G1c",
-            Self::Internal => "internal",
-            Self::LostUpdate => "lost-update",
-            Self::GSingle => "G-single",
-            Self::GNonadjacent => "G-nonadjacent",
-            Self::G2Item => "G2-item",
-            Self::NoOrder => "no-order",
+impl From<AnomalyKind> for &'static str {
+    fn from(kind: AnomalyKind) -> Self {
+        match kind {
+            AnomalyKind::G0 => "G0",
+            AnomalyKind::DuplicateElements => "duplicate-elements",
+            AnomalyKind::IncompatibleOrder => "incompatible-order",
+            AnomalyKind::UnwrittenRead => "unwritten-read",
+            AnomalyKind::G1a => "G1a",
+            AnomalyKind::DirtyUpdate => "dirty-update",
+            AnomalyKind::G1b => "G1b",
+            AnomalyKind::G1c => "G1c",
+            AnomalyKind::Internal => "internal",
+            AnomalyKind::LostUpdate => "lost-update",
+            AnomalyKind::GSingle => "G-single",
+            AnomalyKind::GNonadjacent => "G-nonadjacent",
+            AnomalyKind::G2Item => "G2-item",
+            AnomalyKind::NoOrder => "no-order",
         }
     }
 }
@@ -170,7 +161,7 @@ impl Anomaly {
             Orders::Process => "-process",
             Orders::Realtime => "-realtime",
         };
-        format!("{}{suffix}", kind.name())
+        format!("{}{suffix}", <&str>::from(kind))
     }
 }
 
@@ -182,7 +173,8 @@ pub struct Link {
     /// Operation that comes later.
     pub to: usize,
     /// Evidence in the history.
-    pub because: Because,
+    #[serde(rename = "because")]
+    pub evidence: LinkEvidence,
     /// Sentence that describes it.
     pub sentence: String,
 }
@@ -190,7 +182,7 @@ pub struct Link {
 /// Evidence that one operation must come before another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Because {
+pub enum LinkEvidence {
     /// Write-write dependency of a list: an operation read the earlier value before the later one, or without it.
     Overwritten {
         /// Key of the list.
@@ -278,7 +270,7 @@ pub struct LevelReport {
 
 /// Number of anomalies of one name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Count {
+pub struct AnomalyCount {
     /// Name, as in [`Anomaly::name`].
     pub name: String,
     /// Number of anomalies found, one for each cycle or transaction that was examined: a lower bound.
@@ -302,7 +294,7 @@ pub struct TransactionReport {
     /// Anomalies: the clearest of each name first, then further ones, up to a limit.
     pub anomalies: Vec<Anomaly>,
     /// Number of anomalies of each name.
-    pub counts: Vec<Count>,
+    pub counts: Vec<AnomalyCount>,
     /// Reason why levels are unknown, if some are.
     pub why: Option<UnknownWhy>,
     /// Order that explains everything, replayed, for the strongest level that holds, if that is serializable or

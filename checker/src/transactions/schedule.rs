@@ -9,53 +9,52 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use super::{
-    graph::NONE,
-    limit::Limit,
-    polygraph::{Ahead, Polygraph},
-};
-use crate::UnknownWhy;
+use super::{limit::Limit, polygraph::Polygraph};
+use crate::{UnknownWhy, index::OptionalIndex};
 
 /// Item of an object: the numbers of both.
 type At = (u32, u32);
 
-struct Schedule<'a> {
+/// Result of scheduling.
+pub(super) enum Schedule {
+    /// Order of all transactions.
+    Complete(Vec<u32>),
+    /// Items that others waited for in vain.
+    Stuck(Vec<At>),
+}
+
+struct Scheduler<'a> {
     graph: &'a Polygraph,
     rank: &'a [u32],
     /// Items that each transaction begins, ends and reads.
     firsts: Vec<Vec<At>>,
     lasts: Vec<Vec<At>>,
     reads: Vec<Vec<At>>,
-    /// Item of each object that is being written, or [`NONE`], and the number of reads of the previous one still to
-    /// come.
-    under_way: Vec<u32>,
+    /// Item of each object that is being written, and the number of reads of the previous one still to come.
+    under_way: Vec<OptionalIndex>,
     to_read: Vec<u32>,
     /// Current item of each object.
-    there: Vec<u32>,
+    there: Vec<OptionalIndex>,
     /// Vertices that wait for each object.
     waiting: Vec<Vec<u32>>,
     ready: BinaryHeap<Reverse<(u32, u32)>>,
     order: Vec<u32>,
 }
 
-/// Returns an order, or the items that others waited for in vain.
-pub(super) fn schedule(
-    graph: &Polygraph,
-    rank: &[u32],
-    limit: &Limit<'_>,
-) -> Result<Result<Vec<u32>, Vec<At>>, UnknownWhy> {
-    let ahead = Ahead::new(graph, graph.edges.len(), limit)?;
+/// Schedules all transactions as far as possible.
+pub(super) fn schedule(graph: &Polygraph, rank: &[u32], limit: &Limit<'_>) -> Result<Schedule, UnknownWhy> {
+    let ahead = graph.ahead(graph.edges.len(), limit)?;
     let (count, objects) = (graph.count as usize, graph.objects.len());
     limit.may_take(3 * count * size_of::<Vec<At>>() + 16 * graph.vertices as usize)?;
-    let mut schedule = Schedule {
+    let mut schedule = Scheduler {
         graph,
         rank,
         firsts: vec![Vec::new(); count],
         lasts: vec![Vec::new(); count],
         reads: vec![Vec::new(); count],
-        under_way: vec![NONE; objects],
+        under_way: vec![OptionalIndex::NONE; objects],
         to_read: vec![0; objects],
-        there: vec![NONE; objects],
+        there: vec![OptionalIndex::NONE; objects],
         waiting: vec![Vec::new(); objects],
         ready: BinaryHeap::new(),
         order: Vec::new(),
@@ -67,7 +66,7 @@ pub(super) fn schedule(
             item.readers.iter().for_each(|reader| schedule.reads[*reader as usize].push((object, number)));
         }
     }
-    let mut waits = ahead.waits.clone();
+    let mut waits = ahead.occurrences();
     for vertex in (0..graph.vertices).filter(|vertex| waits[*vertex as usize] == 0) {
         schedule.is_due(vertex);
     }
@@ -87,18 +86,17 @@ pub(super) fn schedule(
         }
     }
     if done == graph.vertices {
-        return Ok(Ok(schedule.order));
+        return Ok(Schedule::Complete(schedule.order));
     }
     let blocked = (0..objects).filter(|object| !schedule.waiting[*object].is_empty());
     let narrow = |object: usize| u32::try_from(object).expect("there are fewer keys than values");
-    let stuck = blocked.map(|object| (narrow(object), schedule.there[object])).filter(|(_, item)| *item != NONE);
-    Ok(Err(stuck.collect()))
+    let stuck = blocked.filter_map(|object| Some((narrow(object), schedule.there[object].get()?)));
+    Ok(Schedule::Stuck(stuck.collect()))
 }
 
-impl Schedule<'_> {
+impl Scheduler<'_> {
     fn is_due(&mut self, vertex: u32) {
-        let width = if self.graph.snapshots { 2 } else { 1 };
-        let transaction = (vertex / width) as usize;
+        let transaction = (vertex / self.graph.width()) as usize;
         let commits = self.graph.snapshots && vertex % 2 == 1;
         let only_reads = self.firsts.get(transaction).is_none_or(Vec::is_empty)
             && self.lasts.get(transaction).is_none_or(Vec::is_empty);
@@ -109,8 +107,7 @@ impl Schedule<'_> {
 
     /// Places a vertex, or returns the object that it has to wait for.
     fn place(&mut self, vertex: u32) -> Result<(), u32> {
-        let width = if self.graph.snapshots { 2 } else { 1 };
-        let transaction = vertex / width;
+        let transaction = vertex / self.graph.width();
         if transaction >= self.graph.count {
             return Ok(());
         }
@@ -118,7 +115,7 @@ impl Schedule<'_> {
         let at = transaction as usize;
         let is_own = |object: u32| self.reads[at].iter().any(|(other, _)| *other == object);
         for &(object, _) in &self.firsts[at] {
-            if begins && self.under_way[object as usize] != NONE {
+            if begins && self.under_way[object as usize].get().is_some() {
                 return Err(object);
             }
             // At this moment it has itself read what it replaces.
@@ -130,7 +127,7 @@ impl Schedule<'_> {
         let mut free = Vec::new();
         if begins {
             for &(object, item) in &self.firsts[at] {
-                self.under_way[object as usize] = item;
+                self.under_way[object as usize] = item.into();
             }
             for &(object, _) in &self.reads[at] {
                 self.to_read[object as usize] = self.to_read[object as usize].saturating_sub(1);
@@ -141,8 +138,8 @@ impl Schedule<'_> {
         if commits {
             for &(object, item) in &self.lasts[at] {
                 let readers = self.graph.objects[object as usize][item as usize].readers.len();
-                self.under_way[object as usize] = NONE;
-                self.there[object as usize] = item;
+                self.under_way[object as usize] = OptionalIndex::NONE;
+                self.there[object as usize] = item.into();
                 self.to_read[object as usize] = u32::try_from(readers).expect("there are fewer reads than steps");
                 free.push(object);
             }

@@ -14,7 +14,7 @@
 use histories::{Found, History, MicroOperation, NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{limit::Limit, report::Level, uncommitted};
+use super::{facts::common_prefix, limit::Limit, report::Level, uncommitted};
 use crate::UnknownWhy;
 
 /// Number of transactions up to which they are always decided.
@@ -32,12 +32,12 @@ pub(super) struct Transaction {
     process: u32,
     invoked: u32,
     completed: u32,
-    pub steps: Vec<Step>,
+    pub steps: Vec<SmallStep>,
 }
 
 /// Micro-operation with its key as a number.
 #[derive(Clone, Copy)]
-pub(super) enum Step {
+pub(super) enum SmallStep {
     Append {
         key: usize,
         value: ValueId,
@@ -81,7 +81,7 @@ pub(super) struct SmallHistory<'h> {
 }
 
 /// Decision: the order that was found, none, or undecided because it takes too long.
-pub(super) enum Decision {
+pub(super) enum SmallDecision {
     Explained(Vec<u32>),
     Refuted,
     Open,
@@ -128,12 +128,12 @@ impl<'h> SmallHistory<'h> {
                 MicroOperation::Append { key: name, value } => {
                     let key = key(name);
                     own.entry(key).or_default().push(value);
-                    steps.push(Step::Append { key, value });
+                    steps.push(SmallStep::Append { key, value });
                 }
                 MicroOperation::Write { key: name, value } => {
                     let key = key(name);
                     own.entry(key).or_default().push(value);
-                    steps.push(Step::Write { key, value });
+                    steps.push(SmallStep::Write { key, value });
                 }
                 MicroOperation::Read { key: name, found } if certain => {
                     let key = key(name);
@@ -145,7 +145,7 @@ impl<'h> SmallHistory<'h> {
                         }
                         Found::Value(value) if !is_foreign(&value) => {
                             self.read.insert((key, value));
-                            steps.push(Step::Value { key, value, own: own.contains(&value) });
+                            steps.push(SmallStep::Value { key, value, own: own.contains(&value) });
                         }
                         Found::Unknown | Found::List(_) | Found::Value(_) => {}
                     }
@@ -163,7 +163,7 @@ impl<'h> SmallHistory<'h> {
         list: &'h [ValueId],
         own: &[ValueId],
         base: std::collections::hash_map::Entry<'_, usize, &'h [ValueId]>,
-    ) -> Step {
+    ) -> SmallStep {
         let mut node = 0;
         for &element in list {
             let next = self.tree.entry((key, node, element)).or_insert(self.nodes);
@@ -173,35 +173,46 @@ impl<'h> SmallHistory<'h> {
         self.lists.push(list);
         let read = self.lists.len() - 1;
         // Initial elements were added by no transaction.
-        let first = list.iter().zip(&self.initial_list).take_while(|(found, first)| found == first).count();
+        let first = common_prefix(list, &self.initial_list);
         let added = &list[first..];
         if let Some(stripped) = added.strip_suffix(own)
             && *base.or_insert(stripped) == stripped
         {
-            return Step::List { key, node, claim: list.len(), base: first + stripped.len(), read };
+            return SmallStep::List { key, node, claim: list.len(), base: first + stripped.len(), read };
         }
         let others = first + added.iter().rposition(|element| !own.contains(element)).map_or(0, |last| last + 1);
-        Step::List { key, node, claim: others, base: others, read }
+        SmallStep::List { key, node, claim: others, base: others, read }
     }
 
     /// Decides if these transactions can be explained at this level, within this many states.
-    pub(super) fn decide(&self, level: Level, most: usize, limit: &Limit<'_>) -> Result<Decision, UnknownWhy> {
+    pub(super) fn decide(&self, level: Level, most: usize, limit: &Limit<'_>) -> Result<SmallDecision, UnknownWhy> {
         let mut tried = VisitedStates { states: FxHashSet::default(), limit, most, full: false };
         let mut order = Vec::new();
         let found = match level {
             Level::ReadUncommitted => return uncommitted::decide(self, limit),
             Level::ReadCommitted => {
-                let Some(mut growth) = Growth::new(self) else { return Ok(Decision::Refuted) };
-                self.committed(&mut growth, 0, &mut order, &mut tried)?
+                let Some(growth) = ListGrowth::new(self) else { return Ok(SmallDecision::Refuted) };
+                let next = |[done, _]: [u64; 2], growth: &ListGrowth<'h>, at: usize| {
+                    Some(([done | 1 << at; 2], self.committed(done, growth, at)?))
+                };
+                self.search([0, 0], &growth, &next, &mut order, &mut tried)?
             }
-            Level::SnapshotIsolation => self.snapshots([0, 0], &self.initially(), &mut order, &mut tried)?,
-            _ => self.serial(level, 0, &self.initially(), &mut order, &mut tried)?,
+            Level::SnapshotIsolation => {
+                let next = |done: [u64; 2], contents: &Vec<[u32; 2]>, at: usize| self.by_snapshots(done, contents, at);
+                self.search([0, 0], &self.initially(), &next, &mut order, &mut tried)?
+            }
+            _ => {
+                let next = |[done, _]: [u64; 2], contents: &Vec<[u32; 2]>, at: usize| {
+                    Some(([done | 1 << at; 2], self.serially(level, done, contents, at)?))
+                };
+                self.search([0, 0], &self.initially(), &next, &mut order, &mut tried)?
+            }
         };
         let order = order.iter().map(|&at: &usize| self.transactions[at].operation).collect();
         Ok(match found {
-            true => Decision::Explained(order),
-            false if tried.full => Decision::Open,
-            false => Decision::Refuted,
+            true => SmallDecision::Explained(order),
+            false if tried.full => SmallDecision::Open,
+            false => SmallDecision::Refuted,
         })
     }
 
@@ -225,17 +236,17 @@ impl<'h> SmallHistory<'h> {
     /// Applies a transaction. If `reads`, returns true only if it finds what it read.
     fn run(&self, at: usize, contents: &mut [[u32; 2]], reads: bool) -> bool {
         self.transactions[at].steps.iter().all(|step| match *step {
-            Step::Append { key, value } => {
+            SmallStep::Append { key, value } => {
                 contents[key][1] = self.after(key, contents[key][1], value);
                 true
             }
-            Step::Write { key, value } => {
+            SmallStep::Write { key, value } => {
                 // A value that is never read makes no difference.
-                contents[key][0] = if self.read.contains(&(key, value)) { value.0 } else { DEAD - 1 };
+                contents[key][0] = if self.read.contains(&(key, value)) { value.0 } else { ValueId::UNKNOWN.0 };
                 true
             }
-            Step::List { key, node, .. } => !reads || contents[key][1] == node,
-            Step::Value { key, value, .. } => {
+            SmallStep::List { key, node, .. } => !reads || contents[key][1] == node,
+            SmallStep::Value { key, value, .. } => {
                 // Nil is an empty list, too.
                 let empty = value == ValueId::NIL && contents[key] == [ValueId::NIL.0, 0];
                 let value_holds = contents[key][0] == value.0;
@@ -244,123 +255,84 @@ impl<'h> SmallHistory<'h> {
         })
     }
 
-    fn serial(
+    /// Searches for an order of the transactions, each of which leads from what others left to what `next` returns.
+    /// `order` has each transaction twice if it begins and commits at different times.
+    fn search<C: KeyContents>(
         &self,
-        level: Level,
-        done: u64,
-        contents: &[[u32; 2]],
+        [begun, committed]: [u64; 2],
+        contents: &C,
+        next: &impl Fn([u64; 2], &C, usize) -> Option<([u64; 2], C)>,
         order: &mut Vec<usize>,
         tried: &mut VisitedStates<'_>,
     ) -> Result<bool, UnknownWhy> {
-        if self.all_certain(done) {
+        if begun == committed && self.all_certain(committed) && contents.is_complete() {
             return Ok(true);
         }
-        if !tried.is_new([done, 0], contents.as_flattened())? {
+        if !tried.is_new([begun, committed], contents.as_numbers())? {
             return Ok(false);
         }
-        for at in (0..self.transactions.len()).filter(|at| done & (1 << at) == 0) {
-            let next = &self.transactions[at];
-            let must_wait = (0..self.transactions.len()).filter(|other| done & (1 << other) == 0).any(|other| {
-                let other = &self.transactions[other];
-                let before = other.certain && other.completed != NEVER && other.completed < next.invoked;
-                let same = level == Level::StrongSessionSerializable && other.process == next.process;
-                before && (level == Level::StrictSerializable || same)
-            });
-            let mut after = contents.to_vec();
-            if must_wait || !self.run(at, &mut after, true) {
-                continue;
-            }
+        for at in (0..self.transactions.len()).filter(|at| committed & (1 << at) == 0) {
+            let Some((done, after)) = next([begun, committed], contents, at) else { continue };
             order.push(at);
-            if self.serial(level, done | 1 << at, &after, order, tried)? {
+            if self.search(done, &after, next, order, tried)? {
                 return Ok(true);
             }
             order.pop();
         }
         Ok(false)
+    }
+
+    /// Returns what is left if this transaction runs as the next of a serial order.
+    fn serially(&self, level: Level, done: u64, contents: &[[u32; 2]], at: usize) -> Option<Vec<[u32; 2]>> {
+        let next = &self.transactions[at];
+        let must_wait = (0..self.transactions.len()).filter(|other| done & (1 << other) == 0).any(|other| {
+            let other = &self.transactions[other];
+            let before = other.certain && other.completed != NEVER && other.completed < next.invoked;
+            let same = level == Level::StrongSessionSerializable && other.process == next.process;
+            before && (level == Level::StrictSerializable || same)
+        });
+        let mut after = contents.to_vec();
+        (!must_wait && self.run(at, &mut after, true)).then_some(after)
     }
 
     fn changes(&self, at: usize) -> impl Iterator<Item = usize> {
         self.transactions[at].steps.iter().filter_map(|step| match *step {
-            Step::Append { key, .. } | Step::Write { key, .. } => Some(key),
-            Step::List { .. } | Step::Value { .. } => None,
+            SmallStep::Append { key, .. } | SmallStep::Write { key, .. } => Some(key),
+            SmallStep::List { .. } | SmallStep::Value { .. } => None,
         })
     }
 
-    /// Searches for an order under snapshot isolation. `order` has each transaction twice: as it begins, and as it
-    /// commits.
-    fn snapshots(
+    /// Returns what is left if this transaction begins next, under snapshot isolation, or commits if it has begun.
+    fn by_snapshots(
         &self,
         [begun, committed]: [u64; 2],
         contents: &[[u32; 2]],
-        order: &mut Vec<usize>,
-        tried: &mut VisitedStates<'_>,
-    ) -> Result<bool, UnknownWhy> {
-        if begun == committed && self.all_certain(committed) {
-            return Ok(true);
+        at: usize,
+    ) -> Option<([u64; 2], Vec<[u32; 2]>)> {
+        let bit = 1 << at;
+        let mut after = contents.to_vec();
+        if begun & bit != 0 {
+            return self.run(at, &mut after, false).then_some(([begun, committed | bit], after));
         }
-        if !tried.is_new([begun, committed], contents.as_flattened())? {
-            return Ok(false);
-        }
-        for at in (0..self.transactions.len()).filter(|at| committed & (1 << at) == 0) {
-            let bit = 1 << at;
-            let mut after = contents.to_vec();
-            let commits = begun & bit != 0;
-            let fits = if commits {
-                self.run(at, &mut after, false)
-            } else {
-                let open = (0..self.transactions.len()).filter(|other| (begun & !committed) & (1 << other) != 0);
-                let clashes =
-                    open.clone().any(|other| self.changes(other).any(|key| self.changes(at).any(|own| own == key)));
-                !clashes && self.run(at, &mut contents.to_vec(), true)
-            };
-            if !fits {
-                continue;
-            }
-            order.push(at);
-            let next = if commits { [begun, committed | bit] } else { [begun | bit, committed] };
-            if self.snapshots(next, &after, order, tried)? {
-                return Ok(true);
-            }
-            order.pop();
-        }
-        Ok(false)
+        let mut open = (0..self.transactions.len()).filter(|other| (begun & !committed) & (1 << other) != 0);
+        let clashes = open.any(|other| self.changes(other).any(|key| self.changes(at).any(|own| own == key)));
+        (!clashes && self.run(at, &mut after, true)).then(|| ([begun | bit, committed], contents.to_vec()))
     }
 
-    fn committed(
-        &self,
-        growth: &mut Growth<'h>,
-        done: u64,
-        order: &mut Vec<usize>,
-        tried: &mut VisitedStates<'_>,
-    ) -> Result<bool, UnknownWhy> {
-        if self.all_certain(done) && growth.is_over() {
-            return Ok(true);
-        }
-        if !tried.is_new([done, 0], &growth.as_numbers())? {
-            return Ok(false);
-        }
-        for at in (0..self.transactions.len()).filter(|at| done & (1 << at) == 0) {
-            let steps = &self.transactions[at].steps;
-            let explained = steps.iter().all(|step| match *step {
-                Step::List { key, base, .. } => growth.was(key, base),
-                Step::Value { key, value, own } => own || self.was_left(done, key, value, growth),
-                Step::Append { .. } | Step::Write { .. } => true,
-            });
-            let mut after = growth.clone();
-            if !explained || !after.grow(steps) {
-                continue;
-            }
-            order.push(at);
-            if self.committed(&mut after, done | 1 << at, order, tried)? {
-                return Ok(true);
-            }
-            order.pop();
-        }
-        Ok(false)
+    /// Returns what is left if this transaction commits next, under read committed.
+    fn committed(&self, done: u64, growth: &ListGrowth<'h>, at: usize) -> Option<ListGrowth<'h>> {
+        let steps = &self.transactions[at].steps;
+        let explained = steps.iter().all(|step| match *step {
+            SmallStep::List { key, base, .. } => growth.was(key, base),
+            SmallStep::Value { key, value, own } => own || self.was_left(done, key, value, growth),
+            SmallStep::Append { .. } | SmallStep::Write { .. } => true,
+        });
+        let mut after = growth.clone();
+        (explained && after.grow(steps)).then_some(after)
     }
 
     /// Returns true if one of the transactions done left this value behind, or if it is the initial one.
-    fn was_left(&self, done: u64, key: usize, value: ValueId, growth: &Growth<'_>) -> bool {
+    fn was_left(&self, done: u64, key: usize, value: ValueId, growth: &ListGrowth<'_>) -> bool {
         let is_list = value == ValueId::NIL && self.is_list(key);
         if is_list {
             return growth.was(key, 0);
@@ -368,19 +340,20 @@ impl<'h> SmallHistory<'h> {
         value == self.initial_value
             || (0..self.transactions.len()).filter(|at| done & (1 << at) != 0).any(|at| {
                 let written = self.transactions[at].steps.iter().rev().find_map(|step| match *step {
-                    Step::Write { key: other, value } if other == key => Some(value),
+                    SmallStep::Write { key: other, value } if other == key => Some(value),
                     _ => None,
                 });
                 written == Some(value)
             })
     }
 
-    pub(super) fn is_list(&self, key: usize) -> bool {
-        let all = self.transactions.iter().flat_map(|transaction| &transaction.steps);
-        let mut of_lists = all.filter(
-            |step| matches!(step, Step::Append { key: other, .. } | Step::List { key: other, .. } if *other == key),
-        );
-        of_lists.next().is_some() || !self.initial_list.is_empty()
+    fn is_list(&self, key: usize) -> bool {
+        let mut steps = self.transactions.iter().flat_map(|transaction| &transaction.steps);
+        !self.initial_list.is_empty()
+            || steps.any(|step| match *step {
+                SmallStep::Append { key: other, .. } | SmallStep::List { key: other, .. } => other == key,
+                SmallStep::Write { .. } | SmallStep::Value { .. } => false,
+            })
     }
 
     /// Returns the values that failed transactions added to a key.
@@ -392,7 +365,7 @@ impl<'h> SmallHistory<'h> {
     pub(super) fn claims(&self) -> Vec<Vec<&'h [ValueId]>> {
         let mut claims = vec![Vec::new(); self.keys.len()];
         for step in self.transactions.iter().flat_map(|transaction| &transaction.steps) {
-            if let Step::List { key, claim, read, .. } = *step {
+            if let SmallStep::List { key, claim, read, .. } = *step {
                 claims[key].push(&self.lists[read][..claim]);
             }
         }
@@ -419,6 +392,35 @@ fn added_by_others(history: &History, operations: &[u32], failed: bool) -> FxHas
     foreign
 }
 
+/// What transactions left.
+trait KeyContents {
+    /// Returns numbers that tell these contents from others.
+    fn as_numbers(&self) -> Vec<u32>;
+
+    /// Returns true if everything that was read was left by then.
+    fn is_complete(&self) -> bool {
+        true
+    }
+}
+
+impl KeyContents for Vec<[u32; 2]> {
+    fn as_numbers(&self) -> Vec<u32> {
+        self.as_flattened().to_vec()
+    }
+}
+
+impl KeyContents for ListGrowth<'_> {
+    fn as_numbers(&self) -> Vec<u32> {
+        let narrow = |number: &usize| u32::try_from(*number).unwrap_or(u32::MAX);
+        let all = self.grown.iter().zip(&self.were);
+        all.flat_map(|(grown, were)| [narrow(grown), u32::MAX].into_iter().chain(were.iter().map(narrow))).collect()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.paths.iter().zip(&self.grown).all(|(path, grown)| path.len() <= *grown)
+    }
+}
+
 /// States that were tried and lead nowhere.
 struct VisitedStates<'a> {
     states: FxHashSet<([u64; 2], Box<[u32]>)>,
@@ -429,7 +431,7 @@ struct VisitedStates<'a> {
 }
 
 impl VisitedStates<'_> {
-    fn is_new(&mut self, done: [u64; 2], contents: &[u32]) -> Result<bool, UnknownWhy> {
+    fn is_new(&mut self, done: [u64; 2], contents: Vec<u32>) -> Result<bool, UnknownWhy> {
         self.limit.step()?;
         if self.states.len() >= self.most {
             self.full = true;
@@ -438,13 +440,13 @@ impl VisitedStates<'_> {
         if self.states.len() == self.states.capacity() {
             self.limit.may_take((self.states.len() + 1) * 2 * (64 + 4 * contents.len()))?;
         }
-        Ok(self.states.insert((done, contents.into())))
+        Ok(self.states.insert((done, contents.into_boxed_slice())))
     }
 }
 
 /// Growth of lists to what was read of them.
 #[derive(Clone)]
-struct Growth<'h> {
+struct ListGrowth<'h> {
     /// Order of each key's list that all its reads show.
     paths: std::rc::Rc<Vec<&'h [ValueId]>>,
     /// Length of each list; one more than its path if it grew beyond that.
@@ -453,7 +455,7 @@ struct Growth<'h> {
     were: Vec<Vec<usize>>,
 }
 
-impl<'h> Growth<'h> {
+impl<'h> ListGrowth<'h> {
     fn new(small: &SmallHistory<'h>) -> Option<Self> {
         let mut paths: Vec<&'h [ValueId]> = Vec::new();
         for claims in small.claims() {
@@ -476,13 +478,9 @@ impl<'h> Growth<'h> {
         self.were[key].contains(&length)
     }
 
-    fn is_over(&self) -> bool {
-        self.paths.iter().zip(&self.grown).all(|(path, grown)| path.len() <= *grown)
-    }
-
-    fn grow(&mut self, steps: &[Step]) -> bool {
+    fn grow(&mut self, steps: &[SmallStep]) -> bool {
         for step in steps {
-            if let Step::Append { key, value } = *step {
+            if let SmallStep::Append { key, value } = *step {
                 let path = self.paths[key];
                 if path.get(self.grown[key]).is_some_and(|next| *next != value) {
                     return false;
@@ -497,11 +495,5 @@ impl<'h> Growth<'h> {
             }
         }
         true
-    }
-
-    fn as_numbers(&self) -> Vec<u32> {
-        let narrow = |number: &usize| u32::try_from(*number).unwrap_or(u32::MAX);
-        let all = self.grown.iter().zip(&self.were);
-        all.flat_map(|(grown, were)| [narrow(grown), u32::MAX].into_iter().chain(were.iter().map(narrow))).collect()
     }
 }

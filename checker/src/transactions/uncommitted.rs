@@ -9,8 +9,9 @@ use histories::ValueId;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
+    facts::common_prefix,
     limit::Limit,
-    small::{Decision, SmallHistory, Step},
+    small::{SmallDecision, SmallHistory, SmallStep},
 };
 use crate::UnknownWhy;
 
@@ -23,11 +24,12 @@ struct Order<'h> {
     foreign: FxHashSet<ValueId>,
 }
 
-pub(super) fn decide(small: &SmallHistory<'_>, limit: &Limit<'_>) -> Result<Decision, UnknownWhy> {
+pub(super) fn decide(small: &SmallHistory<'_>, limit: &Limit<'_>) -> Result<SmallDecision, UnknownWhy> {
     let certain: Vec<usize> = (0..small.transactions.len()).filter(|at| small.transactions[*at].certain).collect();
     let (mut orders, mut before) = (Vec::new(), vec![0_u64; small.transactions.len()]);
     for (key, claims) in small.claims().into_iter().enumerate() {
-        let claims: Vec<&[ValueId]> = claims.into_iter().map(|claim| without(claim, &small.initial_list)).collect();
+        let claims: Vec<&[ValueId]> =
+            claims.into_iter().map(|claim| &claim[common_prefix(claim, &small.initial_list)..]).collect();
         let longest = claims.iter().copied().max_by_key(|claim| claim.len()).unwrap_or(&[]);
         if claims.iter().all(|claim| longest.starts_with(claim)) {
             orders.push(Order::new(small, key, longest));
@@ -37,19 +39,14 @@ pub(super) fn decide(small: &SmallHistory<'_>, limit: &Limit<'_>) -> Result<Deci
             before[other] |= 1 << one;
         }
     }
-    let mut search = Search { small, certain, orders, before, tried: FxHashSet::default(), limit };
+    let mut search = UncommittedSearch { small, certain, orders, before, tried: FxHashSet::default(), limit };
     let places = vec![0; search.orders.len()];
-    Ok(if search.rest(0, &places)? { Decision::Explained(Vec::new()) } else { Decision::Refuted })
-}
-
-fn without<'h>(list: &'h [ValueId], initial: &[ValueId]) -> &'h [ValueId] {
-    let same = list.iter().zip(initial).take_while(|(found, first)| found == first).count();
-    &list[same..]
+    Ok(if search.rest(0, &places)? { SmallDecision::Explained(Vec::new()) } else { SmallDecision::Refuted })
 }
 
 fn added(small: &SmallHistory<'_>, at: usize, key: usize) -> impl Iterator<Item = ValueId> {
     small.transactions[at].steps.iter().filter_map(move |step| match *step {
-        Step::Append { key: other, value } if other == key => Some(value),
+        SmallStep::Append { key: other, value } if other == key => Some(value),
         _ => None,
     })
 }
@@ -138,7 +135,7 @@ impl<'h> Order<'h> {
     }
 }
 
-struct Search<'a, 'h> {
+struct UncommittedSearch<'a, 'h> {
     small: &'a SmallHistory<'h>,
     certain: Vec<usize>,
     orders: Vec<Order<'h>>,
@@ -148,7 +145,7 @@ struct Search<'a, 'h> {
     limit: &'a Limit<'a>,
 }
 
-impl Search<'_, '_> {
+impl UncommittedSearch<'_, '_> {
     fn rest(&mut self, done: u64, places: &[usize]) -> Result<bool, UnknownWhy> {
         self.limit.step()?;
         if self.certain.iter().all(|at| done & (1 << at) != 0) {

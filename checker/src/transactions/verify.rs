@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use histories::{Found, History, MicroOperation, NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::report::{Because, Level, Link, Orders};
+use super::report::{Level, Link, LinkEvidence, Orders};
 
 /// Content of a key.
 enum Content {
@@ -326,18 +326,20 @@ fn step(content: &mut Option<Content>, micro: MicroOperation<'_>) -> bool {
 /// The link, if it does not.
 pub(super) fn confirm(history: &History, initial: &Value, link: &Link) -> Result<(), String> {
     let (from, to) = (&history.operations[link.from], &history.operations[link.to]);
-    let holds = match &link.because {
-        Because::Realtime => from.outcome == Outcome::Ok && from.completed < to.invoked && from.completed != NEVER,
-        Because::Process => from.outcome == Outcome::Ok && from.process == to.process && from.completed < to.invoked,
-        Because::Read { key, value } => {
+    let holds = match &link.evidence {
+        LinkEvidence::Realtime => from.outcome == Outcome::Ok && from.completed < to.invoked && from.completed != NEVER,
+        LinkEvidence::Process => {
+            from.outcome == Outcome::Ok && from.process == to.process && from.completed < to.invoked
+        }
+        LinkEvidence::Read { key, value } => {
             writes(history, link.from, key, value)
                 && reads(history, initial, link.to, key).any(|found| found.contains(&value))
         }
-        Because::Missed { key, value } => {
+        LinkEvidence::Missed { key, value } => {
             let first = reads(history, initial, link.from, key).next();
             writes(history, link.to, key, value) && first.is_some_and(|found| !found.contains(&value))
         }
-        Because::Overwritten { key, value, later, witness } => {
+        LinkEvidence::Overwritten { key, value, later, witness } => {
             let place = |list: &[&Value], value: &Value| list.iter().position(|element| **element == *value);
             let shows = |list: Vec<&Value>| match (place(&list, value), place(&list, later)) {
                 (Some(first), Some(then)) => first < then,
@@ -348,13 +350,13 @@ pub(super) fn confirm(history: &History, initial: &Value, link: &Link) -> Result
                 && writes(history, link.to, key, later)
                 && reads(history, initial, *witness, key).any(shows)
         }
-        Because::Replaced { key, value, later } => {
+        LinkEvidence::Replaced { key, value, later } => {
             let found = |operation| reads(history, initial, operation, key).next();
             let is_value = |found: Vec<&Value>| found.first().map_or(*value == Value::Nil, |first| *first == value);
             let held = found(link.from).is_some_and(is_value) || writes(history, link.from, key, value);
             held && found(link.to).is_some_and(is_value) && writes(history, link.to, key, later)
         }
-        Because::First { key, later, chain } => {
+        LinkEvidence::First { key, later, chain } => {
             let first = if matches!(initial, Value::List(_)) { &Value::Nil } else { initial };
             let had = |value: &Value| had(history, link.from, key, value);
             let left = replaced(history, key, first, chain);
@@ -363,7 +365,7 @@ pub(super) fn confirm(history: &History, initial: &Value, link: &Link) -> Result
                 && link.from != link.to
                 && !chain.contains(&link.to)
         }
-        Because::Later { key, value, later, first, then, orders, before, after } => {
+        LinkEvidence::Later { key, value, later, first, then, orders, before, after } => {
             let (one, other) = (&history.operations[*first], &history.operations[*then]);
             let in_order = one.outcome == Outcome::Ok && one.completed < other.invoked && one.completed != NEVER;
             // From what the first had, replacements lead to `value`; and from `later`, others to what the second had.

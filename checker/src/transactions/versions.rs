@@ -16,37 +16,46 @@ use rustc_hash::FxHashSet;
 
 use super::{
     facts::Facts,
-    graph::{Graph, Kind, NONE, Needs},
-    polygraph::Item,
+    graph::{Graph, Kind, Needs},
+    polygraph::VersionRun,
 };
+use crate::index::OptionalIndex;
 
 /// Register with the changes that its reads found.
-pub(super) struct Register {
+pub(super) struct RegisterVersions {
     pub key: u32,
     /// Readers, with the place of the change that each found.
     pub reads: Vec<(u32, usize)>,
-    /// Change by a transaction that read the initial state and replaced it, or [`NONE`].
-    pub first: u32,
-    /// Place that stands for the initial state.
-    pub initial: usize,
+    /// Change by a transaction that read the initial state and replaced it.
+    pub first: OptionalIndex,
 }
 
 /// Chain of versions, each replaced by a transaction that had read it.
-pub(super) struct Chain {
-    /// Writer of the first version; [`NONE`] for the initial state.
-    pub first: u32,
-    /// Writer of the last version; [`NONE`] for the initial state.
-    pub last: u32,
+struct Chain {
+    /// Writer of the first version; none for the initial state.
+    first: Option<u32>,
+    /// Writer of the last version; none for the initial state.
+    last: Option<u32>,
     /// Readers of the last version.
-    pub readers: Vec<u32>,
+    readers: Vec<u32>,
     /// Vertex after all of these.
-    out: u32,
+    out: Option<u32>,
     /// First end and last start of all accesses, as ranks of events.
     ended: u32,
     begun: u32,
 }
 
 impl Chain {
+    /// Returns the writer of the first version of a chain other than that of the initial state.
+    fn first(&self) -> u32 {
+        self.first.expect("only the initial state has no writer")
+    }
+
+    /// Returns the vertex after a chain other than that of the initial state.
+    fn out(&self) -> u32 {
+        self.out.expect("each chain with a writer has one")
+    }
+
     /// Returns true if it certainly existed for some time.
     fn lasts(&self) -> bool {
         self.ended < self.begun
@@ -60,89 +69,89 @@ impl Chain {
 }
 
 /// Access of a transaction to a chain: it wrote or read one of its versions.
-struct Access {
+struct ChainAccess {
     chain: usize,
     transaction: u32,
 }
 
 /// Returns the chains of a register, that of the initial state first, and all accesses to the others.
-fn chains(facts: &Facts<'_>, register: &Register, next: &[u32]) -> (Vec<Chain>, Vec<Access>) {
+fn chains(facts: &Facts<'_>, register: &RegisterVersions, next: &[OptionalIndex]) -> (Vec<Chain>, Vec<ChainAccess>) {
     let range = facts.changes.range(register.key);
     let writer = |place: usize| facts.changes.rows[place].transaction;
     // It is unknown what replaced a value that several changes may have written.
     let several: FxHashSet<ValueId> = facts.twice(register.key).collect();
     let mut follows = vec![false; range.len()];
-    for place in range.clone().filter(|&place| next[place] != NONE) {
-        follows[next[place] as usize - range.start] = true;
+    for after in range.clone().filter_map(|place| next[place].get()) {
+        follows[after as usize - range.start] = true;
     }
-    let (mut all, mut accesses, mut chain_of) = (Vec::new(), Vec::new(), vec![usize::MAX; range.len()]);
+    let (mut all, mut accesses, mut chain_of) = (Vec::new(), Vec::new(), vec![None; range.len()]);
     // True if a version is the last of its chain.
     let mut is_last = vec![false; range.len()];
-    let mut grow = |all: &mut Vec<Chain>, first: u32, mut place: usize| {
-        let mut chain = Chain { first, last: first, readers: Vec::new(), out: NONE, ended: NEVER, begun: 0 };
-        while place != NONE as usize && chain_of[place - range.start] == usize::MAX {
-            chain_of[place - range.start] = all.len();
-            chain.last = writer(place);
-            if first != NONE {
-                accesses.push(Access { chain: all.len(), transaction: chain.last });
-                chain.access(facts, chain.last);
+    let mut grow = |all: &mut Vec<Chain>, first: Option<u32>, mut place: OptionalIndex| {
+        let mut chain = Chain { first, last: first, readers: Vec::new(), out: None, ended: NEVER, begun: 0 };
+        while let Some(at) = place.get().map(|place| place as usize)
+            && chain_of[at - range.start].is_none()
+        {
+            chain_of[at - range.start] = Some(all.len());
+            chain.last = Some(writer(at));
+            if first.is_some() {
+                accesses.push(ChainAccess { chain: all.len(), transaction: writer(at) });
+                chain.access(facts, writer(at));
             }
-            is_last[place - range.start] = next[place] == NONE;
-            place = next[place] as usize;
+            is_last[at - range.start] = next[at].get().is_none();
+            place = next[at];
         }
         all.push(chain);
     };
-    grow(&mut all, NONE, register.first as usize);
+    grow(&mut all, None, register.first);
     for place in range.clone() {
-        let is_final = facts.is_final(register.key, u32::try_from(place).expect("it was counted"));
-        let begins = !follows[place - range.start] && Some(place) != usize::try_from(register.first).ok();
+        let number = u32::try_from(place).expect("it was counted");
+        let is_final = facts.is_final(register.key, number);
+        let begins = !follows[place - range.start] && register.first.get() != Some(number);
         let is_known = !several.contains(&facts.changes.rows[place].value);
         if is_final && begins && is_known && facts.happened[writer(place) as usize] {
-            grow(&mut all, writer(place), place);
+            grow(&mut all, Some(writer(place)), number.into());
         }
     }
     for &(reader, place) in &register.reads {
-        if place == register.initial {
-            if register.first == NONE {
+        if place == facts.initial_version() {
+            if register.first.get().is_none() {
                 all[0].readers.push(reader);
             }
             continue;
         }
-        let chain = chain_of[place - range.start];
-        if chain == usize::MAX {
-            // It lies on a cycle of versions, which is none of the chains.
-            continue;
-        }
+        // If it has none, it lies on a cycle of versions.
+        let Some(chain) = chain_of[place - range.start] else { continue };
         if is_last[place - range.start] {
             all[chain].readers.push(reader);
         }
         if chain > 0 {
-            accesses.push(Access { chain, transaction: reader });
+            accesses.push(ChainAccess { chain, transaction: reader });
             all[chain].access(facts, reader);
         }
     }
     (all, accesses)
 }
 
-/// Adds edges for the versions of which one came before another. `next` is the change after each, or [`NONE`].
-pub(super) fn relate(facts: &Facts<'_>, graph: &mut Graph, register: &Register, next: &[u32]) {
+/// Adds edges for the versions of which one came before another. `next` is the change after each.
+pub(super) fn relate(facts: &Facts<'_>, graph: &mut Graph, register: &RegisterVersions, next: &[OptionalIndex]) {
     let (mut chains, mut accesses) = chains(facts, register, next);
     for chain in &mut chains {
-        if chain.last == NONE && chain.readers.is_empty() {
+        if chain.last.is_none() && chain.readers.is_empty() {
             continue;
         }
-        chain.out = graph.between();
-        if chain.last != NONE {
-            graph.add(chain.last, chain.out, Kind::Ww, Needs::Snapshots, register.key);
+        let out = *chain.out.insert(graph.between());
+        if let Some(last) = chain.last {
+            graph.add(last, out, Kind::Ww, Needs::Snapshots, register.key);
         }
         for &reader in &chain.readers {
-            graph.add(reader, chain.out, Kind::Rw, Needs::Snapshots, register.key);
+            graph.add(reader, out, Kind::Rw, Needs::Snapshots, register.key);
         }
     }
     let (initial, others) = chains.split_first().expect("the chain of the initial state is always there");
-    if initial.out != NONE {
+    if let Some(out) = initial.out {
         for chain in others {
-            graph.add(initial.out, chain.first, Kind::Onward, Needs::Snapshots, register.key);
+            graph.add(out, chain.first(), Kind::Onward, Needs::Snapshots, register.key);
         }
     }
     by_realtime(graph, register.key, others);
@@ -150,14 +159,16 @@ pub(super) fn relate(facts: &Facts<'_>, graph: &mut Graph, register: &Register, 
 }
 
 /// Returns the chains that are not in order yet: all but that of the initial state.
-pub(super) fn unordered(facts: &Facts<'_>, register: &Register, next: &[u32]) -> Vec<Item> {
+pub(super) fn unordered(facts: &Facts<'_>, register: &RegisterVersions, next: &[OptionalIndex]) -> Vec<VersionRun> {
     let (chains, accesses) = chains(facts, register, next);
     let mut all: Vec<Vec<u32>> = vec![Vec::new(); chains.len()];
     for access in accesses {
         all[access.chain].push(access.transaction);
     }
     let items = chains.into_iter().zip(all).skip(1);
-    items.map(|(chain, all)| Item::new(chain.first, chain.last, chain.readers, all)).collect()
+    items
+        .map(|(chain, all)| VersionRun::new(chain.first(), chain.last.unwrap_or(chain.first()), chain.readers, all))
+        .collect()
 }
 
 /// Adds a row of moments at which a chain's first access had ended. A chain that lasts would come before itself if it
@@ -168,12 +179,12 @@ fn by_realtime(graph: &mut Graph, key: u32, chains: &[Chain]) {
     let known = (0..chains.len()).filter(|&chain| chains[chain].ended != NEVER);
     let mut entries: Vec<usize> = known.collect();
     entries.sort_unstable_by_key(|&chain| chains[chain].ended);
-    let mut place_of = vec![usize::MAX; chains.len()];
+    let mut place_of = vec![entries.len(); chains.len()];
     let mut moments: Vec<u32> = Vec::with_capacity(entries.len());
     for (place, &chain) in entries.iter().enumerate() {
         place_of[chain] = place;
         let moment = graph.between();
-        graph.add(chains[chain].out, moment, Kind::Onward, Needs::Realtime, key);
+        graph.add(chains[chain].out(), moment, Kind::Onward, Needs::Realtime, key);
         if let Some(&before) = moments.last() {
             graph.add(before, moment, Kind::Onward, Needs::Realtime, key);
         }
@@ -183,10 +194,10 @@ fn by_realtime(graph: &mut Graph, key: u32, chains: &[Chain]) {
         let ended = entries.partition_point(|&other| chains[other].ended < chain.begun);
         let before = ended.min(place_of[number]);
         if let Some(moment) = before.checked_sub(1) {
-            graph.add(moments[moment], chain.first, Kind::Onward, Needs::Realtime, key);
+            graph.add(moments[moment], chain.first(), Kind::Onward, Needs::Realtime, key);
         }
         for &other in entries.iter().take(ended).skip(before + 1) {
-            graph.add(chains[other].out, chain.first, Kind::Onward, Needs::Realtime, key);
+            graph.add(chains[other].out(), chain.first(), Kind::Onward, Needs::Realtime, key);
             if chains[other].lasts() {
                 break;
             }
@@ -195,13 +206,13 @@ fn by_realtime(graph: &mut Graph, key: u32, chains: &[Chain]) {
 }
 
 /// Adds process order: from each access of a process to the next one.
-fn by_processes(facts: &Facts<'_>, graph: &mut Graph, key: u32, chains: &[Chain], accesses: &mut [Access]) {
-    let process = |access: &Access| facts.operation(access.transaction).process;
+fn by_processes(facts: &Facts<'_>, graph: &mut Graph, key: u32, chains: &[Chain], accesses: &mut [ChainAccess]) {
+    let process = |access: &ChainAccess| facts.operation(access.transaction).process;
     accesses.sort_unstable_by_key(|access| (process(access), access.transaction));
     for pair in accesses.windows(2).filter(|pair| process(&pair[0]) == process(&pair[1])) {
         let ended = facts.outcome(pair[0].transaction) == Outcome::Ok && pair[0].transaction != pair[1].transaction;
         if ended && pair[0].chain != pair[1].chain {
-            let (before, after) = (chains[pair[0].chain].out, chains[pair[1].chain].first);
+            let (before, after) = (chains[pair[0].chain].out(), chains[pair[1].chain].first());
             graph.add(before, after, Kind::Onward, Needs::Process, key);
         }
     }

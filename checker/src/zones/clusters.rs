@@ -4,17 +4,21 @@ use std::borrow::Cow;
 
 use histories::NEVER;
 
-use super::Violation;
+use super::ZoneViolation;
 use crate::{
     budget::{Budget, Exhausted},
+    index::OptionalIndex,
     prepare::{Action, INITIAL, Steps, Val},
 };
 
-/// Placeholder for the index of a step.
-pub(crate) const NO_STEP: u32 = u32::MAX;
+/// Rank of an event, and the step whose event it is: none for the virtual write of the initial value.
+pub(crate) type StepRank = (u32, OptionalIndex);
 
-/// Placeholder for the number of a value.
-pub(crate) const NO_VALUE: Val = Val::MAX;
+/// Begin or end of the virtual write of the initial value.
+pub(crate) const AT_START: StepRank = (0, OptionalIndex::NONE);
+
+/// End that never comes.
+pub(crate) const NO_END: StepRank = (NEVER, OptionalIndex::NONE);
 
 /// Shifts the rank of a start by one, so that the virtual write of the initial value can begin and end at 0.
 pub(crate) fn begin(start: u32) -> u32 {
@@ -29,39 +33,39 @@ pub(crate) fn finish(end: u32) -> u32 {
 /// Value with the step that sets it and the steps that read it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cluster {
-    /// Step that sets it; [`NO_STEP`] for the initial value, and for a value that is never set.
-    pub writer: u32,
+    /// Step that sets it; none for the initial value, and for a value that is never set.
+    pub writer: OptionalIndex,
     /// Shifted start of the writer.
     pub begun: u32,
     /// Shifted end of the writer.
     pub ended: u32,
     /// Value that the writer expected, if the writer is a cas.
-    pub from: Val,
+    pub from: OptionalIndex,
     /// Value that the included cas from this value sets, if there is one.
-    pub next: Val,
+    pub next: OptionalIndex,
     /// End of the read that ends first, and that read.
-    pub first_end: (u32, u32),
+    pub first_end: StepRank,
     /// Start of the read that begins last, and that read.
-    pub last_begin: (u32, u32),
+    pub last_begin: StepRank,
     /// True if its writer took place.
     pub included: bool,
 }
 
 impl Cluster {
     const EMPTY: Self = Self {
-        writer: NO_STEP,
+        writer: OptionalIndex::NONE,
         begun: 0,
         ended: NEVER,
-        from: NO_VALUE,
-        next: NO_VALUE,
-        first_end: (NEVER, NO_STEP),
-        last_begin: (0, NO_STEP),
+        from: OptionalIndex::NONE,
+        next: OptionalIndex::NONE,
+        first_end: NO_END,
+        last_begin: AT_START,
         included: false,
     };
 
     /// Returns true if some step read it.
     pub(crate) fn is_read(&self) -> bool {
-        self.first_end.1 != NO_STEP
+        self.first_end.1.get().is_some()
     }
 }
 
@@ -71,9 +75,9 @@ pub(crate) struct Block {
     /// First value of the chain.
     pub origin: Val,
     /// `f`: the first end, and the step that has it.
-    pub first_end: (u32, u32),
-    /// `s`: the last start, and the step that has it; [`NO_STEP`] for the initial value alone.
-    pub last_begin: (u32, u32),
+    pub first_end: StepRank,
+    /// `s`: the last start, and the step that has it; none for the initial value alone.
+    pub last_begin: StepRank,
 }
 
 /// Interval that a block occupies or lies in.
@@ -115,7 +119,7 @@ pub(super) struct Blocks {
     pub inverted: Vec<Val>,
     /// True if some values belong to no block.
     pub has_rings: bool,
-    pub violation: Option<Violation>,
+    pub violation: Option<ZoneViolation>,
 }
 
 /// Values of a key.
@@ -123,7 +127,7 @@ pub(super) struct Blocks {
 pub(crate) struct Clusters {
     all: Vec<Cluster>,
     /// Previous step that read the same value, for each step that reads.
-    earlier: Vec<u32>,
+    earlier: Vec<OptionalIndex>,
     /// First cas that did not match, yet reported the value it expected.
     pub contradiction: Option<u32>,
     /// True if some cas did not match and did not report what it found.
@@ -145,7 +149,7 @@ impl Clusters {
     /// appends.
     pub(crate) fn gather(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Self>, Exhausted> {
         let mut all = vec![Cluster::EMPTY; steps.values()];
-        let mut earlier = vec![0; steps.end() as usize];
+        let mut earlier = vec![OptionalIndex::NONE; steps.end() as usize];
         let (mut contradiction, mut has_looks) = (None, false);
         for index in 0..steps.end() {
             budget.step()?;
@@ -153,9 +157,9 @@ impl Clusters {
             let (value, from) = match step.action {
                 Action::Read(value) => {
                     let cluster = &mut all[value as usize];
-                    cluster.first_end = cluster.first_end.min((finish(step.end), index));
+                    cluster.first_end = cluster.first_end.min((finish(step.end), index.into()));
                     earlier[index as usize] = cluster.last_begin.1;
-                    cluster.last_begin = (begin(step.start), index);
+                    cluster.last_begin = (begin(step.start), index.into());
                     continue;
                 }
                 Action::NotEqual(_) => {
@@ -167,14 +171,14 @@ impl Clusters {
                     continue;
                 }
                 Action::Append(_) => return Ok(None),
-                Action::Write(value) => (value, NO_VALUE),
-                Action::Cas { from, to } => (to, from),
+                Action::Write(value) => (value, OptionalIndex::NONE),
+                Action::Cas { from, to } => (to, from.into()),
             };
             let cluster = &mut all[value as usize];
-            if value == INITIAL || cluster.writer != NO_STEP {
+            if value == INITIAL || cluster.writer.get().is_some() {
                 return Ok(None);
             }
-            cluster.writer = index;
+            cluster.writer = index.into();
             (cluster.begun, cluster.ended) = (begin(step.start), finish(step.end));
             cluster.from = from;
         }
@@ -187,7 +191,7 @@ impl Clusters {
     }
 
     /// Determines which changes took place, and links the chains. Returns the first violation found on the way.
-    pub(super) fn include(&mut self, budget: &Budget<'_>) -> Result<Option<Violation>, Exhausted> {
+    pub(super) fn include(&mut self, budget: &Budget<'_>) -> Result<Option<ZoneViolation>, Exhausted> {
         self.all[INITIAL as usize].included = true;
         let (mut open, mut found) = (Vec::new(), None);
         for value in 1..self.len() {
@@ -199,23 +203,21 @@ impl Clusters {
             while let Some((value, observer)) = open.pop() {
                 budget.step()?;
                 let cluster = &mut self.all[value as usize];
-                if cluster.writer == NO_STEP && value != INITIAL {
-                    found.get_or_insert(Violation::NeverSet { value, observer });
+                if cluster.writer.get().is_none() && value != INITIAL {
+                    let observer = observer.get().expect("a value that is not set was observed");
+                    found.get_or_insert(ZoneViolation::NeverSet { value, observer });
                     continue;
                 }
                 if std::mem::replace(&mut cluster.included, true) {
                     continue;
                 }
-                let (from, writer) = (cluster.from, cluster.writer);
-                if from == NO_VALUE {
-                    continue;
-                }
-                open.push((from, writer));
+                let Some(from) = cluster.from.get() else { continue };
+                open.push((from, cluster.writer));
                 let next = &mut self.all[from as usize].next;
-                if *next == NO_VALUE {
-                    *next = value;
+                if let Some(other) = next.get() {
+                    found.get_or_insert(ZoneViolation::TwoCas { from, to: [other, value] });
                 } else {
-                    found.get_or_insert(Violation::TwoCas { from, to: [*next, value] });
+                    *next = value.into();
                 }
             }
         }
@@ -225,7 +227,7 @@ impl Clusters {
     /// Returns the first values of the blocks that can take part in a contradiction: of all blocks if that is not
     /// known.
     pub(crate) fn suspects(&self) -> Cow<'_, [Val]> {
-        let all = || (0..).zip(&self.all).filter(|(_, cluster)| cluster.included && cluster.from == NO_VALUE);
+        let all = || (0..).zip(&self.all).filter(|(_, cluster)| cluster.included && cluster.from.get().is_none());
         let origins = || all().map(|(origin, _)| origin).collect();
         self.suspects.as_ref().map_or_else(|| Cow::Owned(origins()), |some| Cow::Borrowed(&some[..]))
     }
@@ -237,14 +239,14 @@ impl Clusters {
         let (mut included, mut visited) = (0, 0);
         for (origin, cluster) in (0..).zip(&self.all).filter(|(_, cluster)| cluster.included) {
             included += 1;
-            if cluster.from != NO_VALUE {
+            if cluster.from.get().is_some() {
                 continue;
             }
             let (block, inversion) = self.block(origin);
             zones.push(block.zone());
             inverted.extend(inversion.is_some().then_some(origin));
             found = found.or(inversion);
-            let levels = if cluster.next == NO_VALUE { 1 } else { self.chain(origin).count() };
+            let levels = if cluster.next.get().is_none() { 1 } else { self.chain(origin).count() };
             budget.steps(levels)?;
             visited += levels;
         }
@@ -255,20 +257,19 @@ impl Clusters {
 
     /// Returns the steps that read `value`, the last of them first.
     pub(crate) fn readers(&self, value: Val) -> impl Iterator<Item = u32> + '_ {
-        let step = |step: u32| Some(step).filter(|&step| step != NO_STEP);
-        std::iter::successors(step(self[value].last_begin.1), move |&read| step(self.earlier[read as usize]))
+        std::iter::successors(self[value].last_begin.1.get(), move |&read| self.earlier[read as usize].get())
     }
 
     /// Returns the block that begins with `origin`, and the violation if its levels contradict real time.
-    pub(super) fn block(&self, origin: Val) -> (Block, Option<Violation>) {
-        let mut block = Block { origin, first_end: (NEVER, NO_STEP), last_begin: (0, NO_STEP) };
+    pub(super) fn block(&self, origin: Val) -> (Block, Option<ZoneViolation>) {
+        let mut block = Block { origin, first_end: NO_END, last_begin: AT_START };
         let mut found = None;
         if origin == INITIAL {
-            block.first_end.0 = 0;
+            block.first_end = AT_START;
         }
         for value in self.chain(origin) {
             let cluster = &self[value];
-            if cluster.writer != NO_STEP {
+            if cluster.writer.get().is_some() {
                 found = found.or(block.add((cluster.ended, cluster.writer), (cluster.begun, cluster.writer)));
             }
             if cluster.is_read() {
@@ -280,13 +281,13 @@ impl Clusters {
 
     /// Returns `from` and every value after it in its chain.
     pub(crate) fn chain(&self, from: Val) -> impl Iterator<Item = Val> + '_ {
-        std::iter::successors(Some(from), |&value| Some(self[value].next).filter(|&next| next != NO_VALUE))
+        std::iter::successors(Some(from), |&value| self[value].next.get())
     }
 
     /// Returns a ring: values that are each set by a cas from another of them, so that none can be first.
-    fn ring(&self) -> Violation {
+    pub(crate) fn ring(&self) -> ZoneViolation {
         let mut reached = vec![false; self.all.len()];
-        let origins = (0..self.len()).filter(|&value| self[value].included && self[value].from == NO_VALUE);
+        let origins = (0..self.len()).filter(|&value| self[value].included && self[value].from.get().is_none());
         for value in origins.flat_map(|origin| self.chain(origin)) {
             reached[value as usize] = true;
         }
@@ -296,16 +297,17 @@ impl Clusters {
         // Each value has one writer and at most one included cas from it, so values that no origin reaches form a
         // ring.
         let others = self.chain(first).skip(1).take_while(|&value| value != first);
-        Violation::Ring { values: std::iter::once(first).chain(others).collect() }
+        ZoneViolation::Ring { values: std::iter::once(first).chain(others).collect() }
     }
 }
 
 impl Block {
     /// Adds the next level, given its first end and its last start. Returns a violation if it ended before the
     /// block's last start.
-    fn add(&mut self, first_end: (u32, u32), last_begin: (u32, u32)) -> Option<Violation> {
-        let is_inverted = first_end.0 < self.last_begin.0;
-        let found = is_inverted.then_some(Violation::Inversion { later: first_end.1, earlier: self.last_begin.1 });
+    fn add(&mut self, first_end: StepRank, last_begin: StepRank) -> Option<ZoneViolation> {
+        let steps = first_end.1.get().zip(self.last_begin.1.get());
+        let found = steps.filter(|_| first_end.0 < self.last_begin.0);
+        let found = found.map(|(later, earlier)| ZoneViolation::Inversion { later, earlier });
         self.first_end = self.first_end.min(first_end);
         self.last_begin = self.last_begin.max(last_begin);
         found

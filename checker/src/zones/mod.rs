@@ -60,9 +60,9 @@ use crate::{
 use clusters::Blocks;
 
 use clusters::Cluster;
-pub(crate) use clusters::{Block, Clusters, NO_STEP, NO_VALUE, Zone, begin, finish};
+pub(crate) use clusters::{AT_START, Block, Clusters, NO_END, StepRank, Zone, begin, finish};
 pub(crate) use order::order;
-pub(crate) use violation::{Violation, meeting, sort_nearly_sorted};
+pub(crate) use violation::{ZoneViolation, meeting, sort_nearly_sorted};
 
 /// Decision of the zone method.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub(crate) enum Zones {
     /// Linearization by these steps, in this order.
     Order(Vec<u32>),
     /// Violation: no order exists.
-    Violation(Violation, Clusters),
+    Violation(ZoneViolation, Clusters),
     /// Undecided: some cas that did not match has no place in the order that was tried.
     Undecided,
 }
@@ -84,7 +84,7 @@ pub(crate) struct KeyZones {
     /// no blocks.
     pub zones: Vec<Zone>,
     /// Reason why no order exists, if none does.
-    pub violation: Option<Violation>,
+    pub violation: Option<ZoneViolation>,
 }
 
 /// Memory for each value, in bytes: its cluster, its zone with room to grow, and the place of its steps in the order.
@@ -92,11 +92,11 @@ const VALUE_BYTES: usize = size_of::<Cluster>() + 2 * size_of::<Zone>() + size_o
 
 /// Decides the key with these steps. Returns `None` if its values are not unique.
 pub(crate) fn zones(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Zones>, Exhausted> {
-    let Some(placed) = place(steps, budget)? else { return Ok(None) };
-    if let Some(violation) = placed.violation {
-        return Ok(Some(Zones::Violation(violation, placed.clusters)));
-    }
-    Ok(Some(order(steps, &placed, budget)?.map_or(Zones::Undecided, Zones::Order)))
+    Ok(match place(steps, budget)? {
+        None => None,
+        Some(KeyZones { violation: Some(violation), clusters, .. }) => Some(Zones::Violation(violation, clusters)),
+        Some(placed) => Some(order(steps, &placed, budget)?.map_or(Zones::Undecided, Zones::Order)),
+    })
 }
 
 /// Does the same as [`zones`], without writing out the order and without placing each cas that did not match.
@@ -104,7 +104,7 @@ pub(crate) fn place(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Ke
     budget.may_take(steps.values() * VALUE_BYTES + steps.end() as usize * size_of::<u32>())?;
     let Some(mut clusters) = Clusters::gather(steps, budget)? else { return Ok(None) };
     let unplaceable = clusters.include(budget)?;
-    let contradiction = clusters.contradiction.map(|step| Violation::Contradiction { step });
+    let contradiction = clusters.contradiction.map(|step| ZoneViolation::Contradiction { step });
     if let Some(violation) = contradiction.or(unplaceable) {
         return Ok(Some(KeyZones { clusters, zones: Vec::new(), violation: Some(violation) }));
     }
@@ -113,8 +113,9 @@ pub(crate) fn place(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Ke
     if violation.is_none() {
         violation = meeting(zones.iter().copied()).map(|origins| {
             let blocks = origins.map(|origin| clusters.block(origin).0);
-            let first_ends = blocks.map(|block| block.first_end.1);
-            Violation::Meeting { first_ends, last_begins: blocks.map(|block| block.last_begin.1), origins }
+            let first_ends = blocks.map(|block| block.first_end.1.get());
+            let last_begin = |block: Block| block.last_begin.1.get().expect("what begins late is no initial value");
+            ZoneViolation::Meeting { first_ends, last_begins: blocks.map(last_begin), origins }
         });
     }
     if violation.is_some() && !has_rings {

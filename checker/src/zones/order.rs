@@ -1,17 +1,16 @@
 //! Linearization that follows from the zones.
 
+use histories::NEVER;
 use rustc_hash::FxHashMap;
 
 use super::{
     KeyZones,
-    clusters::{Cluster, Clusters, NO_STEP, begin, finish},
+    clusters::{Cluster, Clusters, begin, finish},
 };
 use crate::{
     budget::{Budget, Exhausted},
     prepare::{Action, Step, Steps, Val},
 };
-
-const NOWHERE: u32 = u32::MAX;
 
 /// Returns the included steps in the order of their zones and levels, with each cas that did not match at a place
 /// where it fits. Returns `None` if one of those fits nowhere.
@@ -32,7 +31,7 @@ pub(crate) fn order(
     // For each value: first its writer, then its readers in the order of their starts.
     let mut sorted = Vec::with_capacity(steps.end() as usize);
     for value in levels() {
-        sorted.extend(Some(clusters[value].writer).filter(|&writer| writer != NO_STEP));
+        sorted.extend(clusters[value].writer.get());
         let first = sorted.len();
         sorted.extend(clusters.readers(value));
         budget.steps(1 + sorted.len() - first)?;
@@ -52,10 +51,10 @@ pub(crate) fn order(
 fn place_looks(steps: &impl Steps, clusters: &Clusters, levels: &[Val]) -> Option<Vec<(u32, Val)>> {
     let is_look = |step: &Step| matches!(step.action, Action::NotEqual(_));
     let looks = || (0..steps.end()).filter_map(|index| Some((index, steps.step(index).filter(is_look)?)));
-    let window = ConflictRanges::new(clusters, levels);
+    let window = LevelIntervals::new(clusters, levels);
     let mut by_end: Vec<(u32, u32)> = looks().map(|(index, look)| (look.end, index)).collect();
     by_end.sort_unstable();
-    let mut placed = vec![NOWHERE; steps.end() as usize];
+    let mut placed = vec![0; steps.end() as usize];
     let (mut ended, mut floor) = (by_end.iter().peekable(), 0);
     let mut values = Vec::with_capacity(by_end.len());
     for (index, look) in looks() {
@@ -77,14 +76,14 @@ fn place_looks(steps: &impl Steps, clusters: &Clusters, levels: &[Val]) -> Optio
 }
 
 /// Interval, for each level, in which a look at it keeps the order valid.
-struct ConflictRanges {
+struct LevelIntervals {
     /// Last start of all steps before the reads of the level.
     opens: Vec<u32>,
     /// First end of all steps after the reads of the level.
     closes: Vec<u32>,
 }
 
-impl ConflictRanges {
+impl LevelIntervals {
     fn new(clusters: &Clusters, levels: &[Val]) -> Self {
         let mut last = 0;
         let opens = (levels.iter())
@@ -94,12 +93,12 @@ impl ConflictRanges {
                 opens
             })
             .collect();
-        let mut first = u32::MAX;
+        let mut first = NEVER;
         let mut closes: Vec<u32> = (levels.iter().rev())
             .map(|&value| {
                 let closes = first;
                 let Cluster { writer, ended, first_end, .. } = clusters[value];
-                first = first.min(first_end.0).min(if writer == NO_STEP { 0 } else { ended });
+                first = first.min(first_end.0).min(if writer.get().is_none() { 0 } else { ended });
                 closes
             })
             .collect();

@@ -5,7 +5,7 @@ use crate::prepare::Val;
 
 /// Reason why no order exists. Steps are indexes into the key's steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Violation {
+pub(crate) enum ZoneViolation {
     /// Cas that did not match, yet reported the value it expected.
     Contradiction {
         /// Step of that cas.
@@ -39,8 +39,8 @@ pub(crate) enum Violation {
     },
     /// Conflict of two blocks that must each come before the other.
     Meeting {
-        /// Steps with the first end of each block.
-        first_ends: [u32; 2],
+        /// Steps with the first end of each block; none for that of the initial value.
+        first_ends: [Option<u32>; 2],
         /// Steps with the last start of each block.
         last_begins: [u32; 2],
         /// First values of the blocks.

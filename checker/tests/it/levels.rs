@@ -2,7 +2,7 @@
 //! snapshot, the status of weaker levels, and the explanation of cycles.
 
 use checker::{
-    Because, Level, Limits,
+    Level, Limits, LinkEvidence,
     Status::{self, Holds, NotRefuted, Refuted, Unknown},
     TransactionReport, check_transactions,
 };
@@ -201,7 +201,7 @@ fn a_longer_cycle_that_misses_less_is_worse() {
          3 10 11 ok r x 1; r y 1; r z 1; r w 1",
     );
     let worst = &report.anomalies[0];
-    let missed = worst.links.iter().filter(|link| matches!(link.because, Because::Missed { .. })).count();
+    let missed = worst.links.iter().filter(|link| matches!(link.evidence, LinkEvidence::Missed { .. })).count();
     assert_eq!((&*worst.name, worst.links.len(), missed), ("G-single", 3, 1), "{report:#?}");
     assert_eq!(report.strongest().map(|strongest| strongest.level), Some(Level::ReadCommitted));
 }
@@ -250,7 +250,7 @@ fn the_closest_moments_show_which_version_came_later() {
     let text = "0 0 1 ok w x 1\n0 2 3 ok w x 2\n2 4 5 ok r x = 2\n3 0 2 ok r x = 1\n1 6 7 ok r x = 1";
     let report = check(text);
     let moments: Vec<String> = (report.anomalies.iter().flat_map(|anomaly| &anomaly.links))
-        .filter(|link| matches!(link.because, Because::Later { .. }))
+        .filter(|link| matches!(link.evidence, LinkEvidence::Later { .. }))
         .map(|link| link.sentence.clone())
         .collect();
     let back = "process 2 was done with 2 at 0.005 s, before process 1 began what had to do with 1 at 0.006 s";

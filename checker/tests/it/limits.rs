@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use checker::{
-    Level, Limits, Model, Options, Standing, Status, UnknownWhy, Verdict, check, check_transactions, consistency,
+    Level, Limits, Model, ModelStatus, Options, Status, UnknownWhy, Verdict, check, check_transactions, consistency,
     longest_prefix, staleness,
 };
 use histories::{Event, EventType, History, HistoryBuilder, Process, TRANSACTION, Value};
@@ -192,13 +192,13 @@ fn stale() -> History {
 #[test]
 fn all_that_explains_a_violation_stops_when_it_is_told_to() {
     let history = stale();
-    let is_unchecked =
-        |rung: &checker::Rung| matches!(&rung.standing, Standing::NotChecked { why } if why == "time ran out");
+    let out_of_time = ModelStatus::NotChecked { why: "time ran out".to_owned() };
+    let is_unchecked = |level: &checker::HierarchyLevel| level.status == out_of_time;
     stops(
-        "the ladder",
+        "the hierarchy",
         |limits| consistency(&history, &within(Model::Register, limits)),
-        |ladder| !ladder.rungs.iter().any(is_unchecked),
-        |ladder| ladder.rungs.iter().any(is_unchecked),
+        |hierarchy| !hierarchy.levels.iter().any(is_unchecked),
+        |hierarchy| hierarchy.levels.iter().any(is_unchecked),
     );
     stops(
         "staleness",

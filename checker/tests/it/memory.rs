@@ -8,7 +8,7 @@ use std::{
 };
 
 use checker::{
-    Limits, Memory, Model, Options, Standing, UnknownWhy, check, check_transactions, consistency, longest_prefix,
+    Limits, Memory, Model, ModelStatus, Options, UnknownWhy, check, check_transactions, consistency, longest_prefix,
     staleness,
 };
 use histories::{Event, EventType, History, HistoryBuilder, Process, TRANSACTION, Value};
@@ -230,11 +230,11 @@ fn what_is_measured_is_kept_by_whatever_looks_at_a_register() {
     let history = stale(100_000);
     let is_no = |report: &checker::Report| report.verdict == checker::Verdict::NotLinearizable;
     measured_is_kept("a check", |limits| check(&history, &of_register(limits)), is_no);
-    let is_checked = |rung: &checker::Rung| !matches!(&rung.standing, Standing::NotChecked { .. });
+    let is_checked = |level: &checker::HierarchyLevel| !matches!(&level.status, ModelStatus::NotChecked { .. });
     measured_is_kept(
-        "the ladder",
+        "the hierarchy",
         |limits| consistency(&history, &of_register(limits)),
-        |ladder| ladder.rungs.iter().filter(|rung| is_checked(rung)).count() >= 8,
+        |hierarchy| hierarchy.levels.iter().filter(|level| is_checked(level)).count() >= 8,
     );
     measured_is_kept(
         "staleness",

@@ -37,7 +37,7 @@ impl Specification for Store {
         call.function == "get-of"
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }

@@ -138,8 +138,8 @@ pub(super) struct ControlledReader<'a, R> {
 
 impl<R: Read> Read for ControlledReader<'_, R> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        const MOST: usize = 256 << 10;
-        let most = room.len().min(MOST);
+        const MAX_BYTES: usize = 256 << 10;
+        let most = room.len().min(MAX_BYTES);
         self.watch.ask(most)?;
         let count = self.input.read(&mut room[..most])?;
         if self.is_file {

@@ -23,7 +23,7 @@ pub enum Firewall {
 impl Firewall {
     /// Returns the commands that make the host named `netns` drop all packets from `sources`, atomically rather than
     /// one source after the other. No rule of ours may be in force there yet.
-    pub(crate) fn drop_from(&self, netns: &str, sources: &BTreeSet<Ipv4Addr>) -> Vec<Command> {
+    pub(crate) fn drop_rules(&self, netns: &str, sources: &BTreeSet<Ipv4Addr>) -> Vec<Command> {
         let sources: Vec<String> = sources.iter().map(Ipv4Addr::to_string).collect();
         let commands = match self {
             Self::Iptables(_) => vec![
@@ -113,7 +113,7 @@ mod tests {
     fn iptables_gets_a_chain_of_our_own_that_is_jumped_to_last() {
         let iptables = Firewall::Iptables("/usr/sbin/iptables".into());
         assert_eq!(
-            told(&iptables.drop_from("n1", &sources())),
+            told(&iptables.drop_rules("n1", &sources())),
             [
                 "nsenter --net=/run/netns/n1 /usr/sbin/iptables -w 5 -N SCHISM",
                 "nsenter --net=/run/netns/n1 /usr/sbin/iptables -w 5 -A SCHISM -s 10.77.0.2,10.77.0.3 -j DROP",
@@ -142,7 +142,7 @@ mod tests {
     fn nft_gets_a_table_of_our_own_in_one_transaction() {
         let nft = Firewall::Nft("nft".into());
         assert_eq!(
-            told(&nft.drop_from("n2", &sources())),
+            told(&nft.drop_rules("n2", &sources())),
             ["nsenter --net=/run/netns/n2 nft 'add table ip schism; \
               add chain ip schism input { type filter hook input priority filter; policy accept; }; \
               add rule ip schism input ip saddr { 10.77.0.2, 10.77.0.3 } drop'"]

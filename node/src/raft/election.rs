@@ -49,7 +49,7 @@ impl Raft {
     /// `election_timeout`, or it is a leader that a quorum answered within that time (§6, dissertation §4.2.3).
     /// Leases depend on this, so a restarted node counts as having heard from a leader when it started. In basic Raft
     /// the rule does not apply.
-    fn is_bound_to_a_leader(&self) -> bool {
+    fn must_withhold_vote(&self) -> bool {
         if self.config.elections == Elections::Basic {
             return false;
         }
@@ -100,7 +100,7 @@ impl Raft {
     /// the candidate must not be able to depose a working leader.
     pub(super) fn on_request_vote(&mut self, candidate: NodeId, term: Term, pre: bool, last: (Term, LogIndex)) {
         let own_last = (self.log.last_term(), self.log.last_index());
-        if self.is_bound_to_a_leader() {
+        if self.must_withhold_vote() {
             return self.answer_vote(candidate, self.hard_state.term, pre, false);
         }
         if !pre && term > self.hard_state.term {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{CampaignPlan, Cell, Expected, Options, ReadMode, RunPlan, Seeds, Shard, parse_mixes};
+use super::{CampaignPlan, Cell, Expectation, Options, ReadMode, RunPlan, Seeds, Shard, parse_mixes};
 
 #[test]
 fn shards_are_all_runs_and_each_once() {
@@ -59,13 +59,13 @@ fn impossible_plans_say_why() {
     for (wrong, why) in [
         (CampaignPlan { reads: vec![], ..plan.clone() }, "`reads` is empty"),
         (CampaignPlan { systems: vec!["etcd".into()], ..plan.clone() }, "there is no system \"etcd\""),
-        (CampaignPlan { seeds: Seeds::These(vec![1, 1]), ..plan.clone() }, "seed 1 is named twice"),
+        (CampaignPlan { seeds: Seeds::These(vec![1, 1]), ..plan.clone() }, "seed 1 is listed twice"),
         (CampaignPlan { seeds: Seeds::Count(1_000_000), ..plan.clone() }, "at most 100000"),
         (CampaignPlan { seeds: Seeds::Count(u32::MAX), ..plan.clone() }, "128849018850 runs are planned"),
         (CampaignPlan { faults: parse_mixes("none,kill:n9").unwrap(), ..plan.clone() }, "there is no n9"),
         (CampaignPlan { nodes: vec![5, 1], ..plan.clone() }, "`kill` cannot work with 1 node"),
         (CampaignPlan { nodes: vec![3; 100], read_shares: vec![1; 100_000], ..plan.clone() }, "at most 100000"),
-        (CampaignPlan { reads: vec!["log".into(), "log".into()], ..plan.clone() }, "are named twice"),
+        (CampaignPlan { reads: vec!["log".into(), "log".into()], ..plan.clone() }, "`log reads` is listed twice"),
         (CampaignPlan { options: basic, ..plan.clone() }, "lease reads need loyal voters"),
     ] {
         let said = wrong.check().unwrap_err();
@@ -101,7 +101,7 @@ fn cells_are_expected_what_their_system_says() {
     for cell in plan.cells() {
         assert_eq!(cell.expected(), cell.system.find().unwrap().expected(&cell.conditions()), "{cell:?}");
     }
-    assert!(plan.cells().iter().any(|cell| cell.expected() == Expected::Fails));
+    assert!(plan.cells().iter().any(|cell| cell.expected() == Expectation::Fails));
 }
 
 #[test]
@@ -115,9 +115,9 @@ fn a_plan_over_another_system_has_its_read_modes_and_keeps_to_what_it_can() {
     let with = |faults: &str| CampaignPlan { faults: parse_mixes(faults).unwrap(), ..plan.clone() };
     for (wrong, why) in [
         (with("none,kill:leader"), "cannot kill the leader: roleless does not say who leads"),
-        (with("all"), "roleless gives nobody a hold on its clocks"),
+        (with("all"), "roleless does not let its clocks be skewed"),
         (CampaignPlan { trace: true, ..plan.clone() }, "roleless has no option --trace"),
-        (CampaignPlan { workloads: vec!["set".to_owned()], ..plan.clone() }, "roleless knows no workload \"set\""),
+        (CampaignPlan { workloads: vec!["set".to_owned()], ..plan.clone() }, "roleless has no workload \"set\""),
         (CampaignPlan { reads: vec!["log".into()], ..plan.clone() }, "roleless has no read mode \"log\""),
     ] {
         let said = wrong.check().unwrap_err();

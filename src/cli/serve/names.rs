@@ -38,7 +38,7 @@ impl Names {
     }
 
     /// Returns true if a request is addressed to us in every respect.
-    fn are_meant_by(self, request: &Request) -> bool {
+    fn accept(self, request: &Request) -> bool {
         let mut said = request.headers().get_all(header::HOST).iter();
         let (Some(host), None) = (said.next(), said.next()) else { return false };
         let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
@@ -52,10 +52,10 @@ fn is_usual(named: IpAddr) -> bool {
 
 /// Answers only requests that are addressed to us.
 pub(super) async fn guard(State(names): State<Names>, request: Request, next: Next) -> Response {
-    if names.are_meant_by(&request) {
+    if names.accept(&request) {
         return next.run(request).await;
     }
-    (StatusCode::MISDIRECTED_REQUEST, "this server goes by another name").into_response()
+    (StatusCode::MISDIRECTED_REQUEST, "request for another host").into_response()
 }
 
 #[cfg(test)]
@@ -69,7 +69,7 @@ mod tests {
         for host in hosts {
             request = request.header("Host", *host);
         }
-        Names::of(listen.parse().unwrap()).are_meant_by(&request.body(Body::empty()).unwrap())
+        Names::of(listen.parse().unwrap()).accept(&request.body(Body::empty()).unwrap())
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::terminal::{
 };
 
 /// Maximum number of annotations per level: GitHub shows ten of each for a step.
-const MOST: usize = 10;
+const MAX_ANNOTATIONS: usize = 10;
 
 pub(super) fn tell(summary: &Summary, markdown: &str) -> anyhow::Result<()> {
     if let Some(path) = env::var_os("GITHUB_STEP_SUMMARY") {
@@ -34,7 +34,7 @@ fn annotations(summary: &Summary) -> String {
         (Category::RecoveryFailure, "error"),
         (Category::Unknown, "warning"),
     ] {
-        for run in summary.runs.iter().filter(|run| run.category == category).take(MOST) {
+        for run in summary.runs.iter().filter(|run| run.category == category).take(MAX_ANNOTATIONS) {
             let title =
                 format!("{}: {} reads, {}, seed {}", category.name(), run.cell.read.name(), run.cell.faults, run.seed);
             text += &format!("::{level} title={}::{}\n", property(&title), data(&run.told()));

@@ -7,7 +7,7 @@ use crate::campaign::{
 use crate::terminal::sanitize::{markdown as text, markdown_code as code};
 
 /// Maximum number of violations listed.
-const MOST: usize = 20;
+const MAX_VIOLATIONS: usize = 20;
 
 pub(super) fn page(summary: &Summary) -> String {
     let (rows, columns) = summary.axes();
@@ -26,7 +26,7 @@ pub(super) fn page(summary: &Summary) -> String {
     page += &format!("\nRuns: {}.\n", counts.join(", "));
     let surprises: Vec<&CellSummary> = summary.surprises().collect();
     if surprises.is_empty() {
-        page += "\nNothing contradicts theory.\n";
+        page += "\nAll results as expected.\n";
     }
     for cell in surprises {
         page += &format!(
@@ -36,11 +36,11 @@ pub(super) fn page(summary: &Summary) -> String {
         );
     }
     let violations: Vec<_> = summary.runs.iter().filter(|run| run.category == Category::Violation).collect();
-    for run in violations.iter().take(MOST) {
+    for run in violations.iter().take(MAX_VIOLATIONS) {
         page += &format!("\n- {}: {}\n  repeat: {}\n", code(&run.id), text(&run.told()), code(&run.command));
     }
-    if violations.len() > MOST {
-        page += &format!("\nand {} more violations.\n", violations.len() - MOST);
+    if violations.len() > MAX_VIOLATIONS {
+        page += &format!("\nand {} more violations.\n", violations.len() - MAX_VIOLATIONS);
     }
     page
 }

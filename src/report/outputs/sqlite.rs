@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction, params};
 
 use crate::store::{ConfinedFolder, write_inside};
-use crate::{campaign::summary::Summary, systems::Expected};
+use crate::{campaign::summary::Summary, systems::Expectation};
 
 const SCHEMA: &str = "
     CREATE TABLE runs (
@@ -105,11 +105,11 @@ fn insert_cells(all: &Transaction<'_>, summary: &Summary) -> rusqlite::Result<()
     Ok(())
 }
 
-fn expected(expected: Expected) -> &'static str {
+fn expected(expected: Expectation) -> &'static str {
     match expected {
-        Expected::Holds => "holds",
-        Expected::MayFail => "may fail",
-        Expected::Fails => "fails",
+        Expectation::Holds => "holds",
+        Expectation::MayFail => "may fail",
+        Expectation::Fails => "fails",
     }
 }
 

@@ -6,7 +6,7 @@ use histories::{Event, EventType, Outcome, ReadOptions};
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
-use crate::{run::Finished, terminal::words::grouped};
+use crate::{run::FinishedRun, terminal::words::grouped};
 
 pub(super) const SECTION: Section = Section { id: "counts", title: "Counts", body };
 
@@ -77,7 +77,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
 }
 
 /// Renders the errors of the operations that failed or ended unknown, by kind.
-fn errors(run: &Finished) -> Markup {
+fn errors(run: &FinishedRun) -> Markup {
     let mut kinds: BTreeMap<(String, &'static str, String), usize> = BTreeMap::new();
     let mut others = 0;
     let read = histories::read_events(run.history_path(), &ReadOptions::default(), &mut |event: Option<&Event<'_>>| {

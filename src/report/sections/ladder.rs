@@ -1,6 +1,6 @@
 //! Section on the weaker consistency models that hold instead, and on the staleness of reads.
 
-use checker::{Distribution, Standing};
+use checker::{Distribution, ModelStatus};
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
@@ -16,14 +16,14 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                 thead { tr { th scope="col" { "model" } th scope="col" { "holds" } th scope="col" { "what shows \
                 it" } } }
                 tbody {
-                    @for rung in &ladder.rungs {
+                    @for level in &ladder.levels {
                         tr {
-                            th scope="row" { (rung.model.to_string()) }
-                            @match &rung.standing {
-                                Standing::Holds => { td class="good" { "✓ yes" } td {} }
-                                Standing::Fails { witness, .. } => { td class="bad" { "✗ \
+                            th scope="row" { (level.model.to_string()) }
+                            @match &level.status {
+                                ModelStatus::Holds => { td class="good" { "✓ yes" } td {} }
+                                ModelStatus::Fails { witness, .. } => { td class="bad" { "✗ \
                                 no" } td { (text(&witness.claim)) } }
-                                Standing::NotChecked { why } => { td class="unsure" { "not \
+                                ModelStatus::NotChecked { why } => { td class="unsure" { "not \
                                 checked" } td { (text(why)) } }
                             }
                         }

@@ -9,7 +9,7 @@ use crate::terminal::words::seconds;
 pub(super) const SECTION: Section = Section { id: "leaders", title: "Leaders and faults", body };
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
-    if facts.reigns.is_empty() && facts.windows.is_empty() {
+    if facts.reigns.is_empty() && facts.fault_windows.is_empty() {
         return None;
     }
     Some(html! {
@@ -37,11 +37,11 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                 }
             }
         }
-        @if !facts.windows.is_empty() {
+        @if !facts.fault_windows.is_empty() {
             table {
                 thead { tr { th scope="col" { "fault" } th scope="col" { "from" } th scope="col" { "to" } } }
                 tbody {
-                    @for window in facts.windows {
+                    @for window in facts.fault_windows {
                         tr {
                             td { (text(&window.words)) }
                             td { (seconds(window.span.from_ns)) } td { (seconds(window.span.until_ns)) }

@@ -16,7 +16,7 @@ use crate::{
 pub(super) const SECTION: Section = Section { id: "messages", title: "Messages between the nodes", body };
 
 /// Maximum number of messages drawn: the last ones before the violation.
-const MOST: usize = 120;
+const MAX_MESSAGES: usize = 120;
 /// Distance between the lines of two nodes.
 const LANE: f64 = 62.0;
 const TOP: f64 = 26.0;
@@ -36,9 +36,9 @@ struct Diagram<'a> {
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let plan = &facts.run?.plan;
     let nodes = plan.nodes;
-    let (during, wrong) = (facts.exchange.during, facts.wrong()?);
+    let (during, wrong) = (facts.message_log.during, facts.wrong_operation()?);
     let until_ns = during.until_ns.min(facts.history.times(wrong).completed_ns + 2_000_000);
-    let shown = most_relevant(&facts.exchange.messages, until_ns);
+    let shown = most_relevant(&facts.message_log.messages, until_ns);
     let first = shown.first()?;
     let margin_ns = (until_ns - first.sent_ns) / 40 + 1;
     let scale = Scale { from_ns: first.sent_ns.saturating_sub(margin_ns), until_ns: until_ns + margin_ns };
@@ -51,7 +51,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             with a cross was lost. "
             "Small strokes on a node's line: it learnt that more of the log is committed. Bars: the operations that \
             contradict each other. "
-            @let more = facts.exchange.messages.len() - diagram.shown.len();
+            @let more = facts.message_log.messages.len() - diagram.shown.len();
             @if more > 0 { (counted(more, "more message")) " between " (seconds(during.from_ns)) " and \
             " (seconds(during.until_ns)) " are in nodes/*/" (plan.system().trace_file().unwrap_or_default()) "." }
         }
@@ -66,30 +66,30 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
 /// arrived, such as heartbeats, as they tell the least, then keeps only the last ones.
 fn most_relevant(messages: &[Message], until_ns: u64) -> Vec<Message> {
     let mut shown: Vec<Message> = messages.iter().copied().filter(|message| message.sent_ns < until_ns).collect();
-    if shown.len() > MOST {
+    if shown.len() > MAX_MESSAGES {
         shown.retain(|message| !message.content.kind.is_routine || message.received_ns.is_none());
     }
-    shown.split_off(shown.len().saturating_sub(MOST))
+    shown.split_off(shown.len().saturating_sub(MAX_MESSAGES))
 }
 
 /// Summarizes in a sentence how many messages of the node that gave the wrong answer arrived, and how many of the
-/// others',
-/// since the last operation of the evidence that preceded the wrong one completed.
+/// others, since the last operation of the evidence that preceded the wrong one completed.
 fn fates_in_words(diagram: &Diagram<'_>) -> String {
     let times = |index: usize| diagram.facts.history.times(index);
     let asked = diagram.facts.history.node(diagram.wrong);
     let moment = times(diagram.wrong);
     let before = diagram
         .facts
-        .contradicting()
+        .evidence_operations()
         .iter()
         .map(|&index| times(index).completed_ns)
         .filter(|ended| *ended < moment.invoked_ns);
-    let since_ns = before.max().unwrap_or_default().max(diagram.facts.exchange.during.from_ns);
+    let since_ns = before.max().unwrap_or_default().max(diagram.facts.message_log.during.from_ns);
     let fate = |mine: bool| {
         let during = |message: &&Message| (since_ns..moment.completed_ns).contains(&message.sent_ns);
-        let sent =
-            || diagram.facts.exchange.messages.iter().filter(during).filter(|message| (message.from == asked) == mine);
+        let sent = || {
+            diagram.facts.message_log.messages.iter().filter(during).filter(|message| (message.from == asked) == mine)
+        };
         (sent().count(), sent().filter(|message| message.received_ns.is_none()).count())
     };
     let words = |(sent, lost): (usize, usize)| match (sent, lost) {
@@ -125,7 +125,7 @@ impl Diagram<'_> {
                     }
                 }
                 @for node in 1..=self.nodes { @for reign in self.reigns(node) { (self.claim(reign)) } }
-                @for &index in self.facts.contradicting() { (self.operation(index)) }
+                @for &index in self.facts.evidence_operations() { (self.operation(index)) }
                 (timeline::axis(self.facts, self.scale, height - 22.0))
             }
         }
@@ -135,10 +135,10 @@ impl Diagram<'_> {
         let y = Self::y(node);
         let asked = self.facts.history.node(self.wrong) == node;
         let moment_ns = self.facts.history.times(self.wrong).invoked_ns;
-        let commits = self.facts.exchange.commits.iter().filter(|commit| commit.node == node);
+        let commits = self.facts.message_log.commits.iter().filter(|commit| commit.node == node);
         html! {
             text class={ "name" @if asked { " wrong" } } x="8" y=(px(y)) { "n" (node) }
-            @if let Some(index) = self.facts.exchange.committed(node, moment_ns) {
+            @if let Some(index) = self.facts.message_log.committed(node, moment_ns) {
                 text class="commit" x="8" y=(px(y + 15.0)) { "commit " (index) }
             }
             line class="follows" x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(y)) y2=(px(y)) {}

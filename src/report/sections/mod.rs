@@ -15,7 +15,7 @@ mod verdict;
 use super::Section;
 
 /// Sections in the order in which they are read.
-pub(super) const SECTIONS: [Section; 11] = [
+pub(super) const SECTIONS: &[Section] = &[
     verdict::SECTION,
     story::SECTION,
     messages::SECTION,

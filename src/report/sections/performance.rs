@@ -9,7 +9,7 @@ use crate::terminal::words::seconds;
 pub(super) const SECTION: Section = Section { id: "performance", title: "Latency and throughput", body };
 
 /// Maximum number of gaps listed.
-const MOST: usize = 5;
+const MAX_GAPS: usize = 5;
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     if facts.history.operations.is_empty() || !facts.history.has_times() {
@@ -49,6 +49,6 @@ fn gaps(facts: &Facts<'_>) -> Vec<(u64, u64)> {
     ends.sort_unstable();
     let mut gaps: Vec<(u64, u64)> = ends.windows(2).map(|pair| (pair[0], pair[1])).collect();
     gaps.sort_by_key(|(from_ns, until_ns)| std::cmp::Reverse(until_ns - from_ns));
-    gaps.truncate(MOST);
+    gaps.truncate(MAX_GAPS);
     gaps
 }

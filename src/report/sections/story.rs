@@ -11,13 +11,13 @@ use crate::{
 pub(super) const SECTION: Section = Section { id: "story", title: "What went wrong", body };
 
 /// Maximum number of operations listed: the last ones.
-const MOST: usize = 40;
+const MAX_OPERATIONS: usize = 40;
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let evidence = facts.evidence()?;
     let context = facts.run.map_or(&[][..], |run| &run.results.context);
     let others = facts.report.keys.iter().filter(|key| key.evidence.is_some()).count() - 1;
-    let skipped = evidence.operations.len().saturating_sub(MOST);
+    let skipped = evidence.operations.len().saturating_sub(MAX_OPERATIONS);
     Some(html! {
         p class="claim" { (text(&evidence.claim)) "." }
         @for sentence in context { p { (text(sentence)) } }

@@ -33,10 +33,10 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             ", judged by schism " (env!("CARGO_PKG_VERSION")) "."
             @if let Some(why) = weak { " " strong { "Weak evidence" } ": " (why) "." }
         }
-        @for what in unseen { p { strong { "What could not be seen" } ": " (text(what)) "." } }
+        @for what in unseen { p { strong { "Not observable" } ": " (text(what)) "." } }
         @if let Some(taken) = taken { p { (taken) "." } }
         @for note in &facts.history.notes { p { strong { "Note" } ": " (text(&note.to_string())) "." } }
-        @if let Some(why) = failed { p { strong { "The cluster did not come back after healing" } ": " (text(why)) } }
+        @if let Some(why) = failed { p { strong { "The cluster did not recover after healing" } ": " (text(why)) } }
         p { @if facts.run.is_some() { "To repeat it:" } @else { "To judge it again:" } }
         pre class="wrap" tabindex="0" { (text(&facts.command)) }
         button class="controls" type="button" data-copy=(text(&facts.command)) { "Copy" }

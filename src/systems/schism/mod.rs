@@ -13,7 +13,7 @@ use workloads::{Connector, HttpConnector, HttpOptions};
 pub(crate) use self::settings::Elections;
 use self::settings::{ELECTIONS, NodeSettings};
 use super::{
-    ClientSetup, Conditions, Counters, Deployment, Expected, Guarantee, LogEvent, LogEventKind, LogLine,
+    ClientSetup, Conditions, Counters, Deployment, Expectation, Guarantee, LogEvent, LogEventKind, LogLine,
     OptionDescription, Options, Ports, ReadMode, ReadModeDescription, Role, RoleStatus, Settings, StartCommand, Status,
     StatusPage, StatusRequest, System, Timing, TraceRecord,
 };
@@ -141,7 +141,7 @@ impl System for Schism {
     }
 
     fn workloads(&self) -> &'static [&'static str] {
-        &["register", "set", "queue", "append"]
+        workloads::workload_names()
     }
 
     fn options(&self) -> &'static [OptionDescription] {
@@ -168,15 +168,15 @@ impl System for Schism {
     }
 
     /// Returns the expectation by Ongaro's dissertation, §6.4.
-    fn expected(&self, conditions: &Conditions<'_>) -> Expected {
+    fn expected(&self, conditions: &Conditions<'_>) -> Expectation {
         let checks_quorum = conditions.options.get(ELECTIONS.name) == Some(Elections::CheckQuorum.name());
         match conditions.read.name() {
-            LOCAL => Expected::Fails,
+            LOCAL => Expectation::Fails,
             // A leader that checks its quorum steps down at about the time another can be elected.
-            LEADER if !checks_quorum && conditions.cut_off() => Expected::Fails,
+            LEADER if !checks_quorum && conditions.cut_off() => Expectation::Fails,
             name => {
                 let known = READ_MODES.iter().find(|known| known.name == name);
-                known.map_or(Expected::MayFail, |known| known.guarantee.expected(conditions))
+                known.map_or(Expectation::MayFail, |known| known.guarantee.expected(conditions))
             }
         }
     }
@@ -226,7 +226,7 @@ impl System for Schism {
         NodeSettings::of(settings).elections == Elections::Basic
     }
 
-    fn has_clocks(&self) -> bool {
+    fn has_skewable_clocks(&self) -> bool {
         true
     }
 
@@ -285,7 +285,7 @@ mod tests {
     use nemesis::FaultSpecs;
 
     use super::{Elections, LEADER, LEASE, LOCAL, LOG, QUORUM, Schism};
-    use crate::systems::{Conditions, Expected, Options, System as _};
+    use crate::systems::{Conditions, Expectation, Options, System as _};
 
     fn check_quorum() -> Options {
         Options::default().with("elections", Some(Elections::CheckQuorum.name()))
@@ -300,15 +300,15 @@ mod tests {
         };
         let none = Options::default();
         for (read, faults, options, wanted) in [
-            (QUORUM, "kill,pause,partition,clock", &none, Expected::Holds),
-            (LOG, "kill,pause,partition,clock", &none, Expected::Holds),
-            (LEASE, "partition", &none, Expected::Holds),
-            (LEASE, "clock", &none, Expected::MayFail),
-            (LOCAL, "none", &none, Expected::Fails),
-            (LEADER, "partition", &none, Expected::Fails),
-            (LEADER, "pause", &none, Expected::Fails),
-            (LEADER, "partition", &check_quorum(), Expected::MayFail),
-            (LEADER, "none", &none, Expected::MayFail),
+            (QUORUM, "kill,pause,partition,clock", &none, Expectation::Holds),
+            (LOG, "kill,pause,partition,clock", &none, Expectation::Holds),
+            (LEASE, "partition", &none, Expectation::Holds),
+            (LEASE, "clock", &none, Expectation::MayFail),
+            (LOCAL, "none", &none, Expectation::Fails),
+            (LEADER, "partition", &none, Expectation::Fails),
+            (LEADER, "pause", &none, Expectation::Fails),
+            (LEADER, "partition", &check_quorum(), Expectation::MayFail),
+            (LEADER, "none", &none, Expectation::MayFail),
         ] {
             assert_eq!(expected(read, faults, options), wanted, "{read} under {faults}, {options:?}");
         }

@@ -44,7 +44,7 @@ fn blocks_that_are_not_run_say_why() {
             match block.language.as_str() {
                 "text" => assert_eq!(block.mark, Mark::Excerpt, "{at}: mark it `<!-- excerpt of a real run -->`"),
                 "sh" => assert!(!block.lines.iter().any(|line| line.starts_with("$ ")), "{at}: a console block"),
-                "console" | "jsonl" | "clojure" | "toml" | "rust" => {}
+                "console" | "jsonl" | "clojure" | "toml" | "rust" | "python" => {}
                 other => panic!("{at}: a block of {other:?}"),
             }
         }

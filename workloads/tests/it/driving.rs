@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
 use workloads::{
     Action, Answer, Client, ClientError, Connect, Connector, DriveError, FinalReads, HttpConnector, HttpOptions, Load,
-    LoadSummary, Mix, Probing, Progress, Request, Response, UnreadKey, Workload, drive, final_reads, keep_probing,
+    LoadSummary, Mix, ProbeOptions, Progress, Request, Response, UnreadKey, Workload, drive, final_reads, keep_probing,
     workload,
 };
 
@@ -474,7 +474,7 @@ async fn probes_tell_which_node_can_be_read_and_which_can_be_written() {
         operation_timeout: Duration::from_millis(60),
     });
     let wait = Duration::from_millis(60);
-    let probing = Probing { workload: register(), every: wait, limit: wait, key: 7 };
+    let probing = ProbeOptions { workload: register(), every: wait, limit: wait, key: 7 };
     let found = Arc::new(workloads::Availability::default());
     let seen = async {
         loop {

@@ -7,3 +7,4 @@ mod api;
 mod classification;
 mod driving;
 mod server;
+mod shims;

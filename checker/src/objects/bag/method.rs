@@ -14,11 +14,11 @@
 
 use super::specification::NAMES;
 use crate::objects::{
-    container::{Container, Kind, SolveError, gaps},
-    key::Key,
+    container::{Container, ContainerKind, gaps},
+    key::{Claim, Key},
 };
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const KIND: ContainerKind = ContainerKind {
     noun: "bag",
     names: &NAMES,
     solve,
@@ -28,6 +28,6 @@ pub(super) const KIND: Kind = Kind {
     may_peek: false,
 };
 
-fn solve(key: &Key<'_>, bag: &Container) -> Result<Vec<u32>, SolveError> {
+fn solve(key: &Key<'_>, bag: &Container) -> Claim {
     gaps::fill(key, bag, bag.items.iter(), |_, _, item| Ok(item.take_start))
 }

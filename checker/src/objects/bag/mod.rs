@@ -5,7 +5,10 @@ pub(super) mod specification;
 
 use histories::Value;
 
-use super::{Definition, container};
+use super::{
+    Definition,
+    container::{self, collection::Collection},
+};
 use crate::specification::is_collection_of;
 use specification::{Bag, NAMES};
 
@@ -13,8 +16,8 @@ pub(super) const DEFINITION: Definition = Definition {
     initial: ("a list of values other than null, or null for none", |initial| {
         is_collection_of(initial, |element| *element != Value::Nil)
     }),
-    method: Some(|key| container::decide(key, &method::KIND)),
+    method: Some(|key| key.verified(&key.operations, container::decide(key, &method::KIND))),
     argument: |function| NAMES.argument(function),
     is_informative: |call| NAMES.finds_something(call),
-    ..Definition::new("bag", "add and take, in any order", |initial| Box::new(Bag::new(initial)))
+    ..Definition::new("bag", "add and take, in any order", |initial| Box::new(Collection::<Bag>::new(initial)))
 };

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use histories::Value;
 
-use crate::objects::container::names::{Access, Names};
 use crate::{
-    UnknownWhy,
-    specification::{Call, Specification, elements},
+    memory::of_tree,
+    objects::container::{collection::Elements, names::Names},
+    specification::Call,
 };
 
 pub(crate) const NAMES: Names = Names {
@@ -21,7 +21,7 @@ pub(crate) const NAMES: Names = Names {
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct State {
+pub(crate) struct Bag {
     /// Number of copies of each element.
     elements: BTreeMap<Value, u32>,
     /// Number of elements in all.
@@ -30,78 +30,38 @@ pub(crate) struct State {
     gone: u32,
 }
 
-#[derive(Debug)]
-pub(crate) struct Bag {
-    initial: State,
-}
+impl Elements for Bag {
+    const NAMES: Names = NAMES;
 
-impl Bag {
-    pub(crate) fn new(initial: &Value) -> Self {
-        let mut state = State::default();
-        elements(initial).for_each(|element| state.add(element));
-        Self { initial: state }
-    }
-}
-
-impl State {
-    fn add(&mut self, element: Value) {
+    fn put(&mut self, element: Value) {
         *self.elements.entry(element).or_default() += 1;
         self.count += 1;
     }
 
-    /// Takes this element and returns true, if it can still be there.
-    fn take(&mut self, element: &Value) -> bool {
-        let Some(left) = self.elements.get_mut(element).filter(|_| self.gone < self.count) else { return false };
-        *left -= 1;
-        self.count -= 1;
-        if *left == 0 {
-            self.elements.remove(element);
-        }
-        true
-    }
-}
-
-impl Specification for Bag {
-    type State = State;
-
-    fn initial(&self) -> State {
-        self.initial.clone()
-    }
-
-    fn apply(&self, bag: &mut State, call: &Call<'_>) -> bool {
-        match (NAMES.access(call), call.output) {
-            (Some(Access::Put), _) => bag.add(call.input.clone()),
-            (Some(Access::Take), None) => bag.gone = bag.count.min(bag.gone + 1),
-            (Some(Access::Take), Some(Value::Nil)) => {
-                if bag.gone < bag.count {
+    fn take(&mut self, call: &Call<'_>) -> bool {
+        match call.output {
+            None => self.gone = self.count.min(self.gone + 1),
+            Some(Value::Nil) if self.gone < self.count => return false,
+            Some(Value::Nil) => *self = Self::default(),
+            Some(element) => {
+                let Some(left) = self.elements.get_mut(element).filter(|_| self.gone < self.count) else {
                     return false;
+                };
+                *left -= 1;
+                self.count -= 1;
+                if *left == 0 {
+                    self.elements.remove(element);
                 }
-                *bag = State::default();
             }
-            (Some(Access::Take), Some(element)) => return bag.take(element),
-            _ => return false,
         }
         true
     }
 
-    fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
-        NAMES.accepts(call)
+    fn contains(&self, element: &Value) -> bool {
+        self.elements.contains_key(element)
     }
 
-    fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
-        // Initial elements cannot be left out.
-        if self.initial.count == 0 { NAMES.about(call) } else { None }
-    }
-
-    fn finds(&self, call: &Call<'_>) -> Vec<Value> {
-        NAMES.finds(call, |found| self.initial.elements.contains_key(found))
-    }
-
-    fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
-        NAMES.leaves(call)
-    }
-
-    fn asks_who(&self) -> bool {
-        false
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + of_tree(self.elements.keys(), size_of::<(Value, u32)>())
     }
 }

@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 
 use histories::NEVER;
 
-use super::{Container, Item, SolveError};
+use super::{Container, Item};
 use crate::{
     UnknownWhy,
-    objects::key::{Key, Violation},
+    objects::key::{Claim, Key, SolveError, Violation},
 };
 
 /// Turn within a gap, in this order.
@@ -38,7 +38,7 @@ pub(in crate::objects) fn fill<'a>(
     container: &Container,
     items: impl Iterator<Item = &'a Item>,
     mut taken: impl FnMut(&mut Cover, usize, &Item) -> Result<u32, SolveError>,
-) -> Result<Vec<u32>, SolveError> {
+) -> Claim {
     let mut cover = Cover::new(container.gaps);
     let mut turns: Vec<(u32, Turn, u32)> = Vec::with_capacity(2 * container.items.len() + container.empties.len());
     for (place, item) in items.enumerate() {
@@ -59,7 +59,7 @@ pub(in crate::objects) fn fill<'a>(
         key.steps(1, 0)?;
         let gap = cover.free(empty.start);
         if gap >= empty.end {
-            return Err(SolveError::Violation(key.never_empty(container, empty)));
+            return Err(key.never_empty(container, empty).into());
         }
         turns.push((gap, Turn::Empty, empty.operation));
     }
@@ -98,7 +98,7 @@ impl Looks {
                 let Some(gap) = gap.filter(|&gap| gap >= peek.start.max(item.put_start)) else {
                     // The operations involved are determined by the caller.
                     let operations = vec![item.put, peek.operation];
-                    return Err(SolveError::Violation(Violation::new(operations, String::new())));
+                    return Err(Violation::new(operations, String::new()).into());
                 };
                 looks.put = looks.put.min(gap);
                 looks.at_put.push(peek.operation);

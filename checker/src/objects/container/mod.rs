@@ -6,31 +6,32 @@
 //! and ends at event `e` can take effect in the gaps `s..e`. A value is certainly inside in the gaps
 //! `put_end..take_start`.
 
+pub(super) mod collection;
 pub(super) mod gaps;
 pub(super) mod names;
-pub(super) mod row;
 
 use histories::{NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use names::Names;
 
-use super::key::{Claim, Found, Key, Violation, says_nothing};
+use super::key::{Claim, Key, SolveError, Violation, says_nothing};
 use crate::{
     UnknownWhy,
     generic::{minimal, tell},
     specification::items,
+    unknown::unsupported,
 };
 
 /// Kind of container.
-pub(super) struct Kind {
+pub(super) struct ContainerKind {
     /// Name for messages.
     pub noun: &'static str,
     /// Names of its functions.
     pub names: &'static Names,
     /// Method that finds an order of everything, or the reason why there is none. Exact if nothing has an unknown
     /// outcome.
-    pub solve: fn(&Key<'_>, &Container) -> Result<Vec<u32>, SolveError>,
+    pub solve: fn(&Key<'_>, &Container) -> Claim,
     /// Ranks of an item that decide whether a value, if it is inside when the take of another one begins, must have
     /// been removed before that one: it must if its first rank is greater than the second rank of the other.
     pub blocks: fn(&Item) -> (u64, u64),
@@ -39,20 +40,6 @@ pub(super) struct Kind {
     pub may_repeat: bool,
     /// True if `solve` finds places for peeks at the value that would be taken next.
     pub may_peek: bool,
-}
-
-/// Reason why there is no order.
-pub(super) enum SolveError {
-    /// Violation: operations without an order.
-    Violation(Violation),
-    /// Limit that was reached, or another reason why this method cannot decide.
-    Limit(UnknownWhy),
-}
-
-impl From<UnknownWhy> for SolveError {
-    fn from(why: UnknownWhy) -> Self {
-        Self::Limit(why)
-    }
 }
 
 /// Value with the operations that put it in and took it out, and their times.
@@ -92,15 +79,12 @@ pub(super) struct Empty {
     pub end: u32,
 }
 
-/// Placeholder for the place of an item.
-const NO_ITEM: usize = usize::MAX;
-
 /// Puts of each value, in the order of their starts.
 struct Puts {
     /// Item that the next take of each value gets; the last one stays.
     first: FxHashMap<ValueId, usize>,
     /// Next item of the same value after each item.
-    next: Vec<usize>,
+    next: Vec<Option<usize>>,
 }
 
 /// History of one container.
@@ -119,11 +103,6 @@ pub(super) struct Container {
     repeats: bool,
 }
 
-/// Decides a container of this kind.
-pub(super) fn decide(key: &Key<'_>, kind: &Kind) -> Result<Found, UnknownWhy> {
-    Ok(key.verified(&key.operations, check(key, kind)?))
-}
-
 /// Decides one container of values that are put in once each.
 ///
 /// A put of unknown outcome whose value was never taken need not have happened: without its value, every take still
@@ -136,21 +115,22 @@ pub(super) fn decide(key: &Key<'_>, kind: &Kind) -> Result<Found, UnknownWhy> {
 ///
 /// A peek at the value that would be taken next shows that it was inside: it was put in by the end of the peek, and
 /// is taken after its start.
-fn check(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
-    let claim = check_once(key, kind)?;
+pub(super) fn decide(key: &Key<'_>, kind: &ContainerKind) -> Claim {
     let peeks = |index: &u32| kind.names.peek.contains(&key.name(key.operation(*index)));
-    let Claim::Violation(mut violation) = claim else { return Ok(claim) };
-    if key.operations.iter().any(peeks) {
-        return Ok(Claim::Violation(smaller(key, kind)));
+    match decide_once(key, kind) {
+        Err(SolveError::Violation(_)) if key.operations.iter().any(peeks) => Err(smaller(key, kind).into()),
+        Err(SolveError::Violation(mut violation)) => {
+            add_adrift(key, kind, &mut violation.operations);
+            Err(violation.into())
+        }
+        claim => claim,
     }
-    add_adrift(key, kind, &mut violation.operations);
-    Ok(Claim::Violation(violation))
 }
 
 /// Adds the takes of unknown outcome that may have removed a value of these operations: with a different answer of
 /// one of them, a value that no other took might have to be gone. As many as there are values suffice, those that
 /// began first, because they have no ends; and none that began after everything else ended.
-fn add_adrift(key: &Key<'_>, kind: &Kind, operations: &mut Vec<u32>) {
+fn add_adrift(key: &Key<'_>, kind: &ContainerKind, operations: &mut Vec<u32>) {
     let is_of = |names: &[&str], index: u32| names.contains(&key.name(key.operation(index)));
     let ends =
         operations.iter().map(|&index| key.operation(index)).filter(|operation| operation.outcome == Outcome::Ok);
@@ -169,7 +149,7 @@ fn add_adrift(key: &Key<'_>, kind: &Kind, operations: &mut Vec<u32>) {
 
 /// Shrinks a violation in which peeks may be involved to fewer values and peeks that have no order either. An order
 /// of a container stays an order without all operations about some values, and without any peeks.
-fn smaller(key: &Key<'_>, kind: &Kind) -> Violation {
+fn smaller(key: &Key<'_>, kind: &ContainerKind) -> Violation {
     let is_of = |names: &[&str], index: u32| names.contains(&key.name(key.operation(index)));
     let is_adrift = |&index: &u32| is_of(kind.names.take, index) && key.operation(index).outcome != Outcome::Ok;
     let (adrift, others): (Vec<u32>, Vec<u32>) = key.operations.iter().copied().partition(is_adrift);
@@ -204,7 +184,7 @@ fn smaller(key: &Key<'_>, kind: &Kind) -> Violation {
             units.iter().flatten().chain(looks.iter().filter(sees)).chain(&adrift).copied().collect();
         all.sort_unstable();
         key.steps(all.len(), 0).ok()?;
-        Some(matches!(check_once(&key.of(all), kind), Ok(Claim::Violation(_))))
+        Some(matches!(decide_once(&key.of(all), kind), Err(SolveError::Violation(_))))
     };
     let units = minimal(units, |units| fails(units, &looks));
     let looks = minimal(looks.clone(), |looks| fails(&units, looks));
@@ -218,54 +198,41 @@ fn smaller(key: &Key<'_>, kind: &Kind) -> Violation {
     Violation { reasons, ..Violation::new(operations, claim) }
 }
 
-fn check_once(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
-    let mut container = match Container::gather(key, kind) {
-        Ok(container) => container,
-        Err(trouble) => return trouble.claim(),
-    };
-    let found = container.decide(key, kind);
-    if container.repeats && matches!(found, Ok(Claim::Violation(_))) {
+fn decide_once(key: &Key<'_>, kind: &ContainerKind) -> Claim {
+    let mut container = Container::gather(key, kind)?;
+    match container.decide(key, kind) {
         // Other pairs of puts and takes may have an order.
-        return Err(UnknownWhy::Unsupported {
-            what: format!("a {} with a value that is put in more than once", kind.noun),
-        });
+        Err(SolveError::Violation(_)) if container.repeats => kind.refuse_repeats(),
+        claim => claim,
     }
-    found
 }
 
-impl SolveError {
-    fn claim(self) -> Result<Claim, UnknownWhy> {
-        match self {
-            Self::Violation(violation) => Ok(Claim::Violation(violation)),
-            Self::Limit(why) => Err(why),
-        }
+impl ContainerKind {
+    /// Refuses a value that is put in more than once.
+    fn refuse_repeats<T, E: From<UnknownWhy>>(&self) -> Result<T, E> {
+        unsupported(format!("a {} with a value that is put in more than once", self.noun))
     }
 }
 
 impl Container {
-    fn decide(&mut self, key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
+    fn decide(&mut self, key: &Key<'_>, kind: &ContainerKind) -> Claim {
         if self.adrift.is_empty() {
-            return (kind.solve)(key, self).map(Claim::Order).or_else(SolveError::claim);
+            return (kind.solve)(key, self);
         }
-        if let Err(trouble) = self.assign(key, kind) {
-            return trouble.claim();
-        }
+        self.assign(key, kind)?;
         match (kind.solve)(key, self) {
-            Ok(order) => return Ok(Claim::Order(order)),
-            Err(SolveError::Limit(why)) => return Err(why),
             Err(SolveError::Violation(_)) => {}
+            claim => return claim,
         }
         let known = |item: &Item| item.take != NEVER && key.operation(item.take).outcome == Outcome::Ok;
         self.items.retain(known);
-        match (kind.solve)(key, self) {
-            Ok(_) => Err(UnknownWhy::Unsupported { what: format!("a {} with takes of unknown outcome", kind.noun) }),
-            Err(trouble) => trouble.claim(),
-        }
+        (kind.solve)(key, self)?;
+        unsupported(format!("a {} with takes of unknown outcome", kind.noun))
     }
 
-    fn gather(key: &Key<'_>, kind: &Kind) -> Result<Self, SolveError> {
+    fn gather(key: &Key<'_>, kind: &ContainerKind) -> Result<Self, SolveError> {
         if items(key.initial).is_some_and(|items| !items.is_empty()) {
-            return Err(UnknownWhy::Unsupported { what: format!("a {} that is not empty at first", kind.noun) }.into());
+            return unsupported(format!("a {} that is not empty at first", kind.noun));
         }
         let (spans, events) = spans(key)?;
         let gaps = events + 4;
@@ -281,7 +248,7 @@ impl Container {
                 let value = operation.input;
                 let says_nothing = says_nothing(operation) || *key.history.value(operation.output) == Value::Bool(true);
                 if value == ValueId::NIL || !says_nothing {
-                    return Err(UnknownWhy::Unsupported { what: format!("such a {name}") }.into());
+                    return unsupported(format!("such a {name}"));
                 }
                 let number = if let Value::Int(number) = *key.history.value(value) { number } else { 0 };
                 let (take_start, take_end) = (events + 2, events + 3);
@@ -315,10 +282,9 @@ impl Container {
             key.steps(1, 0)?;
             let operation = key.operation(index);
             if operation.outcome == Outcome::Ok && operation.output == ValueId::UNKNOWN {
-                let what = format!("{} that says not what it took", key.name(operation));
-                return Err(UnknownWhy::Unsupported { what }.into());
+                return unsupported(format!("{} that says not what it took", key.name(operation)));
             }
-            container.take(key, &mut puts, index, start, end).map_err(SolveError::Violation)?;
+            container.take(key, &mut puts, index, start, end)?;
         }
         container.peek(key, &puts, peeks)?;
         container.adrift.sort_unstable();
@@ -329,17 +295,14 @@ impl Container {
     }
 
     /// Finds the puts of each value.
-    fn puts(&mut self, kind: &Kind) -> Result<Puts, UnknownWhy> {
-        let mut puts = Puts { first: FxHashMap::default(), next: vec![NO_ITEM; self.items.len()] };
+    fn puts(&mut self, kind: &ContainerKind) -> Result<Puts, UnknownWhy> {
+        let mut puts = Puts { first: FxHashMap::default(), next: vec![None; self.items.len()] };
         for (place, item) in self.items.iter().enumerate().rev() {
-            if let Some(next) = puts.first.insert(item.value, place) {
-                puts.next[place] = next;
-                self.repeats = true;
-            }
+            puts.next[place] = puts.first.insert(item.value, place);
+            self.repeats |= puts.next[place].is_some();
         }
         if self.repeats && !kind.may_repeat {
-            let what = format!("a {} with a value that is put in more than once", kind.noun);
-            return Err(UnknownWhy::Unsupported { what });
+            return kind.refuse_repeats();
         }
         Ok(puts)
     }
@@ -363,9 +326,7 @@ impl Container {
         if item.take != NEVER || end < item.put_start {
             return Err(self.taken_too_often(key, place, index, end));
         }
-        if puts.next[place] != NO_ITEM {
-            *first = puts.next[place];
-        }
+        *first = puts.next[place].unwrap_or(place);
         (item.take, item.take_start, item.take_end) = (index, start.max(item.put_start), end);
         item.put_end = item.put_end.min(end);
         Ok(())
@@ -381,8 +342,7 @@ impl Container {
             match operation.output {
                 _ if operation.outcome != Outcome::Ok => continue,
                 ValueId::UNKNOWN => {
-                    let what = format!("a look into a {} that says not what it found", self.noun);
-                    return Err(UnknownWhy::Unsupported { what }.into());
+                    return unsupported(format!("a look into a {} that says not what it found", self.noun));
                 }
                 ValueId::NIL => {
                     let Peek { operation, start, end } = peek;
@@ -393,14 +353,14 @@ impl Container {
             }
             let Some(&place) = puts.first.get(&operation.output) else {
                 let claim = format!("{} returned {value}, which nobody ever put in", who());
-                return Err(SolveError::Violation(Violation::new(vec![peek.operation], claim)));
+                return Err(Violation::new(vec![peek.operation], claim).into());
             };
             let item = &mut self.items[place];
             if peek.end < item.put_start || (item.take != NEVER && peek.start > item.take_end) {
                 let claim = format!("{} returned {value}, which cannot have been inside then", who());
                 let operations = [item.put, peek.operation, item.take];
                 let operations = operations.into_iter().filter(|&operation| operation != NEVER).collect();
-                return Err(SolveError::Violation(Violation::new(operations, claim)));
+                return Err(Violation::new(operations, claim).into());
             }
             item.put_end = item.put_end.min(peek.end);
             item.peeked = item.peeked.max(peek.start);
@@ -459,7 +419,7 @@ impl Container {
     }
 
     /// Assigns a take of unknown outcome to every value that must have been removed and that no other took.
-    fn assign(&mut self, key: &Key<'_>, kind: &Kind) -> Result<(), SolveError> {
+    fn assign(&mut self, key: &Key<'_>, kind: &ContainerKind) -> Result<(), SolveError> {
         let due = self.deadlines(key, kind)?;
         for (number, &(deadline, place, _)) in due.iter().enumerate() {
             match self.adrift.get(number) {
@@ -468,7 +428,7 @@ impl Container {
                     (item.take, item.take_start) = (take, start.max(item.put_start).max(item.peeked));
                     item.take_end = self.gaps - 3;
                 }
-                _ => return Err(SolveError::Violation(self.too_few(key, kind, &due[..=number]))),
+                _ => return Err(self.too_few(key, kind, &due[..=number]).into()),
             }
         }
         Ok(())
@@ -476,7 +436,7 @@ impl Container {
 
     /// Returns the values that no known take removed, but which must be gone before some operation ends, earliest
     /// first: the time of that end, the value's place, and that operation.
-    fn deadlines(&self, key: &Key<'_>, kind: &Kind) -> Result<Vec<(u32, usize, u32)>, UnknownWhy> {
+    fn deadlines(&self, key: &Key<'_>, kind: &ContainerKind) -> Result<Vec<(u32, usize, u32)>, UnknownWhy> {
         let size = self.gaps as usize;
         // For all takes that begin at this event or later, the one that ends first: a Fenwick tree, from the end.
         let mut first_end = vec![(NEVER, NEVER); size + 1];
@@ -519,7 +479,7 @@ impl Container {
         Ok(due)
     }
 
-    fn too_few(&self, key: &Key<'_>, kind: &Kind, due: &[(u32, usize, u32)]) -> Violation {
+    fn too_few(&self, key: &Key<'_>, kind: &ContainerKind, due: &[(u32, usize, u32)]) -> Violation {
         let (deadline, _, last) = due[due.len() - 1];
         let takes: Vec<u32> =
             self.adrift.iter().filter(|(start, _)| *start < deadline).map(|(_, take)| *take).collect();

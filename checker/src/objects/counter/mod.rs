@@ -11,7 +11,7 @@ use specification::{Counter, needs_number};
 
 pub(super) const DEFINITION: Definition = Definition {
     initial: ("a whole number, or null for 0", |initial| matches!(initial, Value::Nil | Value::Int(_))),
-    method: Some(|key| Ok(key.verified(&key.operations, method::decide(key)?))),
+    method: Some(|key| key.verified(&key.operations, method::decide(key))),
     argument: |function| match function {
         "read" => Argument::NoneOrAnswer,
         _ if needs_number(function) => Argument::Some,

@@ -5,6 +5,7 @@ use histories::Value;
 use crate::{
     UnknownWhy,
     specification::{Call, Specification},
+    unknown::unsupported,
 };
 
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub(crate) struct Counter<'a> {
     others: bool,
 }
 
-enum Function {
+enum CounterFunction {
     Change(i128),
     Read,
 }
@@ -31,14 +32,14 @@ impl<'a> Counter<'a> {
 }
 
 /// Returns the function of the call, or `None` if its argument is not a number.
-fn function(call: &Call<'_>) -> Option<Function> {
+fn function(call: &Call<'_>) -> Option<CounterFunction> {
     let by = match (call.function, call.input) {
-        ("read", _) => return Some(Function::Read),
+        ("read", _) => return Some(CounterFunction::Read),
         (name, Value::Nil) if !needs_number(name) => 1,
         (_, &Value::Int(by)) => i128::from(by),
         _ => return None,
     };
-    Some(Function::Change(if is_decrement(call) { -by } else { by }))
+    Some(CounterFunction::Change(if is_decrement(call) { -by } else { by }))
 }
 
 /// Returns true if a function of this name requires a number.
@@ -65,9 +66,9 @@ impl Specification for Counter<'_> {
 
     fn apply(&self, count: &mut i128, call: &Call<'_>) -> bool {
         match (function(call), call.output) {
-            (Some(Function::Change(by)), _) => *count += by,
-            (Some(Function::Read), None) => {}
-            (Some(Function::Read), Some(&Value::Int(seen))) => {
+            (Some(CounterFunction::Change(by)), _) => *count += by,
+            (Some(CounterFunction::Read), None) => {}
+            (Some(CounterFunction::Read), Some(&Value::Int(seen))) => {
                 let seen = i128::from(seen);
                 if seen != *count && !(self.others && seen > *count) {
                     return false;
@@ -82,15 +83,14 @@ impl Specification for Counter<'_> {
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
         let is_known = is_decrement(call) || is_increment(call.function) || call.function == "read";
         if !matches!(self.initial, Value::Nil | Value::Int(_)) {
-            let what = format!("a counter that begins with {}", self.initial);
-            return Err(UnknownWhy::Unsupported { what });
+            return unsupported(format!("a counter that begins with {}", self.initial));
         }
         match function(call) {
             _ if !is_known => Err(call.unknown_function()),
             None => Err(call.unsupported_input()),
-            Some(Function::Read) if !call.asks_for_nothing() => Err(call.unsupported_input()),
-            Some(Function::Read) if matches!(call.output, None | Some(Value::Int(_))) => Ok(()),
-            Some(Function::Change(_)) if call.says_nothing() => Ok(()),
+            Some(CounterFunction::Read) if !call.asks_for_nothing() => Err(call.unsupported_input()),
+            Some(CounterFunction::Read) if matches!(call.output, None | Some(Value::Int(_))) => Ok(()),
+            Some(CounterFunction::Change(_)) if call.says_nothing() => Ok(()),
             Some(_) => Err(call.unsupported_output()),
         }
     }
@@ -99,7 +99,7 @@ impl Specification for Counter<'_> {
         call.function == "read" && !self.others
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }

@@ -15,7 +15,7 @@ pub(super) const DEFINITION: Definition = Definition {
     initial: ("a whole number, above which all tokens are, or null for none", |initial| {
         matches!(initial, Value::Nil | Value::Int(_))
     }),
-    method: Some(|key| Ok(key.verified(&key.operations, method::decide(key)?))),
+    method: Some(|key| key.verified(&key.operations, method::decide(key))),
     argument: |function| match acquires(function) {
         Some(true) => Argument::NoneOrAnswer,
         _ => Argument::Any,

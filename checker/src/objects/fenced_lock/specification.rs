@@ -15,7 +15,7 @@ pub(crate) struct FencedLock<'a> {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct State {
+pub(crate) struct LockState {
     owner: Option<u32>,
     /// Token of the owner, if it is known.
     token: Option<i64>,
@@ -32,23 +32,23 @@ impl<'a> FencedLock<'a> {
 }
 
 impl Specification for FencedLock<'_> {
-    type State = State;
+    type State = LockState;
 
-    fn initial(&self) -> State {
+    fn initial(&self) -> LockState {
         let highest = if let Value::Int(least) = *self.initial { Some(i128::from(least)) } else { None };
-        State { owner: None, token: None, highest }
+        LockState { owner: None, token: None, highest }
     }
 
-    fn apply(&self, state: &mut State, call: &Call<'_>) -> bool {
+    fn apply(&self, state: &mut LockState, call: &Call<'_>) -> bool {
         let highest = state.highest;
         match (acquires(call.function), call.output, call.input) {
             (Some(true), None, _) if state.owner.is_none() => {
-                *state = State { owner: Some(call.process), token: None, highest: highest.map(|last| last + 1) };
+                *state = LockState { owner: Some(call.process), token: None, highest: highest.map(|last| last + 1) };
             }
             (Some(true), Some(&Value::Int(token)), _)
                 if state.owner.is_none() && highest.is_none_or(|last| i128::from(token) > last) =>
             {
-                *state = State { owner: Some(call.process), token: Some(token), highest: Some(token.into()) };
+                *state = LockState { owner: Some(call.process), token: Some(token), highest: Some(token.into()) };
             }
             (Some(false), _, input) if state.owner == Some(call.process) => {
                 (state.owner, state.highest) = match (input, state.token) {

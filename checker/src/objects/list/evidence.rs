@@ -10,7 +10,7 @@ use super::{
     method::{initial, order, seen},
     specification::appends,
 };
-use crate::objects::key::{Key, Scope, Violation};
+use crate::objects::key::{Key, Scope, SolveError, Violation};
 
 /// Maximum number of operations that are looked at while the evidence is shrunk, over all attempts.
 const MAX_SEARCHED: usize = 200_000;
@@ -33,7 +33,7 @@ pub(super) enum ListViolation {
 
 impl ListViolation {
     /// Describes the violation, with operations that show it.
-    pub(super) fn told(self, key: &Key<'_>) -> Violation {
+    pub(super) fn describe(self, key: &Key<'_>) -> Violation {
         match self {
             Self::NotInitial(read) => {
                 let claim = format!("{}, although the list began with {}", returned(key, read), shown(initial(key)));
@@ -222,20 +222,20 @@ fn repeated(key: &Key<'_>, last: u32, longest: u32) -> Violation {
     let end = key.operation(last).completed.max(key.operation(longest).completed);
     let began = |index: &u32| key.operation(*index).invoked < end;
     let operations = key.operations.iter().copied().filter(began).collect();
-    let mut few = Key { keep_order: false, ..key.of(operations) };
+    let mut smaller = key.of(operations);
     let mut searched = 0;
-    for at in (0..few.operations.len()).rev() {
-        searched += few.operations.len();
-        if few.steps(few.operations.len(), 0).is_err() {
+    for at in (0..smaller.operations.len()).rev() {
+        searched += smaller.operations.len();
+        if smaller.steps(smaller.operations.len(), 0).is_err() {
             break;
         }
-        let index = few.operations[at];
+        let index = smaller.operations[at];
         if searched > MAX_SEARCHED || index == last || appends(key.name(key.operation(index))) == Some(true) {
             continue;
         }
-        few.operations.remove(at);
-        if !matches!(order(&few), Ok(Err(_))) {
-            few.operations.insert(at, index);
+        smaller.operations.remove(at);
+        if !matches!(order(&smaller), Err(SolveError::Violation(_))) {
+            smaller.operations.insert(at, index);
         }
     }
     let operation = key.operation(last);
@@ -245,5 +245,5 @@ fn repeated(key: &Key<'_>, last: u32, longest: u32) -> Violation {
     } else {
         format!("{}, which no order of the operations before it explains", returned(key, last))
     };
-    Violation::new(few.operations, claim)
+    Violation::new(smaller.operations, claim)
 }

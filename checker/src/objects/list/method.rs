@@ -3,13 +3,16 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use histories::{NEVER, Outcome, Value, ValueId};
+use histories::{Outcome, Value, ValueId};
 use rustc_hash::FxHashMap;
 
 use super::{evidence::ListViolation, specification::appends};
 use crate::{
-    UnknownWhy,
-    objects::key::{Claim, Key, says_nothing},
+    objects::{
+        growth::{Growth, sweep},
+        key::{Claim, Key, SolveError, says_nothing},
+    },
+    unknown::unsupported,
 };
 
 /// Decides one list, exactly, with appends of unknown outcome.
@@ -27,49 +30,40 @@ use crate::{
 /// the element have places as here. If a place has no append when it must be filled, then in every order the same
 /// number had begun, and the places before used them all. An append of unknown outcome that nothing needs did not
 /// happen.
-pub(super) fn decide(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
-    Ok(match order(key)? {
-        Ok(order) => Claim::Order(order),
-        Err(wrong) => Claim::Violation(wrong.told(key)),
+pub(super) fn decide(key: &Key<'_>) -> Claim {
+    order(key).map_err(|error| match error {
+        SolveError::Violation(violation) => violation.describe(key).into(),
+        SolveError::Unknown(why) => why.into(),
     })
 }
 
 /// Returns an order, or the violation.
-pub(super) fn order(key: &Key<'_>) -> Result<Result<Vec<u32>, ListViolation>, UnknownWhy> {
+pub(super) fn order(key: &Key<'_>) -> Result<Vec<u32>, SolveError<ListViolation>> {
     for &index in &key.operations {
         key.steps(1, 0)?;
         let operation = key.operation(index);
         let name = key.name(operation);
         match appends(name) {
-            None => return Err(key.lacks(operation)),
+            None => return Err(key.lacks(operation).into()),
             Some(true) if says_nothing(operation) => {}
             Some(false) if operation.outcome == Outcome::Info || seen(key, index).is_some() => {}
-            Some(_) => return Err(UnknownWhy::Unsupported { what: format!("such a {name} of a list") }),
+            Some(_) => return unsupported(format!("such a {name} of a list")),
         }
     }
     let _held = key.affords(key.operations.len() * 120)?;
-    let longest = match longest(key)? {
-        Ok(longest) => longest,
-        Err(wrong) => return Ok(Err(wrong)),
-    };
+    let longest = longest(key)?;
     let begin = initial(key).len();
     let list: &[Value] = longest.map_or(initial(key), |read| seen(key, read).expect("it is a read with a list"));
     let _list = key.affords(list.len() * 60)?;
     let id = |element: &Value| key.history.values.find(element).unwrap_or(ValueId::UNKNOWN);
     let list: Vec<ValueId> = list.iter().map(id).collect();
-    let mut sweep = ListSweep {
-        key,
-        level: begin,
-        elements: FxHashMap::default(),
-        list,
-        waiting: BinaryHeap::new(),
-        happened: vec![false; key.operations.len()],
-        order: Vec::new(),
-    };
-    for place in begin..sweep.list.len() {
-        sweep.elements.entry(sweep.list[place]).or_default().places.push(place);
+    let mut elements: FxHashMap<ValueId, Element> = FxHashMap::default();
+    for (place, &element) in list.iter().enumerate().skip(begin) {
+        elements.entry(element).or_default().places.push(place);
     }
-    sweep.run(longest)
+    let mut growing = ListSweep { longest, list, elements, growth: Growth::new(key, begin) };
+    sweep(key, &mut growing, ListSweep::begin, ListSweep::complete)?;
+    Ok(growing.growth.order)
 }
 
 /// Returns the initial list.
@@ -89,24 +83,24 @@ pub(super) fn seen<'a>(key: &Key<'a>, read: u32) -> Option<&'a [Value]> {
 }
 
 /// Returns the first of the longest reads, after comparing all shorter ones with it.
-fn longest(key: &Key<'_>) -> Result<Result<Option<u32>, ListViolation>, UnknownWhy> {
+fn longest(key: &Key<'_>) -> Result<Option<u32>, SolveError<ListViolation>> {
     let reads = || key.operations.iter().copied().filter(|&index| is_read(key, index));
     let of = |read| seen(key, read).unwrap_or_default();
-    let Some(longest) = reads().max_by_key(|&read| (of(read).len(), Reverse(read))) else { return Ok(Ok(None)) };
+    let Some(longest) = reads().max_by_key(|&read| (of(read).len(), Reverse(read))) else { return Ok(None) };
     let list = of(longest);
     if !list.starts_with(initial(key)) {
-        return Ok(Err(ListViolation::NotInitial(longest)));
+        return Err(SolveError::Violation(ListViolation::NotInitial(longest)));
     }
     for read in reads() {
         key.steps(1 + of(read).len(), 0)?;
         if of(read).len() < initial(key).len() {
-            return Ok(Err(ListViolation::NotInitial(read)));
+            return Err(SolveError::Violation(ListViolation::NotInitial(read)));
         }
         if !list.starts_with(of(read)) {
-            return Ok(Err(ListViolation::Fork(read, longest)));
+            return Err(SolveError::Violation(ListViolation::Fork(read, longest)));
         }
     }
-    Ok(Ok(Some(longest)))
+    Ok(Some(longest))
 }
 
 fn is_read(key: &Key<'_>, index: u32) -> bool {
@@ -125,111 +119,60 @@ struct Element {
 }
 
 struct ListSweep<'a> {
-    key: &'a Key<'a>,
-    /// Longest list that was read.
+    /// Longest read, and the list that it returned.
+    longest: Option<u32>,
     list: Vec<ValueId>,
-    /// Current length of the list; more than that of `list` if elements were appended to it.
-    level: usize,
     elements: FxHashMap<ValueId, Element>,
-    /// Reads that have begun and saw more, by the length that they saw.
-    waiting: BinaryHeap<Reverse<(usize, u32)>>,
-    /// True for the operations, by their place in the key, that have taken effect.
-    happened: Vec<bool>,
-    order: Vec<u32>,
+    /// Growth of the list, beyond `list` if elements were appended to that.
+    growth: Growth<'a, usize>,
 }
 
 impl ListSweep<'_> {
-    fn run(mut self, longest: Option<u32>) -> Result<Result<Vec<u32>, ListViolation>, UnknownWhy> {
-        let key = self.key;
-        let certain = |&index: &u32| key.operation(index).outcome == Outcome::Ok;
-        let mut ends: Vec<u32> = key.operations.iter().copied().filter(certain).collect();
-        ends.sort_unstable_by_key(|&index| key.operation(index).completed);
-        let mut begun = key.operations.iter().copied().peekable();
-        for (explained, index) in ends.into_iter().enumerate() {
-            key.steps(1, explained)?;
-            let end = key.operation(index).completed;
-            while let Some(next) = begun.next_if(|&next| key.operation(next).invoked < end) {
-                self.begin(next);
-            }
-            if let Err(place) = self.complete(index) {
-                return Ok(Err(match place {
-                    None => ListViolation::Stale { read: index, longest: longest.unwrap_or(index) },
-                    Some(place) => {
-                        ListViolation::Missing { place, needed_by: index, longest: longest.unwrap_or(index) }
-                    }
-                }));
-            }
-        }
-        Ok(Ok(self.order))
-    }
-
-    fn happen(&mut self, index: u32) {
-        let place = self.key.operations.binary_search(&index).expect("it is one of the key's operations");
-        self.happened[place] = true;
-        self.order.push(index);
-    }
-
-    fn has_happened(&self, index: u32) -> bool {
-        self.key.operations.binary_search(&index).is_ok_and(|place| self.happened[place])
-    }
-
     fn begin(&mut self, index: u32) {
-        let operation = self.key.operation(index);
-        if appends(self.key.name(operation)) == Some(true) {
-            let end = if operation.outcome == Outcome::Ok { operation.completed } else { NEVER };
-            self.elements.entry(operation.input).or_default().open.push(Reverse((end, index)));
-        } else if let Some(seen) = seen(self.key, index) {
-            match seen.len() {
-                length if length == self.level => self.happen(index),
-                length if length > self.level => self.waiting.push(Reverse((length, index))),
-                _ => {}
-            }
+        let key = self.growth.key;
+        let operation = key.operation(index);
+        if appends(key.name(operation)) == Some(true) {
+            self.elements.entry(operation.input).or_default().open.push(Reverse((key.end(index), index)));
+        } else if let Some(seen) = seen(key, index) {
+            self.growth.begin_read(index, seen.len());
         }
     }
 
-    /// Lets the list grow to this length, at most to that of the longest list. Returns the first place that no append
-    /// can fill, as an error.
-    fn grow(&mut self, length: usize) -> Result<(), usize> {
-        while self.level < length {
-            let element = self.elements.get_mut(&self.list[self.level]).expect("each element of the list has places");
-            let Reverse((_, append)) = element.open.pop().ok_or(self.level)?;
+    /// Lets the list grow to this length, at most to that of the longest list, before the operation at `index`
+    /// completes.
+    fn grow(&mut self, length: usize, index: u32) -> Result<(), ListViolation> {
+        while self.growth.size < length {
+            let place = self.growth.size;
+            let element = self.elements.get_mut(&self.list[place]).expect("each element of the list has places");
+            let Some(Reverse((_, append))) = element.open.pop() else {
+                return Err(ListViolation::Missing { place, needed_by: index, longest: self.longest.unwrap_or(index) });
+            };
             element.taken += 1;
-            self.level += 1;
-            self.happen(append);
-            self.answer();
+            self.growth.grow(append);
         }
         Ok(())
     }
 
-    /// Lets the reads take effect that saw the list as it is now.
-    fn answer(&mut self) {
-        while let Some(&Reverse((length, read))) = self.waiting.peek()
-            && length == self.level
-        {
-            self.waiting.pop();
-            self.happen(read);
-        }
-    }
-
-    /// Completes an operation. If it cannot complete, returns the place that it needs and that no append can fill, or
-    /// `None` if the list was too long already when the read began.
-    fn complete(&mut self, index: u32) -> Result<(), Option<usize>> {
-        if self.has_happened(index) {
+    fn complete(&mut self, index: u32) -> Result<(), ListViolation> {
+        let key = self.growth.key;
+        if self.growth.has_happened(index) {
             return Ok(());
         }
-        if let Some(seen) = seen(self.key, index).filter(|_| is_read(self.key, index)) {
-            self.grow(seen.len())?;
-            return if self.has_happened(index) { Ok(()) } else { Err(None) };
+        if let Some(seen) = seen(key, index).filter(|_| is_read(key, index)) {
+            self.grow(seen.len(), index)?;
+            let longest = self.longest.unwrap_or(index);
+            let is_stale = !self.growth.has_happened(index);
+            return if is_stale { Err(ListViolation::Stale { read: index, longest }) } else { Ok(()) };
         }
-        let element = &self.elements[&self.key.operation(index).input];
+        let input = key.operation(index).input;
+        let element = &self.elements[&input];
         if let Some(&place) = element.places.get(element.taken) {
-            return Ok(self.grow(place + 1)?);
+            return self.grow(place + 1, index);
         }
-        self.grow(self.list.len())?;
-        let element = self.elements.get_mut(&self.key.operation(index).input).expect("it has begun");
+        self.grow(self.list.len(), index)?;
+        let element = self.elements.get_mut(&input).expect("it has begun");
         element.open.pop().expect("of those that took no place, the one that ends first is this");
-        self.level += 1;
-        self.happen(index);
+        self.growth.grow(index);
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use specification::{List, appends};
 
 pub(super) const DEFINITION: Definition = Definition {
     initial: ("a list, or null for an empty one", |initial| is_list_of(initial, |_| true)),
-    method: Some(|key| Ok(key.verified(&key.operations, method::decide(key)?))),
+    method: Some(|key| key.verified(&key.operations, method::decide(key))),
     argument: |function| match appends(function) {
         Some(false) => Argument::NoneOrAnswer,
         _ => Argument::Any,

@@ -4,6 +4,7 @@ use histories::Value;
 
 use crate::{
     UnknownWhy,
+    memory::of_values,
     specification::{Call, Specification, elements},
 };
 
@@ -43,6 +44,10 @@ impl Specification for List<'_> {
 
     fn initial(&self) -> Self::State {
         self.initial.clone()
+    }
+
+    fn state_bytes(&self, list: &Self::State) -> usize {
+        size_of::<Self::State>() + 2 * of_values(list, size_of::<Value>())
     }
 
     fn apply(&self, list: &mut Self::State, call: &Call<'_>) -> bool {
@@ -88,7 +93,7 @@ impl Specification for List<'_> {
         if appends(call.function) == Some(true) { vec![call.input.clone()] } else { Vec::new() }
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }

@@ -7,7 +7,9 @@ use histories::{Map, Value};
 
 use crate::{
     UnknownWhy,
+    memory::{of_tree, of_values},
     specification::{Call, Specification},
+    unknown::unsupported,
 };
 
 #[derive(Debug)]
@@ -16,7 +18,7 @@ pub(crate) struct MultiRegister<'a> {
 }
 
 /// Access of a call to one register.
-enum Access {
+enum RegisterAccess {
     /// Read of a register, with the value it held if that is known.
     Read(Value, Option<Value>),
     Write(Value, Value),
@@ -41,14 +43,15 @@ impl<'a> MultiRegister<'a> {
 }
 
 /// Returns the accesses of the call in their order, or `None` if its argument or answer does not have the right form.
-fn accesses(call: &Call<'_>) -> Option<Vec<Access>> {
+fn accesses(call: &Call<'_>) -> Option<Vec<RegisterAccess>> {
     match (call.function, call.input, call.output) {
         ("write", Value::Map(pairs), _) => {
-            Some(pairs.iter().map(|(name, value)| Access::Write(name.clone(), value.clone())).collect())
+            Some(pairs.iter().map(|(name, value)| RegisterAccess::Write(name.clone(), value.clone())).collect())
         }
         ("read", asked, None) => matches!(asked, Value::Nil | Value::Map(_)).then(Vec::new),
-        ("read", asked, Some(Value::Map(pairs))) => asks_for(asked, pairs)
-            .then(|| pairs.iter().map(|(name, value)| Access::Read(name.clone(), Some(value.clone()))).collect()),
+        ("read", asked, Some(Value::Map(pairs))) => asks_for(asked, pairs).then(|| {
+            pairs.iter().map(|(name, value)| RegisterAccess::Read(name.clone(), Some(value.clone()))).collect()
+        }),
         ("txn", Value::List(_), Some(Value::List(done))) => done.iter().map(|part| access(part, true)).collect(),
         ("txn", Value::List(asked), _) => asked.iter().map(|part| access(part, false)).collect(),
         _ => None,
@@ -71,12 +74,12 @@ fn asks_for(asked: &Value, answered: &Map) -> bool {
 }
 
 /// Parses a micro-operation: `["r", "x", 1]` or `["w", "x", 1]`.
-fn access(part: &Value, is_answer: bool) -> Option<Access> {
+fn access(part: &Value, is_answer: bool) -> Option<RegisterAccess> {
     let Value::List(part) = part else { return None };
     let [function, register, value] = part.as_slice() else { return None };
     match function.name()? {
-        "r" | "read" => Some(Access::Read(register.clone(), is_answer.then(|| value.clone()))),
-        "w" | "write" => Some(Access::Write(register.clone(), value.clone())),
+        "r" | "read" => Some(RegisterAccess::Read(register.clone(), is_answer.then(|| value.clone()))),
+        "w" | "write" => Some(RegisterAccess::Write(register.clone(), value.clone())),
         _ => None,
     }
 }
@@ -88,7 +91,7 @@ fn setting(register: Value, value: Value) -> Value {
 
 /// Returns true if the call was answered with the content of some register.
 pub(crate) fn reads(call: &Call<'_>) -> bool {
-    let held = |access: &Access| matches!(access, Access::Read(_, Some(_)));
+    let held = |access: &RegisterAccess| matches!(access, RegisterAccess::Read(_, Some(_)));
     accesses(call).is_some_and(|accesses| accesses.iter().any(held))
 }
 
@@ -100,19 +103,25 @@ impl Specification for MultiRegister<'_> {
         BTreeMap::new()
     }
 
+    fn state_bytes(&self, registers: &Self::State) -> usize {
+        size_of::<Self::State>()
+            + of_tree(registers.keys(), size_of::<(Value, Value)>())
+            + of_values(registers.values(), 0)
+    }
+
     fn apply(&self, registers: &mut Self::State, call: &Call<'_>) -> bool {
         accesses(call).is_some_and(|accesses| {
             accesses.into_iter().all(|access| match access {
-                Access::Read(_, None) => true,
-                Access::Read(register, Some(seen)) => match registers.get(&register) {
+                RegisterAccess::Read(_, None) => true,
+                RegisterAccess::Read(register, Some(seen)) => match registers.get(&register) {
                     Some(value) => *value == seen,
                     None => self.at_first(&register) == seen,
                 },
-                Access::Write(register, value) if value == self.at_first(&register) => {
+                RegisterAccess::Write(register, value) if value == self.at_first(&register) => {
                     registers.remove(&register);
                     true
                 }
-                Access::Write(register, value) => {
+                RegisterAccess::Write(register, value) => {
                     registers.insert(register, value);
                     true
                 }
@@ -121,13 +130,12 @@ impl Specification for MultiRegister<'_> {
     }
 
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
-        let is_unnamed = |access: &Access| {
-            let (Access::Read(register, _) | Access::Write(register, _)) = access;
+        let is_unnamed = |access: &RegisterAccess| {
+            let (RegisterAccess::Read(register, _) | RegisterAccess::Write(register, _)) = access;
             register.name().is_none() && matches!(self.initial, Value::Map(pairs) if pairs.get(register).is_none())
         };
         if matches!(self.initial, Value::Map(_)) && accesses(call).is_some_and(|all| all.iter().any(is_unnamed)) {
-            let what = "a register that has no name, where each begins with what its name says".to_owned();
-            return Err(UnknownWhy::Unsupported { what });
+            return unsupported("a register that has no name, where each begins with what its name says");
         }
         match call.function {
             "write" if !call.says_nothing() => Err(call.unsupported_output()),
@@ -140,12 +148,13 @@ impl Specification for MultiRegister<'_> {
     }
 
     fn is_read_only(&self, call: &Call<'_>) -> bool {
-        accesses(call).is_some_and(|accesses| accesses.iter().all(|access| matches!(access, Access::Read(..))))
+        accesses(call).is_some_and(|accesses| accesses.iter().all(|access| matches!(access, RegisterAccess::Read(..))))
     }
 
     fn part(&self, call: &Call<'_>) -> Option<Value> {
         let accesses = accesses(call)?;
-        let mut registers = accesses.iter().map(|(Access::Read(register, _) | Access::Write(register, _))| register);
+        let mut registers =
+            accesses.iter().map(|(RegisterAccess::Read(register, _) | RegisterAccess::Write(register, _))| register);
         let first = registers.next()?;
         registers.all(|register| register == first).then(|| first.clone())
     }
@@ -154,11 +163,11 @@ impl Specification for MultiRegister<'_> {
         let (mut own, mut found) = (BTreeMap::new(), Vec::new());
         for access in accesses(call).unwrap_or_default() {
             match access {
-                Access::Write(register, value) => {
+                RegisterAccess::Write(register, value) => {
                     own.insert(register, value);
                 }
-                Access::Read(_, None) => {}
-                Access::Read(register, Some(seen)) => match own.get(&register) {
+                RegisterAccess::Read(_, None) => {}
+                RegisterAccess::Read(register, Some(seen)) => match own.get(&register) {
                     Some(written) if *written == seen => {}
                     // Such a value cannot have been left by any call.
                     Some(written) => found.push(Value::List(vec![register, seen, written.clone()])),
@@ -173,14 +182,14 @@ impl Specification for MultiRegister<'_> {
     fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
         let mut last = BTreeMap::new();
         for access in accesses(call).unwrap_or_default() {
-            if let Access::Write(register, value) = access {
+            if let RegisterAccess::Write(register, value) = access {
                 last.insert(register, value);
             }
         }
         last.into_iter().map(|(register, value)| setting(register, value)).collect()
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }

@@ -4,8 +4,9 @@ use histories::{NEVER, Operation, Outcome, Value, ValueId};
 
 use super::specification::acquires;
 use crate::{
-    Model, UnknownWhy,
-    objects::key::{Claim, Key, Scope, Violation, says_nothing},
+    Model,
+    objects::key::{Claim, Key, Violation, says_nothing},
+    unknown::unsupported,
 };
 
 /// Section in which a process certainly holds the lock: from the end of an acquire to the start of its release.
@@ -32,7 +33,7 @@ const BYTES: usize = 8 + 2 * size_of::<Section>() + 8;
 ///
 /// Fencing tokens must grow from section to section, because sections that do not overlap have only one order: if one
 /// ended before the other began, its acquire had ended before the other's release started.
-pub(in crate::objects) fn decide(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
+pub(in crate::objects) fn decide(key: &Key<'_>) -> Claim {
     for &index in &key.operations {
         key.steps(1, 0)?;
         let operation = key.operation(index);
@@ -43,8 +44,8 @@ pub(in crate::objects) fn decide(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
             Some(true) if key.model == Model::Mutex && says_nothing(operation) => {}
             Some(false)
                 if (key.model == Model::Mutex || operation.input == ValueId::NIL) && says_nothing(operation) => {}
-            Some(_) => return Err(UnknownWhy::Unsupported { what: format!("an answer of {name}") }),
-            None => return Err(key.lacks(operation)),
+            Some(_) => return unsupported(format!("an answer of {name}")),
+            None => return Err(key.lacks(operation).into()),
         }
     }
     let _held = key.affords(key.operations.len() * BYTES)?;
@@ -57,20 +58,17 @@ pub(in crate::objects) fn decide(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
         if let Some((_, before)) = group.split_last()
             && before.iter().any(|&index| key.operation(index).outcome != Outcome::Ok)
         {
-            let what = "a process that goes on after an acquire or release of unknown outcome".to_owned();
-            return Err(UnknownWhy::Unsupported { what });
+            return unsupported("a process that goes on after an acquire or release of unknown outcome");
         }
         wrong = wrong.or(turns(key, group, &mut sections).err());
     }
     sections.sort_unstable_by_key(|section| section.from);
     let overlap = sections.windows(2).find(|pair| pair[0].until > pair[1].from);
     let wrong = overlap.map(|pair| both_hold(key, pair[0], pair[1])).or(wrong).or_else(|| not_larger(key, &sections));
-    Ok(match wrong {
-        Some(wrong) => Claim::Violation(wrong),
-        None => Claim::Order(
-            sections.iter().flat_map(|section| [Some(section.acquire), section.release]).flatten().collect(),
-        ),
-    })
+    if let Some(wrong) = wrong {
+        return Err(wrong.into());
+    }
+    Ok(sections.iter().flat_map(|section| [Some(section.acquire), section.release]).flatten().collect())
 }
 
 /// Adds the sections of one process. Returns the violation if its acquires and releases do not alternate.
@@ -94,14 +92,14 @@ fn turns(key: &Key<'_>, group: &[u32], sections: &mut Vec<Section>) -> Result<()
                     key.who("acquire", index),
                     key.ended(first)
                 );
-                return Err(wrong(vec![first, index], claim));
+                return Err(Violation::new(vec![first, index], claim));
             }
             (false, None) if certain => {
                 let claim =
                     format!("{} succeeded, although the process did not hold the lock", key.who("release", index));
                 let before = released.map(|section| [Some(section.acquire), section.release]);
                 let operations = before.into_iter().flatten().flatten().chain([index]).collect();
-                return Err(wrong(operations, claim));
+                return Err(Violation::new(operations, claim));
             }
             // It has an unknown outcome, and is impossible or useless: it did not take effect.
             (true, _) | (false, None) => {}
@@ -129,7 +127,7 @@ fn not_larger(key: &Key<'_>, sections: &[Section]) -> Option<Violation> {
         && got <= least
     {
         let claim = format!("{}, although all are larger than {least}", claim(first, got));
-        return Some(wrong(vec![first.acquire], claim));
+        return Some(Violation::new(vec![first.acquire], claim));
     }
     sections.windows(2).find_map(|pair| {
         let (before, got) = (number(&pair[0])?, number(&pair[1])?);
@@ -139,12 +137,8 @@ fn not_larger(key: &Key<'_>, sections: &[Section]) -> Option<Violation> {
         let operations = [Some(pair[0].acquire), pair[0].release, Some(pair[1].acquire), pair[1].release];
         let reasons = vec![format!("it had got it by {}; tokens only grow", key.ended(pair[0].acquire))];
         let operations = operations.into_iter().flatten().collect();
-        (got <= before).then(|| Violation { reasons, ..wrong(operations, claim) })
+        (got <= before).then(|| Violation { reasons, ..Violation::new(operations, claim) })
     })
-}
-
-fn wrong(operations: Vec<u32>, claim: String) -> Violation {
-    Violation { operations, claim, reasons: Vec::new(), scope: Scope::Whole }
 }
 
 fn both_hold(key: &Key<'_>, first: Section, second: Section) -> Violation {
@@ -168,5 +162,5 @@ fn both_hold(key: &Key<'_>, first: Section, second: Section) -> Violation {
     );
     let operations =
         [first, second].into_iter().flat_map(|section| [Some(section.acquire), section.release]).flatten().collect();
-    Violation { operations, claim, reasons: vec![holds(first), holds(second)], scope: Scope::Whole }
+    Violation { reasons: vec![holds(first), holds(second)], ..Violation::new(operations, claim) }
 }

@@ -20,7 +20,8 @@ pub(crate) fn acquires(function: &str) -> Option<bool> {
     }
 }
 
-fn was_refused(call: &Call<'_>) -> bool {
+/// Returns true if the answer is that the lock was not free, or not held.
+pub(crate) fn was_refused(call: &Call<'_>) -> bool {
     !call.says_nothing() && call.output == Some(&Value::Bool(false))
 }
 

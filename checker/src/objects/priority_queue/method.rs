@@ -14,14 +14,14 @@ use histories::Value;
 
 use super::specification::NAMES;
 use crate::{
-    UnknownWhy,
     objects::{
-        container::{Container, Item, Kind, SolveError, gaps},
-        key::Key,
+        container::{Container, ContainerKind, Item, gaps},
+        key::{Claim, Key},
     },
+    unknown::unsupported,
 };
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const KIND: ContainerKind = ContainerKind {
     noun: "priority queue",
     names: &NAMES,
     solve,
@@ -31,10 +31,10 @@ pub(super) const KIND: Kind = Kind {
     may_peek: true,
 };
 
-fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, SolveError> {
+fn solve(key: &Key<'_>, queue: &Container) -> Claim {
     let mut items: Vec<&Item> = queue.items.iter().collect();
     if items.iter().any(|item| !matches!(key.history.value(item.value), Value::Int(_))) {
-        return Err(UnknownWhy::Unsupported { what: "a priority queue of anything but numbers".to_owned() }.into());
+        return unsupported("a priority queue of anything but numbers");
     }
     items.sort_unstable_by_key(|item| item.number);
     gaps::fill(key, queue, items.iter().copied(), |cover, place, item| {
@@ -44,6 +44,6 @@ fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, SolveError> {
         }
         let chain = Container::chain(items[..place].iter().copied(), item.take_start, item.take_end);
         let why = "something smaller was in the queue at every moment of it";
-        Err(SolveError::Violation(key.never_free(item.take, Some(item.put), &chain, why)))
+        Err(key.never_free(item.take, Some(item.put), &chain, why).into())
     })
 }

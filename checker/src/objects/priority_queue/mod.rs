@@ -5,7 +5,10 @@ pub(super) mod specification;
 
 use histories::Value;
 
-use super::{Definition, container};
+use super::{
+    Definition,
+    container::{self, collection::Collection},
+};
 use crate::specification::is_collection_of;
 use specification::{NAMES, PriorityQueue};
 
@@ -13,10 +16,10 @@ pub(super) const DEFINITION: Definition = Definition {
     initial: ("a list of whole numbers, or null for none", |initial| {
         is_collection_of(initial, |element| matches!(element, Value::Int(_)))
     }),
-    method: Some(|key| container::decide(key, &method::KIND)),
+    method: Some(|key| key.verified(&key.operations, container::decide(key, &method::KIND))),
     argument: |function| NAMES.argument(function),
     is_informative: |call| NAMES.finds_something(call),
     ..Definition::new("priority-queue", "insert, and poll of the smallest", |initial| {
-        Box::new(PriorityQueue::new(initial))
+        Box::new(Collection::<PriorityQueue>::new(initial))
     })
 };

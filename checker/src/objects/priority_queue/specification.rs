@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use histories::Value;
 
-use crate::objects::container::names::{Access, Names, may_find};
 use crate::{
     UnknownWhy,
-    specification::{Call, Specification, elements},
+    memory::of_tree,
+    objects::container::{
+        collection::Elements,
+        names::{Access, Names, may_find},
+    },
+    specification::Call,
 };
 
 pub(crate) const NAMES: Names = Names {
@@ -16,44 +20,38 @@ pub(crate) const NAMES: Names = Names {
     peek: &["peek", "min", "find-min"],
 };
 
-#[derive(Debug)]
-pub(crate) struct PriorityQueue {
-    initial: BTreeMap<Value, u32>,
-}
+/// Number of copies of each integer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct PriorityQueue(BTreeMap<Value, u32>);
 
-impl PriorityQueue {
-    pub(crate) fn new(initial: &Value) -> Self {
-        let mut queue = BTreeMap::new();
-        elements(initial).for_each(|element| *queue.entry(element).or_default() += 1);
-        Self { initial: queue }
-    }
-}
+impl Elements for PriorityQueue {
+    const NAMES: Names = NAMES;
 
-impl Specification for PriorityQueue {
-    /// Number of copies of each integer.
-    type State = BTreeMap<Value, u32>;
-
-    fn initial(&self) -> Self::State {
-        self.initial.clone()
+    fn put(&mut self, element: Value) {
+        *self.0.entry(element).or_default() += 1;
     }
 
-    fn apply(&self, queue: &mut Self::State, call: &Call<'_>) -> bool {
-        let smallest = || queue.first_key_value().map(|(smallest, _)| smallest);
-        match NAMES.access(call) {
-            Some(Access::Put) => *queue.entry(call.input.clone()).or_default() += 1,
-            Some(_) if !may_find(call, smallest()) => return false,
-            Some(Access::Take) => {
-                if let Some(mut first) = queue.first_entry() {
-                    *first.get_mut() -= 1;
-                    if *first.get() == 0 {
-                        first.remove();
-                    }
-                }
+    fn take(&mut self, call: &Call<'_>) -> bool {
+        let is_possible = self.may_peek(call);
+        if let Some(mut first) = self.0.first_entry().filter(|_| is_possible) {
+            *first.get_mut() -= 1;
+            if *first.get() == 0 {
+                first.remove();
             }
-            Some(Access::Peek) => {}
-            None => return false,
         }
-        true
+        is_possible
+    }
+
+    fn may_peek(&self, call: &Call<'_>) -> bool {
+        may_find(call, self.0.first_key_value().map(|(smallest, _)| smallest))
+    }
+
+    fn contains(&self, element: &Value) -> bool {
+        self.0.contains_key(element)
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + of_tree(self.0.keys(), size_of::<(Value, u32)>())
     }
 
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
@@ -61,31 +59,10 @@ impl Specification for PriorityQueue {
         let is_number = |value: &Value| matches!(value, Value::Int(_));
         match NAMES.access(call) {
             Some(Access::Put) if !is_number(call.input) => Err(call.unsupported_input()),
-            _ if !self.initial.keys().all(is_number) => Err(UnknownWhy::Unsupported {
+            _ if !self.0.keys().all(is_number) => Err(UnknownWhy::Unsupported {
                 what: "a priority queue that begins with something else than numbers".to_owned(),
             }),
             _ => Ok(()),
         }
-    }
-
-    fn is_read_only(&self, call: &Call<'_>) -> bool {
-        matches!(NAMES.access(call), Some(Access::Peek))
-    }
-
-    fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
-        // Initial elements cannot be left out.
-        if self.initial.is_empty() { NAMES.about(call) } else { None }
-    }
-
-    fn finds(&self, call: &Call<'_>) -> Vec<Value> {
-        NAMES.finds(call, |found| self.initial.contains_key(found))
-    }
-
-    fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
-        NAMES.leaves(call)
-    }
-
-    fn asks_who(&self) -> bool {
-        false
     }
 }

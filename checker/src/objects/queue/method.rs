@@ -21,11 +21,11 @@ use histories::NEVER;
 
 use super::specification::NAMES;
 use crate::objects::{
-    container::{Container, Item, Kind, SolveError, gaps::Cover},
-    key::{Key, Violation},
+    container::{Container, ContainerKind, Item, gaps::Cover},
+    key::{Claim, Key, SolveError, Violation},
 };
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const KIND: ContainerKind = ContainerKind {
     noun: "queue",
     names: &NAMES,
     solve,
@@ -35,7 +35,7 @@ pub(super) const KIND: Kind = Kind {
     may_peek: false,
 };
 
-fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, SolveError> {
+fn solve(key: &Key<'_>, queue: &Container) -> Claim {
     let mut cover = Cover::new(queue.gaps);
     cover.add_all(key, &queue.items)?;
     let mut cuts = Vec::new();
@@ -43,7 +43,7 @@ fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, SolveError> {
         key.steps(1, 0)?;
         let gap = cover.free(empty.start);
         if gap >= empty.end {
-            return Err(SolveError::Violation(key.never_empty(queue, empty)));
+            return Err(key.never_empty(queue, empty).into());
         }
         cuts.push((gap, empty.operation));
     }
@@ -100,7 +100,7 @@ fn sequence<'a>(key: &Key<'_>, items: &[&'a Item]) -> Result<Vec<&'a Item>, Solv
             is_free[place] += 1;
             ready.extend((is_free[place] == 2).then_some(place));
         }
-        let Some(next) = ready.pop() else { return Err(SolveError::Violation(overtaken(key, items[v], items[w]))) };
+        let Some(next) = ready.pop() else { return Err(overtaken(key, items[v], items[w]).into()) };
         is_done[next] = true;
         sequence.push(items[next]);
     }

@@ -7,11 +7,12 @@ pub(super) mod specification;
 use histories::Value;
 
 use super::{
-    Definition, container,
-    key::{Found, Key},
+    Definition,
+    container::{self, collection::Collection},
+    key::{Found, Key, SolveError},
 };
 use crate::{UnknownWhy, specification::is_list_of};
-use specification::{NAMES, queue};
+use specification::{NAMES, Queue};
 
 pub(super) const DEFINITION: Definition = Definition {
     initial: ("a list of values other than null, or null for none", |initial| {
@@ -20,15 +21,16 @@ pub(super) const DEFINITION: Definition = Definition {
     method: Some(decide),
     argument: |function| NAMES.argument(function),
     is_informative: |call| NAMES.finds_something(call),
-    ..Definition::new("queue", "enqueue and dequeue, first in first out", |initial| Box::new(queue(initial)))
+    ..Definition::new("queue", "enqueue and dequeue, first in first out", |initial| {
+        Box::new(Collection::<Queue>::new(initial))
+    })
 };
 
 /// Decides a queue by the method for unique values, or by the other one where that does not fit.
-fn decide(key: &Key<'_>) -> Result<Found, UnknownWhy> {
-    match container::decide(key, &method::KIND) {
-        Err(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. }) => {
-            Ok(key.verified(&key.operations, repeated::decide(key)?))
-        }
-        found => found,
-    }
+fn decide(key: &Key<'_>) -> Found {
+    let claim = match container::decide(key, &method::KIND) {
+        Err(SolveError::Unknown(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. })) => repeated::decide(key),
+        claim => claim,
+    };
+    key.verified(&key.operations, claim)
 }

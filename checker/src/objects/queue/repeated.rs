@@ -24,13 +24,17 @@ use std::rc::Rc;
 use histories::{NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::specification::{NAMES, queue};
+use super::specification::{NAMES, Queue};
 use crate::{
     Limits, UnknownWhy,
     budget::{Budget, Exhausted},
     generic::{Object, RaceResult, SmallViolation, shrink_by, tell},
     memory::{of_set, of_vec},
-    objects::key::{Claim, Key, Violation},
+    objects::{
+        container::collection::Collection,
+        key::{Claim, Key, Violation},
+    },
+    unknown::unsupported,
 };
 
 /// Put, or a value that was there initially.
@@ -57,12 +61,12 @@ struct Look {
 
 /// Completion, in the order of the ends.
 #[derive(Clone, Copy)]
-enum Event {
+enum Completion {
     Put { end: i64 },
     Look { end: i64, look: u32 },
 }
 
-impl Event {
+impl Completion {
     fn end(self) -> i64 {
         let (Self::Put { end } | Self::Look { end, .. }) = self;
         end
@@ -73,7 +77,7 @@ const UNENDED: i64 = i64::MAX;
 
 /// Node of the search.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Node {
+struct QueueState {
     /// Number of events that are over.
     over: u32,
     /// Number of the first put that is not gone.
@@ -103,8 +107,8 @@ enum Who {
     Adrift,
 }
 
-struct Frame {
-    children: Vec<(Node, Option<Move>)>,
+struct SearchFrame {
+    children: Vec<(QueueState, Option<Move>)>,
     moves: usize,
 }
 
@@ -115,41 +119,35 @@ struct Fifo {
     /// `optional`.
     open: Vec<Vec<u32>>,
     optional: Vec<u32>,
-    events: Vec<Event>,
+    events: Vec<Completion>,
     /// Takes of unknown outcome, by their starts: start and operation.
     adrift: Vec<(i64, u32)>,
 }
 
 /// Decides one queue.
-pub(super) fn decide(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
-    let queue = queue(key.initial);
+pub(super) fn decide(key: &Key<'_>) -> Claim {
+    let queue = Collection::<Queue>::new(key.initial);
     queue.knows(key.history, &key.operations)?;
-    match search(key, &key.operations, &FxHashSet::default(), key.limits)? {
-        RaceResult::Order(order) => Ok(Claim::Order(order)),
-        RaceResult::Limit(why) => Err(why),
+    match search(key, &key.operations, &FxHashSet::default(), key.limits) {
+        RaceResult::Order(order) => Ok(order),
+        RaceResult::Limit(why) => Err(why.into()),
         RaceResult::Refuted(rank) => {
-            let mut oracle = |all: &[u32], spare: &FxHashSet<u32>, limits: &Limits<'_>| {
-                search(key, all, spare, limits).unwrap_or_else(RaceResult::Limit)
-            };
-            let SmallViolation { shown: few, last } =
+            let mut oracle = |all: &[u32], spare: &FxHashSet<u32>, limits: &Limits<'_>| search(key, all, spare, limits);
+            let SmallViolation { shown, last } =
                 shrink_by(&queue, key.history, &key.operations, rank, key.limits, &mut oracle);
-            let (claim, reasons) = tell(key.history, &few, last);
-            Ok(Claim::Violation(Violation { reasons, ..Violation::new(few, claim) }))
+            let (claim, reasons) = tell(key.history, &shown, last);
+            Err(Violation { reasons, ..Violation::new(shown, claim) }.into())
         }
     }
 }
 
 /// Searches for an order of these operations, of which those in `spare` need not take place.
-fn search(
-    key: &Key<'_>,
-    operations: &[u32],
-    spare: &FxHashSet<u32>,
-    limits: &Limits<'_>,
-) -> Result<RaceResult, UnknownWhy> {
+fn search(key: &Key<'_>, operations: &[u32], spare: &FxHashSet<u32>, limits: &Limits<'_>) -> RaceResult {
     let budget = Budget::new(limits);
     let exhausted = |out: Exhausted| out.among(key.history, operations);
-    let fifo = Fifo::new(key, operations, spare, &budget)?;
-    fifo.run(limits, &budget).map_err(exhausted)
+    let found =
+        Fifo::new(key, operations, spare, &budget).and_then(|fifo| fifo.run(limits, &budget).map_err(exhausted));
+    found.unwrap_or_else(RaceResult::Limit)
 }
 
 impl Fifo {
@@ -185,8 +183,7 @@ impl Fifo {
             }
         }
         if let Some(&(_, index, _)) = adrift.iter().find(|&&(.., end)| end != UNENDED) {
-            let what = format!("{} that says not what it took", key.name(key.operation(index)));
-            return Err(UnknownWhy::Unsupported { what });
+            return unsupported(format!("{} that says not what it took", key.name(key.operation(index))));
         }
         let adrift = adrift.into_iter().map(|(start, index, _)| (start, index)).collect();
         let wanted: FxHashSet<ValueId> = looks.iter().filter_map(|look| look.found).collect();
@@ -197,15 +194,15 @@ impl Fifo {
 
     fn of(puts: Vec<Put>, looks: Vec<Look>, adrift: Vec<(i64, u32)>) -> Self {
         let number = |of: usize| u32::try_from(of).expect("a history has fewer operations than 2^32");
-        let mut events: Vec<Event> = puts
+        let mut events: Vec<Completion> = puts
             .iter()
             .filter(|put| put.end != UNENDED && put.operation != NEVER)
-            .map(|put| Event::Put { end: put.end })
+            .map(|put| Completion::Put { end: put.end })
             .chain(
                 (0..)
                     .zip(&looks)
                     .filter(|(_, look)| look.end != UNENDED)
-                    .map(|(place, look)| Event::Look { end: look.end, look: place }),
+                    .map(|(place, look)| Completion::Look { end: look.end, look: place }),
             )
             .collect();
         events.sort_unstable_by_key(|event| event.end());
@@ -220,19 +217,19 @@ impl Fifo {
                 }
             }
             open.push(now.clone());
-            if let Event::Look { look, .. } = *event {
+            if let Completion::Look { look, .. } = *event {
                 now.retain(|&other| other != look);
             }
         }
         Self { puts, looks, open, optional, events, adrift }
     }
 
-    fn is_gone(node: &Node, put: u32) -> bool {
+    fn is_gone(node: &QueueState, put: u32) -> bool {
         put < node.base || node.gone.binary_search(&put).is_ok()
     }
 
     /// Returns the puts that may be first among those that are not gone and begin before `now`.
-    fn firsts(&self, node: &Node, now: i64) -> Vec<u32> {
+    fn firsts(&self, node: &QueueState, now: i64) -> Vec<u32> {
         if let Some(front) = node.front {
             return vec![front];
         }
@@ -265,13 +262,13 @@ impl Fifo {
     }
 
     /// Returns true if everything that was certainly put in by now is gone, and nothing was seen at the front.
-    fn is_empty(&self, node: &Node, now: i64) -> bool {
+    fn is_empty(&self, node: &QueueState, now: i64) -> bool {
         let left = self.puts.iter().zip(0_u32..).skip(node.base as usize);
         let mut begun = left.take_while(|(put, _)| put.start < now);
         node.front.is_none() && begun.all(|(put, number)| put.end >= now || Self::is_gone(node, number))
     }
 
-    fn take(node: &mut Node, put: u32) {
+    fn take(node: &mut QueueState, put: u32) {
         if let Err(place) = node.gone.binary_search(&put) {
             node.gone.insert(place, put);
         }
@@ -281,14 +278,14 @@ impl Fifo {
         node.front = None;
     }
 
-    fn add_done(node: &mut Node, look: u32) {
+    fn add_done(node: &mut QueueState, look: u32) {
         if let Err(place) = node.done.binary_search(&look) {
             node.done.insert(place, look);
         }
     }
 
     /// Lets every look take effect that constrains no other call, and passes the events that require nothing more.
-    fn settle(&self, node: &mut Node, mut took_effect: impl FnMut(Move)) {
+    fn settle(&self, node: &mut QueueState, mut took_effect: impl FnMut(Move)) {
         while let Some(event) = self.events.get(node.over as usize) {
             let now = event.end();
             let mut is_waiting = false;
@@ -312,9 +309,9 @@ impl Fifo {
                 took_effect(Move { who: Who::Look(look), put, over: node.over });
             }
             match *event {
-                Event::Put { .. } if is_waiting => return,
-                Event::Put { .. } => {}
-                Event::Look { look, .. } => match node.done.binary_search(&look) {
+                Completion::Put { .. } if is_waiting => return,
+                Completion::Put { .. } => {}
+                Completion::Look { look, .. } => match node.done.binary_search(&look) {
                     Ok(place) => {
                         node.done.remove(place);
                     }
@@ -327,12 +324,12 @@ impl Fifo {
 
     /// Returns the nodes that one more take or look leads to. The one that is due comes last, because the last is
     /// tried first.
-    fn children(&self, node: &Node) -> Vec<(Node, Option<Move>)> {
+    fn children(&self, node: &QueueState) -> Vec<(QueueState, Option<Move>)> {
         let event = self.events[node.over as usize];
         let now = event.end();
         let firsts = self.firsts(node, now);
         let mut children = Vec::new();
-        let mut add = |who: Who, put: u32, change: &dyn Fn(&mut Node)| {
+        let mut add = |who: Who, put: u32, change: &dyn Fn(&mut QueueState)| {
             let mut child = node.clone();
             change(&mut child);
             children.push((child, Some(Move { who, put: Some(put), over: node.over })));
@@ -373,18 +370,18 @@ impl Fifo {
                 });
             }
         }
-        if let Event::Put { .. } = event {
+        if let Completion::Put { .. } = event {
             // A look that waits for the queue to be empty may go on waiting.
-            children.push((Node { over: node.over + 1, ..node.clone() }, None));
+            children.push((QueueState { over: node.over + 1, ..node.clone() }, None));
         }
         children
     }
 
     fn run(&self, limits: &Limits<'_>, budget: &Budget<'_>) -> Result<RaceResult, Exhausted> {
         let mut memory = limits.memory.share();
-        let mut seen: FxHashSet<Rc<Node>> = FxHashSet::default();
-        let (mut path, mut moves, mut bytes, mut farthest) = (Vec::<Frame>::new(), Vec::<Move>::new(), 0, 0);
-        let mut next = Some((Node::default(), None));
+        let mut seen: FxHashSet<Rc<QueueState>> = FxHashSet::default();
+        let (mut path, mut moves, mut bytes, mut farthest) = (Vec::<SearchFrame>::new(), Vec::<Move>::new(), 0, 0);
+        let mut next = Some((QueueState::default(), None));
         loop {
             if let Some((mut node, step)) = next.take() {
                 moves.extend(step);
@@ -393,7 +390,7 @@ impl Fifo {
                 if node.over as usize == self.events.len() {
                     return Ok(RaceResult::Order(self.order(&moves)));
                 }
-                let size = 4 * (node.gone.len() + node.done.len()) + size_of::<(usize, usize, Node)>();
+                let size = 4 * (node.gone.len() + node.done.len()) + size_of::<(usize, usize, QueueState)>();
                 budget.steps(1 + size / 256)?;
                 if !seen.contains(&node) {
                     bytes += size;
@@ -404,7 +401,7 @@ impl Fifo {
                     if !memory.hold(2 * held) {
                         return Err(Exhausted::Memory);
                     }
-                    path.push(Frame { children, moves: moves.len() });
+                    path.push(SearchFrame { children, moves: moves.len() });
                 }
             }
             let Some(frame) = path.last_mut() else {
@@ -468,7 +465,7 @@ impl Fifo {
                     Who::Adrift => order.extend(adrift.next().map(|&(_, operation)| operation)),
                 }
             }
-            if let Event::Put { end } = event {
+            if let Completion::Put { end } = event {
                 put_until(&mut order, by_end[end]);
             }
         }

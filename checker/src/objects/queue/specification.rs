@@ -1,10 +1,16 @@
 //! FIFO queue: `enqueue`, `dequeue` and `peek`.
 
+use std::collections::VecDeque;
+
 use histories::Value;
 
-use crate::objects::container::{
-    names::Names,
-    row::{End, Row},
+use crate::{
+    memory::of_values,
+    objects::container::{
+        collection::Elements,
+        names::{Names, may_find},
+    },
+    specification::Call,
 };
 
 pub(crate) const NAMES: Names = Names {
@@ -13,7 +19,30 @@ pub(crate) const NAMES: Names = Names {
     peek: &["peek"],
 };
 
-/// Creates the specification of a queue that holds the elements of `initial`.
-pub(in crate::objects) fn queue(initial: &Value) -> Row {
-    Row::new(&NAMES, End::Front, initial)
+/// Elements in the order in which they were put in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Queue(VecDeque<Value>);
+
+impl Elements for Queue {
+    const NAMES: Names = NAMES;
+
+    fn put(&mut self, element: Value) {
+        self.0.push_back(element);
+    }
+
+    fn take(&mut self, call: &Call<'_>) -> bool {
+        may_find(call, self.0.pop_front().as_ref())
+    }
+
+    fn may_peek(&self, call: &Call<'_>) -> bool {
+        may_find(call, self.0.front())
+    }
+
+    fn contains(&self, element: &Value) -> bool {
+        self.0.contains(element)
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + 2 * of_values(&self.0, size_of::<Value>())
+    }
 }

@@ -1,10 +1,18 @@
-//! Registers, of any value or of text. Their methods are not here: zones (`zones/`) and searches (`search/`).
+//! Registers, of any value or of text: their specification, and automata by which the search prunes. Where values are
+//! unique, `zones/` decides.
 
+mod automaton;
+mod plain;
 pub(crate) mod specification;
+mod text;
 
 use super::{Definition, Model};
 use crate::specification::{Call, is_compound};
 use specification::Register;
+
+pub(crate) use automaton::RegisterAutomaton;
+pub(crate) use plain::SpecificationRegister;
+pub(crate) use text::Text;
 
 pub(super) const REGISTER: Definition = Definition {
     is_informative,

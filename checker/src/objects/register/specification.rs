@@ -12,6 +12,7 @@ use histories::Value;
 
 use crate::{
     UnknownWhy,
+    memory::of_values,
     specification::{Call, Specification, is_compound},
 };
 
@@ -32,6 +33,10 @@ impl Specification for Register<'_> {
 
     fn initial(&self) -> Value {
         self.initial.clone()
+    }
+
+    fn state_bytes(&self, value: &Value) -> usize {
+        of_values([value], size_of::<Value>())
     }
 
     fn apply(&self, value: &mut Value, call: &Call<'_>) -> bool {
@@ -63,7 +68,7 @@ impl Specification for Register<'_> {
         call.function == "read" || call.mismatch
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }

@@ -1,20 +1,21 @@
 //! Sets: `add`, `remove` and `contains`, each of one element; for reads of the whole set see [`snapshots`].
 
-use histories::{NEVER, Outcome, Value, ValueId};
+use histories::{Outcome, Value, ValueId};
 
 use super::{
     placement::place,
     snapshots,
-    specification::{Function, Set},
+    specification::{Set, SetFunction},
     switch::{SwitchResult, solve},
 };
 use crate::{
     UnknownWhy,
     generic::Object,
     merge::merge_orders,
-    objects::key::{Claim, Found, Key, Scope, Violation, says_nothing},
+    objects::key::{Claim, Found, Key, Violation, says_nothing},
     prepare::{Action, Step},
     specification::items,
+    unknown::unsupported,
 };
 
 /// Bytes for each operation: a step with its element, and its place while these are sorted.
@@ -25,10 +26,10 @@ const BYTES: usize = 3 * (size_of::<Option<Step>>() + size_of::<ValueId>()) / 2;
 pub(super) fn decide(key: &Key<'_>) -> Result<Found, UnknownWhy> {
     let is_snapshot = |&index: &u32| {
         let operation = key.operation(index);
-        operation.outcome == Outcome::Ok && Function::named(key.name(operation)) == Some(Function::Read)
+        operation.outcome == Outcome::Ok && SetFunction::named(key.name(operation)) == Some(SetFunction::Read)
     };
     if key.operations.iter().any(is_snapshot) {
-        return whole(key).map(|claim| key.verified(&key.operations, claim));
+        return Ok(key.verified(&key.operations, whole(key)));
     }
     let _held = key.affords(key.operations.len() * BYTES)?;
     let mut by_element = Vec::with_capacity(key.operations.len());
@@ -45,14 +46,14 @@ pub(super) fn decide(key: &Key<'_>) -> Result<Found, UnknownWhy> {
             SwitchResult::Order(order) => {
                 let index = |place: &u32| steps[*place as usize].operation;
                 let all: Vec<u32> = steps.iter().map(|step| step.operation).collect();
-                match key.verified(&all, Claim::Order(order.iter().map(index).collect())) {
+                match key.verified(&all, Ok(order.iter().map(index).collect())) {
                     Found::Order(order) => orders.push(order),
                     other => return Ok(other),
                 }
             }
             SwitchResult::Refuted(place) => {
                 let operations: Vec<u32> = steps.iter().map(|step| step.operation).collect();
-                return Ok(key.verified(&operations, Claim::Violation(violation(key, steps, place))));
+                return Ok(key.verified(&operations, Err(violation(key, steps, place).into())));
             }
             SwitchResult::Limit(why @ UnknownWhy::Time { .. }) => return Err(why),
             SwitchResult::Limit(why) => undecided = Some(why),
@@ -64,8 +65,8 @@ pub(super) fn decide(key: &Key<'_>) -> Result<Found, UnknownWhy> {
 
 /// Decides a set that is read as a whole: first without its `contains` calls; if that has an order, these must have
 /// places in it.
-fn whole(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
-    let asks = |&&index: &&u32| Function::named(key.name(key.operation(index))) == Some(Function::Contains);
+fn whole(key: &Key<'_>) -> Claim {
+    let asks = |&&index: &&u32| SetFunction::named(key.name(key.operation(index))) == Some(SetFunction::Contains);
     let (looks, others): (Vec<u32>, Vec<u32>) = key.operations.iter().partition(|index| asks(index));
     if looks.is_empty() {
         return snapshots::check(key);
@@ -73,14 +74,9 @@ fn whole(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     let set = Set::new(key.initial);
     set.knows(key.history, &looks)?;
     let looks: Vec<u32> = looks.into_iter().filter(|&look| key.operation(look).outcome == Outcome::Ok).collect();
-    match snapshots::check(&key.of(others))? {
-        Claim::Order(order) => {
-            place(key, &set, &order, &looks)?.map(Claim::Order).ok_or_else(|| UnknownWhy::Unsupported {
-                what: "a set that is read as a whole and asked for elements in between".to_owned(),
-            })
-        }
-        violation @ Claim::Violation(_) => Ok(violation),
-    }
+    let order = snapshots::check(&key.of(others))?;
+    let unplaced = "a set that is read as a whole and asked for elements in between";
+    place(key, &set, &order, &looks)?.map_or_else(|| unsupported(unplaced), Ok)
 }
 
 /// Returns the effect of an operation on its element, whose value is 0 in its initial state and 1 otherwise. Returns
@@ -91,18 +87,16 @@ fn step(key: &Key<'_>, index: u32) -> Result<Option<Step>, UnknownWhy> {
     let answer = key.history.value(operation.output);
     let state = |present| u32::from(present != is_there_at_first(key, operation.input));
     let name = key.name(operation);
-    let action = match (Function::named(name).ok_or_else(|| key.lacks(operation))?, answer) {
-        (Function::Contains | Function::Read, _) if !certain => return Ok(None),
-        (Function::Contains, &Value::Bool(present)) => Action::Read(state(present)),
-        (Function::Add, _) if says_nothing(operation) => Action::Write(state(true)),
-        (Function::Remove, _) if says_nothing(operation) => Action::Write(state(false)),
+    let action = match (SetFunction::named(name).ok_or_else(|| key.lacks(operation))?, answer) {
+        (SetFunction::Contains | SetFunction::Read, _) if !certain => return Ok(None),
+        (SetFunction::Contains, &Value::Bool(present)) => Action::Read(state(present)),
+        (SetFunction::Add, _) if says_nothing(operation) => Action::Write(state(true)),
+        (SetFunction::Remove, _) if says_nothing(operation) => Action::Write(state(false)),
         (_, answer) => {
-            let what = format!("a set's {name} that answers {answer}");
-            return Err(UnknownWhy::Unsupported { what });
+            return unsupported(format!("a set's {name} that answers {answer}"));
         }
     };
-    let end = if certain { operation.completed } else { NEVER };
-    Ok(Some(Step { operation: index, start: operation.invoked, end, action }))
+    Ok(Some(Step { operation: index, start: operation.invoked, end: key.end(index), action }))
 }
 
 fn is_there_at_first(key: &Key<'_>, element: ValueId) -> bool {
@@ -111,16 +105,16 @@ fn is_there_at_first(key: &Key<'_>, element: ValueId) -> bool {
 
 /// Describes a few of these steps that cannot be ordered.
 fn violation(key: &Key<'_>, steps: Vec<Step>, dead: u32) -> Violation {
-    let kept = (key.fewest_steps)(key.history, key.initial, steps, dead, key.limits);
-    let looker = kept.iter().filter(|step| step.action.is_read_only()).max_by_key(|step| step.end);
-    let looker = looker.expect("writes alone can always be ordered");
-    let element = key.history.value(key.operation(looker.operation).input);
-    let who = key.who(&format!("contains {element}"), looker.operation);
-    let answer = key.history.value(key.operation(looker.operation).output);
-    let Action::Read(seen) = looker.action else { unreachable!("it looked") };
-    let against = kept.iter().filter(|step| step.end < looker.start && step.action == Action::Write(1 - seen));
+    let fewest = (key.fewest_steps)(key.history, key.initial, steps, dead, key.limits);
+    let reader = fewest.iter().filter(|step| step.action.is_read_only()).max_by_key(|step| step.end);
+    let reader = reader.expect("writes alone can always be ordered");
+    let element = key.history.value(key.operation(reader.operation).input);
+    let who = key.who(&format!("contains {element}"), reader.operation);
+    let answer = key.history.value(key.operation(reader.operation).output);
+    let Action::Read(seen) = reader.action else { unreachable!("it looked") };
+    let against = fewest.iter().filter(|step| step.end < reader.start && step.action == Action::Write(1 - seen));
     let against = against.max_by_key(|step| step.end);
-    let back = |after: &Step| kept.iter().any(|step| step.action == Action::Write(seen) && step.end > after.start);
+    let back = |after: &Step| fewest.iter().any(|step| step.action == Action::Write(seen) && step.end > after.start);
     let claim = match against.filter(|change| !back(change)) {
         Some(change) => {
             let name = key.name(key.operation(change.operation));
@@ -133,5 +127,5 @@ fn violation(key: &Key<'_>, steps: Vec<Step>, dead: u32) -> Violation {
         Some(_) => vec![format!("nothing that changed {element} back can have come between the two")],
         None => Vec::new(),
     };
-    Violation { operations: kept.iter().map(|step| step.operation).collect(), claim, reasons, scope: Scope::Whole }
+    Violation { reasons, ..Violation::new(fewest.iter().map(|step| step.operation).collect(), claim) }
 }

@@ -10,15 +10,15 @@ use std::collections::BTreeSet;
 
 use histories::Value;
 
-use super::Definition;
+use super::{Definition, key::Found};
 use crate::specification::{Argument, Call, elements, is_collection_of};
-use specification::{Function, Set};
+use specification::{Set, SetFunction};
 
 pub(super) const DEFINITION: Definition = Definition {
     initial: ("a list of different elements, or null for none", can_be_initial),
-    method: Some(method::decide),
-    argument: |function| match Function::named(function) {
-        Some(Function::Read) => Argument::NoneOrAnswer,
+    method: Some(|key| method::decide(key).unwrap_or_else(Found::Unknown)),
+    argument: |function| match SetFunction::named(function) {
+        Some(SetFunction::Read) => Argument::NoneOrAnswer,
         _ => Argument::Any,
     },
     is_informative,
@@ -31,8 +31,8 @@ fn can_be_initial(initial: &Value) -> bool {
 }
 
 fn is_informative(call: &Call<'_>) -> bool {
-    match Function::named(call.function) {
-        Some(Function::Add | Function::Remove) => !call.says_nothing(),
+    match SetFunction::named(call.function) {
+        Some(SetFunction::Add | SetFunction::Remove) => !call.says_nothing(),
         _ => call.output.is_some(),
     }
 }

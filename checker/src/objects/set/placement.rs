@@ -24,7 +24,7 @@ pub(super) fn place(
         let Operation { invoked, completed, .. } = *key.operation(index);
         (invoked, completed)
     };
-    let call = |index: u32| Call::of(key.history, key.operation(index), object.asks_who());
+    let call = |index: u32| Call::of(key.history, key.operation(index), object.depends_on_process());
     // A look comes after every operation and look that ended before it began, and before every one that began after
     // it ended.
     let mut last_start = vec![0; order.len() + 1];

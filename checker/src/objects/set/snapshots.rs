@@ -13,11 +13,12 @@
 use histories::{Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::specification::Function;
+use super::specification::SetFunction;
 use crate::{
     UnknownWhy,
-    objects::key::{Claim, Key, Scope, Violation, says_nothing},
+    objects::key::{Claim, Key, Scope, SolveError, Violation, says_nothing},
     specification::items,
+    unknown::unsupported,
 };
 
 /// Operation with its level: twice the number of distinct sets below it, and one more for an add.
@@ -28,38 +29,34 @@ struct LeveledOperation {
 }
 
 /// Decides one such set. Any other set is reported as unsupported.
-pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
+pub(super) fn check(key: &Key<'_>) -> Claim {
     let (adds, mut reads) = gather(key)?;
-    let placed = match place(key, &adds, &mut reads)? {
-        Ok(placed) => placed,
-        Err(violation) => return Ok(Claim::Violation(violation)),
-    };
+    let placed = place(key, &adds, &mut reads)?;
     let mut last: Option<LeveledOperation> = None;
     for &now in &placed {
         if let Some(last) = last
             && key.operation(now.operation).completed < key.operation(last.operation).invoked
         {
-            return Ok(Claim::Violation(too_late(key, &adds, &reads, last, now)));
+            return Err(too_late(key, &adds, &reads, last, now).into());
         }
         let begins_last = last.is_none_or(|last| last.operation < now.operation);
         last = if begins_last { Some(now) } else { last };
     }
-    Ok(Claim::Order(placed.iter().map(|placed| placed.operation).collect()))
+    Ok(placed.iter().map(|placed| placed.operation).collect())
 }
 
 /// Returns the add of each element, and the reads.
 #[allow(clippy::type_complexity, reason = "a pair that is taken apart at once")]
 fn gather<'a>(key: &Key<'a>) -> Result<(FxHashMap<&'a Value, u32>, Vec<u32>), UnknownWhy> {
-    let unsupported = |what: &str| Err(UnknownWhy::Unsupported { what: what.to_owned() });
     let (mut adds, mut reads) = (FxHashMap::default(), Vec::new());
     let _held = key.affords(key.operations.len() * 64)?;
     for &index in &key.operations {
         key.steps(1, 0)?;
         let operation = key.operation(index);
-        match Function::named(key.name(operation)) {
-            Some(Function::Read) if operation.outcome != Outcome::Ok => {}
-            Some(Function::Read) if items(key.history.value(operation.output)).is_some() => reads.push(index),
-            Some(Function::Add) if says_nothing(operation) => {
+        match SetFunction::named(key.name(operation)) {
+            Some(SetFunction::Read) if operation.outcome != Outcome::Ok => {}
+            Some(SetFunction::Read) if items(key.history.value(operation.output)).is_some() => reads.push(index),
+            Some(SetFunction::Add) if says_nothing(operation) => {
                 if adds.insert(key.history.value(operation.input), index).is_some() {
                     return unsupported("a set that is read as a whole and to which something is added twice");
                 }
@@ -84,11 +81,7 @@ fn seen<'a>(key: &Key<'a>, read: u32) -> &'a [Value] {
 
 /// Returns all operations that took place by their levels, and then by their starts; or a violation if the reads do
 /// not fit each other or the adds. Sorts the reads by size.
-fn place(
-    key: &Key<'_>,
-    adds: &FxHashMap<&Value, u32>,
-    reads: &mut [u32],
-) -> Result<Result<Vec<LeveledOperation>, Violation>, UnknownWhy> {
+fn place(key: &Key<'_>, adds: &FxHashMap<&Value, u32>, reads: &mut [u32]) -> Result<Vec<LeveledOperation>, SolveError> {
     reads.sort_by_key(|&read| seen(key, read).len());
     let mut now: FxHashSet<&Value> = initial(key).iter().collect();
     let mut placed = Vec::with_capacity(key.operations.len());
@@ -99,17 +92,17 @@ fn place(
         let elements: FxHashSet<&Value> = set.iter().collect();
         if elements.len() < set.len() {
             let claim = format!("{} returned an element twice", key.who("read", read));
-            return Ok(Err(Violation::new(vec![read], claim)));
+            return Err(Violation::new(vec![read], claim).into());
         }
         if let Some(lost) = now.iter().find(|element| !elements.contains(*element)) {
-            return Ok(Err(not_in_a_row(key, adds, before, read, lost)));
+            return Err(not_in_a_row(key, adds, before, read, lost).into());
         }
         let new = set.iter().filter(|element| !now.contains(element));
         let mut newer = Vec::with_capacity(set.len() - now.len());
         for element in new {
             let Some(&add) = adds.get(element) else {
                 let claim = format!("{} returned {element}, which nobody ever added", key.who("read", read));
-                return Ok(Err(about(&[element], vec![read], claim)));
+                return Err(about(&[element], vec![read], claim).into());
             };
             newer.push((element, add));
         }
@@ -125,7 +118,7 @@ fn place(
     let unseen = unseen.filter(|&add| key.operation(add).outcome == Outcome::Ok);
     placed.extend(unseen.map(|operation| LeveledOperation { level: level + 1, operation }));
     placed.sort_unstable_by_key(|placed| (placed.level, placed.operation));
-    Ok(Ok(placed))
+    Ok(placed)
 }
 
 fn about(elements: &[&Value], operations: Vec<u32>, claim: String) -> Violation {

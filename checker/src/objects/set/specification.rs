@@ -7,6 +7,7 @@ use histories::Value;
 
 use crate::{
     UnknownWhy,
+    memory::of_tree,
     specification::{Call, Specification, elements, items},
 };
 
@@ -19,7 +20,7 @@ pub(crate) struct Set<'a> {
 
 /// Functions of a set.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Function {
+pub(crate) enum SetFunction {
     Add,
     Remove,
     Contains,
@@ -37,7 +38,7 @@ impl<'a> Set<'a> {
     }
 }
 
-impl Function {
+impl SetFunction {
     pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "add" | "insert" => Self::Add,
@@ -56,12 +57,16 @@ impl Specification for Set<'_> {
         self.initial.clone()
     }
 
+    fn state_bytes(&self, set: &Self::State) -> usize {
+        size_of::<Self::State>() + of_tree(set, size_of::<Value>())
+    }
+
     fn apply(&self, set: &mut Self::State, call: &Call<'_>) -> bool {
-        match Function::named(call.function) {
-            Some(Function::Add) => call.may_say(set.insert(call.input.clone())),
-            Some(Function::Remove) => call.may_say(set.remove(call.input)),
-            Some(Function::Contains) => call.may_answer(&Value::Bool(set.contains(call.input))),
-            Some(Function::Read) => match call.output {
+        match SetFunction::named(call.function) {
+            Some(SetFunction::Add) => call.may_say(set.insert(call.input.clone())),
+            Some(SetFunction::Remove) => call.may_say(set.remove(call.input)),
+            Some(SetFunction::Contains) => call.may_answer(&Value::Bool(set.contains(call.input))),
+            Some(SetFunction::Read) => match call.output {
                 None => true,
                 Some(said) => items(said).is_some_and(|seen| {
                     let counts = |element: &&Value| self.only.is_none_or(|only| only.contains(element));
@@ -74,43 +79,45 @@ impl Specification for Set<'_> {
     }
 
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
-        let known = match Function::named(call.function).ok_or_else(|| call.unknown_function())? {
-            Function::Add | Function::Remove => call.says_nothing() || matches!(call.output, Some(Value::Bool(_))),
-            Function::Contains => matches!(call.output, None | Some(Value::Bool(_))),
-            Function::Read => call.output.is_none_or(|said| items(said).is_some()),
+        let known = match SetFunction::named(call.function).ok_or_else(|| call.unknown_function())? {
+            SetFunction::Add | SetFunction::Remove => {
+                call.says_nothing() || matches!(call.output, Some(Value::Bool(_)))
+            }
+            SetFunction::Contains => matches!(call.output, None | Some(Value::Bool(_))),
+            SetFunction::Read => call.output.is_none_or(|said| items(said).is_some()),
         };
-        if Function::named(call.function) == Some(Function::Read) && !call.asks_for_nothing() {
+        if SetFunction::named(call.function) == Some(SetFunction::Read) && !call.asks_for_nothing() {
             return Err(call.unsupported_input());
         }
         if known { Ok(()) } else { Err(call.unsupported_output()) }
     }
 
     fn is_read_only(&self, call: &Call<'_>) -> bool {
-        matches!(Function::named(call.function), Some(Function::Contains | Function::Read))
+        matches!(SetFunction::named(call.function), Some(SetFunction::Contains | SetFunction::Read))
     }
 
     fn part(&self, call: &Call<'_>) -> Option<Value> {
-        (!matches!(Function::named(call.function), Some(Function::Read))).then(|| call.input.clone())
+        (!matches!(SetFunction::named(call.function), Some(SetFunction::Read))).then(|| call.input.clone())
     }
 
     fn finds(&self, call: &Call<'_>) -> Vec<Value> {
-        let seen = match (Function::named(call.function), call.output) {
-            (Some(Function::Contains | Function::Remove), Some(Value::Bool(true)))
+        let seen = match (SetFunction::named(call.function), call.output) {
+            (Some(SetFunction::Contains | SetFunction::Remove), Some(Value::Bool(true)))
                 if call.output != Some(call.input) =>
             {
                 std::slice::from_ref(call.input)
             }
-            (Some(Function::Read), Some(Value::List(seen))) => seen,
+            (Some(SetFunction::Read), Some(Value::List(seen))) => seen,
             _ => &[],
         };
         seen.iter().filter(|element| !self.initial.contains(element)).cloned().collect()
     }
 
     fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
-        if Function::named(call.function) == Some(Function::Add) { vec![call.input.clone()] } else { Vec::new() }
+        if SetFunction::named(call.function) == Some(SetFunction::Add) { vec![call.input.clone()] } else { Vec::new() }
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use histories::NEVER;
-
 use crate::{
     Limits, UnknownWhy,
     budget::Exhausted,
+    index::OptionalIndex,
     prepare::{Action, Step},
 };
 
@@ -20,14 +19,12 @@ pub(super) enum SwitchResult {
     Limit(UnknownWhy),
 }
 
-const NO_FLIP: u32 = u32::MAX;
-
 /// Number of completions between two queries of the limits.
 const ASK_EVERY: usize = 256;
 
 /// Possible configuration after some completions.
 #[derive(Clone)]
-struct Config {
+struct SwitchConfig {
     state: usize,
     /// Rank of the last change of state; 0 before the first.
     flipped: u32,
@@ -36,10 +33,10 @@ struct Config {
     /// Number of writes of unknown outcome that have changed the state, by value.
     unknown: [usize; 2],
     /// Last change in [`SwitchSweep::flips`].
-    trace: u32,
+    trace: OptionalIndex,
 }
 
-impl Config {
+impl SwitchConfig {
     /// Returns true if this configuration can still do everything that `other` can.
     fn dominates(&self, other: &Self) -> bool {
         self.state == other.state
@@ -59,21 +56,20 @@ struct SwitchSweep<'a> {
     /// Writes of unknown outcome so far, by value.
     unknown: [Vec<u32>; 2],
     /// Changes of state, for the order: (the change before, place of the write, rank).
-    flips: Vec<(u32, u32, u32)>,
+    flips: Vec<(OptionalIndex, u32, u32)>,
 }
 
 /// Finds an order of these steps: reads and writes of the values 0 (the initial one) and 1, in the order of their
 /// starts.
 ///
 /// Just-in-time linearization (Lowe, "Testing for linearizability", 2017): changes happen only at completions, as late
-/// as possible. Sound: each configuration keeps the changes of state that led to it, and everything else
-/// that completed did so while the
-/// state was its value. Complete: only the changes of state in an order matter, since any other write can happen
-/// without effect whenever the state is its value. So a step is satisfied if the state was its value at some moment
-/// since its start, which the rank of the last change tells. A change can be put off until something must happen: an
-/// unsatisfied step completes, or a write completes, which is its last chance to be a change (once, or right after
-/// its opposite; of three changes at once, the last two achieve nothing that one does not). Of several writes that
-/// can make a change, the one that ends first does: exchanging it for another leaves an order.
+/// as possible. Sound: each configuration keeps the changes of state that led to it, and everything else that completed
+/// did so while the state was its value. Complete: only the changes of state in an order matter, since any other write
+/// can happen without effect whenever the state is its value. So a step is satisfied if the state was its value at some
+/// moment since its start, which the rank of the last change tells. A change can be put off until something must
+/// happen: an unsatisfied step completes, or a write completes, which is its last chance to be a change (once, or right
+/// after its opposite; of three changes at once, the last two achieve nothing that one does not). Of several writes
+/// that can make a change, the one that ends first does: exchanging it for another leaves an order.
 pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> SwitchResult {
     let mut sweep = SwitchSweep {
         steps,
@@ -85,11 +81,12 @@ pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> SwitchResult {
     let mut ends: Vec<u32> =
         (0_u32..).zip(steps).filter(|(_, step)| step.is_certain()).map(|(place, _)| place).collect();
     ends.sort_unstable_by_key(|&place| steps[place as usize].end);
-    let mut configs = vec![Config { state: 0, flipped: 0, used: Vec::new(), unknown: [0; 2], trace: NO_FLIP }];
+    let mut configs =
+        vec![SwitchConfig { state: 0, flipped: 0, used: Vec::new(), unknown: [0; 2], trace: OptionalIndex::NONE }];
     let (mut begun, mut memory) = (0, limits.memory.share());
     for (explained, &place) in ends.iter().enumerate() {
         if explained % ASK_EVERY == ASK_EVERY - 1 {
-            let bytes = sweep.flips.len() * 12 + configs.len() * size_of::<Config>();
+            let bytes = sweep.flips.len() * 12 + configs.len() * size_of::<SwitchConfig>();
             let completed = ends.len();
             let unknown_outcomes = steps.len() - completed;
             let asked = if memory.hold(bytes) { limits.ask() } else { Err(Exhausted::Memory) };
@@ -132,7 +129,7 @@ impl SwitchSweep<'_> {
     }
 
     /// Returns the configurations that are possible when the step at `place` completes.
-    fn complete(&mut self, place: u32, configs: Vec<Config>) -> Vec<Config> {
+    fn complete(&mut self, place: u32, configs: Vec<SwitchConfig>) -> Vec<SwitchConfig> {
         let step = self.steps[place as usize];
         let value = value(&step);
         self.open[value].remove(&(step.end, place));
@@ -159,18 +156,18 @@ impl SwitchSweep<'_> {
             }
         }
         self.due[value].remove(&step.start);
-        let mut kept: Vec<Config> = Vec::new();
+        let mut configs: Vec<SwitchConfig> = Vec::new();
         for config in next {
-            if !kept.iter().any(|other| other.dominates(&config)) {
-                kept.retain(|other| !config.dominates(other));
-                kept.push(config);
+            if !configs.iter().any(|other| other.dominates(&config)) {
+                configs.retain(|other| !config.dominates(other));
+                configs.push(config);
             }
         }
-        kept
+        configs
     }
 
     /// Changes the state to `value` by the unused write that ends first, if there is one.
-    fn flip_to(&mut self, value: usize, mut config: Config, rank: u32) -> Option<Config> {
+    fn flip_to(&mut self, value: usize, mut config: SwitchConfig, rank: u32) -> Option<SwitchConfig> {
         let open = self.open[value].iter().map(|&(_, place)| place).find(|place| !config.used.contains(place));
         if let Some(place) = open {
             config.used.push(place);
@@ -181,19 +178,18 @@ impl SwitchSweep<'_> {
         Some(self.flip(place, config, rank))
     }
 
-    fn flip(&mut self, place: u32, config: Config, rank: u32) -> Config {
-        let trace = u32::try_from(self.flips.len()).ok().filter(|trace| *trace != NEVER);
-        let trace = trace.expect("fewer than 2^32 changes fit in memory");
+    fn flip(&mut self, place: u32, config: SwitchConfig, rank: u32) -> SwitchConfig {
+        let trace = u32::try_from(self.flips.len()).expect("fewer than 2^32 changes fit in memory").into();
         self.flips.push((config.trace, place, rank));
-        Config { state: 1 - config.state, flipped: rank, trace, ..config }
+        SwitchConfig { state: 1 - config.state, flipped: rank, trace, ..config }
     }
 
     /// Returns the order in which these changes happened, with everything else that completed at the first moment
     /// possible.
-    fn order(&self, mut trace: u32) -> Vec<u32> {
+    fn order(&self, mut trace: OptionalIndex) -> Vec<u32> {
         let mut flips = Vec::new();
-        while trace != NO_FLIP {
-            let (before, place, rank) = self.flips[trace as usize];
+        while let Some(flip) = trace.get() {
+            let (before, place, rank) = self.flips[flip as usize];
             flips.push((rank, place));
             trace = before;
         }

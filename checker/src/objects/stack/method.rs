@@ -25,18 +25,18 @@
 use histories::NEVER;
 
 use super::{
-    segments::{Counts, Minima},
+    segments::{Minima, RangeCounts},
     specification::NAMES,
 };
 use crate::objects::{
-    container::{Container, Item, Kind, Peek, SolveError, gaps::Cover},
-    key::{Key, Violation},
+    container::{Container, ContainerKind, Item, Peek, gaps::Cover},
+    key::{Claim, Key, SolveError, Violation},
 };
 
 /// Maximum number of values in a chain that is searched for a shorter one.
 const MAX_CHAIN: usize = 64;
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const KIND: ContainerKind = ContainerKind {
     noun: "stack",
     names: &NAMES,
     solve,
@@ -46,7 +46,7 @@ pub(super) const KIND: Kind = Kind {
     may_peek: true,
 };
 
-fn solve(key: &Key<'_>, stack: &Container) -> Result<Vec<u32>, SolveError> {
+fn solve(key: &Key<'_>, stack: &Container) -> Claim {
     let mut cover = Cover::new(stack.gaps);
     cover.add_all(key, &stack.items)?;
     let mut empties = Vec::new();
@@ -54,7 +54,7 @@ fn solve(key: &Key<'_>, stack: &Container) -> Result<Vec<u32>, SolveError> {
         key.steps(1, 0)?;
         let gap = cover.free(empty.start);
         if gap >= empty.end {
-            return Err(SolveError::Violation(key.never_empty(stack, empty)));
+            return Err(key.never_empty(stack, empty).into());
         }
         empties.push((gap, empty.operation));
     }
@@ -63,7 +63,7 @@ fn solve(key: &Key<'_>, stack: &Container) -> Result<Vec<u32>, SolveError> {
         stack.items.iter().partition(|item| item.put_end < item.take_start);
     inside.sort_unstable_by_key(|item| item.put_end);
     passing.sort_unstable_by_key(|item| item.take_start);
-    let nested = Blocks::new(stack, &inside).nest(key, &empties)?;
+    let nested = StackBlocks::new(stack, &inside).nest(key, &empties)?;
     let mut passing = passing.iter().peekable();
     let mut order = Vec::with_capacity(2 * stack.items.len() + empties.len());
     let pass = |order: &mut Vec<u32>, item: &Item| {
@@ -82,18 +82,18 @@ fn solve(key: &Key<'_>, stack: &Container) -> Result<Vec<u32>, SolveError> {
 }
 
 /// Items that are left, and where they are certainly inside.
-struct Blocks<'a> {
+struct StackBlocks<'a> {
     stack: &'a Container,
     /// Items by `put_end`.
     items: &'a [Item],
     /// Earliest push of each item that is left.
     push_starts: Minima,
     /// Number of items inside in each gap.
-    inside: Counts,
+    inside: RangeCounts,
 }
 
 /// Block whose bottom value was found.
-struct Block {
+struct StackBlock {
     bottom: Option<usize>,
     /// Peeks at the bottom value that are still to come, the last first: gap and operation.
     looks: Vec<(u32, u32)>,
@@ -102,7 +102,7 @@ struct Block {
     end: u32,
 }
 
-impl<'a> Blocks<'a> {
+impl<'a> StackBlocks<'a> {
     fn new(stack: &'a Container, items: &'a [Item]) -> Self {
         let push_starts = Minima::new(items.iter().map(|item| item.put_start));
         let mut changes = vec![0; stack.gaps as usize + 1];
@@ -114,14 +114,14 @@ impl<'a> Blocks<'a> {
             *count += change;
             Some(*count)
         });
-        Self { stack, items, push_starts, inside: Counts::new(counts) }
+        Self { stack, items, push_starts, inside: RangeCounts::new(counts) }
     }
 
     /// Returns all pushes and pops of these items, and the empty pops, with their gaps.
     fn nest(mut self, key: &Key<'_>, empties: &[(u32, u32)]) -> Result<Vec<(u32, u32)>, SolveError> {
         let mut order = Vec::with_capacity(2 * self.items.len() + empties.len());
         let mut empties = empties.iter().peekable();
-        let mut open = vec![Block { bottom: None, looks: Vec::new(), from: 0, end: NEVER }];
+        let mut open = vec![StackBlock { bottom: None, looks: Vec::new(), from: 0, end: NEVER }];
         while let Some(block) = open.last_mut() {
             let place = self.items.partition_point(|item| item.put_end < block.from);
             let next = self.push_starts.first_below(place, NEVER).filter(|&next| self.items[next].put_end < block.end);
@@ -146,7 +146,7 @@ impl<'a> Blocks<'a> {
             let (bottom, looks) = self.bottom(key, next, start, end)?;
             order.push((start - 1, self.items[bottom].put));
             self.push_starts.remove(bottom);
-            open.push(Block { bottom: Some(bottom), looks, from: start, end });
+            open.push(StackBlock { bottom: Some(bottom), looks, from: start, end });
         }
         order.extend(empties);
         Ok(order)
@@ -177,16 +177,16 @@ impl<'a> Blocks<'a> {
         }
         if self.stack.has_peeks() {
             // The operations involved are determined by the caller.
-            return Err(SolveError::Violation(Violation::new(Vec::new(), String::new())));
+            return Err(Violation::new(Vec::new(), String::new()).into());
         }
         let here = (first..).zip(&self.items[first..]).take_while(|(_, item)| item.put_end < end);
         let left = here.filter(|&(place, _)| self.push_starts.has(place)).map(|(_, item)| item);
         let chain = Container::chain(left, start, end);
-        Err(SolveError::Violation(no_bottom(key, shortest(&chain))))
+        Err(no_bottom(key, shortest(&chain)).into())
     }
 }
 
-impl Blocks<'_> {
+impl StackBlocks<'_> {
     /// Returns the gaps of all peeks at this item if it is at the bottom of the block from `start`, the last first;
     /// or `None` if one has no gap.
     fn looks(&self, item: &Item, start: u32) -> Option<Vec<(u32, u32)>> {

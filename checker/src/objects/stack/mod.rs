@@ -6,16 +6,19 @@ pub(super) mod specification;
 
 use histories::Value;
 
-use super::{Definition, container};
+use super::{
+    Definition,
+    container::{self, collection::Collection},
+};
 use crate::specification::is_list_of;
-use specification::{NAMES, stack};
+use specification::{NAMES, Stack};
 
 pub(super) const DEFINITION: Definition = Definition {
     initial: ("a list of values other than null, or null for none", |initial| {
         is_list_of(initial, |element| *element != Value::Nil)
     }),
-    method: Some(|key| container::decide(key, &method::KIND)),
+    method: Some(|key| key.verified(&key.operations, container::decide(key, &method::KIND))),
     argument: |function| NAMES.argument(function),
     is_informative: |call| NAMES.finds_something(call),
-    ..Definition::new("stack", "push and pop, last in first out", |initial| Box::new(stack(initial)))
+    ..Definition::new("stack", "push and pop, last in first out", |initial| Box::new(Collection::<Stack>::new(initial)))
 };

@@ -70,7 +70,7 @@ impl Minima {
 }
 
 /// Counts that are lowered by one over ranges, never below zero.
-pub(super) struct Counts {
+pub(super) struct RangeCounts {
     size: usize,
     /// Minimum of each node's counts, not yet reduced by what its ancestors were lowered by as a whole.
     least: Vec<i32>,
@@ -78,7 +78,7 @@ pub(super) struct Counts {
     lowered: Vec<i32>,
 }
 
-impl Counts {
+impl RangeCounts {
     pub(super) fn new(counts: impl Iterator<Item = i32>) -> Self {
         let counts: Vec<i32> = counts.collect();
         let size = counts.len().next_power_of_two();
@@ -95,7 +95,7 @@ impl Counts {
         self.lower_in(1, 0, self.size, start as usize, end as usize, 1);
     }
 
-    /// Undoes [`Counts::lower`].
+    /// Undoes [`RangeCounts::lower`].
     pub(super) fn raise(&mut self, start: u32, end: u32) {
         self.lower_in(1, 0, self.size, start as usize, end as usize, -1);
     }
@@ -137,7 +137,7 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counts, Minima};
+    use super::{Minima, RangeCounts};
 
     #[test]
     fn the_first_number_below_a_bound_is_found() {
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_first_zero_is_found_where_ranges_are_lowered() {
-        let mut counts = Counts::new([1, 2, 1, 2, 2, 0].into_iter());
+        let mut counts = RangeCounts::new([1, 2, 1, 2, 2, 0].into_iter());
         assert_eq!(counts.next_zero(0), 5);
         counts.lower(0, 3);
         assert_eq!([0, 1, 3].map(|from| counts.next_zero(from)), [0, 2, 5]);

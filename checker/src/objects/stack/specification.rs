@@ -1,16 +1,45 @@
 //! Stack: `push`, `pop` and `peek`. [`crate::Options::initial`] is a list from bottom to top.
 
+use std::collections::VecDeque;
+
 use histories::Value;
 
-use crate::objects::container::{
-    names::Names,
-    row::{End, Row},
+use crate::{
+    memory::of_values,
+    objects::container::{
+        collection::Elements,
+        names::{Names, may_find},
+    },
+    specification::Call,
 };
 
 pub(crate) const NAMES: Names =
     Names { put: &["push", "add", "write"], take: &["pop", "take"], peek: &["peek", "top"] };
 
-/// Creates the specification of a stack that holds the elements of `initial`.
-pub(in crate::objects) fn stack(initial: &Value) -> Row {
-    Row::new(&NAMES, End::Back, initial)
+/// Elements in the order in which they were put in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Stack(VecDeque<Value>);
+
+impl Elements for Stack {
+    const NAMES: Names = NAMES;
+
+    fn put(&mut self, element: Value) {
+        self.0.push_back(element);
+    }
+
+    fn take(&mut self, call: &Call<'_>) -> bool {
+        may_find(call, self.0.pop_back().as_ref())
+    }
+
+    fn may_peek(&self, call: &Call<'_>) -> bool {
+        may_find(call, self.0.back())
+    }
+
+    fn contains(&self, element: &Value) -> bool {
+        self.0.contains(element)
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + 2 * of_values(&self.0, size_of::<Value>())
+    }
 }

@@ -401,6 +401,10 @@ fn is_symbol(name: &str) -> bool {
 
 /// Returns a word for display, shortened if it is long.
 fn shown(word: &str) -> String {
-    const MOST: usize = 40;
-    if word.chars().count() > MOST { word.chars().take(MOST).chain(['…']).collect() } else { word.to_owned() }
+    const MAX_CHARACTERS: usize = 40;
+    if word.chars().count() > MAX_CHARACTERS {
+        word.chars().take(MAX_CHARACTERS).chain(['…']).collect()
+    } else {
+        word.to_owned()
+    }
 }

@@ -98,7 +98,8 @@ proptest! {
         // The other reader rounds floating point.
         let digits = damaged.split(|c: char| !c.is_ascii_digit() && c != '.').map(str::len).max().unwrap_or(0);
         let exponents = damaged.split(['e', 'E']).skip(1).map(|text| text.trim_start_matches(['+', '-']));
-        let is_extreme = exponents.map(|text| text.chars().take_while(char::is_ascii_digit).count()).any(|digits| digits > 2);
+        let mut lengths = exponents.map(|text| text.chars().take_while(char::is_ascii_digit).count());
+        let is_extreme = lengths.any(|digits| digits > 2);
         // It takes a character right behind a word for a part of the word.
         let is_joined = !by.is_empty() && text[at..].starts_with('\\');
         // It reads octal numbers as decimal ones.

@@ -46,7 +46,7 @@ pub(crate) struct Reign {
 
 /// Event of a node that missed its leader's heartbeats for so long that it stood for election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Missed {
+pub(crate) struct MissedHeartbeat {
     pub(crate) node: u16,
     pub(crate) time_ns: u64,
 }
@@ -55,11 +55,11 @@ pub(crate) struct Missed {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Beliefs {
     pub(crate) reigns: Vec<Reign>,
-    pub(crate) missed: Vec<Missed>,
+    pub(crate) missed: Vec<MissedHeartbeat>,
 }
 
 /// Reads a node's log.
-pub(crate) fn beliefs(
+pub(crate) fn beliefs_in(
     system: &dyn System,
     node: u16,
     log: &[u8],
@@ -73,12 +73,12 @@ pub(crate) fn beliefs(
 
 /// Finds the moments at which a follower became a pre-candidate, or without pre-votes a candidate. A candidate that
 /// fails and tries again has missed nothing new.
-fn missed_in(node: u16, log: &[LogEvent], origin_ns: u64) -> Vec<Missed> {
+fn missed_in(node: u16, log: &[LogEvent], origin_ns: u64) -> Vec<MissedHeartbeat> {
     let mut was_follower = false;
     let mut missed = Vec::new();
     for event in log {
         if was_follower && event.kind == LogEventKind::Role(Role::Candidate) {
-            missed.push(Missed { node, time_ns: event.mono_ns.saturating_sub(origin_ns) });
+            missed.push(MissedHeartbeat { node, time_ns: event.mono_ns.saturating_sub(origin_ns) });
         }
         was_follower = event.kind == LogEventKind::Role(Role::Follower);
     }
@@ -90,7 +90,7 @@ const AFTERMATH: Duration = Duration::from_secs(3);
 
 /// Returns the heartbeats missed under load while no fault was in force or just over: either the host was too busy, or
 /// the system is to blame.
-pub(crate) fn without_a_fault(missed: &[Missed], faults: &[Span], load: Span) -> Vec<Missed> {
+pub(crate) fn without_a_fault(missed: &[MissedHeartbeat], faults: &[Span], load: Span) -> Vec<MissedHeartbeat> {
     let aftermath_ns = u64::try_from(AFTERMATH.as_nanos()).unwrap_or(u64::MAX);
     let excused = |time_ns: u64| {
         let with_aftermath = |fault: &Span| Span { until_ns: fault.until_ns.saturating_add(aftermath_ns), ..*fault };
@@ -125,7 +125,7 @@ fn reigns_in(node: u16, log: &[LogEvent], origin_ns: u64, deaths_ns: &[u64], end
 
 /// A leader that still believed that it led while another node already led a later term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Deposed {
+pub(crate) struct DeposedLeader {
     pub(crate) reign: Reign,
     pub(crate) successor: Reign,
     /// Time from the first leader of a later term to the end of the belief.
@@ -133,14 +133,14 @@ pub(crate) struct Deposed {
 }
 
 /// Returns all deposed leaders, in the order in which they were deposed.
-pub(crate) fn deposed(reigns: &[Reign]) -> Vec<Deposed> {
-    let mut all: Vec<Deposed> = reigns
+pub(crate) fn deposed(reigns: &[Reign]) -> Vec<DeposedLeader> {
+    let mut all: Vec<DeposedLeader> = reigns
         .iter()
         .filter_map(|reign| {
             let later = reigns.iter().filter(|other| other.node != reign.node && other.term > reign.term);
             let successor = *later.min_by_key(|other| other.span.from_ns)?;
             let span = Span { from_ns: reign.span.from_ns.max(successor.span.from_ns), ..reign.span };
-            (span.length_ns() > 0).then_some(Deposed { reign: *reign, successor, span })
+            (span.length_ns() > 0).then_some(DeposedLeader { reign: *reign, successor, span })
         })
         .collect();
     all.sort_by_key(|deposed| deposed.span.from_ns);
@@ -149,7 +149,7 @@ pub(crate) fn deposed(reigns: &[Reign]) -> Vec<Deposed> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Deposed, Missed, Reign, Span, deposed, missed_in, reigns_in, without_a_fault};
+    use super::{DeposedLeader, MissedHeartbeat, Reign, Span, deposed, missed_in, reigns_in, without_a_fault};
     use crate::systems::{LogEvent, SystemName};
 
     fn events(log: &str) -> Vec<LogEvent> {
@@ -189,8 +189,8 @@ mod tests {
         let new = Reign { node: 3, term: 4, span: span(60, 200) };
         let other = Reign { node: 2, term: 5, span: span(150, 300) };
         let expected = [
-            Deposed { reign: old, successor: new, span: span(60, 100) },
-            Deposed { reign: new, successor: other, span: span(150, 200) },
+            DeposedLeader { reign: old, successor: new, span: span(60, 100) },
+            DeposedLeader { reign: new, successor: other, span: span(150, 200) },
         ];
         assert_eq!(deposed(&[old, new, other]), expected);
     }
@@ -223,13 +223,13 @@ mod tests {
             + &role(50, "follower")
             + &line(60, r#""event":"started","term":2,"last_index":9"#)
             + &role(70, "pre-candidate");
-        assert_eq!(missed_in(4, &events(&log), 5), [Missed { node: 4, time_ns: 25 }]);
+        assert_eq!(missed_in(4, &events(&log), 5), [MissedHeartbeat { node: 4, time_ns: 25 }]);
     }
 
     #[test]
     fn faults_and_their_aftermath_excuse_missed_heartbeats() {
         let second = 1_000_000_000;
-        let at = |seconds: u64| Missed { node: 1, time_ns: seconds * second };
+        let at = |seconds: u64| MissedHeartbeat { node: 1, time_ns: seconds * second };
         let all: Vec<_> = (0..20).map(at).collect();
         let (load, fault) = (span(second, 15 * second), span(3 * second, 7 * second));
         let left = without_a_fault(&all, &[fault], load);

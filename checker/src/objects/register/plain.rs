@@ -8,10 +8,10 @@
 use histories::{History, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Automaton, State};
+use super::specification::{Register, as_text};
 use crate::{
+    automaton::{Automaton, State, TEXT_BYTES_PER_STEP},
     memory::{of_table, of_vec},
-    objects::register::specification::{Register, as_text},
     prepare::{Action, INITIAL, Prepared, Val},
     specification::{Call, Specification},
 };
@@ -110,6 +110,8 @@ fn wanted(action: Action) -> Option<Val> {
 }
 
 impl Automaton for SpecificationRegister<'_> {
+    type Action = Action;
+
     fn initial(&self) -> State {
         self.numbers[self.values[INITIAL as usize]]
     }
@@ -148,7 +150,7 @@ impl Automaton for SpecificationRegister<'_> {
         self.steps.reserve(more);
     }
 
-    fn work_bytes(&self) -> usize {
-        self.bytes
+    fn work(&self) -> usize {
+        self.bytes / TEXT_BYTES_PER_STEP
     }
 }

@@ -10,22 +10,23 @@
 //! A value that is not text (nil, a number) has a state of its own beside that of the text that [`as_text`] makes of
 //! it: any append, even of empty text, yields text.
 
+mod guide;
+
 use std::borrow::Cow;
 
 use aho_corasick::AhoCorasick;
 use histories::{History, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{
-    Automaton, State,
-    guide::{TextMakers, places},
-};
+use super::specification::{as_text, is_text};
 use crate::{
+    automaton::{Automaton, State, TEXT_BYTES_PER_STEP},
     budget::{Budget, Exhausted},
     memory::{of_table, of_vec},
-    objects::register::specification::{as_text, is_text},
     prepare::{Action, INITIAL, Prepared, Step, Val},
 };
+
+use guide::{TextMakers, places};
 
 /// State of all texts that no operation observes.
 const BLANK: State = State::MAX;
@@ -361,6 +362,8 @@ fn number(of: usize) -> u32 {
 }
 
 impl Automaton for Text<'_> {
+    type Action = Action;
+
     fn initial(&self) -> State {
         self.of(INITIAL)
     }
@@ -410,8 +413,8 @@ impl Automaton for Text<'_> {
             && room(self.appended.len(), self.appended.capacity())
     }
 
-    fn work_bytes(&self) -> usize {
-        self.work_bytes
+    fn work(&self) -> usize {
+        self.work_bytes / TEXT_BYTES_PER_STEP
     }
 
     fn reserve(&mut self, more: usize) {

@@ -1,4 +1,4 @@
-//! Meaning of the events of a file where the file alone does not tell: its format, keys within values, failed cas.
+//! Options for reading a file, for what the file alone does not tell: its format, keys within values, failed cas.
 
 use clap::{Args, ValueEnum, builder::PossibleValue};
 use histories::{FailedCas, Format, ReadError, ReadOptions};
@@ -7,17 +7,17 @@ use crate::error::{ExitStatus, Failure, host_limits};
 
 /// Options for reading files.
 #[derive(Clone, Copy, Debug, Default, Args)]
-pub(crate) struct Meaning {
+pub(crate) struct ReadingOptions {
     /// Format of the files [default: recognised by content].
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<FormatName>,
     /// Interpretation of values as pairs [key, value], as Jepsen's `independent` writes them; it is an error if that is
     /// left open.
-    #[arg(long, value_enum, value_name = "WHETHER", default_value_t = Keyed::Auto)]
-    keyed: Keyed,
+    #[arg(long, value_enum, value_name = "auto|yes|no", default_value_t = KeyedValues::Auto)]
+    keyed: KeyedValues,
     /// Interpretation of a failed cas that says neither what it found nor why it failed [default: nothing; in Jepsen's
     /// log lines, mismatch].
-    #[arg(long, value_enum, value_name = "WHAT")]
+    #[arg(long, value_enum, value_name = "mismatch|nothing")]
     failed_cas: Option<FailedCasName>,
 }
 
@@ -48,7 +48,7 @@ impl From<FormatName> for Format {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Keyed {
+enum KeyedValues {
     /// recognised by the results of reads, cas and the like
     #[default]
     Auto,
@@ -66,15 +66,15 @@ enum FailedCasName {
     Nothing,
 }
 
-impl Meaning {
+impl ReadingOptions {
     /// Returns the options for reading.
     pub(crate) fn options(self) -> ReadOptions<'static> {
         ReadOptions {
             format: self.format.map(Format::from),
             keyed: match self.keyed {
-                Keyed::Auto => None,
-                Keyed::Yes => Some(true),
-                Keyed::No => Some(false),
+                KeyedValues::Auto => None,
+                KeyedValues::Yes => Some(true),
+                KeyedValues::No => Some(false),
             },
             failed_cas: self.failed_cas.map(|name| match name {
                 FailedCasName::Mismatch => FailedCas::Mismatch,
@@ -92,7 +92,7 @@ impl Meaning {
             (
                 "--keyed",
                 Some(self.keyed)
-                    .filter(|keyed| *keyed != Keyed::Auto)
+                    .filter(|keyed| *keyed != KeyedValues::Auto)
                     .and_then(|keyed| name(keyed.to_possible_value())),
             ),
             ("--failed-cas", self.failed_cas.and_then(|cas| name(cas.to_possible_value()))),

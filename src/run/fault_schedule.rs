@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use histories::Recorder;
-use nemesis::{FaultId, NodeId, Outcome, PlannedFault};
+use nemesis::{FaultId, FaultKind, NodeId, Outcome, PlannedFault};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
@@ -19,15 +19,15 @@ const AIM_POLL: Duration = Duration::from_millis(20);
 
 /// Faults in force according to the history, with their kinds.
 #[derive(Debug, Default)]
-pub(crate) struct InForce(Mutex<BTreeMap<FaultId, &'static str>>);
+pub(crate) struct FaultsInForce(Mutex<BTreeMap<FaultId, FaultKind>>);
 
-impl InForce {
-    fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<FaultId, &'static str>) -> T) -> T {
+impl FaultsInForce {
+    fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<FaultId, FaultKind>) -> T) -> T {
         change(&mut self.0.lock().expect("no holder of this lock panics"))
     }
 
     /// Returns the kinds of the faults in force.
-    pub(crate) fn kinds(&self) -> Vec<&'static str> {
+    pub(crate) fn kinds(&self) -> Vec<FaultKind> {
         self.change(|all| all.values().copied().collect())
     }
 }
@@ -43,11 +43,11 @@ enum Step {
 ///
 /// # Errors
 /// Fails if the harness failed, or the history could not be written.
-pub(crate) async fn carry_out(
+pub(crate) async fn run_schedule(
     schedule: &[PlannedFault],
     cluster: &Cluster,
     recorder: &Recorder,
-    in_force: &InForce,
+    in_force: &FaultsInForce,
     progress: &Progress,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
@@ -83,7 +83,11 @@ pub(crate) async fn carry_out(
 ///
 /// # Errors
 /// Returns the first error in healing or recording.
-pub(crate) async fn heal_all(cluster: &Cluster, recorder: &Recorder, in_force: &InForce) -> anyhow::Result<()> {
+pub(crate) async fn heal_remaining(
+    cluster: &Cluster,
+    recorder: &Recorder,
+    in_force: &FaultsInForce,
+) -> anyhow::Result<()> {
     let mut result = Ok(());
     for id in in_force.change(|all| all.keys().copied().collect::<Vec<_>>()) {
         result = result.and(heal(id, cluster, recorder, in_force).await);
@@ -96,7 +100,7 @@ async fn inject(
     planned: &PlannedFault,
     cluster: &Cluster,
     recorder: &Recorder,
-    in_force: &InForce,
+    in_force: &FaultsInForce,
 ) -> anyhow::Result<Outcome> {
     let leader = aim(&cluster.observer).await.map(NodeId);
     let kind = planned.fault.kind();
@@ -110,8 +114,8 @@ async fn inject(
     Ok(outcome)
 }
 
-async fn heal(id: FaultId, cluster: &Cluster, recorder: &Recorder, in_force: &InForce) -> anyhow::Result<()> {
-    let kind = in_force.change(|all| all.get(&id).copied().unwrap_or("fault"));
+async fn heal(id: FaultId, cluster: &Cluster, recorder: &Recorder, in_force: &FaultsInForce) -> anyhow::Result<()> {
+    let kind = in_force.change(|all| all.get(&id).copied());
     let recorded = record_heal(recorder, kind, id, false, None);
     let healed = cluster.with(move |nemesis| nemesis.heal(id)).await;
     if healed.is_ok() {

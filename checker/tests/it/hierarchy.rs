@@ -1,7 +1,7 @@
-//! Agreement of every rung of the ladder with its definition, on random small histories; and of every witness, which
-//! must refute its rung by itself.
+//! Agreement of every level of the hierarchy with its definition, on random small histories; and of every witness,
+//! which must refute its model by itself.
 
-use checker::{Consistency, Model, Options, Standing, consistency};
+use checker::{Consistency, Model, ModelStatus, Options, consistency};
 use histories::{Event, EventType, History, HistoryBuilder, Outcome, Process, Value, ValueId};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -11,7 +11,7 @@ use crate::{
     oracles::share_of,
     random,
     random::Kind,
-    rungs::{self, some_key_is_unread},
+    weaker_models::{self, some_key_is_unread},
 };
 
 const HISTORIES: u64 = 100_000;
@@ -85,37 +85,41 @@ fn told(history: &History) -> String {
     history.operations.iter().enumerate().map(line).collect()
 }
 
-/// Compares every rung with its definition.
+/// Compares every level with its definition.
 fn compare(history: &History, tally: &mut [[u64; 3]; 9]) {
-    let ladder = consistency(history, &Options::new(Model::Register));
+    let hierarchy = consistency(history, &Options::new(Model::Register));
     let says_nothing = |output, input| output == ValueId::UNKNOWN || output == input;
     let unsaid = history.operations.iter().any(|o| o.outcome == Outcome::Mismatch && says_nothing(o.output, o.input));
     let all: Vec<usize> = (0..history.operations.len()).collect();
-    let linearizable = *ladder.standing(Consistency::Linearizable) == Standing::Holds;
-    for (rung, tally) in ladder.rungs.iter().zip(tally) {
-        let model = rung.model;
-        let truth = rungs::holds(history, &all, model);
-        let show = || format!("{model}: {:?}\n{}", rung.standing, told(history));
-        match &rung.standing {
-            Standing::Holds => assert!(truth, "it does not hold: {}", show()),
-            Standing::Fails { witness, .. } => {
+    let linearizable = *hierarchy.status(Consistency::Linearizable) == ModelStatus::Holds;
+    for (level, tally) in hierarchy.levels.iter().zip(tally) {
+        let model = level.model;
+        let truth = weaker_models::holds(history, &all, model);
+        let show = || format!("{model}: {:?}\n{}", level.status, told(history));
+        match &level.status {
+            ModelStatus::Holds => assert!(truth, "it does not hold: {}", show()),
+            ModelStatus::Fails { witness, .. } => {
                 assert!(!truth, "it holds: {}", show());
                 assert!(!linearizable, "linearizable implies it: {}", show());
-                assert!(!rungs::holds(history, &witness.operations, model), "the witness does not show it: {}", show());
+                assert!(
+                    !weaker_models::holds(history, &witness.operations, model),
+                    "the witness does not show it: {}",
+                    show()
+                );
             }
-            Standing::NotChecked { .. } => {
+            ModelStatus::NotChecked { .. } => {
                 let unread = model == Consistency::Converged && some_key_is_unread(history);
                 assert!(unsaid || unread, "it can be checked: {}", show());
             }
         }
-        let kind = match rung.standing {
-            Standing::Holds => 0,
-            Standing::Fails { .. } => 1,
-            Standing::NotChecked { .. } => 2,
+        let kind = match level.status {
+            ModelStatus::Holds => 0,
+            ModelStatus::Fails { .. } => 1,
+            ModelStatus::NotChecked { .. } => 2,
         };
         tally[kind] += 1;
-        for other in ladder.rungs.iter().filter(|other| model.implies(other.model)) {
-            let fails = matches!(other.standing, Standing::Fails { .. });
+        for other in hierarchy.levels.iter().filter(|other| model.implies(other.model)) {
+            let fails = matches!(other.status, ModelStatus::Fails { .. });
             assert!(kind != 0 || !fails, "{model} implies {}: {}", other.model, show());
         }
     }
@@ -149,12 +153,11 @@ fn a_cas_that_does_not_say_what_it_found_leaves_the_weaker_models_open() {
     let looks = "
         3 invoke cas 7 8
         3 fail cas mismatch";
-    let standing =
-        |text: &str, model| consistency(&history(text), &Options::new(Model::Register)).standing(model).clone();
-    assert_eq!(standing(stale, Consistency::SequentialPerKey), Standing::Holds);
+    let status = |text: &str, model| consistency(&history(text), &Options::new(Model::Register)).status(model).clone();
+    assert_eq!(status(stale, Consistency::SequentialPerKey), ModelStatus::Holds);
     for text in [[stale, looks].concat(), [stale, looks, looks].concat()] {
-        assert!(matches!(standing(&text, Consistency::Linearizable), Standing::Fails { .. }), "{text}");
-        let Standing::NotChecked { why } = standing(&text, Consistency::SequentialPerKey) else { panic!("{text}") };
+        assert!(matches!(status(&text, Consistency::Linearizable), ModelStatus::Fails { .. }), "{text}");
+        let ModelStatus::NotChecked { why } = status(&text, Consistency::SequentialPerKey) else { panic!("{text}") };
         assert!(why.contains("did not say what they found"), "{why}");
     }
     // Tries it with several keys.
@@ -162,7 +165,7 @@ fn a_cas_that_does_not_say_what_it_found_leaves_the_weaker_models_open() {
         let text = others.iter().fold(stale.replace("read", "read@a").replace("write", "write@a"), |text, key| {
             text + &format!("\n3 invoke cas@{key} 7 8\n3 fail cas@{key} mismatch")
         });
-        let Standing::NotChecked { why } = standing(&text, Consistency::Causal) else { panic!("{text}") };
+        let ModelStatus::NotChecked { why } = status(&text, Consistency::Causal) else { panic!("{text}") };
         assert!(why.contains("did not say what they found"), "{why}");
     }
 }

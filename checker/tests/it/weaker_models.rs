@@ -1,4 +1,4 @@
-//! Oracle for the rungs of the ladder on small histories: each definition by itself, with every order and every choice
+//! Oracle for the weaker models on small histories: each definition by itself, with every order and every choice
 //! tried.
 
 use checker::Consistency;

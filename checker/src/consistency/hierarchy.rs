@@ -1,4 +1,4 @@
-//! Result of the consistency ladder: which consistency models hold, and for each that does not, the few operations
+//! Hierarchy of consistency models: which of them hold, and for each that does not, the few operations
 //! that violate it.
 
 use std::fmt;
@@ -80,8 +80,8 @@ impl fmt::Display for Consistency {
 
 /// Result for one model on a history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "is", try_from = "StandingFields")]
-pub enum Standing {
+#[serde(rename_all = "kebab-case", tag = "is", try_from = "StatusFields")]
+pub enum ModelStatus {
     /// The model holds.
     Holds,
     /// The model does not hold.
@@ -98,26 +98,26 @@ pub enum Standing {
     },
 }
 
-/// Fields of any standing, as they are read: values cannot be read through serde's own tagged enums.
+/// Fields of any status, as they are read: values cannot be read through serde's own tagged enums.
 #[derive(Deserialize)]
-struct StandingFields {
+struct StatusFields {
     is: String,
     witness: Option<Witness>,
     keys: Option<usize>,
     why: Option<String>,
 }
 
-impl TryFrom<StandingFields> for Standing {
+impl TryFrom<StatusFields> for ModelStatus {
     type Error = String;
 
-    fn try_from(fields: StandingFields) -> Result<Self, String> {
+    fn try_from(fields: StatusFields) -> Result<Self, String> {
         match fields {
-            StandingFields { is, .. } if is == "holds" => Ok(Self::Holds),
-            StandingFields { is, witness: Some(witness), keys: Some(keys), .. } if is == "fails" => {
+            StatusFields { is, .. } if is == "holds" => Ok(Self::Holds),
+            StatusFields { is, witness: Some(witness), keys: Some(keys), .. } if is == "fails" => {
                 Ok(Self::Fails { witness, keys })
             }
-            StandingFields { is, why: Some(why), .. } if is == "not-checked" => Ok(Self::NotChecked { why }),
-            StandingFields { is, .. } => Err(format!("no standing: {is:?}")),
+            StatusFields { is, why: Some(why), .. } if is == "not-checked" => Ok(Self::NotChecked { why }),
+            StatusFields { is, .. } => Err(format!("no standing: {is:?}")),
         }
     }
 }
@@ -136,18 +136,20 @@ pub struct Witness {
 
 /// Model with its result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rung {
+pub struct HierarchyLevel {
     /// Consistency model.
     pub model: Consistency,
     /// Result for the model.
-    pub standing: Standing,
+    #[serde(rename = "standing")]
+    pub status: ModelStatus,
 }
 
 /// Results for all models.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ladder {
+pub struct Hierarchy {
     /// Results in the order of [`Consistency::ALL`].
-    pub rungs: Vec<Rung>,
+    #[serde(rename = "rungs")]
+    pub levels: Vec<HierarchyLevel>,
     /// Number of keys in the history.
     pub keys: usize,
     /// Number of sessions, which are processes. A session ends with an operation of unknown outcome, because its
@@ -155,24 +157,24 @@ pub struct Ladder {
     pub sessions: usize,
 }
 
-impl Ladder {
+impl Hierarchy {
     /// Returns the result for a model.
-    pub fn standing(&self, model: Consistency) -> &Standing {
-        let rung = self.rungs.iter().find(|rung| rung.model == model);
-        &rung.expect("each model has its rung").standing
+    pub fn status(&self, model: Consistency) -> &ModelStatus {
+        let level = self.levels.iter().find(|level| level.model == model);
+        &level.expect("each model has its level").status
     }
 
     /// Replaces the result for linearizability by that of the check itself: `violated` keys fail, as this witness
     /// shows.
     pub fn refute(&mut self, witness: Witness, violated: usize) {
-        let rung = self.rungs.iter_mut().find(|rung| rung.model == Consistency::Linearizable);
-        rung.expect("each model has its rung").standing = Standing::Fails { witness, keys: violated };
+        let level = self.levels.iter_mut().find(|level| level.model == Consistency::Linearizable);
+        level.expect("each model has its level").status = ModelStatus::Fails { witness, keys: violated };
     }
 
     /// Returns the models that hold and that are not implied by a stronger one that holds.
     pub fn strongest(&self) -> Vec<Consistency> {
         let holds: Vec<Consistency> =
-            self.rungs.iter().filter(|rung| rung.standing == Standing::Holds).map(|rung| rung.model).collect();
+            self.levels.iter().filter(|level| level.status == ModelStatus::Holds).map(|level| level.model).collect();
         let implied = |model: Consistency| holds.iter().any(|&other| other != model && other.implies(model));
         holds.iter().copied().filter(|&model| !implied(model)).collect()
     }
@@ -180,33 +182,37 @@ impl Ladder {
 
 #[cfg(test)]
 mod tests {
-    use super::{Consistency as C, Ladder, Rung, Standing, Witness};
+    use super::{Consistency as C, Hierarchy, HierarchyLevel, ModelStatus, Witness};
 
-    fn ladder(holds: &[C]) -> Ladder {
-        let standing = |model: &C| {
-            if holds.contains(model) { Standing::Holds } else { Standing::NotChecked { why: "a test".to_owned() } }
+    fn hierarchy(holds: &[C]) -> Hierarchy {
+        let status = |model: &C| {
+            if holds.contains(model) {
+                ModelStatus::Holds
+            } else {
+                ModelStatus::NotChecked { why: "a test".to_owned() }
+            }
         };
-        let rungs = C::ALL.iter().map(|model| Rung { model: *model, standing: standing(model) }).collect();
-        Ladder { rungs, keys: 1, sessions: 1 }
+        let levels = C::ALL.iter().map(|model| HierarchyLevel { model: *model, status: status(model) }).collect();
+        Hierarchy { levels, keys: 1, sessions: 1 }
     }
 
     #[test]
     fn the_strongest_models_are_those_that_no_other_implies() {
-        assert_eq!(ladder(&C::ALL).strongest(), [C::Linearizable]);
-        let below = ladder(&C::ALL[1..]).strongest();
+        assert_eq!(hierarchy(&C::ALL).strongest(), [C::Linearizable]);
+        let below = hierarchy(&C::ALL[1..]).strongest();
         assert_eq!(below, [C::Regular, C::SequentialPerKey, C::Causal, C::Converged]);
         let sessions = [C::MonotonicReads, C::ReadYourWrites, C::Converged];
-        assert_eq!(ladder(&sessions).strongest(), sessions);
-        assert_eq!(ladder(&[]).strongest(), []);
+        assert_eq!(hierarchy(&sessions).strongest(), sessions);
+        assert_eq!(hierarchy(&[]).strongest(), []);
     }
 
     #[test]
     fn the_verdict_stands_on_the_ladder_too() {
-        let mut ladder = ladder(&[C::Causal]);
+        let mut hierarchy = hierarchy(&[C::Causal]);
         let witness = Witness { operations: vec![1, 4], key: Some(7.into()), claim: "stale".to_owned() };
-        ladder.refute(witness.clone(), 3);
-        assert_eq!(ladder.standing(C::Linearizable), &Standing::Fails { witness, keys: 3 });
-        assert_eq!(ladder.strongest(), [C::Causal]);
+        hierarchy.refute(witness.clone(), 3);
+        assert_eq!(hierarchy.status(C::Linearizable), &ModelStatus::Fails { witness, keys: 3 });
+        assert_eq!(hierarchy.strongest(), [C::Causal]);
     }
 
     #[test]

@@ -1,0 +1,107 @@
+//! Decision about one key, and how it becomes the report of that key.
+
+use histories::{History, ValueId};
+
+use crate::{
+    Evidence, KeyReport, Method, Model, Options, UnknownWhy, Verdict,
+    budget::Exhausted,
+    doubt::doubt,
+    evidence::{possible, revisions},
+    objects,
+    tally::Tally,
+    verify::ReplayError,
+};
+
+/// Decision about a key.
+#[derive(Clone, Debug)]
+pub(crate) struct Decision {
+    pub(crate) verdict: Verdict,
+    pub(crate) why: Option<UnknownWhy>,
+    method: Method,
+    evidence: Option<Evidence>,
+    pub(crate) order: Option<Vec<u32>>,
+}
+
+impl Decision {
+    pub(crate) fn yes(method: Method, order: Option<Vec<u32>>) -> Self {
+        Self { verdict: Verdict::Linearizable, why: None, method, evidence: None, order }
+    }
+
+    pub(crate) fn no(method: Method, evidence: Evidence) -> Self {
+        Self { verdict: Verdict::NotLinearizable, why: None, method, evidence: Some(evidence), order: None }
+    }
+
+    /// Returns "not linearizable" with this evidence, if the second opinion confirmed it.
+    pub(crate) fn refuted(method: Method, evidence: Result<Evidence, UnknownWhy>) -> Self {
+        match evidence {
+            Ok(evidence) => Self::no(method, evidence),
+            Err(why) => Self::unknown(why).by(method),
+        }
+    }
+
+    pub(crate) fn unknown(why: UnknownWhy) -> Self {
+        Self { verdict: Verdict::Unknown, why: Some(why), method: Method::None, evidence: None, order: None }
+    }
+
+    /// Returns the same decision as one by this method.
+    pub(crate) fn by(self, method: Method) -> Self {
+        Self { method, ..self }
+    }
+
+    /// Withdraws a "not linearizable" if the model is in doubt.
+    pub(crate) fn withdraw_if_doubted(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
+        let doubt = (self.verdict == Verdict::NotLinearizable).then(|| doubt(history, options, operations));
+        doubt.flatten().map_or(self, Self::unknown)
+    }
+
+    /// Adds to the evidence what a correct register could have answered.
+    pub(crate) fn with_possible_answers(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
+        if !options.model.is_register() {
+            return self;
+        }
+        let possible = |few: &[usize]| possible::answer(history, &options.initial, operations, few);
+        let evidence = self.evidence.map(|found| Evidence { possible: possible(&found.operations), ..found });
+        Self { evidence, ..self }
+    }
+
+    /// Turns the decision into the report of a key, together with what the store's own revisions say.
+    pub(crate) fn report(
+        self,
+        history: &History,
+        model: Option<Model>,
+        key: ValueId,
+        operations: &[u32],
+        tally: Tally,
+    ) -> KeyReport {
+        let Self { verdict, why, method, evidence, order } = self;
+        let beside = |found: Evidence| Evidence { revisions: revisions::beside(history, &found.operations), ..found };
+        let (key, evidence) = (history.value(key).clone(), evidence.map(beside));
+        let revisions = revisions::contradiction(history, operations, verdict);
+        let told = |&index: &u32| objects::is_informative(history, model, &history.operations[index as usize]);
+        let weak = tally.weak(verdict, || operations.iter().any(told));
+        let (operations, Tally { answered, unanswered }) = (operations.len(), tally);
+        KeyReport { key, verdict, why, method, operations, answered, unanswered, weak, evidence, order, revisions }
+    }
+
+    pub(crate) fn exhausted(out: Exhausted, history: &History, operations: &[u32]) -> Self {
+        Self::unknown(out.among(history, operations))
+    }
+
+    /// Returns "linearizable" with this order of the operations, if the second opinion confirmed it.
+    pub(crate) fn confirmed(
+        replayed: Result<(), ReplayError>,
+        method: Method,
+        history: &History,
+        options: &Options<'_>,
+        (operations, order): (&[u32], Vec<u32>),
+    ) -> Self {
+        match replayed {
+            Ok(()) => Self::yes(method, options.keep_order.then_some(order)),
+            Err(ReplayError::Exhausted(out)) => Self::exhausted(out, history, operations),
+            Err(ReplayError::Wrong(why)) => {
+                let what = format!("an order by {method} is none: {why}");
+                Self::unknown(UnknownWhy::Internal { what }).by(method)
+            }
+        }
+    }
+}

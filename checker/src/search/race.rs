@@ -1,0 +1,122 @@
+//! Race of the two searches, depth-first and sweep: they run in turn on one thread, each for a number of steps that
+//! doubles (the sweep for fewer). The one that ends first decides. So the answer takes at most about ten times as long
+//! as by the better search, and is deterministic.
+
+use super::{EXACT, SearchResult, Supply, completions, depth::Depth, space::Space, sweep};
+use crate::{
+    Limits,
+    automaton::Automaton,
+    budget::{Budget, Exhausted},
+    prepare::Step,
+};
+
+/// Work of the first turn, and the additional work for each completion: enough for an order that is never in doubt.
+const FIRST_TURN: usize = 4096;
+const FIRST_TURN_PER_COMPLETION: usize = 32;
+
+/// Work that is left until the other search has its turn, in steps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn(usize);
+
+impl Turn {
+    pub(super) fn of(steps: usize) -> Self {
+        Self(steps)
+    }
+
+    pub(super) fn endless() -> Self {
+        Self(usize::MAX)
+    }
+
+    pub(super) fn over() -> Self {
+        Self(0)
+    }
+
+    pub(super) fn is_over(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(super) fn spend(&mut self, steps: usize) {
+        self.0 = self.0.saturating_sub(steps);
+    }
+}
+
+/// Search that can be interrupted.
+pub(super) trait Racer<A: ?Sized> {
+    /// Searches until the turn is over, for which it returns `None`, or a limit is reached. It can go on after both.
+    fn run(&mut self, object: &mut A, turn: &mut Turn) -> Result<Option<SearchResult>, Exhausted>;
+
+    /// Returns the number of completions that some order explains.
+    fn explained(&self) -> usize;
+
+    /// Returns the memory held, in bytes.
+    fn bytes(&self) -> usize;
+
+    /// Returns the divisor of a turn that this search gets.
+    fn share(&self) -> usize;
+}
+
+/// Searches that take part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Racers {
+    Both,
+    DepthOnly,
+    #[allow(dead_code, reason = "tests compare each search alone with the other")]
+    SweepOnly,
+}
+
+/// Searches for an order of all certain steps and any of the others, without giving anything up.
+pub(crate) fn race<A: Automaton + ?Sized>(
+    steps: &[Step<A::Action>],
+    object: &mut A,
+    racers: Racers,
+    limits: &Limits<'_>,
+) -> SearchResult {
+    let due = completions(steps);
+    let unknown_outcomes = steps.len() - due.len();
+    let exhausted = |out: Exhausted, explained| SearchResult::Limit(out.why(explained, due.len(), unknown_outcomes));
+    let space = match Space::new(steps, &due, &Budget::new(limits)) {
+        Ok(space) => space,
+        Err(out) => return exhausted(out, 0),
+    };
+    let mut running: Vec<Box<dyn Racer<A> + '_>> = Vec::new();
+    if racers != Racers::SweepOnly {
+        running.push(Box::new(Depth::new(&space, limits)));
+    }
+    if racers != Racers::DepthOnly {
+        running.extend(sweep(steps, &due, object, limits, &EXACT, Supply::Counted));
+    }
+    let mut explained = 0;
+    let found = run(&mut running, object, FIRST_TURN + FIRST_TURN_PER_COMPLETION * due.len(), &mut explained);
+    limits.give_back(running);
+    found.unwrap_or_else(|out| exhausted(out, explained))
+}
+
+/// Lets the searches run in turn until one of them ends, or a limit is reached.
+fn run<A: Automaton + ?Sized>(
+    racers: &mut Vec<Box<dyn Racer<A> + '_>>,
+    object: &mut A,
+    first_turn: usize,
+    explained: &mut usize,
+) -> Result<SearchResult, Exhausted> {
+    let mut turn = first_turn;
+    loop {
+        let mut at = 0;
+        while at < racers.len() {
+            let racer = &mut racers[at];
+            let found = racer.run(object, &mut Turn(turn / racer.share()));
+            *explained = racer.explained().max(*explained);
+            match found {
+                Ok(Some(found)) => return Ok(found),
+                Ok(None) => at += 1,
+                // The one that needs less may still succeed.
+                Err(Exhausted::Memory) if racers.len() > 1 => {
+                    let largest = (0..racers.len()).max_by_key(|&racer| racers[racer].bytes()).expect("one is running");
+                    racers.remove(largest);
+                    at = at.min(racers.len() - 1);
+                }
+                Err(out) => return Err(out),
+            }
+        }
+        turn *= 2;
+    }
+}

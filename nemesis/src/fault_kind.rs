@@ -1,0 +1,100 @@
+//! Kinds of faults, and what everybody who must tell them apart asks of one. Each answer is a match without a default,
+//! so that a new kind does not compile before it has them all.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// A process ends, and starts again when it is healed.
+    Kill,
+    /// A process stands still.
+    Pause,
+    /// Nodes do not hear each other.
+    Partition,
+    /// A clock is skewed.
+    Clock,
+}
+
+impl FaultKind {
+    /// All kinds, in the order in which users see them.
+    pub const ALL: &'static [Self] = &[Self::Kill, Self::Pause, Self::Partition, Self::Clock];
+
+    /// Returns the name, as in `--faults` and in the events of a history.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::Partition => "partition",
+            Self::Clock => "clock",
+        }
+    }
+
+    /// Returns the kind of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// Returns true if the processes of the nodes end: their roles and clocks are lost with them.
+    pub fn ends_processes(self) -> bool {
+        match self {
+            Self::Kill => true,
+            Self::Pause | Self::Partition | Self::Clock => false,
+        }
+    }
+
+    /// Returns true if the processes of the nodes live on, but answer nobody.
+    pub fn silences_processes(self) -> bool {
+        match self {
+            Self::Pause => true,
+            Self::Kill | Self::Partition | Self::Clock => false,
+        }
+    }
+
+    /// Returns true if it can hide from a running node that the others go on without it.
+    pub fn cuts_nodes_off(self) -> bool {
+        match self {
+            Self::Pause | Self::Partition => true,
+            Self::Kill | Self::Clock => false,
+        }
+    }
+
+    /// Returns true if it changes the clocks of nodes.
+    pub fn skews_clocks(self) -> bool {
+        match self {
+            Self::Clock => true,
+            Self::Kill | Self::Pause | Self::Partition => false,
+        }
+    }
+
+    /// Returns true if each node must have a network of its own, as in a sandbox.
+    pub fn needs_separate_networks(self) -> bool {
+        match self {
+            Self::Partition => true,
+            Self::Kill | Self::Pause | Self::Clock => false,
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FaultKind;
+
+    #[test]
+    fn each_kind_has_one_name() {
+        for &kind in FaultKind::ALL {
+            assert_eq!(FaultKind::from_name(kind.name()), Some(kind));
+            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
+        }
+        assert_eq!(FaultKind::from_name("none"), None);
+    }
+}

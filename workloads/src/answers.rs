@@ -1,0 +1,46 @@
+//! Reading of answers, as far as it is the same for clients of all protocols.
+
+use histories::Value;
+use serde::{Deserialize, Deserializer};
+
+use crate::{Answer, MicroOperation};
+
+/// Number of characters quoted of an answer that is not understood.
+const QUOTE_CHARS: usize = 80;
+
+/// Quotes the beginning of an answer that is not understood.
+pub(crate) fn quoted(text: &[u8]) -> String {
+    // A character takes at most four bytes.
+    let beginning = &text[..text.len().min(4 * QUOTE_CHARS)];
+    format!("{:?}", String::from_utf8_lossy(beginning).chars().take(QUOTE_CHARS).collect::<String>())
+}
+
+/// Deserializes a field that is present, so that `null` differs from a missing field: a response without a value is not
+/// an answer.
+pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// Returns the micro-operations that were asked for with the values that were read. An absent key is an empty list.
+pub(crate) fn transaction(
+    asked: &[MicroOperation],
+    done: Vec<(String, String, Value)>,
+) -> Result<Answer, &'static str> {
+    if asked.len() != done.len() {
+        return Err("its micro-operations are not those that were asked for");
+    }
+    let mut all = Vec::with_capacity(done.len());
+    for (asked, (name, key, value)) in asked.iter().zip(done) {
+        let found = match value {
+            value @ Value::List(_) if asked.value.is_none() => value,
+            Value::Nil if asked.value.is_none() => Value::List(Vec::new()),
+            value if asked.value.map(Value::from) == Some(value.clone()) => Value::Nil,
+            _ => return Err("its micro-operations have other values than were asked for, or no lists"),
+        };
+        if name != asked.name() || key != asked.key_name() {
+            return Err("its micro-operations are not those that were asked for");
+        }
+        all.push(asked.in_history(found));
+    }
+    Ok(Answer::Value(Value::List(all)))
+}
