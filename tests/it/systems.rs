@@ -96,9 +96,9 @@ fn a_wrong_file_and_a_missing_program_are_named_before_anything_starts() {
     let run_it = |more: &[&str]| run(dir.path(), &[&["run", "--system", "mystore.toml"], more].concat());
     for (arguments, code, said) in [
         (&["--read", "fresh"][..], 64, "mystore has no read mode \"fresh\"; it has: read"),
-        (&["--workload", "set"], 64, "mystore knows no workload \"set\"; it knows: register"),
+        (&["--workload", "set"], 64, "mystore has no workload \"set\"; available: register"),
         (&["--faults", "pause:leader"], 3, "cannot pause the leader: mystore does not say who leads"),
-        (&["--faults", "clock"], 3, "mystore gives nobody a hold on its clocks"),
+        (&["--faults", "clock"], 3, "mystore does not let its clocks be skewed"),
         (&["--trace"], 64, "mystore has no option --trace"),
     ] {
         let ended = run_it(arguments);

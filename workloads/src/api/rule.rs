@@ -10,10 +10,7 @@ use serde::{
 };
 use serde_json::Value as Json;
 
-use crate::{Action, Answer};
-
-/// Number of characters quoted of an answer.
-const QUOTE_CHARS: usize = 80;
+use crate::{Action, Answer, answers::quoted};
 
 /// Rule about answers: conditions, all of which must hold, and what an answer like that means.
 #[derive(Clone, Debug, Deserialize)]
@@ -152,8 +149,7 @@ impl<'de> Visitor<'de> for StatusesVisitor {
 pub(super) fn understand(rules: &[Rule], action: &Action, status: u16, text: &[u8]) -> Answer {
     let text = String::from_utf8_lossy(text);
     let body = serde_json::from_str(&text).unwrap_or_else(|_| Json::String(text.clone().into_owned()));
-    let quote: String = text.chars().take(QUOTE_CHARS).collect();
-    let said = format!("status {status}: {quote:?}");
+    let said = format!("status {status}: {}", quoted(text.as_bytes()));
     let Some(rule) = rules.iter().find(|rule| rule.applies(status, &text, &body)) else {
         return Answer::Unknown(format!("no rule names {said}"));
     };
