@@ -240,7 +240,7 @@ fn clients_can_be_a_program_of_the_users() {
     let tried = in_time(schism(dir.path()).args(["system", "check", "shim.toml"]));
     assert_eq!(tried.code, Some(0), "{tried:?}");
     assert!(tried.out.ends_with("store-by-shim: 6 operations, 1 read mode: all as it should be\n"), "{}", tried.out);
-    let load = ["--nodes", "3", "--faults", "none", "--time-limit", "2s", "--seed", "1", "--concurrency", "6"];
+    let load = ["--nodes", "3", "--faults", "none", "--time-limit", "8s", "--seed", "1", "--concurrency", "6"];
     let ended = in_time(schism(dir.path()).args(["run", "--system", "shim.toml"]).args(load));
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(results(dir.path()).get("client_problems").is_none());

@@ -382,7 +382,11 @@ mod tests {
             ("name = \"store\"", "nam = \"store\"", "line 6: unknown field `nam`, expected one of `name`, `install`"),
             ("name = \"store\"", "name = \"My Store\"", "line 6: a name has up to 40 small letters"),
             ("name = \"store\"", "name = store", "line 6: "),
-            ("kind = \"http\"", "kind = \"carrier-pigeon\"", "unknown variant `carrier-pigeon`, expected `http` or `shim`"),
+            (
+                "kind = \"http\"",
+                "kind = \"carrier-pigeon\"",
+                "unknown variant `carrier-pigeon`, expected `http` or `shim`",
+            ),
             (
                 "\"{client_port}\"",
                 "\"{port}\"",
