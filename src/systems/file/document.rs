@@ -379,7 +379,11 @@ mod tests {
     fn a_wrong_file_says_line_field_and_what_is_allowed() {
         assert_eq!(parse(GOOD).map(drop), Ok(()));
         for (right, wrong, said) in [
-            ("name = \"store\"", "nam = \"store\"", "line 6: unknown field `nam`, expected one of `name`, `install`"),
+            (
+                "name = \"store\"",
+                "label = \"store\"",
+                "line 6: unknown field `label`, expected one of `name`, `install`",
+            ),
             ("name = \"store\"", "name = \"My Store\"", "line 6: a name has up to 40 small letters"),
             ("name = \"store\"", "name = store", "line 6: "),
             (
