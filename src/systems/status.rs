@@ -41,9 +41,9 @@ pub(crate) struct Counters {
 /// Way in which a node is asked for its status.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum StatusRequest<'a> {
-    /// By HTTP, at its client port.
+    /// HTTP request to its client port.
     Page { method: &'a str, path: &'a str, body: Option<&'a str> },
-    /// By a connection to its client port, which need not be answered.
+    /// Connection to its client port, which need not be answered.
     Port,
 }
 

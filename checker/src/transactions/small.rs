@@ -392,7 +392,7 @@ fn added_by_others(history: &History, operations: &[u32], failed: bool) -> FxHas
     foreign
 }
 
-/// What transactions left.
+/// State that transactions left.
 trait KeyContents {
     /// Returns numbers that tell these contents from others.
     fn as_numbers(&self) -> Vec<u32>;

@@ -1,4 +1,4 @@
-//! Who leads, by the answers of nodes whose system a file describes.
+//! Roles of nodes whose system a file describes, by their answers.
 
 use serde_json::Value as Json;
 use workloads::Pointer;

@@ -30,7 +30,7 @@ pub enum ShimProblemKind {
     SecondAnswer,
     /// Its answer does not fit the request: a read without a value, say.
     WrongValue,
-    /// What it wrote to stderr could not be kept.
+    /// Text on stderr that could not be kept.
     StderrLost,
 }
 

@@ -1,4 +1,4 @@
-//! What shims write to stderr: kept in a file for the report, up to a limit, and the last line for messages.
+//! Messages that shims write to stderr: kept in a file for the report, up to a limit, and the last line for messages.
 
 use std::{
     fs::{File, OpenOptions},
