@@ -114,7 +114,7 @@ impl<S: Specification> Object for S {
                 return exhausted(out);
             }
             let mut states = States::new(self, limits);
-            match states.search(history, &part, |_| false, limits) {
+            match states.search(history, &part, |_| false, Racers::Both, limits) {
                 RaceResult::Order(order) => orders.push(order),
                 RaceResult::Limit(why @ UnknownWhy::Time { .. }) => return Judgment::Unknown(why),
                 RaceResult::Limit(why) => undecided = Some(why),

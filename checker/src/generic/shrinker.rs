@@ -22,6 +22,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::states::{RaceResult, States};
 use crate::{
     Limits,
+    search::Racers,
     specification::{Call, Specification},
 };
 
@@ -75,7 +76,7 @@ pub(super) fn shrink<'a, S: Specification>(
 ) -> SmallViolation {
     let object = states.object;
     let mut oracle = |all: &[u32], spare: &FxHashSet<u32>, limits: &Limits<'_>| {
-        states.search(history, all, |index| spare.contains(&index), limits)
+        states.search(history, all, |index| spare.contains(&index), Racers::Both, limits)
     };
     shrink_by(object, history, operations, rank, limits, &mut oracle)
 }

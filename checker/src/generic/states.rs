@@ -87,13 +87,14 @@ impl<'a, S: Specification> States<'a, S> {
         }
     }
 
-    /// Searches for an order of the operations with these indexes, in the order of their invocations. Those that need
-    /// not take effect are `optional`, whatever their outcome.
+    /// Searches for an order of the operations with these indexes, in the order of their invocations. Certain
+    /// operations need not take effect if `is_optional`.
     pub(super) fn search(
         &mut self,
         history: &'a History,
         operations: &[u32],
         is_optional: impl Fn(u32) -> bool,
+        racers: Racers,
         limits: &Limits<'_>,
     ) -> RaceResult {
         let depends_on_process = self.object.depends_on_process();
@@ -102,7 +103,7 @@ impl<'a, S: Specification> States<'a, S> {
             (index, operation, Call::of(history, &operation, depends_on_process))
         });
         match self.steps(calls, is_optional, &Budget::new(limits)) {
-            Ok(steps) => self.race(&steps, Racers::Both, limits),
+            Ok(steps) => self.race(&steps, racers, limits),
             Err(out) => RaceResult::Limit(out.among(history, operations)),
         }
     }
@@ -115,7 +116,8 @@ impl<'a, S: Specification> States<'a, S> {
             SearchResult::Order(order) => {
                 RaceResult::Order(order.into_iter().map(|step| steps[step as usize].operation).collect())
             }
-            SearchResult::Refuted(step) | SearchResult::GaveUp(step) => RaceResult::Refuted(steps[step].end),
+            SearchResult::Refuted(step) => RaceResult::Refuted(steps[step].end),
+            SearchResult::GaveUp(_) => unreachable!("the searches of a race give nothing up"),
             SearchResult::Limit(why) => RaceResult::Limit(why),
         }
     }

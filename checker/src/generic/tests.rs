@@ -63,14 +63,7 @@ use EventType::{Info as Lost, Invoke, Ok as Done};
 
 fn alone<S: Specification>(object: &S, history: &History, racers: Racers, limits: &Limits<'_>) -> RaceResult {
     let all: Vec<u32> = (0..).take(history.operations.len()).collect();
-    let mut states = States::new(object, limits);
-    let depends_on_process = object.depends_on_process();
-    let calls = all.iter().map(|&index| {
-        let operation = history.operations[index as usize];
-        (index, operation, Call::of(history, &operation, depends_on_process))
-    });
-    let steps = states.steps(calls, |_| false, &Budget::endless()).unwrap();
-    states.race(&steps, racers, limits)
+    States::new(object, limits).search(history, &all, |_| false, racers, limits)
 }
 
 fn random(seed: u64, change: &'static str, read: &'static str) -> History {

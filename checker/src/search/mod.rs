@@ -3,8 +3,8 @@
 //! to take effect is tracked apart from its further possible effects. Against the sweep, a depth-first search can run
 //! ([`race()`]), which is faster where almost any order works.
 //!
-//! How much can be pruned depends on what the automaton says of each action ([`crate::automaton::Effect`]): the rules
-//! below about looks hold for all, those about writes and appends for actions that are possible in every state.
+//! The automaton says of each action what can be pruned ([`crate::automaton::Effect`]): the rules below about looks
+//! hold for all, those about writes and appends for actions that are possible in every state.
 //!
 //! # Why it is right
 //! A configuration is a state and two sets of *open* certain steps: those that are *done* (they have nothing left to

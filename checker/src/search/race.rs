@@ -82,33 +82,42 @@ pub(crate) fn race<A: Automaton + ?Sized>(
     if racers != Racers::SweepOnly {
         running.push(Box::new(Depth::new(&space, limits)));
     }
-    if racers != Racers::DepthOnly {
-        running.extend(sweep(steps, &due, object, limits, &EXACT, Supply::Counted));
-    }
+    // Most races end within the first turn of the depth-first search.
+    let later = |object: &A| match racers {
+        Racers::DepthOnly => None,
+        Racers::Both | Racers::SweepOnly => sweep(steps, &due, object, limits, &EXACT, Supply::Counted),
+    };
     let mut explained = 0;
-    let found = run(&mut running, object, FIRST_TURN + FIRST_TURN_PER_COMPLETION * due.len(), &mut explained);
+    let first_turn = FIRST_TURN + FIRST_TURN_PER_COMPLETION * due.len();
+    let found = run(&mut running, later, object, first_turn, &mut explained);
     limits.give_back(running);
     found.unwrap_or_else(|out| exhausted(out, explained))
 }
 
-/// Lets the searches run in turn until one of them ends, or a limit is reached.
-fn run<A: Automaton + ?Sized>(
-    racers: &mut Vec<Box<dyn Racer<A> + '_>>,
+/// Lets the searches run in turn until one of them ends, or a limit is reached. The one that `later` makes joins after
+/// the others have had their first turn.
+fn run<'r, A: Automaton + ?Sized>(
+    racers: &mut Vec<Box<dyn Racer<A> + 'r>>,
+    later: impl FnOnce(&A) -> Option<Box<dyn Racer<A> + 'r>>,
     object: &mut A,
     first_turn: usize,
     explained: &mut usize,
 ) -> Result<SearchResult, Exhausted> {
-    let mut turn = first_turn;
+    let (mut turn, mut later) = (first_turn, Some(later));
     loop {
         let mut at = 0;
-        while at < racers.len() {
-            let racer = &mut racers[at];
+        loop {
+            if at == racers.len() {
+                racers.extend(later.take().and_then(|make| make(object)));
+            }
+            let Some(racer) = racers.get_mut(at) else { break };
             let found = racer.run(object, &mut Turn(turn / racer.share()));
             *explained = racer.explained().max(*explained);
             match found {
                 Ok(Some(found)) => return Ok(found),
                 Ok(None) => at += 1,
                 // The one that needs less may still succeed.
+                Err(Exhausted::Memory) if later.is_some() => at += 1,
                 Err(Exhausted::Memory) if racers.len() > 1 => {
                     let largest = (0..racers.len()).max_by_key(|&racer| racers[racer].bytes()).expect("one is running");
                     racers.remove(largest);
