@@ -123,9 +123,9 @@ pub(crate) fn clock_offset_s(fault_windows: &[FaultWindow], node: u16, time_ns: 
     let drift = |window: &FaultWindow| {
         let Some(skew) = window.skew else { return 0.0 };
         let (from_ns, until_ns) = (window.span.from_ns.max(since_ns), window.span.until_ns.min(time_ns));
-        let bent_s = Duration::from_nanos(until_ns.saturating_sub(from_ns)).as_secs_f64();
+        let skewed_s = Duration::from_nanos(until_ns.saturating_sub(from_ns)).as_secs_f64();
         let jumped = (since_ns..time_ns).contains(&window.span.from_ns);
-        (skew.rate - 1.0) * bent_s + if jumped { skew.jump_s } else { 0.0 }
+        (skew.rate - 1.0) * skewed_s + if jumped { skew.jump_s } else { 0.0 }
     };
     mine().map(drift).sum()
 }

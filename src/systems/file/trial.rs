@@ -130,7 +130,10 @@ pub(crate) fn answer_words(answer: &Answer) -> String {
 }
 
 fn shown(value: &Value) -> String {
-    serde_json::to_string(value).unwrap_or_else(|_| format!("{value:?}")).replace("null", "nil")
+    match value {
+        Value::Nil => "nil".to_owned(),
+        value => serde_json::to_string(value).unwrap_or_else(|_| format!("{value:?}")),
+    }
 }
 
 #[cfg(test)]
