@@ -91,8 +91,8 @@ pub(super) struct Sweep<'a, A: Automaton + ?Sized, const N: usize> {
     until_question: u32,
     /// Work of the object at which the limits are queried.
     until_work: usize,
-    /// Next configuration to be extended, if the completion that is due was interrupted.
-    interrupted: Option<usize>,
+    /// Numbers of configurations that were entered and extended, if the completion that is due was interrupted.
+    interrupted: Option<(usize, usize)>,
 }
 
 impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
@@ -196,32 +196,36 @@ impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
     ) -> Result<Option<bool>, Exhausted> {
         let slot = self.now.open.slot_of(due);
         let due = DueStep { action: self.steps[due as usize].action, slot, dependent: self.now.open.dependent, effort };
-        if self.interrupted.is_none() {
+        let (mut entered, mut extended) = self.interrupted.unwrap_or_else(|| {
             self.reached.clear();
             self.next.clear();
-            for at in 0..self.now.frontier.len() {
-                self.ask(object)?;
-                let mut config = self.now.frontier[at];
-                (config.between, config.unknown, config.bare) = (0, 0, false);
-                config.done = config.done.or(self.idle(object, config.state));
-                self.enter(config, due);
-            }
-            turn.spend(self.now.frontier.len());
-        }
+            (0, 0)
+        });
         let room = effort.width.saturating_mul(EXTENDED_PER_KEPT);
-        let mut at = self.interrupted.unwrap_or(0);
-        while at < self.reached.len().min(room) {
-            self.interrupted = Some(at);
+        loop {
+            let is_entered = entered == self.now.frontier.len();
+            if is_entered && extended == self.reached.len().min(room) {
+                break;
+            }
+            self.interrupted = Some((entered, extended));
             if turn.is_over() {
                 return Ok(None);
             }
-            let compared = self.ask(object)?;
-            if let Some(config) = self.reached.get(at) {
-                let before = object.work();
-                self.extend(object, config, due);
-                turn.spend(compared + self.now.open.groups.len() + self.now.live.len() + object.work() - before);
+            let (cost, before) = (self.ask(object)?, object.work());
+            if is_entered {
+                if let Some(config) = self.reached.get(extended) {
+                    self.extend(object, config, due);
+                    turn.spend(self.now.open.groups.len() + self.now.live.len());
+                }
+                extended += 1;
+            } else {
+                let mut config = self.now.frontier[entered];
+                (config.between, config.unknown, config.bare) = (0, 0, false);
+                config.done = config.done.or(self.idle(object, config.state));
+                self.enter(config, due);
+                entered += 1;
             }
-            at += 1;
+            turn.spend(cost + object.work() - before);
         }
         self.interrupted = None;
         self.now.gave_up |= self.reached.len() > room;
