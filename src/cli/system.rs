@@ -131,11 +131,20 @@ async fn try_all(system: &'static FileSystem, deployment: &Deployment) -> anyhow
     let mut tried = Tried::default();
     for (number, mode) in system.read_modes().iter().enumerate() {
         let read = ReadMode::from(&*mode.name);
-        let clients =
-            ClientSetup { deployment, read: &read, connect_timeout: CONNECT_LIMIT, operation_timeout: OPERATION_LIMIT };
+        let clients = ClientSetup {
+            deployment,
+            read: &read,
+            connect_timeout: CONNECT_LIMIT,
+            operation_timeout: OPERATION_LIMIT,
+            are_probes: false,
+        };
         let mut client = match system.api_connector(&clients) {
             Some(connector) => TrialClient::Http(connector.open(1)?),
-            None => TrialClient::Other(system.connector(&clients)?.open(1)?),
+            None => {
+                let mut client = system.connector(&clients)?.open(1)?;
+                client.ready().await;
+                TrialClient::Other(client)
+            }
         };
         if number == 0 {
             for step in system.trial_steps() {

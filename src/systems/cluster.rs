@@ -72,6 +72,8 @@ pub(crate) struct ClientSetup<'a> {
     pub(crate) connect_timeout: Duration,
     /// Time limit of an operation, after which the client gives up.
     pub(crate) operation_timeout: Duration,
+    /// True for probes, which give up early on purpose: that is no problem of the client's.
+    pub(crate) are_probes: bool,
 }
 
 /// Times that are typical of a system.

@@ -225,7 +225,8 @@ impl System for FileSystem {
         Ok(match &self.document.client {
             ClientTable::Http(api) => Connector::new(self.connector_to(api, clients)),
             ClientTable::Shim(shim) => {
-                Connector::new(shim.connector(&self.here, clients, Arc::clone(&self.shim_problems)))
+                let problems = if clients.are_probes { Arc::default() } else { Arc::clone(&self.shim_problems) };
+                Connector::new(shim.connector(&self.here, clients, problems))
             }
         })
     }
