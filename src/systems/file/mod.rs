@@ -63,6 +63,11 @@ impl SystemFile {
         Ok(file)
     }
 
+    /// Returns true if the file is there and says something else.
+    pub(crate) fn has_changed(&self) -> bool {
+        fs::read(&self.path).is_ok_and(|now| now != self.text.as_bytes())
+    }
+
     /// Returns the system that the file describes.
     ///
     /// # Errors
