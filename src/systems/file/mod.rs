@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use workloads::{Action, Api, ApiConnector, Connector, ShimProblems};
 
 use self::document::{ClientTable, Document, Millis, ReadModeTable};
-pub(crate) use self::trial::{TrialStep, answer_words};
+pub(crate) use self::trial::{TrialStep, response_words};
 use super::{
     ClientSetup, Deployment, Ports, ReadModeDescription, StartCommand, Status, StatusPage, StatusRequest, System,
     SystemName, Timing,
