@@ -14,7 +14,7 @@ use crate::{
     error::{ExitStatus, Failure},
     run::{Host, plan::Plan},
     systems::{
-        ClientSetup, Deployment, FileSystem, ReadMode, Settings, System as _, SystemFile, TrialStep, answer_words,
+        ClientSetup, Deployment, FileSystem, ReadMode, Settings, System as _, SystemFile, TrialStep, response_words,
     },
     terminal::{self, sanitize, words::counted},
 };
@@ -176,8 +176,8 @@ impl TrialClient {
         match self {
             Self::Http(client) => client.exchange(&step.request).await,
             Self::Other(client) => {
-                let answer = client.invoke(&step.request).await.answer;
-                Exchange { sent: step.words(), received: "a line of the shim".to_owned(), answer }
+                let response = client.invoke(&step.request).await;
+                Exchange { sent: step.words(), received: "a line of the shim".to_owned(), response }
             }
         }
     }
@@ -188,8 +188,8 @@ impl Tried {
         self.operations += 1;
         self.text += &format!("{words}\n  sent        {}\n", line(&exchange.sent));
         self.text += &format!("  received    {}\n", line(&exchange.received));
-        self.text += &format!("  understood  {}\n", line(&answer_words(&exchange.answer)));
-        if let Some(mistake) = step.mistake(&exchange.answer) {
+        self.text += &format!("  understood  {}\n", line(&response_words(&exchange.response)));
+        if let Some(mistake) = step.mistake(&exchange.response.answer) {
             self.mistakes += 1;
             self.text += &format!("  WRONG       {mistake}\n");
         }

@@ -19,7 +19,7 @@ use workloads::Connector;
 
 pub(crate) use self::{
     cluster::{Address, ClientSetup, Deployment, Ports, StartCommand, Timing},
-    file::{FileSystem, SystemFile, TrialStep, answer_words},
+    file::{FileSystem, SystemFile, TrialStep, response_words},
     options::{OptionDescription, OptionError, Options, Settings},
     reads::{Conditions, Expectation, Guarantee, ReadMode, ReadModeDescription},
     status::{Counters, RoleStatus, Status, StatusClient, StatusPage, StatusRequest, is_ready, is_settled},

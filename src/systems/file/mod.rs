@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use workloads::{Action, Api, ApiConnector, Connector, ShimProblems};
 
 use self::document::{ClientTable, Document, Millis, ReadModeTable};
-pub(crate) use self::trial::{TrialStep, answer_words};
+pub(crate) use self::trial::{TrialStep, response_words};
 use super::{
     ClientSetup, Deployment, Ports, ReadModeDescription, StartCommand, Status, StatusPage, StatusRequest, System,
     SystemName, Timing,
@@ -61,6 +61,11 @@ impl SystemFile {
         let file = Self { path: path.display().to_string(), text };
         file.system()?;
         Ok(file)
+    }
+
+    /// Returns true if the file is there and says something else.
+    pub(crate) fn has_changed(&self) -> bool {
+        fs::read(&self.path).is_ok_and(|now| now != self.text.as_bytes())
     }
 
     /// Returns the system that the file describes.
