@@ -49,7 +49,7 @@ pub fn router(inputs: SyncSender<Input>) -> Router {
     Router::new().route("/kv/{key}", get(read).put(write).post(cas)).route("/status", get(status)).with_state(inputs)
 }
 
-/// Hands a request to the node and waits for its answer. Only 503 says that nothing was and will be done.
+/// Hands a request to the node and waits for its answer. What is refused was not done, and never will be.
 async fn ask(inputs: &SyncSender<Input>, ask: Ask) -> Response {
     let (reply, answer) = oneshot::channel();
     if inputs.try_send(Input::Request(ask, reply)).is_err() {
@@ -68,5 +68,5 @@ async fn ask(inputs: &SyncSender<Input>, ask: Ask) -> Response {
 }
 
 fn refuse(why: &str) -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": why }))).into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "refused": true, "error": why }))).into_response()
 }

@@ -104,30 +104,53 @@ fn carry_out(node: &mut RawNode<MemStorage>) -> Vec<Message> {
     messages
 }
 
-/// Returns the stale ticks for each number of ticks from the leader's last check of its quorum to its isolation, when
-/// the first follower campaigns `first` ticks after it last heard from the leader.
-fn stale_ticks_by_phase(min_election_tick: usize, first: usize) -> Vec<usize> {
-    let of_phase = |phase| {
-        let mut cluster = Cluster::new(min_election_tick);
-        let ahead = (0..10 * ELECTION_TICKS).find(|_| {
-            cluster.tick();
-            cluster.node(1).raft.election_elapsed == phase
-        });
-        assert!(ahead.is_some());
-        cluster.node(2).raft.set_randomized_election_timeout(first);
-        cluster.node(3).raft.set_randomized_election_timeout(min_election_tick + ELECTION_TICKS - 1);
-        cluster.cut.extend([(1, 2), (1, 3)]);
-        cluster.count_stale_ticks()
-    };
-    (0..ELECTION_TICKS).map(of_phase).collect()
+/// Returns a cluster whose leader last checked its quorum `phase` ticks ago.
+fn at_phase(phase: usize, min_election_tick: usize) -> Cluster {
+    let mut cluster = Cluster::new(min_election_tick);
+    let reached = (0..2 * ELECTION_TICKS).any(|_| {
+        cluster.tick();
+        cluster.node(1).raft.election_elapsed == phase
+    });
+    assert!(reached, "{phase}");
+    cluster
+}
+
+/// Returns the stale ticks after a leader is cut off from both followers, of which the first campaigns `campaign` ticks
+/// after it last heard from the leader, and the other never.
+fn stale_ticks_when_isolated(phase: usize, min_election_tick: usize, campaign: usize) -> usize {
+    let mut cluster = at_phase(phase, min_election_tick);
+    cluster.node(2).raft.set_randomized_election_timeout(campaign);
+    cluster.node(3).raft.set_randomized_election_timeout(min_election_tick + ELECTION_TICKS - 1);
+    cluster.cut.extend([(1, 2), (1, 3)]);
+    cluster.count_stale_ticks()
 }
 
 #[test]
-fn explore() {
-    for first in [30, 35, 40, 50, 59] {
-        println!("{first}: {:?}", stale_ticks_by_phase(30, first));
+fn a_leader_answers_reads_for_up_to_an_election_timeout_after_its_successor_has_committed() {
+    let worst = |campaign| (0..ELECTION_TICKS).map(|phase| stale_ticks_when_isolated(phase, ELECTION_TICKS, campaign));
+    assert_eq!(worst(ELECTION_TICKS).max(), Some(ELECTION_TICKS));
+    assert_eq!(worst(ELECTION_TICKS + ELECTION_TICKS / 2).max(), Some(ELECTION_TICKS / 2));
+}
+
+#[test]
+fn followers_that_wait_two_election_timeouts_come_after_the_lease_of_an_isolated_leader() {
+    for phase in 0..ELECTION_TICKS {
+        assert_eq!(stale_ticks_when_isolated(phase, 2 * ELECTION_TICKS, 2 * ELECTION_TICKS), 0, "{phase}");
     }
-    for first in [60, 61, 70] {
-        println!("min 60 {first}: {:?}", stale_ticks_by_phase(60, first));
+}
+
+/// Node 3 loses the leader first, and so may campaign as soon as node 2 would vote: one election timeout after node 2
+/// loses the leader too.
+#[test]
+fn a_follower_that_was_cut_off_before_the_others_is_early_all_the_same() {
+    let mut cluster = at_phase(0, 2 * ELECTION_TICKS);
+    cluster.cut.insert((1, 3));
+    for _ in 0..ELECTION_TICKS {
+        cluster.tick();
     }
+    assert_eq!(cluster.node(1).raft.election_elapsed, 0);
+    cluster.node(3).raft.set_randomized_election_timeout(2 * ELECTION_TICKS);
+    cluster.node(2).raft.set_randomized_election_timeout(3 * ELECTION_TICKS - 1);
+    cluster.cut.insert((1, 2));
+    assert_eq!(cluster.count_stale_ticks(), ELECTION_TICKS);
 }
