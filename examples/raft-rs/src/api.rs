@@ -63,8 +63,13 @@ async fn ask(inputs: &SyncSender<Input>, ask: Ask) -> Response {
         }
         Ok(Ok(Answer::Status(status))) => Json(status).into_response(),
         Ok(Ok(Answer::Refused(why))) => refuse(why),
-        Ok(Err(_)) | Err(_) => (StatusCode::GATEWAY_TIMEOUT, Json(json!({ "error": "unknown" }))).into_response(),
+        Ok(Ok(Answer::Unknown(why))) => unknown(why),
+        Ok(Err(_)) | Err(_) => unknown("no answer in time"),
     }
+}
+
+fn unknown(why: &str) -> Response {
+    (StatusCode::GATEWAY_TIMEOUT, Json(json!({ "error": why }))).into_response()
 }
 
 fn refuse(why: &str) -> Response {

@@ -64,6 +64,8 @@ pub enum Answer {
     Status(Status),
     /// Nothing was done, nor ever will be.
     Refused(&'static str),
+    /// It may take effect, or have done so.
+    Unknown(&'static str),
 }
 
 #[derive(Debug, Serialize)]
@@ -89,6 +91,8 @@ pub struct Node {
     /// Time of this start, which tells it from others.
     start: u64,
     last_number: u64,
+    /// Term and leader at which requests were last sent.
+    led_by: (u64, u64),
     /// Requests that are in the log, or on their way there.
     proposed: HashMap<u64, Reply>,
     /// Reads whose index is not known yet.
@@ -108,6 +112,7 @@ impl Node {
             applied: 0,
             start: u64::try_from(since_epoch.as_nanos())?,
             last_number: 0,
+            led_by: (0, raft::INVALID_ID),
             proposed: HashMap::new(),
             asked: HashMap::new(),
             indexed: Vec::new(),
@@ -141,6 +146,7 @@ impl Node {
                 self.carry_out()?;
             }
             self.answer_reads();
+            self.give_up_on_former_leader();
         }
     }
 
@@ -238,6 +244,20 @@ impl Node {
         self.indexed = later;
         for (_, key, reply) in now {
             answer(reply, Answer::Outcome(self.registers.read(&key)));
+        }
+    }
+
+    /// Answers requests that a leader was asked for who leads no more.
+    fn give_up_on_former_leader(&mut self) {
+        let led_by = (self.raft.raft.term, self.raft.raft.leader_id);
+        if mem::replace(&mut self.led_by, led_by) == led_by {
+            return;
+        }
+        for (_, reply) in self.proposed.drain() {
+            answer(reply, Answer::Unknown("the leader changed"));
+        }
+        for (_, (_, reply)) in self.asked.drain() {
+            answer(reply, Answer::Refused("the leader changed"));
         }
     }
 
