@@ -1,23 +1,26 @@
 //! Registers replicated by `TiKV`'s crate raft, as a system for schism to test: `systems/raft-rs.toml`.
 //!
-//! `raft-rs-register --id N --peers ADDRESS,ADDRESS,… --client ADDRESS --data FOLDER [--clock FILE] [--reads lease]
-//! [--min-election-tick N]`; the addresses of all nodes, in the order of their ids from 1.
+//! Beyond what every server is told, it takes `--clock FILE`, `--reads MODE`, where `lease` is
+//! `ReadOnlyOption::LeaseBased`, and `--min-election-tick N`.
 
-mod api;
 mod clock;
 mod log;
 mod node;
 mod peers;
-mod registers;
 mod storage;
 
-use std::{collections::BTreeMap, env, net::SocketAddr, path::PathBuf, process, sync::mpsc, thread, time::Duration};
+use std::{path::PathBuf, process, sync::mpsc, thread, time::Duration};
 
-use anyhow::{Context as _, bail};
 use raft::{Config, RawNode, ReadOnlyOption};
+use register::Arguments;
 use tokio::net::TcpListener;
 
-use self::{clock::Ticks, node::Node, peers::Peers, storage::Disk};
+use self::{
+    clock::Ticks,
+    node::{Inputs, Node},
+    peers::Peers,
+    storage::Disk,
+};
 
 /// Period of the ticks, of which elections come after [`ELECTION_TICKS`]: 300 ms.
 const TICK: Duration = Duration::from_millis(10);
@@ -26,35 +29,6 @@ const ELECTION_TICKS: usize = 30;
 const HEARTBEAT_TICKS: usize = 3;
 /// Maximum number of inputs that wait.
 const MAX_INPUTS: usize = 4096;
-
-/// Arguments, each a name and a value.
-struct Arguments(BTreeMap<String, String>);
-
-impl Arguments {
-    fn read() -> anyhow::Result<Self> {
-        let all: Vec<String> = env::args().skip(1).collect();
-        let pair = |pair: &[String]| match pair {
-            [name, value] if name.starts_with("--") => Ok((name[2..].to_owned(), value.clone())),
-            other => bail!("not an argument and its value: {}", other.join(" ")),
-        };
-        Ok(Self(all.chunks(2).map(pair).collect::<Result<_, _>>()?))
-    }
-
-    fn take(&mut self, name: &str) -> Option<String> {
-        self.0.remove(name)
-    }
-
-    fn need(&mut self, name: &str) -> anyhow::Result<String> {
-        self.take(name).with_context(|| format!("--{name} is missing"))
-    }
-
-    fn end(self) -> anyhow::Result<()> {
-        match self.0.keys().next() {
-            None => Ok(()),
-            Some(unknown) => bail!("there is no argument --{unknown}"),
-        }
-    }
-}
 
 /// Returns the library's settings: its defaults where nothing else is said, with what it asks for to read by leases.
 fn config(id: u64, reads: Option<&str>, min_election_tick: usize) -> Config {
@@ -75,25 +49,19 @@ fn config(id: u64, reads: Option<&str>, min_election_tick: usize) -> Config {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let mut arguments = Arguments::read()?;
-    let id: u64 = arguments.need("id")?.parse()?;
-    let peers: Vec<SocketAddr> = arguments.need("peers")?.split(',').map(str::parse).collect::<Result<_, _>>()?;
-    let client: SocketAddr = arguments.need("client")?.parse()?;
-    let data = PathBuf::from(arguments.need("data")?);
+    let members = arguments.take_members()?;
     let clock = arguments.take("clock").map(PathBuf::from);
     let reads = arguments.take("reads");
     let min_election_tick = arguments.take("min-election-tick").map_or(Ok(0), |ticks| ticks.parse())?;
     arguments.end()?;
 
-    let config = config(id, reads.as_deref(), min_election_tick);
+    let config = config(members.id, reads.as_deref(), min_election_tick);
     config.validate()?;
-    let voters: Vec<u64> = (1..).take(peers.len()).collect();
-    let own = voters.iter().position(|voter| *voter == id).context("--id is not that of a peer")?;
-    let (disk, memory) = Disk::open(&data, voters)?;
+    let (disk, memory) = Disk::open(members.data(), members.addresses.keys().copied().collect())?;
     let raft = RawNode::new(&config, memory, &log::logger())?;
     let (send, inputs) = mpsc::sync_channel(MAX_INPUTS);
-    let listener = TcpListener::bind(peers[own]).await?;
-    let others = (1..).zip(peers).filter(|(peer, _)| *peer != id);
-    let node = Node::new(raft, disk, Peers::connect(others))?;
+    let listener = TcpListener::bind(members.own()).await?;
+    let node = Node::new(raft, disk, Peers::connect(members.others()))?;
     thread::spawn(move || {
         if let Err(error) = node.run(&inputs, Ticks::new(TICK, clock)) {
             eprintln!("{error:#}");
@@ -101,7 +69,7 @@ async fn main() -> anyhow::Result<()> {
         // A node whose disk fails must not go on.
         process::exit(1);
     });
-    tokio::spawn(peers::receive(listener, id, send.clone()));
-    axum::serve(TcpListener::bind(client).await?, api::router(send)).await?;
+    tokio::spawn(peers::receive(listener, members.id, send.clone()));
+    axum::serve(TcpListener::bind(members.client).await?, register::router(Inputs(send))).await?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     mem,
-    sync::mpsc::{Receiver, RecvTimeoutError},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender},
     time::SystemTime,
 };
 
@@ -14,20 +14,18 @@ use raft::{
     eraftpb::{Entry, Message},
     storage::MemStorage,
 };
-use serde::{Deserialize, Serialize};
+use register::{Answer, Ask, Command, Read, Registers, Replica, Status};
 use tokio::sync::oneshot;
 
-use crate::{
-    clock::Ticks,
-    peers::Peers,
-    registers::{Command, Outcome, Registers},
-    storage::Disk,
-};
+use crate::{clock::Ticks, peers::Peers, storage::Disk};
 
 /// Number of inputs that are taken in before what they lead to is carried out.
 const BATCH: usize = 256;
 /// Number of ticks after which requests that nobody waits for any more are forgotten.
 const FORGET_AFTER: u64 = 100;
+
+/// Number of heartbeats that a follower misses before it takes its leader for lost.
+const SILENT: usize = 3;
 
 /// Event for the node.
 #[derive(Debug)]
@@ -38,44 +36,18 @@ pub enum Input {
 
 type Reply = oneshot::Sender<Answer>;
 
-/// Request of a client.
-#[derive(Debug)]
-pub enum Ask {
-    Read(Read, String),
-    Command(Command),
-    Status,
-}
+/// Way to the node for its clients.
+#[derive(Clone, Debug)]
+pub struct Inputs(pub SyncSender<Input>);
 
-/// Way to read.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Read {
-    /// From this node's own state.
-    Local,
-    /// By `RawNode::read_index`, which does what `Config::read_only_option` says.
-    Index,
-    /// Through the log.
-    Log,
-}
-
-#[derive(Debug)]
-pub enum Answer {
-    Outcome(Outcome),
-    Status(Status),
-    /// Nothing was done, nor ever will be.
-    Refused(&'static str),
-    /// It may take effect, or have done so.
-    Unknown(&'static str),
-}
-
-#[derive(Debug, Serialize)]
-pub struct Status {
-    id: u64,
-    leader: u64,
-    role: &'static str,
-    term: u64,
-    commit: u64,
-    applied: u64,
+impl Replica for Inputs {
+    async fn ask(&self, ask: Ask) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        match self.0.try_send(Input::Request(ask, reply)) {
+            Ok(()) => answer.await.unwrap_or(Answer::Unknown("the node forgot the request")),
+            Err(_) => Answer::Refused("the node is too busy"),
+        }
+    }
 }
 
 /// Identifier of a request: its node, the start of that node, and a number.
@@ -91,7 +63,7 @@ pub struct Node {
     /// Time of this start, which tells it from others.
     start: u64,
     last_number: u64,
-    /// Term and leader at which requests were last sent.
+    /// Term and leader in which requests were last proposed.
     led_by: (u64, u64),
     /// Requests that are in the log, or on their way there.
     proposed: HashMap<u64, Reply>,
@@ -158,13 +130,11 @@ impl Node {
             Input::Request(Ask::Read(Read::Local, key), reply) => {
                 answer(reply, Answer::Outcome(self.registers.read(&key)));
             }
+            // The library passes requests on to the leader. If that is lost, clients are to know at once.
+            Input::Request(_, reply) if !self.hears_leader() => answer(reply, Answer::Refused("no leader")),
             Input::Request(Ask::Read(Read::Log, key), reply) => self.propose(&Command::Read { key }, reply)?,
             Input::Request(Ask::Command(command), reply) => self.propose(&command, reply)?,
             Input::Request(Ask::Read(Read::Index, key), reply) => {
-                if self.raft.raft.leader_id == raft::INVALID_ID {
-                    answer(reply, Answer::Refused("no leader"));
-                    return Ok(());
-                }
                 let (number, ticket) = self.ticket()?;
                 self.asked.insert(number, (key, reply));
                 self.raft.read_index(ticket);
@@ -173,7 +143,13 @@ impl Node {
         Ok(())
     }
 
-    /// Puts a command into the log; the library passes it on to the leader.
+    fn hears_leader(&self) -> bool {
+        let raft = &self.raft.raft;
+        let silent_for = raft.election_elapsed / raft.heartbeat_timeout();
+        raft.state == StateRole::Leader || (raft.leader_id != raft::INVALID_ID && silent_for < SILENT)
+    }
+
+    /// Puts a command into the log, here or at the leader.
     fn propose(&mut self, command: &Command, reply: Reply) -> anyhow::Result<()> {
         let (number, ticket) = self.ticket()?;
         match self.raft.propose(ticket, serde_json::to_vec(command)?) {
@@ -247,7 +223,7 @@ impl Node {
         }
     }
 
-    /// Answers requests that a leader was asked for who leads no more.
+    /// Answers what was asked under another leader.
     fn give_up_on_former_leader(&mut self) {
         let led_by = (self.raft.raft.term, self.raft.raft.leader_id);
         if mem::replace(&mut self.led_by, led_by) == led_by {
@@ -278,8 +254,6 @@ impl Node {
                 StateRole::Candidate | StateRole::PreCandidate => "candidate",
             },
             term: raft.term,
-            commit: raft.raft_log.committed,
-            applied: self.applied,
         }
     }
 }

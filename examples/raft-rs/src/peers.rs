@@ -29,8 +29,8 @@ pub struct Peers(BTreeMap<u64, mpsc::Sender<Vec<u8>>>);
 
 impl Peers {
     /// Starts to connect to these peers.
-    pub fn connect(addresses: impl Iterator<Item = (u64, SocketAddr)>) -> Self {
-        Self(addresses.map(|(id, address)| (id, connect_to(address))).collect())
+    pub fn connect(addresses: BTreeMap<u64, SocketAddr>) -> Self {
+        Self(addresses.into_iter().map(|(id, address)| (id, connect_to(address))).collect())
     }
 
     /// Sends messages, each to the node that it is for.
