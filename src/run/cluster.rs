@@ -51,7 +51,8 @@ impl Cluster {
         let system = plan.system();
         let settings = plan.settings.clone();
         let timing = system.timing(&settings);
-        let deployment = Deployment { addresses: addresses(system, &hosts)?, settings, dir: dir.path().to_owned() };
+        let (addresses, read) = (addresses(system, &hosts)?, plan.read.clone());
+        let deployment = Deployment { addresses, read, settings, dir: dir.path().to_owned() };
         let mut nemesis = Nemesis::new(hosts);
         for id in 1..=plan.nodes {
             let node_dir = dir.node_dir(id)?;

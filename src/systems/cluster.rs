@@ -35,6 +35,8 @@ impl Address {
 pub(crate) struct Deployment {
     /// Addresses of all nodes, in order of their numbers, from 1.
     pub(crate) addresses: Vec<Address>,
+    /// Read mode that the nodes are started for.
+    pub(crate) read: ReadMode,
     pub(crate) settings: Settings,
     /// Folder of the run.
     pub(crate) dir: PathBuf,

@@ -122,6 +122,19 @@ fn a_wrong_file_and_a_missing_program_are_named_before_anything_starts() {
     assert!(wrong.code == Some(64) && wrong.err.contains("small letters"), "{wrong:?}");
 }
 
+#[test]
+fn a_node_that_is_told_of_its_clock_file_has_its_clock_skewed_and_set_right_again() {
+    let dir = store();
+    change(&dir.path().join("mystore.toml"), "[node]\n", "[node]\nenv = { CLOCK = \"{clock_file}\" }\n");
+    let load = ["--nodes", "1", "--faults", "clock:target=n1", "--time-limit", "4s", "--seed", "1", "--rate", "200"];
+    let ended = in_time(schism(dir.path()).args(["run", "--system", "mystore.toml"]).args(load));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.err.contains("clock"), "{ended:?}");
+    let clock = fs::read_to_string(dir.path().join("store/latest/nodes/1/clock")).unwrap();
+    let words: Vec<&str> = clock.trim_end().split(' ').collect();
+    assert!(words[2].parse::<u64>().unwrap() >= 2 && words[3].parse() == Ok(1.0), "{clock}");
+}
+
 /// Server of sets and queues at its first node, which leads; other nodes refuse everything. It is named in its command,
 /// its environment, and a file, and refuses to start unless it was prepared.
 const LED: &str = r#"

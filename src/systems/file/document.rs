@@ -9,8 +9,22 @@ use workloads::{Api, Pointer, RequestLine, Statuses, Template, Variation, Variat
 use crate::systems::Guarantee;
 
 /// Placeholders in commands, environment variables and files of a node.
-const NODE_PLACEHOLDERS: [&str; 10] =
-    ["node", "nodes", "ip", "client_port", "peer_port", "peers", "others", "data_dir", "node_dir", "here"];
+const NODE_PLACEHOLDERS: [&str; 12] = [
+    "node",
+    "nodes",
+    "ip",
+    "client_port",
+    "peer_port",
+    "peers",
+    "others",
+    "read_mode",
+    "data_dir",
+    "node_dir",
+    CLOCK_FILE,
+    "here",
+];
+/// Placeholder of the file by which a node's clock is skewed.
+pub(super) const CLOCK_FILE: &str = "clock_file";
 /// Placeholders in the form in which a node is told of one of its peers.
 const PEER_PLACEHOLDERS: [&str; 4] = ["node", "ip", "client_port", "peer_port"];
 /// Maximum length of a system's name, which folders of runs begin with.
@@ -129,6 +143,15 @@ pub(super) struct NodeTable {
     pub(super) env: BTreeMap<String, NodeText>,
     #[serde(default)]
     pub(super) files: Vec<FileTable>,
+}
+
+impl NodeTable {
+    /// Returns true if a node is told of the file by which its clock is skewed.
+    pub(super) fn has_clock_file(&self) -> bool {
+        let Self { command, first_arguments, env, files, .. } = self;
+        let texts = command.iter().chain(first_arguments).chain(env.values());
+        texts.chain(files.iter().map(|file| &file.text)).any(|text| text.0.names().any(|name| name == CLOCK_FILE))
+    }
 }
 
 fn comma() -> String {

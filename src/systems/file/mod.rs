@@ -244,6 +244,10 @@ impl System for FileSystem {
         self.document.roles.is_some()
     }
 
+    fn has_skewable_clocks(&self) -> bool {
+        self.document.node.has_clock_file()
+    }
+
     /// Nobody reads the logs of these nodes.
     fn logs_roles(&self) -> bool {
         false
@@ -297,6 +301,14 @@ mod tests {
         let system = changed("status = 200\n", "").unwrap();
         assert!(!system.has_roles() && !system.has_skewable_clocks() && !system.logs_roles() && system.has_cas());
         assert_eq!(system.workloads(), ["register"]);
+    }
+
+    #[test]
+    fn clocks_can_be_skewed_if_a_node_is_told_of_its_clock_file() {
+        let system = changed("[node]\n", "[node]\nenv = { CLOCK = \"{clock_file}\" }\n").unwrap();
+        assert!(system.has_skewable_clocks());
+        let system = changed("\"{client_port}\"", "\"{client_port}\", \"--clock={clock_file}\"").unwrap();
+        assert!(system.has_skewable_clocks());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use super::document::{NodeTable, NodeText};
+use super::document::{CLOCK_FILE, NodeTable, NodeText};
 use crate::systems::{Address, Deployment, StartCommand};
 
 /// Time limit of the command that prepares a node.
@@ -119,6 +119,8 @@ impl Node<'_> {
             "nodes" => self.deployment.addresses.len().to_string(),
             "peers" => self.peers(|_| true),
             "others" => self.peers(|id| id != self.id),
+            "read_mode" => self.deployment.read.name().to_owned(),
+            CLOCK_FILE => self.deployment.clock_file(self.id).display().to_string(),
             "data_dir" => dir.join("data").display().to_string(),
             "node_dir" => dir.display().to_string(),
             "here" => self.here.display().to_string(),
@@ -155,7 +157,8 @@ mod tests {
 
     fn deployment(dir: &Path) -> Deployment {
         let host = |last: u8| Address::with_ports([10, 0, 0, last].into(), 2380, 2379);
-        Deployment { addresses: vec![host(1), host(2)], settings: Settings::default(), dir: dir.to_owned() }
+        let addresses = vec![host(1), host(2)];
+        Deployment { addresses, read: "lease".into(), settings: Settings::default(), dir: dir.to_owned() }
     }
 
     #[test]
@@ -163,20 +166,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let table = table(
             r#"
-            command = ["sh", "--name", "n{node}", "--listen", "{ip}:{client_port}", "{peers}", "{others}"]
+            command = ["sh", "--name", "n{node}", "--listen", "{ip}:{client_port}", "{peers}", "{others}", "{clock_file}"]
             first_arguments = ["--new"]
             prepare = ["sh", "-c", "echo made >{data_dir}/made"]
             peers = "n{node}=http://{ip}:{peer_port}"
-            env = { NODES = "{nodes}" }
+            env = { NODES = "{nodes}", READS = "{read_mode}" }
             files = [{ path = "etc/conf", text = "{\"id\": {node}}" }]
             "#,
         );
         let start = start_command(&table, Path::new("/"), 2, &deployment(folder.path())).unwrap();
         let peers = "n1=http://10.0.0.1:2380,n2=http://10.0.0.2:2380";
-        let arguments = ["--name", "n2", "--listen", "10.0.0.2:2379", peers, "n1=http://10.0.0.1:2380"];
+        let clock = folder.path().join("nodes/2/clock").display().to_string();
+        let arguments = ["--name", "n2", "--listen", "10.0.0.2:2379", peers, "n1=http://10.0.0.1:2380", &clock];
         assert!(start.program.ends_with("sh") && start.program.is_absolute(), "{start:?}");
         assert_eq!((&start.args[..], &start.first_args[..]), (&arguments.map(Into::into)[..], &["--new".into()][..]));
-        assert_eq!(start.env, [("NODES".into(), "2".into())]);
+        assert_eq!(start.env, [("NODES".into(), "2".into()), ("READS".into(), "lease".into())]);
         let read = |name: &str| fs::read_to_string(folder.path().join("nodes/2").join(name)).unwrap();
         assert_eq!((read("etc/conf").as_str(), read("data/made").as_str()), ("{\"id\": 2}", "made\n"));
     }
