@@ -13,8 +13,8 @@ import time
 
 STREAM = "KV_registers"
 SUBJECT = "$KV.registers."
-# Time in which a node must say its role; schism waits for two seconds.
-ROLE_S = 1.5
+# Time in which a node must say its role; schism waits for three seconds.
+ROLE_S = 2
 NOT_FOUND, NO_RESPONDERS = 404, 503
 
 connection = None

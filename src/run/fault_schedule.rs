@@ -15,7 +15,7 @@ use crate::{systems::StatusClient, terminal::Progress};
 /// Maximum time to look for a leader to aim at.
 const AIM_LIMIT: Duration = Duration::from_secs(1);
 /// The same where programs ask, whose start takes time beside a load.
-const COMMAND_AIM_LIMIT: Duration = Duration::from_secs(4);
+const COMMAND_AIM_LIMIT: Duration = Duration::from_secs(6);
 /// Interval at which the leader is looked for.
 const AIM_POLL: Duration = Duration::from_millis(20);
 

@@ -10,7 +10,7 @@ use super::{Deployment, System};
 /// Time limit for connecting to a node.
 const CONNECT_LIMIT: Duration = Duration::from_millis(200);
 /// Time limit for a program that asks a node, its start included.
-const COMMAND_LIMIT: Duration = Duration::from_secs(2);
+const COMMAND_LIMIT: Duration = Duration::from_secs(3);
 
 /// Status that a node reports of itself.
 #[derive(Clone, Debug, Default)]
