@@ -138,13 +138,12 @@ async fn try_all(system: &'static FileSystem, deployment: &Deployment) -> anyhow
             operation_timeout: OPERATION_LIMIT,
             are_probes: false,
         };
-        let mut client = match system.api_connector(&clients) {
-            Some(connector) => TrialClient::Http(connector.open(1)?),
-            None => {
-                let mut client = system.connector(&clients)?.open(1)?;
-                client.ready().await;
-                TrialClient::Other(client)
-            }
+        let mut client = if let Some(connector) = system.api_connector(&clients) {
+            TrialClient::Http(connector.open(1)?)
+        } else {
+            let mut client = system.connector(&clients)?.open(1)?;
+            client.ready().await;
+            TrialClient::Other(client)
         };
         if number == 0 {
             for step in system.trial_steps() {

@@ -129,8 +129,10 @@ impl Default for Plan {
 impl Plan {
     /// Draws the schedule of faults from the seed.
     pub(crate) fn schedule(mut self) -> Self {
+        let fault = self.system().timing(&self.settings).fault;
         let options = ScheduleOptions {
             has_leader: self.system().has_roles(),
+            lasts: (fault, fault * 4 / 3),
             faults: self.faults.0.clone(),
             nodes: self.nodes,
             time_limit: self.time_limit(),
