@@ -74,7 +74,9 @@ fn entry_weight(entry: &Entry) -> usize {
 
 fn micro_operation_weight(micro_operation: &MicroOperation) -> usize {
     match micro_operation {
-        MicroOperation::Append { key, value } => key.len() + value.as_str().len(),
+        MicroOperation::Append { key, value } | MicroOperation::Write { key, value } => {
+            key.len() + value.as_str().len()
+        }
         MicroOperation::Read { key } => key.len(),
     }
 }

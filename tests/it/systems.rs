@@ -355,7 +355,11 @@ fn a_wrong_file_of_a_shim_says_what_is_allowed() {
     let dir = store_by_shim();
     let file = dir.path().join("shim.toml");
     for (from, to, said) in [
-        ("[\"register\"]", "[\"bank\"]", "there is no workload \"bank\"; there are: register, set, queue, append"),
+        (
+            "[\"register\"]",
+            "[\"bank\"]",
+            "there is no workload \"bank\"; there are: register, set, queue, append, wr, long-fork",
+        ),
         ("[\"bank\"]", "[]", "`client.workloads` is empty"),
         ("workloads = []", "workload = []", "unknown field `workload`"),
         ("workload = []", "workloads = [\"register\"]", ""),

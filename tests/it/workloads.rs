@@ -64,9 +64,20 @@ fn a_stale_transaction_is_not_strict_serializable() {
 }
 
 #[test]
+fn stale_transactions_on_registers_are_not_strict_serializable() {
+    for workload in ["wr", "long-fork"] {
+        let dir = tempfile::tempdir().unwrap();
+        let results = violated(dir.path(), workload);
+        let anomaly = results["transactions"]["anomalies"][0]["name"].as_str().unwrap();
+        assert!(anomaly.contains("realtime"), "{workload} is serializable all the same: {anomaly}");
+        judged_again(dir.path(), "not strict serializable");
+    }
+}
+
+#[test]
 fn a_campaign_goes_over_workloads() {
     let dir = tempfile::tempdir().unwrap();
-    let workloads = ["register", "set", "queue", "append"];
+    let workloads = ["register", "set", "queue", "append", "wr", "long-fork"];
     let list = workloads.join(",");
     let small =
         ["campaign", "--store", "all", "--nodes", "3", "--time-limit", "1s", "--rate", "100", "--faults", "none"];
@@ -136,6 +147,10 @@ fn a_workload_that_there_is_not_is_refused_with_those_that_there_are() {
     for command in [["run", "--workload"], ["campaign", "--workloads"]] {
         let ended = run(dir.path(), &[command[0], command[1], "bank"]);
         assert_eq!(ended.code, Some(64), "{ended:?}");
-        assert!(ended.err.contains("bank") && ended.err.contains("register, set, queue, append"), "{}", ended.err);
+        assert!(
+            ended.err.contains("bank") && ended.err.contains("register, set, queue, append, wr, long-fork"),
+            "{}",
+            ended.err
+        );
     }
 }

@@ -3,7 +3,7 @@
 use histories::Value;
 use serde::{Deserialize, Deserializer};
 
-use crate::{Answer, MicroOperation};
+use crate::{Answer, MicroAction, MicroOperation};
 
 /// Number of characters quoted of an answer that is not understood.
 const QUOTE_CHARS: usize = 80;
@@ -21,7 +21,7 @@ pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     Value::deserialize(deserializer).map(Some)
 }
 
-/// Returns the micro-operations that were asked for with the values that were read. An absent key is an empty list.
+/// Returns the micro-operations that were asked for with the values that were read. An absent list is an empty one.
 pub(crate) fn transaction(
     asked: &[MicroOperation],
     done: Vec<(String, String, Value)>,
@@ -32,9 +32,10 @@ pub(crate) fn transaction(
     let mut all = Vec::with_capacity(done.len());
     for (asked, (name, key, value)) in asked.iter().zip(done) {
         let found = match value {
-            value @ Value::List(_) if asked.value.is_none() => value,
-            Value::Nil if asked.value.is_none() => Value::List(Vec::new()),
-            value if asked.value.map(Value::from) == Some(value.clone()) => Value::Nil,
+            value if asked.action == MicroAction::ReadRegister => value,
+            value @ Value::List(_) if asked.is_read() => value,
+            Value::Nil if asked.is_read() => Value::List(Vec::new()),
+            value if asked.argument().map(Value::from) == Some(value.clone()) => Value::Nil,
             _ => return Err("its micro-operations have other values than were asked for, or no lists"),
         };
         if name != asked.name() || key != asked.key_name() {

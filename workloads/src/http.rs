@@ -113,7 +113,7 @@ struct Transaction {
 
 impl Transaction {
     fn of(micro_operations: &[MicroOperation]) -> Self {
-        Self { ops: micro_operations.iter().map(|it| (it.name(), it.key_name(), it.value)).collect() }
+        Self { ops: micro_operations.iter().map(|it| (it.name(), it.key_name(), it.argument())).collect() }
     }
 }
 

@@ -95,8 +95,8 @@ mod tests {
         let not_done = || Answer::NotDone("refused".to_owned());
         let unknown = || Answer::Unknown("reset".to_owned());
         let list = || Answer::Value(Value::List(vec![5.into()]));
-        let reads = || Action::Transaction(vec![MicroOperation::read(1)]);
-        let appends = || Action::Transaction(vec![MicroOperation::read(1), MicroOperation::append(1, 2)]);
+        let reads = || Action::Transaction(vec![MicroOperation::read_list(1)]);
+        let appends = || Action::Transaction(vec![MicroOperation::read_list(1), MicroOperation::append(1, 2)]);
         for (action, answer, kind, reconnect) in [
             (READ, value(), Done, false),
             (READ, not_done(), Fail, false),

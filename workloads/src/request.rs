@@ -30,24 +30,60 @@ pub enum Action {
     Transaction(Vec<MicroOperation>),
 }
 
-/// Part of a transaction: an append to a list, or a read of one.
+/// Part of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MicroOperation {
     /// Number of the key; see [`Request::key_name`].
     pub key: u32,
-    /// Element to append; none for a read.
-    pub value: Option<i64>,
+    /// Function, with its argument.
+    pub action: MicroAction,
+}
+
+/// Function of a micro-operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MicroAction {
+    /// Returns the elements of a list.
+    ReadList,
+    /// Returns the value of a register.
+    ReadRegister,
+    /// Adds an element at the end of a list.
+    Append(i64),
+    /// Sets the value of a register.
+    Write(i64),
 }
 
 impl MicroOperation {
     /// Returns a read of the list at `key`.
-    pub fn read(key: u32) -> Self {
-        Self { key, value: None }
+    pub fn read_list(key: u32) -> Self {
+        Self { key, action: MicroAction::ReadList }
+    }
+
+    /// Returns a read of the register at `key`.
+    pub fn read_register(key: u32) -> Self {
+        Self { key, action: MicroAction::ReadRegister }
     }
 
     /// Returns an append of `element` to the list at `key`.
     pub fn append(key: u32, element: i64) -> Self {
-        Self { key, value: Some(element) }
+        Self { key, action: MicroAction::Append(element) }
+    }
+
+    /// Returns a write of `value` to the register at `key`.
+    pub fn write(key: u32, value: i64) -> Self {
+        Self { key, action: MicroAction::Write(value) }
+    }
+
+    /// Returns true if it changes nothing.
+    pub fn is_read(&self) -> bool {
+        self.argument().is_none()
+    }
+
+    /// Returns the element to append, or the value to write; none for a read.
+    pub fn argument(&self) -> Option<i64> {
+        match self.action {
+            MicroAction::ReadList | MicroAction::ReadRegister => None,
+            MicroAction::Append(value) | MicroAction::Write(value) => Some(value),
+        }
     }
 
     /// Returns the name of its key in nodes and histories.
@@ -57,12 +93,16 @@ impl MicroOperation {
 
     /// Returns its name in nodes and histories.
     pub fn name(&self) -> &'static str {
-        if self.value.is_some() { "append" } else { "r" }
+        match self.action {
+            MicroAction::ReadList | MicroAction::ReadRegister => "r",
+            MicroAction::Append(_) => "append",
+            MicroAction::Write(_) => "w",
+        }
     }
 
     /// Returns it as histories write it; `found` is the value that a read found.
     pub fn in_history(&self, found: Value) -> Value {
-        let value = self.value.map_or(found, Value::from);
+        let value = self.argument().map_or(found, Value::from);
         Value::List(vec![self.name().into(), self.key_name().as_str().into(), value])
     }
 }
@@ -79,7 +119,7 @@ impl Action {
         match self {
             Self::Read | Self::Elements | Self::Peek => true,
             Self::Write(_) | Self::Cas { .. } | Self::Add(_) | Self::Enqueue(_) | Self::Dequeue => false,
-            Self::Transaction(micro_operations) => micro_operations.iter().all(|it| it.value.is_none()),
+            Self::Transaction(micro_operations) => micro_operations.iter().all(MicroOperation::is_read),
         }
     }
 }

@@ -2,10 +2,17 @@
 
 use std::sync::LazyLock;
 
-use crate::{Workload, append::Append, queue::Queue, register::Register, set::Set};
+use crate::{
+    Workload,
+    long_fork::LongFork,
+    queue::Queue,
+    register::Register,
+    set::Set,
+    transactions::{APPEND, WR},
+};
 
 /// List of the workloads, in the order in which they are offered.
-pub static WORKLOADS: &[&dyn Workload] = &[&Register, &Set, &Queue, &Append];
+pub static WORKLOADS: &[&dyn Workload] = &[&Register, &Set, &Queue, &APPEND, &WR, &LongFork];
 
 /// Returns the names of all workloads, in the same order.
 pub fn workload_names() -> &'static [&'static str] {
@@ -73,7 +80,7 @@ mod tests {
     fn changed(request: &Request) -> Vec<u32> {
         match &request.action {
             Action::Transaction(micro_operations) => {
-                micro_operations.iter().filter(|it| it.value.is_some()).map(|it| it.key).collect()
+                micro_operations.iter().filter(|it| !it.is_read()).map(|it| it.key).collect()
             }
             action if action.is_read() => Vec::new(),
             _ => request.key.into_iter().collect(),

@@ -101,9 +101,12 @@ fn micro_operation(name: &str, key: &str, argument: &Value) -> Result<MicroOpera
     check_key(key)?;
     match name {
         "append" => Ok(MicroOperation::Append { key: key.to_owned(), value: value("append", argument)? }),
+        "w" => Ok(MicroOperation::Write { key: key.to_owned(), value: value("w", argument)? }),
         "r" if argument.is_null() => Ok(MicroOperation::Read { key: key.to_owned() }),
         "r" => Err(ApiError::bad("`r` has no argument: it is [\"r\", key, null]")),
-        _ => Err(ApiError::bad("an operation of a transaction is [\"append\", key, value] or [\"r\", key, null]")),
+        _ => Err(ApiError::bad(
+            "an operation of a transaction is [\"append\", key, value], [\"w\", key, value] or [\"r\", key, null]",
+        )),
     }
 }
 

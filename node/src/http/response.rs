@@ -108,6 +108,7 @@ fn answered<'a>(subject: &'a Subject, found: &'a [Option<kv::Json>]) -> Vec<(&'s
     let Subject::Transaction(micro_operations) = subject else { return Vec::new() };
     let with_found = |(micro_operation, found): (&'a MicroOperation, &'a Option<kv::Json>)| match micro_operation {
         MicroOperation::Append { key, value } => ("append", key.as_str(), json(Some(value))),
+        MicroOperation::Write { key, value } => ("w", key.as_str(), json(Some(value))),
         MicroOperation::Read { key } => ("r", key.as_str(), json(found.as_ref())),
     };
     micro_operations.iter().zip(found).map(with_found).collect()

@@ -171,14 +171,19 @@ impl Machine {
         let (mut found, mut changed) = (Vec::with_capacity(micro_operations.len()), BTreeMap::new());
         let mut read_bytes = 0;
         for micro_operation in micro_operations {
-            let (MicroOperation::Append { key, .. } | MicroOperation::Read { key }) = micro_operation;
-            let now = changed.get(key).cloned().or_else(|| self.get(key).value);
+            let now = |key: &String| changed.get(key).cloned().or_else(|| self.get(key).value);
             match micro_operation {
-                MicroOperation::Append { value, .. } => {
-                    changed.insert(key.clone(), list::push(now.as_ref(), value)?);
+                MicroOperation::Append { key, value } => {
+                    let list = list::push(now(key).as_ref(), value)?;
+                    changed.insert(key.clone(), list);
                     found.push(None);
                 }
-                MicroOperation::Read { .. } => {
+                MicroOperation::Write { key, value } => {
+                    changed.insert(key.clone(), value.clone());
+                    found.push(None);
+                }
+                MicroOperation::Read { key } => {
+                    let now = now(key);
                     read_bytes += now.as_ref().map_or(0, |value| value.as_str().len());
                     if read_bytes > MAX_LIST_BYTES {
                         return Err(Refusal::TooMuchRead);

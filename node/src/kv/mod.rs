@@ -131,10 +131,17 @@ pub(crate) enum MicroOperation {
         /// Value to add.
         value: Json,
     },
-    /// Read of a value, which shows the earlier appends of the same transaction.
+    /// Read of a value, which shows the earlier changes by the same transaction.
     Read {
         /// Key to read.
         key: String,
+    },
+    /// Write of a value.
+    Write {
+        /// Key to write.
+        key: String,
+        /// New value.
+        value: Json,
     },
 }
 
@@ -214,7 +221,7 @@ pub(crate) enum CommandResult {
     },
     /// Result of a transaction.
     Transaction {
-        /// Value that each micro-operation read; `None` for an append and an absent key.
+        /// Value that each micro-operation read; `None` for a change and an absent key.
         found: Vec<Option<Json>>,
         /// Log index of the state that was read or made.
         revision: LogIndex,

@@ -222,6 +222,9 @@ fn sets_queues_and_transactions_work_through_every_node_in_every_mode() {
     }
     let (_, mixed) = post(follower, "/v1/txn?read=local", json!({"ops": [["append", "a", 3], ["r", "a", null]]}));
     assert_eq!((micro_operations(&mixed), &mixed["node"]), (vec![json!(3), json!([1, 2, 2, 3])], &json!(leader)));
+    let written = json!({"ops": [["w", "w", 4], ["r", "w", null], ["w", "a", 5], ["r", "a", null]]});
+    let (_, written) = post(other, "/v1/txn?read=local", written);
+    assert_eq!(micro_operations(&written), [json!(4), json!(4), json!(5), json!(5)]);
     let taken = [follower, other, leader, leader].map(|id| post(id, "/v1/kv/q/dequeue", json!({})).1["value"].clone());
     assert_eq!(taken, [json!(1), json!(2), json!(2), json!(null)]);
 }

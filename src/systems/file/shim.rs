@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use workloads::{Action, ShimConnector, ShimNode, ShimOptions, ShimProblems, WORKLOADS};
+use workloads::{Action, MicroAction, ShimConnector, ShimNode, ShimOptions, ShimProblems, WORKLOADS};
 
 use super::{
     document::ShimTable,
@@ -43,7 +43,10 @@ impl ShimTable {
             Action::Cas { .. } => knows("register") && self.cas,
             Action::Elements | Action::Add(_) => knows("set"),
             Action::Enqueue(_) | Action::Dequeue | Action::Peek => knows("queue"),
-            Action::Transaction(_) => knows("append"),
+            Action::Transaction(parts) => parts.iter().all(|part| match part.action {
+                MicroAction::Append(_) | MicroAction::ReadList => knows("append"),
+                MicroAction::Write(_) | MicroAction::ReadRegister => knows("wr") || knows("long-fork"),
+            }),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Trial of a file's operations on a single node that nobody disturbs: which are asked for, and what each must answer.
 
 use histories::Value;
-use workloads::{Action, Answer, MicroOperation, Request, Response};
+use workloads::{Action, Answer, MicroAction, MicroOperation, Request, Response};
 
 use super::FileSystem;
 
@@ -51,16 +51,22 @@ impl FileSystem {
             (2, Action::Dequeue, nil(), "from an empty queue"),
             transaction(
                 [
-                    (MicroOperation::append(3, 1), &[]),
-                    (MicroOperation::read(3), &[1]),
-                    (MicroOperation::append(4, 2), &[]),
+                    (MicroOperation::append(3, 1), Value::Nil),
+                    (MicroOperation::read_list(3), Value::List(vec![1.into()])),
+                    (MicroOperation::append(4, 2), Value::Nil),
                 ],
                 "to empty lists, with a read between",
             ),
+            lists(),
             transaction(
-                LISTS.map(|(key, elements)| (MicroOperation::read(key), elements)),
-                "after 1 and 2 were appended",
+                [
+                    (MicroOperation::write(6, 1), Value::Nil),
+                    (MicroOperation::read_register(6), 1.into()),
+                    (MicroOperation::write(7, 2), Value::Nil),
+                ],
+                "to new registers, with a read between",
             ),
+            registers(),
         ];
         self.known(steps)
     }
@@ -72,15 +78,13 @@ impl FileSystem {
             (0, Action::Read, Expected::Value(last.into()), "after all writes"),
             (1, Action::Elements, Expected::Elements(vec![1, 2]), "after 1 and 2 were added"),
             (2, Action::Peek, Expected::Value(Value::Nil), "into an empty queue"),
-            transaction(
-                LISTS.map(|(key, elements)| (MicroOperation::read(key), elements)),
-                "after 1 and 2 were appended",
-            ),
+            lists(),
+            registers(),
         ])
     }
 
     /// Returns those steps whose operations clients can carry out.
-    fn known(&self, steps: impl IntoIterator<Item = (u32, Action, Expected, &'static str)>) -> Vec<TrialStep> {
+    fn known(&self, steps: impl IntoIterator<Item = Step>) -> Vec<TrialStep> {
         let known = steps.into_iter().filter(|(_, action, ..)| self.has(action));
         let request = |key, action| match action {
             Action::Transaction(micro_operations) => Request::transaction(micro_operations),
@@ -91,14 +95,26 @@ impl FileSystem {
     }
 }
 
-/// Lists that the transactions of a trial leave behind, each with its key.
-const LISTS: [(u32, &[i64]); 3] = [(3, &[1]), (4, &[2]), (5, &[])];
+/// Operation of a trial on a key, with its expected answer, and when it comes.
+type Step = (u32, Action, Expected, &'static str);
 
-/// Returns a transaction of a trial, whose reads must find these elements.
-fn transaction(parts: [(MicroOperation, &[i64]); 3], after: &'static str) -> (u32, Action, Expected, &'static str) {
-    let found = |elements: &[i64]| Value::List(elements.iter().copied().map(Value::from).collect());
-    let done = parts.map(|(part, elements)| part.in_history(found(elements)));
-    (3, Action::Transaction(parts.map(|(part, _)| part).to_vec()), Expected::Value(Value::List(done.to_vec())), after)
+/// Returns a read of the lists that the transactions of a trial leave behind.
+fn lists() -> Step {
+    let lists = [(3, vec![1.into()]), (4, vec![2.into()]), (5, Vec::new())];
+    let reads = lists.map(|(key, elements)| (MicroOperation::read_list(key), Value::List(elements)));
+    transaction(reads, "after 1 and 2 were appended")
+}
+
+/// Returns a read of the registers that the transactions of a trial leave behind.
+fn registers() -> Step {
+    let registers = [(6, 1.into()), (7, 2.into()), (8, Value::Nil)];
+    transaction(registers.map(|(key, value)| (MicroOperation::read_register(key), value)), "after 1 and 2 were written")
+}
+
+/// Returns a transaction of a trial, whose reads must find these values.
+fn transaction(parts: [(MicroOperation, Value); 3], after: &'static str) -> Step {
+    let (parts, done): (Vec<_>, Vec<_>) = parts.into_iter().map(|(part, found)| (part, part.in_history(found))).unzip();
+    (0, Action::Transaction(parts), Expected::Value(Value::List(done)), after)
 }
 
 impl TrialStep {
@@ -115,9 +131,10 @@ impl TrialStep {
             Action::Dequeue => format!("dequeue {key}"),
             Action::Peek => format!("peek {key}"),
             Action::Transaction(parts) => {
-                let words = |part: &MicroOperation| match part.value {
-                    Some(element) => format!("append {} {element}", part.key_name()),
-                    None => format!("read {}", part.key_name()),
+                let words = |part: &MicroOperation| match part.action {
+                    MicroAction::Append(element) => format!("append {} {element}", part.key_name()),
+                    MicroAction::Write(value) => format!("write {} {value}", part.key_name()),
+                    MicroAction::ReadList | MicroAction::ReadRegister => format!("read {}", part.key_name()),
                 };
                 parts.iter().map(words).collect::<Vec<_>>().join(", ")
             }
@@ -200,7 +217,7 @@ mod tests {
         let found = |elements: &[i64]| Value::List(elements.iter().copied().map(Value::from).collect());
         let all = |of_k4| {
             let lists = [(3, found(&[1])), (4, of_k4), (5, found(&[]))];
-            let parts = lists.map(|(key, list)| MicroOperation::read(key).in_history(list));
+            let parts = lists.map(|(key, list)| MicroOperation::read_list(key).in_history(list));
             Answer::Value(Value::List(parts.to_vec()))
         };
         assert_eq!(reads.mistake(&all(found(&[2]))), None);

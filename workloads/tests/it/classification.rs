@@ -181,7 +181,7 @@ async fn a_revision_is_what_an_answer_carries_that_is_understood() {
 }
 
 fn transaction() -> Action {
-    Action::Transaction(vec![MicroOperation::append(3, 5), MicroOperation::read(4)])
+    Action::Transaction(vec![MicroOperation::append(3, 5), MicroOperation::read_list(4)])
 }
 
 /// Returns the answer to one request that is answered so.

@@ -147,7 +147,8 @@ fn is_mutation(operation: &Operation) -> bool {
 async fn a_load_leaves_a_history_in_which_everything_completed() {
     let servers = Server::cluster(3, never).await;
     let bench = Bench::new();
-    let driven = bench.drive(&load(6, 0, 400), to(&servers)).await.unwrap();
+    let mix = Mix { mutations_per_key: 10, ..Mix::default() };
+    let driven = bench.drive(&Load { mix, ..load(6, 0, 400) }, to(&servers)).await.unwrap();
     let history = bench.history();
     assert_eq!(history.operations.len() as u64, bench.progress.ok() + bench.progress.fail());
     assert_eq!(bench.progress.info(), 0);

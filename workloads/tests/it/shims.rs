@@ -154,7 +154,7 @@ async fn a_shim_answers_all_operations() {
     let bench = memory();
     let mut client = bench.client();
     let list = |values: &[i64]| Value::List(values.iter().map(|&value| value.into()).collect());
-    let transaction = vec![MicroOperation::append(7, 1), MicroOperation::read(7), MicroOperation::read(8)];
+    let transaction = vec![MicroOperation::append(7, 1), MicroOperation::read_list(7), MicroOperation::read_list(8)];
     let done = Value::List(vec![
         Value::List(vec!["append".into(), "k7".into(), 1.into()]),
         Value::List(vec!["r".into(), "k7".into(), list(&[1])]),

@@ -11,7 +11,7 @@ fn request(action: Action) -> Request {
 }
 
 fn append_and_read() -> Action {
-    Action::Transaction(vec![MicroOperation::append(3, 5), MicroOperation::read(4)])
+    Action::Transaction(vec![MicroOperation::append(3, 5), MicroOperation::read_list(4)])
 }
 
 const CAS: Action = Action::Cas { from: 4, to: 5 };
