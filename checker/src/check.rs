@@ -17,10 +17,12 @@ use crate::{
     decision::Decision,
     evidence,
     generic::{self, Object},
-    objects::{self, Question, register::specification::Register},
+    objects::{
+        self, Question,
+        register::{Problem, Stage, by_search, specification::Register},
+    },
     prepare::{Keys, Preparation, Prepared, Preparer, SingleKeySteps, Steps},
     search::SearchResult,
-    shrink::{Problem, Stage, by_search, fewest_steps},
     tally::Tally,
     verify::{Verify, replay_register},
     zones::{Zones, zones},
@@ -165,7 +167,7 @@ fn by_method(history: &History, options: &Options<'_>, operations: &[u32]) -> Op
         return None;
     }
     let Options { model, ref initial, ref limits, keep_order, .. } = *options;
-    let question = Question { history, model, initial, limits, keep_order, fewest_steps };
+    let question = Question { history, model, initial, limits, keep_order };
     match objects::decide(&question, operations)? {
         objects::Found::Order(order) => Some(Decision::yes(Method::Object, options.keep_order.then_some(order))),
         objects::Found::Violation(evidence) => Some(Decision::no(Method::Object, evidence)),

@@ -12,8 +12,8 @@ use crate::{
     Evidence, Options, UnknownWhy, Witness,
     evidence::{self, GatheredSteps},
     index::OptionalIndex,
+    objects::register::Problem,
     prepare::{Action, Prepared, Step, Val},
-    shrink::Problem,
     words::Words,
     zones::ZoneViolation,
 };

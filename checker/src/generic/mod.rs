@@ -26,7 +26,7 @@ use crate::{
 use second_opinion::{RefuteError, refute};
 use states::States;
 
-pub(crate) use shrinker::{SmallViolation, minimal, shrink_by};
+pub(crate) use shrinker::{SmallViolation, shrink_by};
 pub(crate) use states::RaceResult;
 pub(crate) use transactions::as_values;
 pub(crate) use words::tell;

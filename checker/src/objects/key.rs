@@ -10,15 +10,10 @@ use crate::{
     budget::{Budget, Exhausted},
     generic::{Object, ViolationOrigin},
     memory::Share,
-    prepare::Step,
     report::MAX_EVIDENCE,
     verify::ReplayError,
     words,
 };
-
-/// Function that returns the few of these steps of a register of two values that already have no order, given the place
-/// of the step whose completion no order reaches. It lives above the objects, among the searches for registers.
-pub(crate) type FewestSteps = fn(&History, &Value, Vec<Step>, u32, &Limits<'_>) -> Vec<Step>;
 
 /// Question about one key: all but its operations.
 #[derive(Clone, Copy)]
@@ -29,7 +24,6 @@ pub(crate) struct Question<'a> {
     pub limits: &'a Limits<'a>,
     /// True if the order that is found matters to the caller.
     pub keep_order: bool,
-    pub fewest_steps: FewestSteps,
 }
 
 /// Decision about one key.

@@ -18,7 +18,7 @@ use super::{
     verify::{self, Replay},
     versions,
 };
-use crate::{Limits, UnknownWhy};
+use crate::{Limits, UnknownWhy, shrink::try_minimal};
 
 /// Results for each level, beside what anomalies refute, and for the history.
 #[derive(Debug, Default)]
@@ -365,12 +365,7 @@ impl<'h> Case<'_, 'h> {
                 return Ok(Status::NotRefuted);
             }
         }
-        for t in few.clone() {
-            let without: Vec<u32> = few.iter().copied().filter(|other| *other != t).collect();
-            if self.is_refuted(&without, level)? {
-                few = without;
-            }
-        }
+        let few = try_minimal(few, |few| self.is_refuted(few, level))?;
         let claim = || format!("no order of these {} explains what they read of each other: all were tried", few.len());
         findings.add(AnomalyKind::NoOrder, level, &few, claim);
         Ok(Status::Refuted)

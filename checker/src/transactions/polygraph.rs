@@ -15,7 +15,7 @@ use super::{
     limit::Limit,
     schedule::{Schedule, schedule},
 };
-use crate::{UnknownWhy, index::OptionalIndex, rows::Rows};
+use crate::{UnknownWhy, index::OptionalIndex, rows::Rows, shrink::try_minimal};
 
 /// Maximum number of decisions about the order of chains that are tried, and of bytes of the reachability table.
 const TRIALS: usize = 256;
@@ -281,15 +281,18 @@ impl Polygraph {
     /// Shrinks these transactions to as few as still contradict each other by propagation.
     fn fewer(&self, core: Vec<u32>, limit: &Limit<'_>) -> Result<Vec<u32>, UnknownWhy> {
         let all = self.among(&core, limit)?;
-        let mut gone = vec![false; core.len()];
-        if all.without(&gone).propagate(limit)?.is_none() {
+        let contradicts = |kept: &[usize]| {
+            let mut gone = vec![true; core.len()];
+            for &place in kept {
+                gone[place] = false;
+            }
+            Ok(all.without(&gone).propagate(limit)?.is_some())
+        };
+        let places: Vec<usize> = (0..core.len()).collect();
+        if !contradicts(&places)? {
             return Ok(core);
         }
-        for place in 0..core.len() {
-            gone[place] = true;
-            gone[place] = all.without(&gone).propagate(limit)?.is_some();
-        }
-        Ok(core.into_iter().zip(gone).filter(|(_, gone)| !gone).map(|(transaction, _)| transaction).collect())
+        Ok(try_minimal(places, contradicts)?.into_iter().map(|place| core[place]).collect())
     }
 
     /// Returns the facts about these transactions alone, numbered by their places.

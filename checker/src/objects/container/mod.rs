@@ -16,12 +16,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use names::Names;
 
 use super::key::{Claim, Key, SolveError, Violation, says_nothing};
-use crate::{
-    UnknownWhy,
-    generic::{minimal, tell},
-    specification::items,
-    unknown::unsupported,
-};
+use crate::{UnknownWhy, generic::tell, shrink::minimal, specification::items, unknown::unsupported};
 
 /// Kind of container.
 pub(super) struct ContainerKind {

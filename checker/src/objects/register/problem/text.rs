@@ -31,7 +31,7 @@ impl Problem<'_> {
         let resets: Vec<u32> = self.resets(dead).take(MAX_RESETS).collect();
         for (&reset, _) in resets.iter().zip(1_usize..).filter(|(_, number)| number.is_power_of_two()) {
             let kept = self.since(reset, end);
-            if self.is_impossible(&kept) {
+            if self.is_refuted(&kept)? {
                 let few = self.minimal(kept, &[]);
                 let mut all = self.made_what_was_seen(&few);
                 all.extend(&few);
