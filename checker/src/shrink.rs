@@ -2,9 +2,7 @@
 //! refuted, and the searches for that may ask for so much time. An object adds which of its pieces may go without
 //! creating a violation that was not there.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use crate::Limits;
+use crate::{Limits, sorted::sorted};
 
 /// Maximum number of queries of the limits (a few thousand steps each) for all attempts.
 const MAX_ALL_QUESTIONS: usize = 2_000;
@@ -54,10 +52,7 @@ pub(crate) fn try_minimal<T: Clone, E>(
 
 /// Merges both lists, in ascending order and without duplicates.
 pub(crate) fn merged(a: &[u32], b: &[u32]) -> Vec<u32> {
-    let mut all = [a, b].concat();
-    all.sort_unstable();
-    all.dedup();
-    all
+    sorted([a, b].concat())
 }
 
 /// Time that is left for attempts to find out whether fewer pieces are refuted, too.
@@ -90,12 +85,8 @@ impl<'a> Attempts<'a> {
         }
         self.questions = self.questions.checked_sub(1 + pieces / PIECES_PER_QUESTION)?;
         let granted = self.questions.min(MAX_QUESTIONS);
-        let left = AtomicUsize::new(granted);
-        let relaxed = Ordering::Relaxed;
-        let keep_going =
-            || left.fetch_update(relaxed, relaxed, |left| left.checked_sub(1)).is_ok() && (self.limits.keep_going)();
-        let found = search(&Limits { keep_going: &keep_going, abandon: false, ..*self.limits });
-        self.questions -= granted - left.into_inner();
+        let (found, left) = self.limits.within(granted, search);
+        self.questions -= granted - left;
         self.unanswered += usize::from(is_undecided(&found));
         Some(found)
     }
@@ -123,10 +114,7 @@ mod tests {
                 if wanted.iter().any(|piece| *piece >= count) {
                     continue;
                 }
-                let mut sorted = wanted.to_vec();
-                sorted.sort_unstable();
-                sorted.dedup();
-                assert_eq!(fewest(count, wanted).0, sorted, "of {count}");
+                assert_eq!(fewest(count, wanted).0, sorted(wanted.to_vec()), "of {count}");
             }
         }
     }

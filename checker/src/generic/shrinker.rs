@@ -24,6 +24,7 @@ use crate::{
     Limits,
     search::Racers,
     shrink::{Attempts, merged, minimal},
+    sorted::sorted,
     specification::{Call, Specification},
 };
 
@@ -69,7 +70,7 @@ pub(super) fn shrink<'a, S: Specification>(
     shrink_by(object, history, operations, rank, limits, &mut oracle)
 }
 
-/// Shrinks a violation like [`few`], using another search.
+/// Shrinks a violation like [`shrink`], using another search.
 pub(crate) fn shrink_by<'a, S: Specification>(
     object: &S,
     history: &'a History,
@@ -142,9 +143,7 @@ impl<'a, S: Specification> Shrinker<'_, 'a, S> {
         let Some(groups) = self.groups() else { return };
         let without_group = |index: &u32| !groups.contains_key(index);
         let loose: FxHashSet<u32> = self.spare.iter().copied().filter(without_group).collect();
-        let mut names: Vec<usize> = groups.values().copied().collect();
-        names.sort_unstable();
-        names.dedup();
+        let mut names = sorted(groups.values().copied());
         let dying = self.certain.iter().find(|&&index| self.history.operations[index as usize].completed == self.rank);
         // The operation at which the search ended usually concerns few others.
         let first = dying.map(|index| groups[index]);

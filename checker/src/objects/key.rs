@@ -11,6 +11,7 @@ use crate::{
     generic::{Object, ViolationOrigin},
     memory::Share,
     report::MAX_EVIDENCE,
+    sorted::sorted,
     verify::ReplayError,
     words,
 };
@@ -219,9 +220,7 @@ impl Key<'_> {
                 }
             }
         }
-        let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
-        operations.sort_unstable();
-        operations.dedup();
+        let operations = sorted(operations.into_iter().map(|index| index as usize));
         if let Err(doubt) = object.refute(self.history, &operations, ViolationOrigin::OtherMethod, self.limits) {
             return Found::Unknown(doubt.why(operations.len(), &violation.claim));
         }
@@ -247,11 +246,7 @@ impl Key<'_> {
             let counts = self.model == Model::Counter || elements.contains(self.history.value(operation.input));
             !is_read(index) && counts && operation.invoked < end
         };
-        let mut all: Vec<u32> =
-            self.operations.iter().copied().filter(changes).chain(operations.iter().copied()).collect();
-        all.sort_unstable();
-        all.dedup();
-        all
+        sorted(self.operations.iter().copied().filter(changes).chain(operations.iter().copied()))
     }
 }
 

@@ -1,7 +1,5 @@
 //! General search for registers, with the automaton that fits: in stages, and by the specification alone.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use histories::{History, Value};
 
 use super::{automaton::RegisterAutomaton, plain::SpecificationRegister, text::Text};
@@ -14,7 +12,7 @@ use crate::{
 };
 
 /// Number of queries of the limits after which a second opinion is given up.
-const MAX_PLAIN_QUESTIONS: u32 = 8192;
+const MAX_PLAIN_QUESTIONS: usize = 8192;
 
 /// Number of efforts that make up a narrow search.
 const NARROW: usize = 5;
@@ -80,23 +78,23 @@ pub(crate) fn by_specification(
     prepared: &Prepared,
     limits: &Limits<'_>,
 ) -> Option<bool> {
-    let left = AtomicU32::new(MAX_PLAIN_QUESTIONS);
-    let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
-    let limits = Limits { keep_going: &keep_going, abandon: false, ..*limits };
-    Budget::new(&limits).may_take(SpecificationRegister::bytes(history, prepared)).ok()?;
-    let mut plain = SpecificationRegister::new(history, initial, prepared);
-    // Steps without an order even if unknown changes take effect any number of times have none; otherwise each takes
-    // effect at most once.
-    match search(&prepared.steps, &mut plain, &limits, &EXACT, Supply::Endless) {
-        SearchResult::Refuted(_) => return Some(false),
-        SearchResult::Limit(_) => return None,
-        SearchResult::Order(_) | SearchResult::GaveUp(_) => {}
-    }
-    match search(&prepared.steps, &mut plain, &limits, &EXACT, Supply::Counted) {
-        SearchResult::Refuted(_) => Some(false),
-        SearchResult::Order(_) => Some(true),
-        SearchResult::GaveUp(_) | SearchResult::Limit(_) => None,
-    }
+    let decide = |limits: &Limits<'_>| {
+        Budget::new(limits).may_take(SpecificationRegister::bytes(history, prepared)).ok()?;
+        let mut plain = SpecificationRegister::new(history, initial, prepared);
+        let mut by = |supply| search(&prepared.steps, &mut plain, limits, &EXACT, supply);
+        // Steps without an order even if unknown changes take effect any number of times have none; otherwise each
+        // takes effect at most once.
+        let found = match by(Supply::Endless) {
+            SearchResult::Order(_) | SearchResult::GaveUp(_) => by(Supply::Counted),
+            decided => decided,
+        };
+        match found {
+            SearchResult::Refuted(_) => Some(false),
+            SearchResult::Order(_) => Some(true),
+            SearchResult::GaveUp(_) | SearchResult::Limit(_) => None,
+        }
+    };
+    limits.within(MAX_PLAIN_QUESTIONS, decide).0
 }
 
 /// Returns true if a step appends: then the register is a text.
