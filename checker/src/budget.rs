@@ -1,7 +1,12 @@
 //! Time and memory limits of a check, and the budget that each thread queries every few thousand steps of anything
 //! that can take long, and before anything that takes much memory.
 
-use std::{cell::Cell, fmt, mem::ManuallyDrop};
+use std::{
+    cell::Cell,
+    fmt,
+    mem::ManuallyDrop,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use crate::memory::{Memory, Promise};
 
@@ -39,6 +44,16 @@ impl Limits<'_> {
         if !self.abandon || (self.keep_going)() {
             drop(ManuallyDrop::into_inner(held));
         }
+    }
+
+    /// Runs a search under these limits that may query the time only so many times; its memory is freed in any case.
+    /// Returns its result, and the number of queries that are left.
+    pub(crate) fn within<T>(&self, questions: usize, search: impl FnOnce(&Limits<'_>) -> T) -> (T, usize) {
+        let left = AtomicUsize::new(questions);
+        let take = || left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        let keep_going = || take() && (self.keep_going)();
+        let found = search(&Limits { keep_going: &keep_going, abandon: false, ..*self });
+        (found, left.into_inner())
     }
 
     /// Returns an error if the time or the memory is used up.

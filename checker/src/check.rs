@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -17,10 +17,12 @@ use crate::{
     decision::Decision,
     evidence,
     generic::{self, Object},
-    objects::{self, Question, register::specification::Register},
+    objects::{
+        self, Question,
+        register::{Problem, Stage, by_search, specification::Register},
+    },
     prepare::{Keys, Preparation, Prepared, Preparer, SingleKeySteps, Steps},
     search::SearchResult,
-    shrink::{Problem, Stage, by_search, fewest_steps},
     tally::Tally,
     verify::{Verify, replay_register},
     zones::{Zones, zones},
@@ -157,7 +159,7 @@ fn said(panic: &(dyn Any + Send)) -> String {
 
 /// Number of times that a search which can only find violations asks for more time, before it is given up for the
 /// exact one.
-const MAX_QUESTIONS: u32 = 256;
+const MAX_QUESTIONS: usize = 256;
 
 /// Decides a key by the method of its own that the model has. Returns `None` if it does not fit these operations.
 fn by_method(history: &History, options: &Options<'_>, operations: &[u32]) -> Option<Decision> {
@@ -165,7 +167,7 @@ fn by_method(history: &History, options: &Options<'_>, operations: &[u32]) -> Op
         return None;
     }
     let Options { model, ref initial, ref limits, keep_order, .. } = *options;
-    let question = Question { history, model, initial, limits, keep_order, fewest_steps };
+    let question = Question { history, model, initial, limits, keep_order };
     match objects::decide(&question, operations)? {
         objects::Found::Order(order) => Some(Decision::yes(Method::Object, options.keep_order.then_some(order))),
         objects::Found::Violation(evidence) => Some(Decision::no(Method::Object, evidence)),
@@ -306,10 +308,8 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
 /// number of times, then widely for an order, then exactly.
 fn by_wider_search(history: &History, options: &Options<'_>, prepared: &Prepared) -> SearchResult {
     let Options { initial, limits, .. } = options;
-    let left = AtomicU32::new(MAX_QUESTIONS);
-    let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
-    let few = Limits { keep_going: &keep_going, abandon: false, ..*limits };
-    let mut found = by_search(history, initial, prepared, &few, Stage::Relaxed);
+    let relaxed = |limits: &Limits<'_>| by_search(history, initial, prepared, limits, Stage::Relaxed);
+    let (mut found, _) = limits.within(MAX_QUESTIONS, relaxed);
     if !matches!(found, SearchResult::Refuted(_)) {
         found = by_search(history, initial, prepared, limits, Stage::Wide);
     }

@@ -28,6 +28,7 @@ mod report;
 mod rows;
 mod search;
 mod shrink;
+mod sorted;
 mod specification;
 mod staleness;
 mod tally;

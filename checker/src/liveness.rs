@@ -19,21 +19,21 @@ impl Liveness {
     pub(crate) fn new(steps: &[Step], values: usize) -> Self {
         let mut asked_until = vec![0; values];
         // Latest completion of a `NotEqual`, and the latest among those of other values.
-        let (mut last, mut last_other) = ((Val::MAX, 0), (Val::MAX, 0));
+        let (mut last, mut last_other) = ((None, 0), (None, 0));
         let mut unknown = Vec::new();
         for step in steps {
             match step.action {
                 Action::Read(value) => raise(&mut asked_until, value, step.end),
                 Action::Cas { from, .. } if step.is_certain() => raise(&mut asked_until, from, step.end),
                 Action::Cas { from, to } => unknown.push((from, to, step.start)),
-                Action::NotEqual(value) if value == last.0 => last.1 = last.1.max(step.end),
-                Action::NotEqual(value) if step.end > last.1 => (last_other, last) = (last, (value, step.end)),
-                Action::NotEqual(value) if step.end > last_other.1 => last_other = (value, step.end),
+                Action::NotEqual(value) if last.0 == Some(value) => last.1 = last.1.max(step.end),
+                Action::NotEqual(value) if step.end > last.1 => (last_other, last) = (last, (Some(value), step.end)),
+                Action::NotEqual(value) if step.end > last_other.1 => last_other = (Some(value), step.end),
                 Action::NotEqual(_) | Action::Write(_) | Action::Contradiction(_) | Action::Append(_) => {}
             }
         }
         for (value, until) in (0..).zip(&mut asked_until) {
-            *until = (*until).max(if last.0 == value { last_other.1 } else { last.1 });
+            *until = (*until).max(if last.0 == Some(value) { last_other.1 } else { last.1 });
         }
         loop {
             let mut changed = false;

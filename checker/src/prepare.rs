@@ -5,6 +5,7 @@ use histories::{Function, History, NEVER, Operation, Outcome, Value, ValueId};
 
 use crate::{
     budget::{Budget, Exhausted},
+    index::OptionalIndex,
     memory::of_vec,
     report::key_order,
     specification::{Argument, is_compound},
@@ -16,8 +17,6 @@ pub(crate) type Val = u32;
 
 /// Number of the initial value in every key.
 pub(crate) const INITIAL: Val = 0;
-
-const ABSENT: Val = Val::MAX;
 
 /// Effect of an operation at its linearization point, if it takes place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -214,7 +213,8 @@ pub(crate) struct Preparer<'a> {
     /// True if keys can be appended to and deleted.
     edits: bool,
     initial: Option<ValueId>,
-    numbers: Vec<Val>,
+    /// Number of each value in the key.
+    numbers: Vec<OptionalIndex>,
 }
 
 impl<'a> Preparer<'a> {
@@ -233,11 +233,11 @@ impl<'a> Preparer<'a> {
     /// Prepares the operations with these indexes.
     pub(crate) fn prepare(&mut self, operations: &[u32], budget: &Budget<'_>) -> Result<Preparation, Exhausted> {
         budget.may_take(self.bytes(operations.len()))?;
-        self.numbers.resize(self.history.values.len(), ABSENT);
+        self.numbers.resize(self.history.values.len(), OptionalIndex::NONE);
         let mut prepared =
             Prepared { steps: Vec::with_capacity(operations.len()), values: vec![self.initial], failed: Vec::new() };
         if let Some(initial) = self.initial {
-            self.numbers[initial.0 as usize] = INITIAL;
+            self.numbers[initial.0 as usize] = INITIAL.into();
         }
         let ended = operations.iter().find_map(|&index| {
             if let Err(out) = budget.step() {
@@ -250,11 +250,12 @@ impl<'a> Preparer<'a> {
             let values = &mut prepared.values;
             let number = |id: ValueId| {
                 let number = &mut self.numbers[id.0 as usize];
-                if *number == ABSENT {
-                    *number = u32::try_from(values.len()).expect("a key has fewer values than the history");
+                number.get().unwrap_or_else(|| {
+                    let next = u32::try_from(values.len()).expect("a key has fewer values than the history");
                     values.push(Some(id));
-                }
-                *number
+                    *number = next.into();
+                    next
+                })
             };
             match action(operation, self.edits, number) {
                 Ok(Some(Action::Append(_))) if is_compound(self.history.value(operation.input)) => Some(Ok(index)),
@@ -267,7 +268,7 @@ impl<'a> Preparer<'a> {
             }
         });
         for value in prepared.values.iter().flatten() {
-            self.numbers[value.0 as usize] = ABSENT;
+            self.numbers[value.0 as usize] = OptionalIndex::NONE;
         }
         ended.transpose().map(|unknown| unknown.map_or(Preparation::Steps(prepared), Preparation::UnknownOperation))
     }

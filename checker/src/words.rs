@@ -25,11 +25,6 @@ impl Words<'_> {
         self.prepared.values[value as usize].map_or(self.initial, |id| self.history.value(id))
     }
 
-    /// Formats a time: `4.182 s`, or `event 17` if the history has no times.
-    pub(crate) fn moment(&self, time_ns: u64, rank: u32) -> String {
-        moment(self.history, time_ns, rank)
-    }
-
     /// Formats the time of invocation.
     pub(crate) fn began(&self, step: &Step) -> String {
         began(self.history, step.operation as usize)

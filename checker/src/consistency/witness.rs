@@ -12,8 +12,9 @@ use crate::{
     Evidence, Options, UnknownWhy, Witness,
     evidence::{self, GatheredSteps},
     index::OptionalIndex,
+    objects::register::Problem,
     prepare::{Action, Prepared, Step, Val},
-    shrink::Problem,
+    sorted::sorted,
     words::Words,
     zones::ZoneViolation,
 };
@@ -189,9 +190,7 @@ pub(super) fn of_causal_violation(
         }
     };
     causal::show(events, &mut operations);
-    let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
-    operations.sort_unstable();
-    operations.dedup();
+    let operations = sorted(operations.into_iter().map(|index| index as usize));
     Some(Witness { operations, key: None, claim })
 }
 

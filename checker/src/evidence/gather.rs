@@ -3,6 +3,7 @@
 use super::stale::{Stale, level};
 use crate::{
     prepare::{Action, Step, Steps, Val},
+    sorted::sorted,
     zones::{Clusters, ZoneViolation},
 };
 
@@ -120,8 +121,6 @@ impl<'a, S: Steps> GatheredSteps<'a, S> {
                 _ => {}
             }
         }
-        self.gathered.sort_unstable();
-        self.gathered.dedup();
-        self.gathered
+        sorted(self.gathered)
     }
 }

@@ -12,10 +12,10 @@ use crate::{
     Evidence, Limits, Options, UnknownWhy,
     budget::Budget,
     generic::{ViolationOrigin, second_opinion::refute},
-    objects::register::specification::Register,
+    objects::register::{Problem, by_specification, specification::Register},
     prepare::{Action, Preparation, Prepared, Preparer, Step, Steps},
     report::MAX_EVIDENCE,
-    shrink::{Problem, by_specification},
+    sorted::sorted,
     staleness::bounds::BYTES,
     verify::register_calls,
     words::Words,
@@ -85,9 +85,7 @@ fn prepare_gathered(
         std::iter::successors(next(&step), next).take(MAX_EVIDENCE)
     };
     let setters = gathered().flat_map(chain);
-    let mut operations: Vec<u32> = gathered().chain(setters).map(|step| step.operation).chain(failed).collect();
-    operations.sort_unstable();
-    operations.dedup();
+    let operations = sorted(gathered().chain(setters).map(|step| step.operation).chain(failed));
     // There are few of them, so no limit applies.
     let budget = Budget::new(&Limits::none());
     let prepared = Preparer::new(history, options.model.has_edits(), &options.initial).prepare(&operations, &budget);
@@ -148,10 +146,8 @@ fn describe(problem: &Problem<'_>, gathered: &[u32]) -> Result<Evidence, Unknown
         Ok(Some(Zones::Order(_) | Zones::Undecided) | None) | Err(_) => sentences::of_steps(&words),
     };
     let Description { claim, reasons, staleness, failed } = description;
-    let mut operations: Vec<usize> =
-        alone.steps.iter().map(|step| step.operation).chain(failed).map(|index| index as usize).collect();
-    operations.sort_unstable();
-    operations.dedup();
+    let operations = alone.steps.iter().map(|step| step.operation).chain(failed);
+    let operations = sorted(operations.map(|index| index as usize));
     let these: Vec<Operation> = operations.iter().map(|&index| problem.history.operations[index]).collect();
     let calls = register_calls(problem.history, problem.initial, &these);
     let another = || by_specification(problem.history, problem.initial, &alone, problem.limits);

@@ -9,8 +9,6 @@ mod tests;
 mod transactions;
 mod words;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use histories::{History, Operation, Outcome, Value};
 use rustc_hash::FxHashMap;
 
@@ -19,6 +17,7 @@ use crate::{
     budget::{Budget, Exhausted},
     merge::merge_orders,
     search::Racers,
+    sorted::sorted,
     specification::{Call, Specification},
     verify::Verify,
 };
@@ -26,7 +25,7 @@ use crate::{
 use second_opinion::{RefuteError, refute};
 use states::States;
 
-pub(crate) use shrinker::{SmallViolation, minimal, shrink_by};
+pub(crate) use shrinker::{SmallViolation, shrink_by};
 pub(crate) use states::RaceResult;
 pub(crate) use transactions::as_values;
 pub(crate) use words::tell;
@@ -149,20 +148,20 @@ pub(crate) fn can_be_ordered(
     found_by: ViolationOrigin,
     limits: &Limits<'_>,
 ) -> Option<bool> {
-    let left = AtomicUsize::new(MAX_QUESTIONS);
-    let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
-    let limits = Limits { keep_going: &keep_going, abandon: false, ..*limits };
     let mut by_start: Vec<(u32, Operation, Call<'_>)> =
         (0..).zip(operations.iter().zip(calls)).map(|(place, (operation, call))| (place, *operation, *call)).collect();
     by_start.sort_by_key(|(_, operation, _)| operation.invoked);
-    let mut states = States::new(object, &limits);
-    let steps = states.steps(by_start.into_iter(), |_| false, &Budget::new(&limits)).ok()?;
     let racers = if found_by == ViolationOrigin::GenericSearch { Racers::DepthOnly } else { Racers::Both };
-    match states.race(&steps, racers, &limits) {
-        RaceResult::Order(_) => Some(true),
-        RaceResult::Refuted(_) => Some(false),
-        RaceResult::Limit(_) => None,
-    }
+    let decide = |limits: &Limits<'_>| {
+        let mut states = States::new(object, limits);
+        let steps = states.steps(by_start.into_iter(), |_| false, &Budget::new(limits)).ok()?;
+        match states.race(&steps, racers, limits) {
+            RaceResult::Order(_) => Some(true),
+            RaceResult::Refuted(_) => Some(false),
+            RaceResult::Limit(_) => None,
+        }
+    };
+    limits.within(MAX_QUESTIONS, decide).0
 }
 
 /// Operation that found a value which no other can have left by then, and the first operation that left it too late,
@@ -247,12 +246,8 @@ pub(crate) fn evidence(
     small: &SmallViolation,
     limits: &Limits<'_>,
 ) -> Result<Evidence, UnknownWhy> {
-    let (claim, reasons) = tell(history, &small.shown, small.last);
-    let operations: Vec<usize> = small.shown.iter().map(|&index| index as usize).collect();
-    object
-        .refute(history, &operations, ViolationOrigin::GenericSearch, limits)
-        .map_err(|doubt| doubt.why(operations.len(), &claim))?;
-    Ok(Evidence { operations, besides: None, claim, reasons, staleness: None, revisions: None, possible: None })
+    let words = tell(history, &small.shown, small.last);
+    confirmed(history, object, &small.shown, words, ViolationOrigin::GenericSearch, limits)
 }
 
 /// Describes a violation like [`evidence`]: an operation that found a value which no other can have left.
@@ -265,12 +260,22 @@ pub(crate) fn unexplained_evidence(
     found: &UnexplainedValue,
     limits: &Limits<'_>,
 ) -> Result<Evidence, UnknownWhy> {
-    let (claim, reasons) = words::find_unexplained_value(history, found.operation, &found.what, found.late);
-    let mut operations: Vec<usize> =
-        found.late.into_iter().chain([found.operation]).map(|index| index as usize).collect();
-    operations.sort_unstable();
-    object
-        .refute(history, &operations, ViolationOrigin::OtherMethod, limits)
-        .map_err(|doubt| doubt.why(operations.len(), &claim))?;
-    Ok(Evidence { operations, besides: None, claim, reasons, staleness: None, revisions: None, possible: None })
+    let words = words::find_unexplained_value(history, found.operation, &found.what, found.late);
+    let operations = sorted(found.late.into_iter().chain([found.operation]));
+    confirmed(history, object, &operations, words, ViolationOrigin::OtherMethod, limits)
+}
+
+/// Returns these operations, which are ascending, as evidence with this claim and these reasons, if the second opinion
+/// confirms it.
+fn confirmed(
+    history: &History,
+    object: &dyn Object,
+    operations: &[u32],
+    (claim, reasons): (String, Vec<String>),
+    found_by: ViolationOrigin,
+    limits: &Limits<'_>,
+) -> Result<Evidence, UnknownWhy> {
+    let operations: Vec<usize> = operations.iter().map(|&index| index as usize).collect();
+    object.refute(history, &operations, found_by, limits).map_err(|doubt| doubt.why(operations.len(), &claim))?;
+    Ok(Evidence { operations, claim, reasons, ..Evidence::default() })
 }

@@ -23,19 +23,10 @@ use super::states::{RaceResult, States};
 use crate::{
     Limits,
     search::Racers,
+    shrink::{Attempts, merged, minimal},
+    sorted::sorted,
     specification::{Call, Specification},
 };
-
-/// Maximum number of queries of the limits (a few thousand steps each) for one attempt, and for all attempts to
-/// shrink, or to confirm that the result says the same.
-const MAX_QUESTIONS: usize = 32;
-const MAX_ALL_QUESTIONS: usize = 2_000;
-
-/// Number of undecided attempts after which there are no more: the rest would fare no better.
-const MAX_UNANSWERED: usize = 8;
-
-/// Number of operations whose preparation counts as one query.
-const OPERATIONS_PER_QUESTION: usize = 4_096;
 
 /// Maximum number of operations in one attempt that are compared with others one by one.
 const MAX_SHOWN: usize = 128;
@@ -55,15 +46,13 @@ struct Shrinker<'s, 'a, S> {
     object: &'s S,
     oracle: &'s mut Oracle<'a>,
     history: &'a History,
-    limits: &'s Limits<'s>,
     /// Certain operations, ascending.
     certain: Vec<u32>,
     /// Operations that need not take place.
     spare: Vec<u32>,
     /// Rank of the completion that no order reaches.
     rank: u32,
-    questions: usize,
-    unanswered: usize,
+    attempts: Attempts<'s>,
 }
 
 /// Shrinks the operations of a violation, given that no order explains what happened until this rank.
@@ -81,7 +70,7 @@ pub(super) fn shrink<'a, S: Specification>(
     shrink_by(object, history, operations, rank, limits, &mut oracle)
 }
 
-/// Shrinks a violation like [`few`], using another search.
+/// Shrinks a violation like [`shrink`], using another search.
 pub(crate) fn shrink_by<'a, S: Specification>(
     object: &S,
     history: &'a History,
@@ -92,14 +81,13 @@ pub(crate) fn shrink_by<'a, S: Specification>(
 ) -> SmallViolation {
     let is_certain = |&index: &u32| history.operations[index as usize].outcome != Outcome::Info;
     let (certain, spare) = operations.iter().copied().partition(is_certain);
-    let questions = MAX_ALL_QUESTIONS;
-    let mut few = Shrinker { object, oracle, history, limits, certain, spare, rank, questions, unanswered: 0 };
+    let mut few = Shrinker { object, oracle, history, certain, spare, rank, attempts: Attempts::new(limits) };
     few.cut();
     few.keep_groups();
     few.drop_reads();
     let recorded = merged(&few.certain, &few.spare);
     few.loosen_changes();
-    (few.questions, few.unanswered) = (MAX_ALL_QUESTIONS, 0);
+    few.attempts.renew();
     let needed = few.needed();
     let shown = few.shown(&recorded, &needed);
     let last = few.certain.iter().copied().find(|&index| history.operations[index as usize].completed == few.rank);
@@ -139,20 +127,8 @@ impl<'a, S: Specification> Shrinker<'_, 'a, S> {
         let mut all = [certain, spare].concat();
         all.sort_unstable();
         let spare: FxHashSet<u32> = spare.iter().copied().collect();
-        if self.unanswered == MAX_UNANSWERED || self.limits.ask().is_err() {
-            self.questions = 0;
-        }
-        self.questions = self.questions.checked_sub(1 + all.len() / OPERATIONS_PER_QUESTION)?;
-        let left = std::sync::atomic::AtomicUsize::new(self.questions.min(MAX_QUESTIONS));
-        let relaxed = std::sync::atomic::Ordering::Relaxed;
-        let keep_going =
-            || left.fetch_update(relaxed, relaxed, |left| left.checked_sub(1)).is_ok() && (self.limits.keep_going)();
-        let before = self.questions.min(MAX_QUESTIONS);
-        let limits = Limits { keep_going: &keep_going, abandon: false, ..*self.limits };
-        let found = (self.oracle)(&all, &spare, &limits);
-        self.questions -= before - left.into_inner();
-        self.unanswered += usize::from(matches!(found, RaceResult::Limit(_)));
-        Some(found)
+        let search = |limits: &Limits<'_>| (self.oracle)(&all, &spare, limits);
+        self.attempts.run(all.len(), search, |found| matches!(found, RaceResult::Limit(_)))
     }
 
     /// Continues with these operations if they have no order either. Returns `None` if the budget is used up.
@@ -167,9 +143,7 @@ impl<'a, S: Specification> Shrinker<'_, 'a, S> {
         let Some(groups) = self.groups() else { return };
         let without_group = |index: &u32| !groups.contains_key(index);
         let loose: FxHashSet<u32> = self.spare.iter().copied().filter(without_group).collect();
-        let mut names: Vec<usize> = groups.values().copied().collect();
-        names.sort_unstable();
-        names.dedup();
+        let mut names = sorted(groups.values().copied());
         let dying = self.certain.iter().find(|&&index| self.history.operations[index as usize].completed == self.rank);
         // The operation at which the search ended usually concerns few others.
         let first = dying.map(|index| groups[index]);
@@ -307,33 +281,4 @@ fn root(all: &FxHashMap<u32, u32>, mut index: u32) -> u32 {
         index = all[&index];
     }
     index
-}
-
-/// Merges both lists, in ascending order and without duplicates.
-fn merged(a: &[u32], b: &[u32]) -> Vec<u32> {
-    let mut all = [a, b].concat();
-    all.sort_unstable();
-    all.dedup();
-    all
-}
-
-/// Removes items as long as `still_holds` is true of the rest. Tries large groups first, so that few attempts
-/// suffice. Stops when `still_holds` returns `None`.
-pub(crate) fn minimal<T: Clone>(mut kept: Vec<T>, mut still_holds: impl FnMut(&[T]) -> Option<bool>) -> Vec<T> {
-    let mut size = kept.len();
-    while size > 0 {
-        let mut end = kept.len();
-        while end > 0 {
-            let begin = end.saturating_sub(size);
-            let fewer = [&kept[..begin], &kept[end..]].concat();
-            match still_holds(&fewer) {
-                Some(true) => kept = fewer,
-                Some(false) => {}
-                None => return kept,
-            }
-            end = begin;
-        }
-        size /= 2;
-    }
-    kept
 }

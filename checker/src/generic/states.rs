@@ -9,6 +9,7 @@ use crate::{
     Limits, UnknownWhy,
     automaton::{Act, Automaton, Effect, State},
     budget::{Budget, Exhausted},
+    index::OptionalIndex,
     memory::{Share, of_table, of_vec},
     prepare::Step,
     search::{Racers, SearchResult, race},
@@ -23,9 +24,6 @@ const BYTES_PER_QUESTION: usize = 1 << 14;
 
 /// Estimated cost of a step by the specification, in cached steps.
 const WORK_PER_STEP: usize = 8;
-
-/// Placeholder for no state.
-const NONE: u32 = u32::MAX;
 
 /// Kind of call: equal calls have the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,14 +44,14 @@ pub(super) struct States<'a, S: Specification> {
     /// Calls by the numbers of their kinds.
     calls: Vec<Call<'a>>,
     /// States, each with the previous one that has the same hash.
-    states: Vec<(S::State, u32)>,
+    states: Vec<(S::State, OptionalIndex)>,
     /// Last state with each hash: no state is hashed twice.
-    numbers: FxHashMap<u64, u32>,
-    /// State after a kind of call in a state, or [`NONE`] if the call is impossible.
-    steps: FxHashMap<(State, Kind), u32>,
-    /// State in which calls are tried, and its number, or [`NONE`] if it is of no further use.
+    numbers: FxHashMap<u64, OptionalIndex>,
+    /// State after a kind of call in a state, or none if the call is impossible.
+    steps: FxHashMap<(State, Kind), OptionalIndex>,
+    /// State in which calls are tried, and its number, or none if it is of no further use.
     hand: S::State,
-    in_hand: u32,
+    in_hand: OptionalIndex,
     /// Estimated bytes of the state that was measured last, of all states, and of as many as there is memory for.
     state_bytes: usize,
     bytes: usize,
@@ -66,9 +64,9 @@ pub(super) struct States<'a, S: Specification> {
 impl<'a, S: Specification> States<'a, S> {
     pub(super) fn new(object: &'a S, limits: &Limits<'a>) -> Self {
         let hand = object.initial();
-        let numbers = [(FxBuildHasher.hash_one(&hand), 0)].into_iter().collect();
+        let numbers = [(FxBuildHasher.hash_one(&hand), 0.into())].into_iter().collect();
         let (kinds, calls, steps) = (FxHashMap::default(), Vec::new(), FxHashMap::default());
-        let (states, memory) = (vec![(hand.clone(), NONE)], limits.memory.share());
+        let (states, memory) = (vec![(hand.clone(), OptionalIndex::NONE)], limits.memory.share());
         let bytes = object.state_bytes(&hand);
         Self {
             object,
@@ -78,7 +76,7 @@ impl<'a, S: Specification> States<'a, S> {
             numbers,
             steps,
             hand,
-            in_hand: 0,
+            in_hand: 0.into(),
             state_bytes: bytes,
             bytes,
             granted_bytes: 0,
@@ -153,25 +151,25 @@ impl<'a, S: Specification> States<'a, S> {
         })
     }
 
-    fn step_anew(&mut self, state: State, kind: Kind) -> u32 {
+    fn step_anew(&mut self, state: State, kind: Kind) -> OptionalIndex {
         self.work += WORK_PER_STEP;
-        if self.in_hand != state {
+        if self.in_hand.get() != Some(state) {
             self.hand.clone_from(&self.states[state as usize].0);
         }
-        self.in_hand = NONE;
+        self.in_hand = OptionalIndex::NONE;
         let is_possible = self.object.apply(&mut self.hand, &self.calls[kind.number as usize]);
         if kind.is_read_only {
             // Comparing is faster than a copy for each read. An impossible call, though, may leave any state.
             if self.hand == self.states[state as usize].0 {
-                self.in_hand = state;
+                self.in_hand = state.into();
             }
         } else if is_possible {
-            self.in_hand = self.number_in_hand();
+            self.in_hand = self.number_in_hand().into();
         }
         let next = match is_possible {
-            true if kind.is_read_only => state,
+            true if kind.is_read_only => state.into(),
             true => self.in_hand,
-            false => NONE,
+            false => OptionalIndex::NONE,
         };
         self.steps.insert((state, kind), next);
         next
@@ -179,12 +177,12 @@ impl<'a, S: Specification> States<'a, S> {
 
     fn number_in_hand(&mut self) -> u32 {
         let hash = FxBuildHasher.hash_one(&self.hand);
-        let last = self.numbers.entry(hash).or_insert(NONE);
+        let last = self.numbers.entry(hash).or_insert(OptionalIndex::NONE);
         let mut known = *last;
-        while known != NONE {
-            let (state, before) = &self.states[known as usize];
+        while let Some(number) = known.get() {
+            let (state, before) = &self.states[number as usize];
             if *state == self.hand {
-                return known;
+                return number;
             }
             known = *before;
         }
@@ -193,7 +191,7 @@ impl<'a, S: Specification> States<'a, S> {
             self.bytes += STATES_PER_MEASURE * self.state_bytes;
         }
         let number = number(self.states.len());
-        self.states.push((self.hand.clone(), std::mem::replace(last, number)));
+        self.states.push((self.hand.clone(), std::mem::replace(last, number.into())));
         number
     }
 
@@ -216,7 +214,7 @@ impl<S: Specification> Automaton for States<'_, S> {
             Some(&known) => known,
             None => self.step_anew(state, action),
         };
-        (next != NONE).then_some(next)
+        next.get()
     }
 
     fn settle(&self, state: State, _rank: u32) -> State {
@@ -224,7 +222,7 @@ impl<S: Specification> Automaton for States<'_, S> {
     }
 
     fn useful_until(&self, _action: Kind) -> u32 {
-        u32::MAX
+        NEVER
     }
 
     /// Returns 0: the states keep an account of their own, as both searches use the same.

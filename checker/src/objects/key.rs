@@ -10,15 +10,11 @@ use crate::{
     budget::{Budget, Exhausted},
     generic::{Object, ViolationOrigin},
     memory::Share,
-    prepare::Step,
     report::MAX_EVIDENCE,
+    sorted::sorted,
     verify::ReplayError,
     words,
 };
-
-/// Function that returns the few of these steps of a register of two values that already have no order, given the place
-/// of the step whose completion no order reaches. It lives above the objects, among the searches for registers.
-pub(crate) type FewestSteps = fn(&History, &Value, Vec<Step>, u32, &Limits<'_>) -> Vec<Step>;
 
 /// Question about one key: all but its operations.
 #[derive(Clone, Copy)]
@@ -29,7 +25,6 @@ pub(crate) struct Question<'a> {
     pub limits: &'a Limits<'a>,
     /// True if the order that is found matters to the caller.
     pub keep_order: bool,
-    pub fewest_steps: FewestSteps,
 }
 
 /// Decision about one key.
@@ -225,9 +220,7 @@ impl Key<'_> {
                 }
             }
         }
-        let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
-        operations.sort_unstable();
-        operations.dedup();
+        let operations = sorted(operations.into_iter().map(|index| index as usize));
         if let Err(doubt) = object.refute(self.history, &operations, ViolationOrigin::OtherMethod, self.limits) {
             return Found::Unknown(doubt.why(operations.len(), &violation.claim));
         }
@@ -253,11 +246,7 @@ impl Key<'_> {
             let counts = self.model == Model::Counter || elements.contains(self.history.value(operation.input));
             !is_read(index) && counts && operation.invoked < end
         };
-        let mut all: Vec<u32> =
-            self.operations.iter().copied().filter(changes).chain(operations.iter().copied()).collect();
-        all.sort_unstable();
-        all.dedup();
-        all
+        sorted(self.operations.iter().copied().filter(changes).chain(operations.iter().copied()))
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     automaton::State,
+    index::OptionalIndex,
     memory::{of_table, of_vec},
 };
 
@@ -53,8 +54,6 @@ impl<const N: usize> Config<N> {
 /// dependent changes done.
 const SCANNED: usize = 16;
 
-const NONE: u32 = u32::MAX;
-
 /// Set in which no configuration covers another. Places are stable: a configuration that is covered later leaves a
 /// gap.
 #[derive(Debug, Default)]
@@ -62,7 +61,7 @@ pub(super) struct Antichain<const N: usize> {
     items: Vec<Config<N>>,
     gone: Vec<bool>,
     /// Place of the previous configuration with the same state and changes, once there are many.
-    previous: Vec<u32>,
+    previous: Vec<OptionalIndex>,
     last: FxHashMap<(State, Mask<N>), u32>,
     live: usize,
     /// Number of comparisons since the last query.
@@ -94,20 +93,20 @@ impl<const N: usize> Antichain<N> {
         }
         if self.previous.is_empty() {
             for (at, item) in (0..).zip(&self.items) {
-                self.previous.push(self.last.insert((item.state, item.done.and(changes)), at).unwrap_or(NONE));
+                self.previous.push(self.last.insert((item.state, item.done.and(changes)), at).into());
             }
         }
-        let head = self.last.get(&(config.state, done)).copied().unwrap_or(NONE);
-        let mut at = head;
-        while at != NONE {
+        let head = self.last.get(&(config.state, done)).copied();
+        let mut next = head;
+        while let Some(at) = next {
             if self.is_settled(at as usize, &config, counts) {
                 return;
             }
-            at = self.previous[at as usize];
+            next = self.previous[at as usize].get();
         }
         let place = u32::try_from(self.items.len()).expect("the memory limit is reached long before");
         self.last.insert((config.state, done), place);
-        self.previous.push(head);
+        self.previous.push(head.into());
         self.push(config);
     }
 

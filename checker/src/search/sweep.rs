@@ -2,6 +2,7 @@
 
 use std::iter;
 
+use histories::NEVER;
 use rustc_hash::FxHashMap;
 
 use super::{
@@ -104,7 +105,7 @@ impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
             completed: 0,
             begun: Vec::new(),
             live: Vec::new(),
-            next_death: u32::MAX,
+            next_death: NEVER,
             gave_up: false,
         };
         let (reached, next, counts) = (Antichain::new(), Antichain::new(), Counts::new());
@@ -146,7 +147,7 @@ impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
         if dies {
             self.now.live.retain(|&class| !dead(class));
             let left = self.now.live.iter().map(|&class| self.classes[class as usize].useful_until);
-            self.now.next_death = left.min().unwrap_or(u32::MAX);
+            self.now.next_death = left.min().unwrap_or(NEVER);
         }
         for config in &mut self.now.frontier {
             config.state = object.settle(config.state, rank);

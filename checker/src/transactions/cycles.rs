@@ -13,16 +13,17 @@ use petgraph::{algo::kosaraju_scc, graph::DiGraph};
 
 use super::{
     graph::{Edge, Graph, Kind, Needs},
+    indices::{TransactionIndex, Vertex},
     limit::Limit,
     report::{AnomalyKind, Level, Orders},
 };
-use crate::{UnknownWhy, index::OptionalIndex};
+use crate::{UnknownWhy, index::OptionalIndex, sorted::sorted};
 
 /// Cycle of transactions: each edge leads to the next one, the last to the first.
 #[derive(Debug)]
 pub(super) struct Cycle {
     /// Edges between transactions; those through other vertices are joined.
-    pub edges: Vec<Edge>,
+    pub edges: Vec<Edge<TransactionIndex>>,
     pub kind: AnomalyKind,
     pub orders: Orders,
     pub refutes: Level,
@@ -36,23 +37,23 @@ const STEPS: usize = 1 << 20;
 /// Returns the components of the vertices that are alive, as the edges within each.
 pub(super) fn components(graph: &Graph, alive: &[bool]) -> Vec<Vec<Edge>> {
     let mut number = vec![0; alive.len()];
-    let mut residue: DiGraph<u32, ()> = DiGraph::new();
+    let mut residue: DiGraph<usize, ()> = DiGraph::new();
     for (vertex, _) in (0..).zip(alive).filter(|(_, alive)| **alive) {
-        number[vertex as usize] = u32::try_from(residue.add_node(vertex).index()).expect("vertices are counted so");
+        number[vertex] = u32::try_from(residue.add_node(vertex).index()).expect("vertices are counted so");
     }
-    let inside = || graph.edges.iter().filter(|edge| alive[edge.from as usize] && alive[edge.to as usize]);
-    residue.extend_with_edges(inside().map(|edge| (number[edge.from as usize], number[edge.to as usize])));
+    let inside = || graph.edges.iter().filter(|edge| alive[edge.from.index()] && alive[edge.to.index()]);
+    residue.extend_with_edges(inside().map(|edge| (number[edge.from.index()], number[edge.to.index()])));
     let mut component = vec![OptionalIndex::NONE; alive.len()];
     let mut count = 0_u32;
     for members in kosaraju_scc(&residue).into_iter().filter(|members| members.len() > 1) {
         for member in members {
-            component[residue[member] as usize] = count.into();
+            component[residue[member]] = count.into();
         }
         count += 1;
     }
     let mut edges: Vec<Vec<Edge>> = vec![Vec::new(); count as usize];
     for edge in inside() {
-        let [from, to] = [edge.from, edge.to].map(|vertex| component[vertex as usize].get());
+        let [from, to] = [edge.from, edge.to].map(|vertex| component[vertex.index()].get());
         if let Some(home) = from.filter(|_| from == to) {
             edges[home as usize].push(*edge);
         }
@@ -80,7 +81,7 @@ enum Missed {
 }
 
 impl Rule {
-    fn allows(self, edge: &Edge, is_certain: &dyn Fn(u32) -> bool) -> bool {
+    fn allows(self, edge: &Edge, is_certain: &dyn Fn(Vertex) -> bool) -> bool {
         if self.certain && !(is_certain(edge.from) && is_certain(edge.to)) {
             return false;
         }
@@ -111,7 +112,7 @@ const RULES: [Rule; 6] = [
 pub(super) fn worst(
     transactions: u32,
     edges: &[Edge],
-    is_certain: &dyn Fn(u32) -> bool,
+    is_certain: &dyn Fn(Vertex) -> bool,
     limit: &Limit<'_>,
 ) -> Result<Vec<Cycle>, UnknownWhy> {
     let mut found: Vec<Cycle> = Vec::new();
@@ -131,7 +132,7 @@ pub(super) fn worst(
     Ok(found)
 }
 
-fn name(edges: Vec<Edge>, refutes: Level) -> Cycle {
+fn name(edges: Vec<Edge<TransactionIndex>>, refutes: Level) -> Cycle {
     let is = |kind: Kind| edges.iter().filter(|edge| edge.kind == kind).count();
     let adjacent = (0..edges.len())
         .any(|place| edges[place].kind == Kind::Rw && edges[(place + 1) % edges.len()].kind == Kind::Rw);
@@ -158,18 +159,16 @@ type Costly = ((u32, u32), Vec<Edge>);
 struct CycleSearch {
     transactions: u32,
     /// Vertices, ascending.
-    vertices: Vec<u32>,
+    vertices: Vec<Vertex>,
     /// Edges from each state, with the states they lead to.
     next: Vec<Vec<(Edge, u32)>>,
 }
 
 impl CycleSearch {
     fn new(transactions: u32, edges: &[Edge], rule: Rule) -> Self {
-        let mut vertices: Vec<u32> = edges.iter().flat_map(|edge| [edge.from, edge.to]).collect();
-        vertices.sort_unstable();
-        vertices.dedup();
+        let vertices = sorted(edges.iter().flat_map(|edge| [edge.from, edge.to]));
         let mut next = vec![Vec::new(); 2 * vertices.len()];
-        let place = |vertex: u32| 2 * vertices.binary_search(&vertex).expect("all ends are in it");
+        let place = |vertex: Vertex| 2 * vertices.binary_search(&vertex).expect("all ends are in it");
         for &edge in edges {
             for missed in 0..2 {
                 let after = match edge.kind {
@@ -197,14 +196,16 @@ impl CycleSearch {
         let components = kosaraju_scc(&states);
         let cyclic = components.iter().filter(|members| members.len() > 1).flatten();
         let numbers = cyclic.map(|state| u32::try_from(state.index()).expect("states are counted so"));
-        let is_start = |state: &u32| state.is_multiple_of(2) && self.vertices[*state as usize / 2] < self.transactions;
+        let is_start = |state: &u32| {
+            state.is_multiple_of(2) && self.vertices[*state as usize / 2].transaction(self.transactions).is_some()
+        };
         let mut starts: Vec<u32> = numbers.filter(is_start).collect();
         starts.sort_unstable();
         starts
     }
 
     /// Returns the shortest cycle through any of the starts, as far as there is time for them.
-    fn shortest(&self, limit: &Limit<'_>) -> Result<Option<Vec<Edge>>, UnknownWhy> {
+    fn shortest(&self, limit: &Limit<'_>) -> Result<Option<Vec<Edge<TransactionIndex>>>, UnknownWhy> {
         let starts = self.starts();
         let mut steps = STEPS;
         let mut best: Option<Costly> = None;
@@ -238,7 +239,7 @@ impl CycleSearch {
                 continue;
             }
             for (edge, to) in &self.next[state as usize] {
-                let leaves = u32::from(edge.from < self.transactions);
+                let leaves = u32::from(edge.from.transaction(self.transactions).is_some());
                 let missed = u32::from(edge.kind == Kind::Rw);
                 let after = (so_far.0 + missed, so_far.1 + leaves);
                 if after < cost[*to as usize] {
@@ -262,17 +263,22 @@ impl CycleSearch {
     }
 
     /// Joins edges through other vertices to edges between transactions.
-    fn join(&self, edges: &[Edge]) -> Vec<Edge> {
+    fn join(&self, edges: &[Edge]) -> Vec<Edge<TransactionIndex>> {
         let mut joined: Vec<Edge> = Vec::new();
         for edge in edges {
             match joined.last_mut() {
-                Some(last) if last.to >= self.transactions => {
+                Some(last) if last.to.transaction(self.transactions).is_none() => {
                     last.to = edge.to;
                     last.needs = last.needs.max(edge.needs);
                 }
                 _ => joined.push(*edge),
             }
         }
-        joined
+        let ends = |edge: &Edge| [edge.from, edge.to].map(|end| end.transaction(self.transactions));
+        let between = |edge: Edge| match ends(&edge) {
+            [Some(from), Some(to)] => Edge { from, to, key: edge.key, kind: edge.kind, needs: edge.needs },
+            _ => unreachable!("a search starts at a transaction"),
+        };
+        joined.into_iter().map(between).collect()
     }
 }

@@ -6,6 +6,7 @@ use histories::{Found, History, MicroOperation, Operation, Outcome, Value, Value
 
 use super::{
     findings::Findings,
+    indices::{ChangeIndex, KeyIndex, TransactionIndex},
     limit::Limit,
     report::{AnomalyKind, Level},
 };
@@ -14,7 +15,7 @@ use crate::{UnknownWhy, index::OptionalIndex, rows::Rows, unknown::unsupported, 
 /// Change by an `append` or a `w`. Those of one transaction to one key are adjacent, in its order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeyChange {
-    pub transaction: u32,
+    pub transaction: TransactionIndex,
     pub value: ValueId,
 }
 
@@ -22,7 +23,7 @@ pub(super) struct KeyChange {
 /// or wrote before. The value of a stray read still came from some transaction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Read<'h> {
-    pub transaction: u32,
+    pub transaction: TransactionIndex,
     /// Length of the list that was read, without what the transaction itself had added (at the end of a stray one).
     pub base: u32,
     /// List as it was read last.
@@ -32,7 +33,7 @@ pub(super) struct Read<'h> {
 }
 
 impl<'h> Read<'h> {
-    fn of_list(transaction: u32, list: &'h [ValueId], base: usize) -> Self {
+    fn of_list(transaction: TransactionIndex, list: &'h [ValueId], base: usize) -> Self {
         let base = u32::try_from(base).expect("a list has fewer elements than there are in all");
         Self { transaction, base, list, value: ValueId::UNKNOWN }
     }
@@ -47,18 +48,18 @@ pub(super) struct ByKey<T> {
 
 impl<T: Copy> ByKey<T> {
     /// Groups rows by key. Rows of one key keep their order.
-    fn new(keys: usize, rows: &[(u32, T)], limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
+    fn new(keys: usize, rows: &[(KeyIndex, T)], limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
         limit.may_take((keys + rows.len()) * size_of::<u32>() + rows.len() * size_of::<T>())?;
-        let places = Rows::new(keys, || (0..).zip(rows).map(|(place, (key, _))| (*key, place)));
+        let places = Rows::new(keys, || (0..).zip(rows).map(|(place, (key, _))| (u32::from(*key), place)));
         let rows = places.numbers.iter().map(|&place| rows[place as usize].1).collect();
         Ok(Self { begins: places.begins, rows })
     }
 
-    pub(super) fn range(&self, key: u32) -> std::ops::Range<usize> {
-        self.begins[key as usize] as usize..self.begins[key as usize + 1] as usize
+    pub(super) fn range(&self, key: KeyIndex) -> std::ops::Range<usize> {
+        self.begins[key.index()] as usize..self.begins[key.index() + 1] as usize
     }
 
-    pub(super) fn of(&self, key: u32) -> &[T] {
+    pub(super) fn of(&self, key: KeyIndex) -> &[T] {
         &self.rows[self.range(key)]
     }
 }
@@ -74,8 +75,8 @@ impl Writer {
     pub(super) const SEVERAL: Self = Self(u32::MAX - 1);
 
     /// Returns the place of the change, if it is known.
-    pub(super) fn change(self) -> Option<u32> {
-        (self.0 < Self::SEVERAL.0).then_some(self.0)
+    pub(super) fn change(self) -> Option<ChangeIndex> {
+        (self.0 < Self::SEVERAL.0).then(|| self.0.into())
     }
 }
 
@@ -123,7 +124,7 @@ pub(super) struct Facts<'h> {
     pub strays: ByKey<Read<'h>>,
     /// Values that several changes may have written, by key: reads of them prove nothing. Lists are processed before
     /// registers, so keys are not added in order.
-    pub written_twice: BTreeMap<u32, Vec<ValueId>>,
+    pub written_twice: BTreeMap<KeyIndex, Vec<ValueId>>,
     /// Number of reads with a known result.
     pub answered_reads: usize,
     /// True for each transaction that committed, or of which a write was read.
@@ -143,7 +144,7 @@ impl<'h> Facts<'h> {
         let table = classify(history, initial, limit)?;
         let (mut changes, mut reads, mut strays, mut answered_reads) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let mut happened = Vec::with_capacity(history.transactions.len());
-        let mut steps: Vec<(u32, MicroOperation<'h>)> = Vec::new();
+        let mut steps: Vec<(KeyIndex, MicroOperation<'h>)> = Vec::new();
         for transaction in 0..history.transactions.len() {
             limit.step()?;
             let ok = history.operations[history.transactions.operation(transaction)].outcome == Outcome::Ok;
@@ -152,7 +153,7 @@ impl<'h> Facts<'h> {
             steps.clear();
             steps.extend(micros.map(|micro| (table.number(key_of(micro)), micro)));
             steps.sort_by_key(|(key, _)| *key);
-            let transaction = u32::try_from(transaction).expect("there are fewer transactions than events");
+            let transaction = TransactionIndex::from(transaction);
             for of_key in steps.chunk_by(|a, b| a.0 == b.0) {
                 let key = of_key[0].0;
                 for (_, micro) in of_key {
@@ -170,14 +171,14 @@ impl<'h> Facts<'h> {
                         strays: Vec::new(),
                         lacks: false,
                     };
-                    match table.classes[key as usize] {
+                    match table.classes[key.index()] {
                         KeyClass::List => of_key.list(),
                         KeyClass::Register => of_key.register(),
                     }
                     answered_reads += of_key.reads();
                     limit.grow(&reads)?;
                     reads.extend(of_key.read.map(|read| (key, read)));
-                    of_key.report(findings, || key_name(history.value(table.keys[key as usize])));
+                    of_key.report(findings, || key_name(history.value(table.keys[key.index()])));
                     strays.extend(of_key.strays.into_iter().map(|stray| (key, stray)));
                 }
             }
@@ -202,38 +203,38 @@ impl<'h> Facts<'h> {
     }
 
     /// Returns the transactions that happened.
-    pub(super) fn transactions(&self) -> impl Iterator<Item = u32> {
-        (0..).zip(&self.happened).filter(|(_, happened)| **happened).map(|(transaction, _)| transaction)
+    pub(super) fn transactions(&self) -> impl Iterator<Item = TransactionIndex> {
+        (0_u32..).zip(&self.happened).filter(|(_, happened)| **happened).map(|(transaction, _)| transaction.into())
     }
 
-    pub(super) fn operation(&self, transaction: u32) -> &'h Operation {
-        &self.history.operations[self.history.transactions.operation(transaction as usize)]
+    pub(super) fn operation(&self, transaction: TransactionIndex) -> &'h Operation {
+        &self.history.operations[self.history.transactions.operation(transaction.index())]
     }
 
-    pub(super) fn key_name(&self, key: u32) -> String {
-        key_name(self.history.value(self.keys[key as usize]))
+    pub(super) fn key_name(&self, key: KeyIndex) -> String {
+        key_name(self.history.value(self.keys[key.index()]))
     }
 
-    pub(super) fn outcome(&self, transaction: u32) -> Outcome {
+    pub(super) fn outcome(&self, transaction: TransactionIndex) -> Outcome {
         self.operation(transaction).outcome
     }
 
     /// Fills `slots`, which has an entry for each value and is [`Writer::NOBODY`] throughout, with the writers of a
     /// key's values. A value written by a failed operation counts only if no other operation wrote it.
-    pub(super) fn writers(&mut self, key: u32, slots: &mut [Writer]) {
-        let fails = |place: u32| self.outcome(self.changes.rows[place as usize].transaction) == Outcome::Fail;
+    pub(super) fn writers(&mut self, key: KeyIndex, slots: &mut [Writer]) {
+        let fails = |place: ChangeIndex| self.outcome(self.changes.rows[place.index()].transaction) == Outcome::Fail;
         let mut twice = Vec::new();
         for (place, change) in self.changes.range(key).zip(self.changes.of(key)) {
             let slot = &mut slots[change.value.0 as usize];
-            let place = u32::try_from(place).expect("it was counted");
+            let place = ChangeIndex::from(place);
             if *slot == Writer::NOBODY || slot.change().is_some_and(fails) {
-                *slot = Writer(place);
+                *slot = Writer(place.into());
             } else if *slot != Writer::SEVERAL && !fails(place) {
                 *slot = Writer::SEVERAL;
                 twice.push(change.value);
             }
         }
-        if self.classes[key as usize] == KeyClass::Register
+        if self.classes[key.index()] == KeyClass::Register
             && let Some(slot) = slots.get_mut(self.initial.value.0 as usize)
             && let Some(change) = slot.change()
         {
@@ -246,12 +247,12 @@ impl<'h> Facts<'h> {
     }
 
     /// Returns all reads of a key: the first ones of transactions, then stray ones.
-    pub(super) fn all_reads(&self, key: u32) -> impl Iterator<Item = &Read<'h>> + Clone {
+    pub(super) fn all_reads(&self, key: KeyIndex) -> impl Iterator<Item = &Read<'h>> + Clone {
         self.reads.of(key).iter().chain(self.strays.of(key))
     }
 
     /// Returns the values of a key that several changes may have written.
-    pub(super) fn twice(&self, key: u32) -> impl Iterator<Item = ValueId> {
+    pub(super) fn twice(&self, key: KeyIndex) -> impl Iterator<Item = ValueId> {
         self.written_twice.get(&key).into_iter().flatten().copied()
     }
 
@@ -260,7 +261,7 @@ impl<'h> Facts<'h> {
         let (&key, values) = self.written_twice.first_key_value()?;
         let value = *values.first()?;
         let (shown, name) = (self.history.value(value), self.key_name(key));
-        let is_initial = self.classes[key as usize] == KeyClass::Register && value == self.initial.value;
+        let is_initial = self.classes[key.index()] == KeyClass::Register && value == self.initial.value;
         let what = if is_initial { "and is its initial value, too" } else { "more than once" };
         let others = self.written_twice.values().map(Vec::len).sum::<usize>() - 1;
         let others = if others == 0 { String::new() } else { format!(", and {others} more such values") };
@@ -268,21 +269,21 @@ impl<'h> Facts<'h> {
     }
 
     /// Resets `slots` to its state before [`Facts::writers`].
-    pub(super) fn forget(&self, key: u32, slots: &mut [Writer]) {
+    pub(super) fn forget(&self, key: KeyIndex, slots: &mut [Writer]) {
         for change in self.changes.of(key) {
             slots[change.value.0 as usize] = Writer::NOBODY;
         }
     }
 
     /// Returns the place that stands for the initial version of a register, after those of all changes.
-    pub(super) fn initial_version(&self) -> usize {
-        self.changes.rows.len()
+    pub(super) fn initial_version(&self) -> ChangeIndex {
+        self.changes.rows.len().into()
     }
 
     /// Returns true if the change at this place is the last of its transaction to its key.
-    pub(super) fn is_final(&self, key: u32, place: u32) -> bool {
-        let (next, end) = (place as usize + 1, self.changes.range(key).end);
-        next == end || self.changes.rows[next].transaction != self.changes.rows[place as usize].transaction
+    pub(super) fn is_final(&self, key: KeyIndex, place: ChangeIndex) -> bool {
+        let (next, end) = (place.index() + 1, self.changes.range(key).end);
+        next == end || self.changes.rows[next].transaction != self.changes.rows[place.index()].transaction
     }
 }
 
@@ -302,11 +303,11 @@ struct KeyTable {
     keys: Vec<ValueId>,
     classes: Vec<KeyClass>,
     /// Number of each key, by its value.
-    numbers: Vec<OptionalIndex>,
+    numbers: Vec<OptionalIndex<KeyIndex>>,
 }
 
 impl KeyTable {
-    fn number(&self, key: ValueId) -> u32 {
+    fn number(&self, key: ValueId) -> KeyIndex {
         self.numbers[key.0 as usize].get().expect("each key was numbered")
     }
 }
@@ -328,10 +329,10 @@ fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<K
             let number = slot.get().unwrap_or_else(|| {
                 keys.push(key);
                 uses.push(0);
-                u32::try_from(keys.len() - 1).expect("there are fewer keys than values")
+                KeyIndex::from(keys.len() - 1)
             });
             *slot = number.into();
-            uses[number as usize] |= match micro {
+            uses[number.index()] |= match micro {
                 MicroOperation::Append { .. } => APPENDED,
                 MicroOperation::Write { .. } => WRITTEN,
                 MicroOperation::Read { found: Found::List(_), .. } => READ_LIST,
@@ -358,8 +359,8 @@ fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<K
 /// Operations of one committed transaction on one key, and what it read there.
 struct KeyAccesses<'a, 'h> {
     initial: &'a Initial,
-    transaction: u32,
-    steps: &'a [(u32, MicroOperation<'h>)],
+    transaction: TransactionIndex,
+    steps: &'a [(KeyIndex, MicroOperation<'h>)],
     read: Option<Read<'h>>,
     strays: Vec<Read<'h>>,
     /// True if a list was read without its initial elements.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use histories::History;
 
-use super::report::{Anomaly, AnomalyCount, AnomalyKind, Level, Link, Orders};
+use super::{
+    indices::TransactionIndex,
+    report::{Anomaly, AnomalyCount, AnomalyKind, Level, Link, Orders},
+};
 
 /// Number of anomalies of each name that are kept.
 const MAX_EXAMPLES: usize = 8;
@@ -26,10 +29,10 @@ impl<'h> Findings<'h> {
         &mut self,
         kind: AnomalyKind,
         refutes: Level,
-        transactions: &[u32],
+        transactions: &[TransactionIndex],
         claim: impl FnOnce() -> String,
     ) {
-        let operation = |&t: &u32| self.history.transactions.operation(t as usize);
+        let operation = |t: &TransactionIndex| self.history.transactions.operation(t.index());
         let operations = transactions.iter().map(operation).collect();
         self.add_with(kind, Orders::Data, refutes, || (operations, claim(), Vec::new()));
     }

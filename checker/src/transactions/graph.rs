@@ -5,7 +5,10 @@
 //! takes a quarter of the time and of the memory, and what it leaves over is exactly what can lie on or between
 //! cycles.
 
-use super::limit::Limit;
+use super::{
+    indices::{KeyIndex, Vertex},
+    limit::Limit,
+};
 use crate::{UnknownWhy, index::OptionalIndex, rows::Rows};
 
 /// Reason why one transaction must come before another.
@@ -38,18 +41,19 @@ pub(super) enum Needs {
     Realtime,
 }
 
+/// Edge between two vertices, or between two transactions.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Edge {
-    pub from: u32,
-    pub to: u32,
-    pub key: OptionalIndex,
+pub(super) struct Edge<V = Vertex> {
+    pub from: V,
+    pub to: V,
+    pub key: OptionalIndex<KeyIndex>,
     pub kind: Kind,
     pub needs: Needs,
 }
 
-impl Edge {
+impl<V> Edge<V> {
     /// Returns the key that the edge is about.
-    pub(super) fn key(&self) -> u32 {
+    pub(super) fn key(&self) -> KeyIndex {
         self.key.get().expect("a dependency is about a key")
     }
 }
@@ -57,7 +61,7 @@ impl Edge {
 /// Result of topological sorting.
 pub(super) enum Sorting {
     /// Vertices in an order that respects all edges.
-    Order(Vec<u32>),
+    Order(Vec<Vertex>),
     /// Absence of an order: true for each vertex that lies on a cycle or between two.
     Cycles(Vec<bool>),
 }
@@ -77,13 +81,20 @@ impl Graph {
     }
 
     /// Adds an intermediate vertex.
-    pub(super) fn between(&mut self) -> u32 {
+    pub(super) fn between(&mut self) -> Vertex {
         self.vertices += 1;
-        self.vertices - 1
+        (self.vertices - 1).into()
     }
 
-    pub(super) fn add(&mut self, from: u32, to: u32, kind: Kind, needs: Needs, key: impl Into<OptionalIndex>) {
-        self.edges.push(Edge { from, to, key: key.into(), kind, needs });
+    pub(super) fn add(
+        &mut self,
+        from: impl Into<Vertex>,
+        to: impl Into<Vertex>,
+        kind: Kind,
+        needs: Needs,
+        key: impl Into<OptionalIndex<KeyIndex>>,
+    ) {
+        self.edges.push(Edge { from: from.into(), to: to.into(), key: key.into(), kind, needs });
     }
 
     /// Sorts the vertices by the edges for which `counts` is true.
@@ -92,18 +103,18 @@ impl Graph {
         limit.may_take(vertices + (3 * vertices + self.edges.len()) * size_of::<u32>())?;
         limit.steps(self.edges.len())?;
         let edges = || self.edges.iter().filter(|edge| counts(edge));
-        let forward = Rows::new(vertices, || edges().map(|edge| (edge.from, edge.to)));
+        let forward = Rows::new(vertices, || edges().map(|edge| (edge.from.into(), edge.to.into())));
         let order = forward.sorted(|steps| limit.steps(steps))?;
         if order.len() == vertices {
-            return Ok(Sorting::Order(order));
+            return Ok(Sorting::Order(order.into_iter().map(Vertex::from).collect()));
         }
         drop(forward);
         let mut alive = vec![true; vertices];
         for vertex in order {
             alive[vertex as usize] = false;
         }
-        let left = || edges().filter(|edge| alive[edge.from as usize] && alive[edge.to as usize]);
-        let backward = Rows::new(vertices, || left().map(|edge| (edge.to, edge.from)));
+        let left = || edges().filter(|edge| alive[edge.from.index()] && alive[edge.to.index()]);
+        let backward = Rows::new(vertices, || left().map(|edge| (edge.to.into(), edge.from.into())));
         for vertex in backward.sorted(|steps| limit.steps(steps))? {
             alive[vertex as usize] = false;
         }
@@ -113,21 +124,21 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
-    use super::{Graph, Kind, Limit, Needs, OptionalIndex, Sorting};
+    use super::{Graph, Kind, Limit, Needs, OptionalIndex, Sorting, Vertex};
     use crate::Limits;
 
     #[test]
     fn what_lies_on_no_cycle_is_ordered_however_long_the_chain() {
         let mut graph = Graph::new(1_000_000);
-        for vertex in (1..1_000_000).rev() {
+        for vertex in (1..1_000_000_u32).rev() {
             graph.add(vertex - 1, vertex, Kind::Ww, Needs::Nothing, OptionalIndex::NONE);
         }
         let limits = Limits::none();
         let limit = Limit::new(&limits, 1_000_000);
         let sort = |graph: &Graph, needs| graph.sort(|edge| edge.needs <= needs, &limit).unwrap();
         let Sorting::Order(order) = sort(&graph, Needs::Realtime) else { panic!("it is a chain") };
-        assert_eq!(order, (0..1_000_000).collect::<Vec<_>>());
-        graph.add(600_000, 500_000, Kind::Rw, Needs::Realtime, OptionalIndex::NONE);
+        assert_eq!(order, (0..1_000_000_u32).map(Vertex::from).collect::<Vec<_>>());
+        graph.add(600_000_u32, 500_000_u32, Kind::Rw, Needs::Realtime, OptionalIndex::NONE);
         assert!(matches!(sort(&graph, Needs::Process), Sorting::Order(_)));
         let Sorting::Cycles(alive) = sort(&graph, Needs::Realtime) else { panic!("it has a cycle") };
         let on_cycle: Vec<usize> = (0..alive.len()).filter(|&v| alive[v]).collect();

@@ -1,6 +1,6 @@
 //! Judgement of a history: level by level, from the strongest to the weakest, until one is known to hold.
 
-use histories::{History, Outcome, Value};
+use histories::{History, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
@@ -8,6 +8,7 @@ use super::{
     facts::{Facts, Initial, KeyClass},
     findings::Findings,
     graph::{Edge, Graph, Kind, Needs, Sorting},
+    indices::{TransactionIndex, Vertex},
     limit::Limit,
     links::LinkWriter,
     lists::Lists,
@@ -18,7 +19,7 @@ use super::{
     verify::{self, Replay},
     versions,
 };
-use crate::{Limits, UnknownWhy};
+use crate::{Limits, UnknownWhy, shrink::try_minimal};
 
 /// Results for each level, beside what anomalies refute, and for the history.
 #[derive(Debug, Default)]
@@ -116,7 +117,7 @@ pub(super) fn judge<'h>(
 impl<'h> Case<'_, 'h> {
     /// Returns true if each value of the keys of this class is written only once.
     fn is_sure(&self, class: KeyClass) -> bool {
-        self.facts.written_twice.keys().all(|key| self.facts.classes[*key as usize] != class)
+        self.facts.written_twice.keys().all(|key| self.facts.classes[key.index()] != class)
     }
 
     /// Returns true if each value is written only once, so that it is known where each read came from.
@@ -130,9 +131,9 @@ impl<'h> Case<'_, 'h> {
     }
 
     /// Returns the vertices in an order that respects the edges for which `counts` is true.
-    fn order(&self, counts: impl Fn(&Edge) -> bool) -> Result<Vec<u32>, UnknownWhy> {
+    fn order(&self, counts: impl Fn(&Edge) -> bool) -> Result<Vec<TransactionIndex>, UnknownWhy> {
         match self.graph.sort(counts, self.limit)? {
-            Sorting::Order(order) => Ok(order),
+            Sorting::Order(order) => Ok(self.transactions(order)),
             Sorting::Cycles(_) => Err(internal("a cycle that refutes nothing")),
         }
     }
@@ -150,8 +151,9 @@ impl<'h> Case<'_, 'h> {
         self.add_processes()?;
         self.limit.keep_going()?;
         let writer = LinkWriter { facts: &self.facts, lists: &self.lists, registers: &self.registers };
-        let is_certain =
-            |vertex: u32| vertex as usize >= self.facts.happened.len() || self.facts.outcome(vertex) == Outcome::Ok;
+        let is_certain = |vertex: Vertex| {
+            vertex.transaction(self.graph.transactions).is_none_or(|t| self.facts.outcome(t) == Outcome::Ok)
+        };
         let mut wrong = None;
         for component in cycles::components(&self.graph, &alive) {
             self.limit.keep_going()?;
@@ -248,7 +250,7 @@ impl<'h> Case<'_, 'h> {
                 Ok(found) => {
                     // A transaction that appended to a list something that was never read is assumed not to have
                     // happened.
-                    let placed = found.iter().filter(|t| self.facts.happened[**t as usize] || !self.changes_lists(**t));
+                    let placed = found.iter().filter(|t| self.facts.happened[t.index()] || !self.changes_lists(**t));
                     operations = placed.map(|t| self.operation(*t)).collect();
                 }
                 Err(stuck) if self.is_sure(KeyClass::List) => {
@@ -275,44 +277,45 @@ impl<'h> Case<'_, 'h> {
     /// Returns the transactions in an order in which each value of a register that was read was left by a transaction
     /// before the reader, even if several may have written it. Otherwise returns the transactions that wait for each
     /// other. Transactions keep their `order` where possible.
-    fn in_order_of_reads(&self, order: &[u32]) -> Result<Vec<u32>, Vec<u32>> {
+    fn in_order_of_reads(&self, order: &[TransactionIndex]) -> Result<Vec<TransactionIndex>, Vec<TransactionIndex>> {
         use histories::{Found, MicroOperation as Micro};
         let facts = &self.facts;
-        let mut left: FxHashSet<(u32, u32)> = FxHashSet::default();
-        let numbers: FxHashMap<u32, u32> = (0_u32..).zip(&facts.keys).map(|(number, key)| (key.0, number)).collect();
-        let micros = |t: u32| self.history.transactions.micro_operations(t as usize);
-        let is_register = |key: u32| facts.classes[numbers[&key] as usize] == KeyClass::Register;
-        let reads = |t: u32| -> Vec<(u32, u32)> {
+        let mut left: FxHashSet<(ValueId, ValueId)> = FxHashSet::default();
+        let classes: FxHashMap<ValueId, KeyClass> =
+            facts.keys.iter().copied().zip(facts.classes.iter().copied()).collect();
+        let micros = |t: TransactionIndex| self.history.transactions.micro_operations(t.index());
+        let reads = |t: TransactionIndex| -> Vec<(ValueId, ValueId)> {
             let mut own = Vec::new();
             let mut found = Vec::new();
             for micro in micros(t) {
                 match micro {
-                    Micro::Write { key, value } => own.push((key.0, value.0)),
+                    Micro::Write { key, value } => own.push((key, value)),
                     Micro::Read { key, found: Found::Value(value) }
-                        if is_register(key.0) && !own.contains(&(key.0, value.0)) && value != facts.initial.value =>
+                        if classes[&key] == KeyClass::Register
+                            && !own.contains(&(key, value))
+                            && value != facts.initial.value =>
                     {
-                        found.push((key.0, value.0));
+                        found.push((key, value));
                     }
                     _ => {}
                 }
             }
             found
         };
-        let count = self.graph.transactions;
-        let extra = (0..count).filter(|t| !facts.happened[*t as usize] && facts.outcome(*t) == Outcome::Info);
-        let known = order.iter().copied().filter(|t| *t < count && facts.happened[*t as usize]);
-        let mut waiting: Vec<u32> = extra.chain(known).collect();
+        let extra = self.all().filter(|t| !facts.happened[t.index()] && facts.outcome(*t) == Outcome::Info);
+        let known = order.iter().copied().filter(|t| facts.happened[t.index()]);
+        let mut waiting: Vec<TransactionIndex> = extra.chain(known).collect();
         let mut placed = Vec::new();
         loop {
             let before = placed.len();
             let mut still = Vec::new();
             for t in waiting {
-                if !facts.happened[t as usize] || reads(t).iter().all(|read| left.contains(read)) {
+                if !facts.happened[t.index()] || reads(t).iter().all(|read| left.contains(read)) {
                     let last = micros(t).filter_map(|micro| match micro {
-                        Micro::Write { key, value } => Some((key.0, value.0)),
+                        Micro::Write { key, value } => Some((key, value)),
                         _ => None,
                     });
-                    let last: FxHashMap<u32, u32> = last.collect();
+                    let last: FxHashMap<ValueId, ValueId> = last.collect();
                     left.extend(last);
                     placed.push(t);
                 } else {
@@ -329,8 +332,8 @@ impl<'h> Case<'_, 'h> {
         }
     }
 
-    fn changes_lists(&self, transaction: u32) -> bool {
-        let mut all = self.history.transactions.micro_operations(transaction as usize);
+    fn changes_lists(&self, transaction: TransactionIndex) -> bool {
+        let mut all = self.history.transactions.micro_operations(transaction.index());
         all.any(|micro| matches!(micro, histories::MicroOperation::Append { .. }))
     }
 
@@ -341,23 +344,28 @@ impl<'h> Case<'_, 'h> {
             objects.push(versions::unordered(&self.facts, register, &self.registers.next));
         }
         if snapshots {
-            let alone = |t: &u32| VersionRun::new(*t, *t, Vec::new(), vec![*t]);
+            let alone = |t: &TransactionIndex| VersionRun::new(*t, *t, Vec::new(), vec![*t]);
             objects.extend(self.lists.loose.iter().map(|loose| loose.iter().map(alone).collect()));
         }
         let bytes = self.graph.edges.len() * 2 * size_of::<(u32, u32)>()
             + self.facts.changes.rows.len() * size_of::<VersionRun>();
         self.limit.may_take(bytes)?;
-        let rank = |t: u32| {
+        let rank = |t: TransactionIndex| {
             let operation = self.facts.operation(t);
             if operation.outcome == Outcome::Ok { operation.completed } else { operation.invoked }
         };
-        let ranks: Vec<u32> = (0..self.graph.transactions).map(rank).collect();
+        let ranks: Vec<u32> = self.all().map(rank).collect();
         Polygraph::new(&self.graph, needs, snapshots, objects).solve(&ranks, self.limit)
     }
 
     /// Confirms that these transactions contradict each other by trying all their orders, and shrinks them to as few
     /// as possible.
-    fn contradiction(&self, core: &[u32], level: Level, findings: &mut Findings<'h>) -> Result<Status, UnknownWhy> {
+    fn contradiction(
+        &self,
+        core: &[TransactionIndex],
+        level: Level,
+        findings: &mut Findings<'h>,
+    ) -> Result<Status, UnknownWhy> {
         let mut few = self.with_sources(core);
         if few.len() > small::MOST || !self.is_refuted(&few, level)? {
             few = core.to_vec();
@@ -365,31 +373,26 @@ impl<'h> Case<'_, 'h> {
                 return Ok(Status::NotRefuted);
             }
         }
-        for t in few.clone() {
-            let without: Vec<u32> = few.iter().copied().filter(|other| *other != t).collect();
-            if self.is_refuted(&without, level)? {
-                few = without;
-            }
-        }
+        let few = try_minimal(few, |few| self.is_refuted(few, level))?;
         let claim = || format!("no order of these {} explains what they read of each other: all were tried", few.len());
         findings.add(AnomalyKind::NoOrder, level, &few, claim);
         Ok(Status::Refuted)
     }
 
     /// Returns these transactions, those whose writes they read, and so on.
-    fn with_sources(&self, core: &[u32]) -> Vec<u32> {
-        let mut few: Vec<u32> = core.to_vec();
+    fn with_sources(&self, core: &[TransactionIndex]) -> Vec<TransactionIndex> {
+        let mut few: Vec<TransactionIndex> = core.to_vec();
         let mut place = 0;
         let reads = self.graph.edges.iter().filter(|edge| edge.kind == Kind::Wr);
-        let mut sources: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+        let mut sources: FxHashMap<Vertex, Vec<Vertex>> = FxHashMap::default();
         for edge in reads {
             sources.entry(edge.to).or_default().push(edge.from);
         }
         while let Some(t) = few.get(place).copied().filter(|_| few.len() <= small::MOST) {
             place += 1;
-            for source in sources.get(&t).into_iter().flatten() {
-                if !few.contains(source) {
-                    few.push(*source);
+            for source in self.transactions(sources.get(&t.into()).into_iter().flatten().copied()) {
+                if !few.contains(&source) {
+                    few.push(source);
                 }
             }
         }
@@ -397,7 +400,7 @@ impl<'h> Case<'_, 'h> {
         few
     }
 
-    fn is_refuted(&self, transactions: &[u32], level: Level) -> Result<bool, UnknownWhy> {
+    fn is_refuted(&self, transactions: &[TransactionIndex], level: Level) -> Result<bool, UnknownWhy> {
         let operations: Vec<u32> = transactions.iter().map(|t| self.operation(*t)).collect();
         let small = SmallHistory::new(self.history, self.initial, &operations, false);
         Ok(matches!(small.decide(level, CONFIRMED, self.limit)?, SmallDecision::Refuted))
@@ -405,7 +408,7 @@ impl<'h> Case<'_, 'h> {
 
     /// Decides the levels that are still open if there are few transactions.
     fn try_all(&self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
-        let all: Vec<u32> = (0..self.graph.transactions).filter(|t| self.facts.outcome(*t) != Outcome::Fail).collect();
+        let all: Vec<TransactionIndex> = self.all().filter(|t| self.facts.outcome(*t) != Outcome::Fail).collect();
         if all.len() > small::FEW {
             return Ok(());
         }
@@ -466,16 +469,24 @@ impl<'h> Case<'_, 'h> {
         }
     }
 
-    fn operation(&self, transaction: u32) -> u32 {
-        let operation = self.history.transactions.operation(transaction as usize);
+    fn operation(&self, transaction: TransactionIndex) -> u32 {
+        let operation = self.history.transactions.operation(transaction.index());
         u32::try_from(operation).expect("operations are counted so")
     }
 
-    /// Returns the operations of the transactions among these vertices that happened. One of unknown outcome that was
-    /// not read is left out.
-    fn operations_of(&self, order: &[u32]) -> Vec<u32> {
-        let happened = &self.facts.happened;
-        let wanted = |vertex: &&u32| happened.get(**vertex as usize).is_some_and(|happened| *happened);
-        order.iter().filter(wanted).map(|vertex| self.operation(*vertex)).collect()
+    /// Returns all transactions.
+    fn all(&self) -> impl Iterator<Item = TransactionIndex> {
+        (0..self.graph.transactions).map(TransactionIndex::from)
+    }
+
+    /// Returns the transactions among these vertices.
+    fn transactions(&self, vertices: impl IntoIterator<Item = Vertex>) -> Vec<TransactionIndex> {
+        vertices.into_iter().filter_map(|vertex| vertex.transaction(self.graph.transactions)).collect()
+    }
+
+    /// Returns the operations of those of these transactions that happened. One of unknown outcome that was not read is
+    /// left out.
+    fn operations_of(&self, order: &[TransactionIndex]) -> Vec<u32> {
+        order.iter().filter(|t| self.facts.happened[t.index()]).map(|t| self.operation(*t)).collect()
     }
 }

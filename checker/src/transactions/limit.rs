@@ -3,6 +3,7 @@
 use super::{
     facts::Facts,
     graph::{Edge, Graph},
+    indices::KeyIndex,
 };
 use crate::{
     Limits, UnknownWhy,
@@ -59,7 +60,7 @@ impl<'a> Limit<'a> {
     }
 
     /// Asks for what one key needs: at most 8 edges for each change of it, and 4 for each read.
-    pub(super) fn key(&self, facts: &Facts<'_>, graph: &Graph, key: u32) -> Result<(), UnknownWhy> {
+    pub(super) fn key(&self, facts: &Facts<'_>, graph: &Graph, key: KeyIndex) -> Result<(), UnknownWhy> {
         let (changes, reads) = (facts.changes.of(key).len(), facts.reads.of(key).len());
         self.steps(1 + changes + reads)?;
         self.edges(graph, 8 * changes + 4 * reads)

@@ -6,11 +6,15 @@ use super::{
     cycles::Cycle,
     facts::{Facts, KeyClass, Read},
     graph::{Edge, Kind, Needs},
+    indices::{ChangeIndex, KeyIndex, TransactionIndex},
     lists::Lists,
     registers::Registers,
     report::{AnomalyKind, Link, LinkEvidence, Orders},
 };
 use crate::words;
+
+/// Edge of a cycle.
+type TransactionEdge = Edge<TransactionIndex>;
 
 /// Describes cycles in words.
 pub(super) struct LinkWriter<'a, 'h> {
@@ -22,7 +26,7 @@ pub(super) struct LinkWriter<'a, 'h> {
 impl LinkWriter<'_, '_> {
     /// Returns the operations of a cycle, the claim, and a link for each edge.
     pub(super) fn cycle(&self, cycle: &Cycle) -> (Vec<usize>, String, Vec<Link>) {
-        let operation = |t: u32| self.facts.history.transactions.operation(t as usize);
+        let operation = |t: TransactionIndex| self.facts.history.transactions.operation(t.index());
         let count = cycle.edges.len();
         let links: Vec<Link> = (0..count)
             .map(|place| self.link(&cycle.edges[place], [place + 1, (place + 1) % count + 1], place + 1 == count))
@@ -30,9 +34,9 @@ impl LinkWriter<'_, '_> {
         (cycle.edges.iter().map(|edge| operation(edge.from)).collect(), claim(cycle), links)
     }
 
-    fn link(&self, edge: &Edge, [from_name, to_name]: [usize; 2], closes: bool) -> Link {
+    fn link(&self, edge: &TransactionEdge, [from_name, to_name]: [usize; 2], closes: bool) -> Link {
         let history = self.facts.history;
-        let [from, to] = [edge.from, edge.to].map(|t| history.transactions.operation(t as usize));
+        let [from, to] = [edge.from, edge.to].map(|t| history.transactions.operation(t.index()));
         let [from_began, from_ended, to_began, to_ended] = [
             words::began(history, from),
             words::ended(history, from),
@@ -55,13 +59,13 @@ impl LinkWriter<'_, '_> {
                 let why = format!("{b} read {value} in {name} (it ended at {to_ended}), which {a} wrote there");
                 (LinkEvidence::Read { key, value }, why)
             }
-            Kind::Rw if self.facts.classes[edge.key() as usize] == KeyClass::List => {
+            Kind::Rw if self.facts.classes[edge.key().index()] == KeyClass::List => {
                 let (key, value) = (self.key(edge), self.missed(edge));
                 let name = words::key_name(&key);
                 let why = format!("{a} read {name} at {from_began} without {value}, which {b} appended");
                 (LinkEvidence::Missed { key, value }, why)
             }
-            Kind::Ww if self.facts.classes[edge.key() as usize] == KeyClass::List => self.overwritten(edge, &a, &b),
+            Kind::Ww if self.facts.classes[edge.key().index()] == KeyClass::List => self.overwritten(edge, &a, &b),
             Kind::Ww | Kind::Rw => self.replaced(edge, &a, &b),
         };
         let so = if closes { "yet " } else { "" };
@@ -69,8 +73,8 @@ impl LinkWriter<'_, '_> {
         Link { from, to, evidence, sentence }
     }
 
-    fn key(&self, edge: &Edge) -> Value {
-        self.facts.history.value(self.facts.keys[edge.key() as usize]).clone()
+    fn key(&self, edge: &TransactionEdge) -> Value {
+        self.facts.history.value(self.facts.keys[edge.key().index()]).clone()
     }
 
     fn value(&self, id: ValueId) -> Value {
@@ -79,7 +83,7 @@ impl LinkWriter<'_, '_> {
 
     /// Returns what a transaction changed in the edge's key: only those values that no other may have written, if
     /// there are any.
-    fn changes(&self, edge: &Edge, transaction: u32) -> std::vec::IntoIter<ValueId> {
+    fn changes(&self, edge: &TransactionEdge, transaction: TransactionIndex) -> std::vec::IntoIter<ValueId> {
         let all = self.facts.changes.of(edge.key()).iter();
         let all = all.filter(move |change| change.transaction == transaction).map(|change| change.value);
         let sure: Vec<ValueId> =
@@ -87,13 +91,13 @@ impl LinkWriter<'_, '_> {
         if sure.is_empty() { all.collect::<Vec<_>>().into_iter() } else { sure.into_iter() }
     }
 
-    fn read(&self, edge: &Edge, transaction: u32) -> &Read<'_> {
+    fn read(&self, edge: &TransactionEdge, transaction: TransactionIndex) -> &Read<'_> {
         let mut all = self.facts.reads.of(edge.key()).iter();
         all.find(|read| read.transaction == transaction).expect("the edge comes from what it read")
     }
 
     /// Returns a value that the later transaction read and the earlier one wrote.
-    fn seen(&self, edge: &Edge) -> Value {
+    fn seen(&self, edge: &TransactionEdge) -> Value {
         let reads = self.facts.all_reads(edge.key()).filter(|read| read.transaction == edge.to);
         let holds =
             |read: &Read<'_>, value: &ValueId| read.list[..read.base as usize].contains(value) || read.value == *value;
@@ -103,14 +107,14 @@ impl LinkWriter<'_, '_> {
     }
 
     /// Returns a value that the later transaction added and the earlier one did not read.
-    fn missed(&self, edge: &Edge) -> Value {
+    fn missed(&self, edge: &TransactionEdge) -> Value {
         let read = self.read(edge, edge.from);
         let value = self.changes(edge, edge.to).find(|value| !read.list.contains(value));
         self.value(value.expect("the edge comes from what it did not read"))
     }
 
-    fn overwritten(&self, edge: &Edge, a: &str, b: &str) -> (LinkEvidence, String) {
-        let longest = self.lists.longest[edge.key() as usize].expect("only what was read has an order");
+    fn overwritten(&self, edge: &TransactionEdge, a: &str, b: &str) -> (LinkEvidence, String) {
+        let longest = self.lists.longest[edge.key().index()].expect("only what was read has an order");
         let history = self.facts.history;
         let place = |value: ValueId| longest.list.iter().position(|element| *element == value);
         let first = self.changes(edge, edge.from).filter(|value| place(*value).is_some());
@@ -118,7 +122,7 @@ impl LinkWriter<'_, '_> {
         let later = self.changes(edge, edge.to).max_by_key(|value| place(*value).unwrap_or(usize::MAX));
         let later = later.expect("the later one added something");
         let (key, value, later_value) = (self.key(edge), self.value(first), self.value(later));
-        let witness = history.transactions.operation(longest.transaction as usize);
+        let witness = history.transactions.operation(longest.transaction.index());
         let (name, began) = (words::key_name(&key), words::began(history, witness));
         let process = history.process(history.operations[witness].process);
         let shows = if place(later).is_some() { "before" } else { "without" };
@@ -131,13 +135,13 @@ impl LinkWriter<'_, '_> {
 
     /// Returns the version that the earlier transaction of a register's edge wrote or read, and the one that the
     /// later transaction left behind.
-    fn versions(&self, edge: &Edge) -> [ValueId; 2] {
+    fn versions(&self, edge: &TransactionEdge) -> [ValueId; 2] {
         let last = |transaction| self.changes(edge, transaction).next_back().expect("it wrote");
         let before = if edge.kind == Kind::Ww { last(edge.from) } else { self.read(edge, edge.from).value };
         [before, last(edge.to)]
     }
 
-    fn replaced(&self, edge: &Edge, a: &str, b: &str) -> (LinkEvidence, String) {
+    fn replaced(&self, edge: &TransactionEdge, a: &str, b: &str) -> (LinkEvidence, String) {
         let [before, after] = self.versions(edge);
         let (key, value, later) = (self.key(edge), self.value(before), self.value(after));
         let (name, did) = (words::key_name(&key), if edge.kind == Kind::Ww { "wrote" } else { "read" });
@@ -165,24 +169,23 @@ impl LinkWriter<'_, '_> {
         (LinkEvidence::First { key, later, chain }, why)
     }
 
-    fn operation(&self, change: u32) -> Option<usize> {
-        let change = self.facts.changes.rows.get(change as usize)?;
-        Some(self.facts.history.transactions.operation(change.transaction as usize))
+    fn operation(&self, change: ChangeIndex) -> Option<usize> {
+        let change = self.facts.changes.rows.get(change.index())?;
+        Some(self.facts.history.transactions.operation(change.transaction.index()))
     }
 
     /// Returns the changes of a version's chain up to it, from the first. Empty for the initial value.
-    fn chain(&self, key: u32, version: ValueId) -> Vec<u32> {
+    fn chain(&self, key: KeyIndex, version: ValueId) -> Vec<ChangeIndex> {
         let (range, next) = (self.facts.changes.range(key), &self.registers.next);
         let rows = &self.facts.changes.rows;
         let register = self.registers.all.iter().find(|register| register.key == key);
         let first = register.and_then(|register| register.first.get());
-        let number = |place: usize| u32::try_from(place).expect("it was counted");
-        let is_final = |place: &usize| rows[*place].value == version && self.facts.is_final(key, number(*place));
-        let Some(mut place) = range.clone().find(is_final).map(number) else { return Vec::new() };
+        let is_final = |place: &usize| rows[*place].value == version && self.facts.is_final(key, (*place).into());
+        let Some(mut place) = range.clone().find(is_final).map(ChangeIndex::from) else { return Vec::new() };
         let mut chain = vec![place];
         while Some(place) != first && chain.len() <= range.len() {
             let Some(before) = range.clone().find(|&before| next[before].get() == Some(place)) else { break };
-            place = number(before);
+            place = before.into();
             chain.push(place);
         }
         chain.reverse();
@@ -190,9 +193,9 @@ impl LinkWriter<'_, '_> {
     }
 
     /// Returns all changes of a version's chain, in order.
-    fn whole_chain(&self, key: u32, version: ValueId) -> Vec<u32> {
+    fn whole_chain(&self, key: KeyIndex, version: ValueId) -> Vec<ChangeIndex> {
         let mut chain = self.chain(key, version);
-        let next = |last: &u32| self.registers.next.get(*last as usize)?.get();
+        let next = |last: &ChangeIndex| self.registers.next.get(last.index())?.get();
         while let Some(next) = chain.last().and_then(next).filter(|next| !chain.contains(next)) {
             chain.push(next);
         }
@@ -200,17 +203,17 @@ impl LinkWriter<'_, '_> {
     }
 
     /// Returns the evidence that one version came before the other by time.
-    fn later(&self, edge: &Edge, [before, after]: [ValueId; 2]) -> (LinkEvidence, String) {
+    fn later(&self, edge: &TransactionEdge, [before, after]: [ValueId; 2]) -> (LinkEvidence, String) {
         let history = self.facts.history;
         let orders = if edge.needs == Needs::Process { Orders::Process } else { Orders::Realtime };
-        let of = |t: u32| self.facts.operation(t);
+        let of = |t: TransactionIndex| self.facts.operation(t);
         let accesses = |version| {
             let chain = self.whole_chain(edge.key(), version);
             let places = 0..chain.len();
             let all = places.flat_map(|place| {
-                self.accesses(edge.key(), self.facts.changes.rows[chain[place] as usize].value).map(move |t| (place, t))
+                self.accesses(edge.key(), self.facts.changes.rows[chain[place].index()].value).map(move |t| (place, t))
             });
-            let all: Vec<(usize, u32)> = all.collect();
+            let all: Vec<(usize, TransactionIndex)> = all.collect();
             (chain, all)
         };
         let ((one, ended), (other, began)) = (accesses(before), accesses(after));
@@ -221,14 +224,15 @@ impl LinkWriter<'_, '_> {
         });
         let pair = pairs.min_by_key(|((_, t), (_, other))| of(*other).invoked - of(*t).completed);
         let ((place, first), (last, then)) = pair.expect("the edge comes from what shows it");
-        let operations = |chain: &[u32]| chain.iter().filter_map(|version| self.operation(*version)).collect();
-        let value_at = |chain: &[u32], place: usize| self.value(self.facts.changes.rows[chain[place] as usize].value);
+        let operations = |chain: &[ChangeIndex]| chain.iter().filter_map(|version| self.operation(*version)).collect();
+        let value_at =
+            |chain: &[ChangeIndex], place: usize| self.value(self.facts.changes.rows[chain[place].index()].value);
         let (shown_first, shown_then) = (value_at(&one, place), value_at(&other, last));
-        let end = one.iter().position(|version| self.facts.changes.rows[*version as usize].value == before);
+        let end = one.iter().position(|version| self.facts.changes.rows[version.index()].value == before);
         let end = end.expect("a version lies on its chain");
         let (before_it, after_it): (Vec<usize>, Vec<usize>) =
             (operations(one.get(place + 1..=end).unwrap_or_default()), operations(&other[1..=last]));
-        let [first, then] = [first, then].map(|t| history.transactions.operation(t as usize));
+        let [first, then] = [first, then].map(|t| history.transactions.operation(t.index()));
         let [process, other_process] =
             [first, then].map(|operation| history.process(history.operations[operation].process));
         let (done, began) = (words::ended(history, first), words::began(history, then));
@@ -247,9 +251,9 @@ impl LinkWriter<'_, '_> {
     }
 
     /// Returns the transactions that wrote or read a version of a register.
-    fn accesses(&self, key: u32, version: ValueId) -> impl Iterator<Item = u32> {
+    fn accesses(&self, key: KeyIndex, version: ValueId) -> impl Iterator<Item = TransactionIndex> {
         let wrote = self.facts.changes.of(key).iter().filter(move |change| change.value == version);
-        let wrote = wrote.map(|change| change.transaction).filter(|t| self.facts.happened[*t as usize]);
+        let wrote = wrote.map(|change| change.transaction).filter(|t| self.facts.happened[t.index()]);
         let read = self.facts.reads.of(key).iter().filter(move |read| read.value == version);
         wrote.chain(read.map(|read| read.transaction))
     }

@@ -12,9 +12,12 @@
 //! it wrote was read; otherwise that is unknown, and it is left out, which contradicts no answer.
 
 mod cycles;
+mod elements;
 mod facts;
 mod findings;
 mod graph;
+mod growth;
+mod indices;
 mod judge;
 mod limit;
 mod links;
@@ -24,6 +27,7 @@ mod registers;
 mod report;
 mod schedule;
 mod small;
+mod table;
 mod uncommitted;
 mod verify;
 mod versions;
@@ -35,6 +39,7 @@ use crate::{Limits, UnknownWhy, index::OptionalIndex};
 use facts::{Facts, Initial};
 use findings::Findings;
 use graph::{Graph, Kind, Needs};
+use indices::TransactionIndex;
 use judge::Levels;
 use limit::Limit;
 
@@ -91,8 +96,8 @@ pub fn check_transactions_from(history: &History, initial: &Value, limits: &Limi
 fn add_realtime(facts: &Facts<'_>, graph: &mut Graph, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
     let happened = || facts.transactions();
     let ended = happened().map(|t| (facts.operation(t).completed, t)).filter(|(rank, _)| *rank != NEVER);
-    limit.may_take(facts.happened.len() * 2 * size_of::<(u32, u32)>())?;
-    let mut ended: Vec<(u32, u32)> = ended.collect();
+    limit.may_take(facts.happened.len() * 2 * size_of::<(u32, TransactionIndex)>())?;
+    let mut ended: Vec<(u32, TransactionIndex)> = ended.collect();
     ended.sort_unstable();
     let mut ended = ended.into_iter().peekable();
     let mut moment = None;
@@ -119,7 +124,7 @@ fn add_realtime(facts: &Facts<'_>, graph: &mut Graph, limit: &Limit<'_>) -> Resu
 /// Adds process order: each process's transactions, one after the other. Real time implies it, so it is added only to
 /// name the anomalies.
 fn add_processes(facts: &Facts<'_>, graph: &mut Graph) {
-    let mut last: FxHashMap<u32, u32> = FxHashMap::default();
+    let mut last: FxHashMap<u32, TransactionIndex> = FxHashMap::default();
     for transaction in facts.transactions() {
         let operation = facts.operation(transaction);
         if let Some(&before) = last.get(&operation.process) {

@@ -12,10 +12,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     graph::{Edge, Graph, Kind, Needs},
+    indices::{ObjectIndex, Point, RunIndex, TransactionIndex, Vertex},
     limit::Limit,
     schedule::{Schedule, schedule},
+    table::{Table, has},
 };
-use crate::{UnknownWhy, index::OptionalIndex, rows::Rows};
+use crate::{UnknownWhy, index::OptionalIndex, rows::Rows, shrink::try_minimal, sorted::sorted};
 
 /// Maximum number of decisions about the order of chains that are tried, and of bytes of the reachability table.
 const TRIALS: usize = 256;
@@ -24,19 +26,28 @@ const TABLE_BYTES: usize = 256 << 20;
 /// Item: versions that are adjacent.
 pub(super) struct VersionRun {
     /// Writer of the first version, and of the last.
-    pub first: u32,
-    pub last: u32,
+    pub first: TransactionIndex,
+    pub last: TransactionIndex,
     /// Readers of the last version.
-    pub readers: Vec<u32>,
+    pub readers: Vec<TransactionIndex>,
     /// Writers and readers of all versions.
-    pub all: Vec<u32>,
+    pub all: Vec<TransactionIndex>,
     /// Vertex after the last writer and these readers, once it is placed.
-    out: u32,
+    out: Option<Vertex>,
 }
 
 impl VersionRun {
-    pub(super) fn new(first: u32, last: u32, readers: Vec<u32>, all: Vec<u32>) -> Self {
-        Self { first, last, readers, all, out: 0 }
+    pub(super) fn new(
+        first: TransactionIndex,
+        last: TransactionIndex,
+        readers: Vec<TransactionIndex>,
+        all: Vec<TransactionIndex>,
+    ) -> Self {
+        Self { first, last, readers, all, out: None }
+    }
+
+    fn out(&self) -> Vertex {
+        self.out.expect("items are placed before their order is looked for")
     }
 }
 
@@ -46,9 +57,9 @@ enum Reason {
     /// Fact of the history.
     Known,
     /// Consequence: the second of two items of an object cannot come first, because of a path between two vertices.
-    Forced { object: u32, items: [u32; 2], way: [u32; 2], edges: u32 },
+    Forced { object: ObjectIndex, items: [RunIndex; 2], way: [Point; 2], edges: u32 },
     /// Decision that is tried.
-    Trial { object: u32, items: [u32; 2] },
+    Trial { object: ObjectIndex, items: [RunIndex; 2] },
 }
 
 /// Precedence graph together with the items that are not in order yet.
@@ -58,7 +69,7 @@ pub(super) struct Polygraph {
     /// True if each transaction has two vertices, its beginning and its commit.
     pub snapshots: bool,
     pub vertices: u32,
-    pub edges: Vec<(u32, u32)>,
+    pub edges: Vec<(Point, Point)>,
     reasons: Vec<Reason>,
     pub objects: Vec<Vec<VersionRun>>,
     known: usize,
@@ -66,9 +77,9 @@ pub(super) struct Polygraph {
 
 pub(super) enum Solution {
     /// Order of the transactions; under snapshot isolation each occurs twice.
-    Order(Vec<u32>),
+    Order(Vec<TransactionIndex>),
     /// Transactions that contradict each other.
-    Contradiction(Vec<u32>),
+    Contradiction(Vec<TransactionIndex>),
     /// Undecided: it would take too long.
     Open,
 }
@@ -78,7 +89,7 @@ impl Polygraph {
         let mut all = Self::of(graph.transactions, snapshots, Vec::new(), objects);
         all.vertices = graph.vertices * all.width();
         if snapshots {
-            all.edges.extend((0..graph.transactions).map(|t| (2 * t, 2 * t + 1)));
+            all.edges.extend((0..graph.transactions).map(|t| (Point::from(2 * t), Point::from(2 * t + 1))));
         }
         // The order of versions by time follows again from the order of transactions, with known reasons.
         let follows =
@@ -92,7 +103,7 @@ impl Polygraph {
     }
 
     /// Makes a polygraph of transactions alone, without intermediate vertices.
-    fn of(count: u32, snapshots: bool, edges: Vec<(u32, u32)>, objects: Vec<Vec<VersionRun>>) -> Self {
+    fn of(count: u32, snapshots: bool, edges: Vec<(Point, Point)>, objects: Vec<Vec<VersionRun>>) -> Self {
         let vertices = if snapshots { 2 * count } else { count };
         Self { count, snapshots, vertices, known: edges.len(), edges, reasons: Vec::new(), objects }
     }
@@ -102,11 +113,11 @@ impl Polygraph {
         let width = self.width();
         for object in 0..self.objects.len() {
             for item in 0..self.objects[object].len() {
-                let out = self.vertices / width;
+                let out = Vertex::from(self.vertices / width);
                 self.vertices += width;
                 let VersionRun { last, ref readers, .. } = self.objects[object][item];
                 let readers = readers.clone();
-                self.objects[object][item].out = out;
+                self.objects[object][item].out = Some(out);
                 self.add(last, out, Kind::Ww);
                 for reader in readers {
                     self.add(reader, out, Kind::Rw);
@@ -117,14 +128,12 @@ impl Polygraph {
 
     /// Adds an edge between vertices of a graph. With snapshots, the first vertex of an intermediate pair leads to
     /// beginnings, the second to commits.
-    fn add(&mut self, from: u32, to: u32, kind: Kind) {
-        if !self.snapshots {
-            return self.edges.push((from, to));
-        }
+    fn add(&mut self, from: impl Into<Vertex>, to: impl Into<Vertex>, kind: Kind) {
+        let [from, to] = [from.into(), to.into()].map(|vertex| (self.begin(vertex), self.commit(vertex)));
         match kind {
-            Kind::Rw => self.edges.push((2 * from, 2 * to + 1)),
-            Kind::Onward => self.edges.extend([(2 * from, 2 * to), (2 * from + 1, 2 * to + 1)]),
-            Kind::Ww | Kind::Wr | Kind::Process | Kind::Realtime => self.edges.push((2 * from + 1, 2 * to)),
+            Kind::Onward if self.snapshots => self.edges.extend([(from.0, to.0), (from.1, to.1)]),
+            Kind::Rw => self.edges.push((from.0, to.1)),
+            Kind::Onward | Kind::Ww | Kind::Wr | Kind::Process | Kind::Realtime => self.edges.push((from.1, to.0)),
         }
     }
 
@@ -133,16 +142,25 @@ impl Polygraph {
         if self.snapshots { 2 } else { 1 }
     }
 
-    pub(super) fn begin(&self, transaction: u32) -> u32 {
-        if self.snapshots { 2 * transaction } else { transaction }
+    pub(super) fn begin(&self, vertex: impl Into<Vertex>) -> Point {
+        (self.width() * u32::from(vertex.into())).into()
     }
 
-    pub(super) fn commit(&self, transaction: u32) -> u32 {
-        if self.snapshots { 2 * transaction + 1 } else { transaction }
+    pub(super) fn commit(&self, vertex: impl Into<Vertex>) -> Point {
+        (u32::from(self.begin(vertex)) + self.width() - 1).into()
     }
 
-    fn columns(&self) -> usize {
-        self.commit(self.count.saturating_sub(1)) as usize + 1
+    /// Returns the transaction that a point belongs to; `None` if it is intermediate.
+    pub(super) fn transaction(&self, point: Point) -> Option<TransactionIndex> {
+        Vertex::from(u32::from(point) / self.width()).transaction(self.count)
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        (self.width() * self.count.max(1)) as usize
+    }
+
+    fn run(&self, object: ObjectIndex, item: RunIndex) -> &VersionRun {
+        &self.objects[object.index()][item.index()]
     }
 
     /// Searches for an order; `rank` is the time at which each transaction is due.
@@ -155,7 +173,7 @@ impl Polygraph {
         }
         let mut core = Vec::new();
         // Decisions that can still be reversed, with the number of edges before each.
-        let mut open: Vec<(usize, u32, [u32; 2])> = Vec::new();
+        let mut open: Vec<(usize, ObjectIndex, [RunIndex; 2])> = Vec::new();
         for _ in 0..TRIALS {
             limit.keep_going()?;
             if let Some(cycle) = self.propagate(limit)? {
@@ -180,13 +198,12 @@ impl Polygraph {
         Ok(Solution::Open)
     }
 
-    fn decide(&mut self, object: u32, items: [u32; 2]) {
+    fn decide(&mut self, object: ObjectIndex, items: [RunIndex; 2]) {
         self.order_items(object, items, Reason::Trial { object, items });
     }
 
-    fn order_items(&mut self, object: u32, [first, then]: [u32; 2], reason: Reason) {
-        let all = &self.objects[object as usize];
-        let (out, next) = (all[first as usize].out, all[then as usize].first);
+    fn order_items(&mut self, object: ObjectIndex, [first, then]: [RunIndex; 2], reason: Reason) {
+        let (out, next) = (self.run(object, first).out(), self.run(object, then).first);
         self.add(out, next, Kind::Onward);
         self.reasons.resize(self.edges.len() - self.known, reason);
     }
@@ -200,8 +217,8 @@ impl Polygraph {
         loop {
             let Some(table) = Table::new(self, limit)? else { return Ok(Some(self.circle(limit)?)) };
             let before = self.edges.len();
-            for object in 0..u32::try_from(self.objects.len()).expect("there are fewer keys than values") {
-                self.propagate_object(object, &table, limit)?;
+            for object in 0..self.objects.len() {
+                self.propagate_object(object.into(), &table, limit)?;
             }
             if self.edges.len() == before {
                 return Ok(None);
@@ -209,19 +226,18 @@ impl Polygraph {
         }
     }
 
-    fn propagate_object(&mut self, object: u32, table: &Table, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
+    fn propagate_object(&mut self, object: ObjectIndex, table: &Table, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
         let edges = u32::try_from(self.edges.len()).unwrap_or(u32::MAX);
-        let count = u32::try_from(self.objects[object as usize].len()).expect("there are fewer versions than values");
-        let mut by_place: Vec<u32> = (0..count).collect();
-        by_place
-            .sort_by_key(|item| table.place[self.begin(self.objects[object as usize][*item as usize].first) as usize]);
+        let count = self.objects[object.index()].len();
+        let mut by_place: Vec<RunIndex> = (0..count).map(RunIndex::from).collect();
+        by_place.sort_by_key(|item| table.place[self.begin(self.run(object, *item).first).index()]);
         for &one in &by_place {
             // Everything that follows this item already, with what is added now.
-            let out = self.objects[object as usize][one as usize].out;
+            let out = self.run(object, one).out();
             let mut after = [table.row(self.begin(out)).to_vec(), table.row(self.commit(out)).to_vec()];
-            limit.steps(count as usize)?;
+            limit.steps(count)?;
             for &other in by_place.iter().filter(|other| **other != one) {
-                let first = self.objects[object as usize][other as usize].first;
+                let first = self.run(object, other).first;
                 let (begin, commit) = (self.begin(first), self.commit(first));
                 if has(&after[0], begin) && has(&after[1], commit) {
                     continue;
@@ -231,7 +247,7 @@ impl Polygraph {
                 self.order_items(object, [one, other], Reason::Forced { object, items: [one, other], way, edges });
                 for (row, vertex) in after.iter_mut().zip([begin, commit]) {
                     row.iter_mut().zip(table.row(vertex)).for_each(|(word, more)| *word |= more);
-                    row[vertex as usize / 64] |= 1 << (vertex % 64);
+                    row[vertex.index() / 64] |= 1 << (vertex.index() % 64);
                 }
             }
         }
@@ -239,9 +255,8 @@ impl Polygraph {
     }
 
     /// Returns the path because of which the first of these items cannot come before the second, if there is one.
-    fn against(&self, object: u32, [first, then]: [u32; 2], table: &Table) -> Option<[u32; 2]> {
-        let all = &self.objects[object as usize];
-        let (first, then) = (&all[first as usize], &all[then as usize]);
+    fn against(&self, object: ObjectIndex, [first, then]: [RunIndex; 2], table: &Table) -> Option<[Point; 2]> {
+        let (first, then) = (self.run(object, first), self.run(object, then));
         let way = [self.begin(then.first), self.commit(first.last)];
         if table.leads(way) || way[0] == way[1] {
             return Some(way);
@@ -251,27 +266,30 @@ impl Polygraph {
     }
 
     /// Returns two items whose order is not decided yet, preferably those that were stuck.
-    fn undecided(&self, stuck: &[(u32, u32)], limit: &Limit<'_>) -> Result<Option<(u32, [u32; 2])>, UnknownWhy> {
+    fn undecided(
+        &self,
+        stuck: &[(ObjectIndex, RunIndex)],
+        limit: &Limit<'_>,
+    ) -> Result<Option<(ObjectIndex, [RunIndex; 2])>, UnknownWhy> {
         let Some(table) = Table::new(self, limit)? else { return Ok(None) };
-        let stuck = stuck.iter().map(|(object, item)| (*object as usize, Some(*item as usize)));
-        let all = (0..self.objects.len()).map(|object| (object, None));
+        let stuck = stuck.iter().map(|(object, item)| (*object, Some(*item)));
+        let all = (0..self.objects.len()).map(|object| (object.into(), None));
         for (object, item) in stuck.chain(all) {
-            let items = &self.objects[object];
-            let place = |item: usize| table.place[self.begin(items[item].first) as usize];
-            let follows = |one: usize, other: usize| {
-                let (out, first) = (items[one].out, items[other].first);
+            let count = self.objects[object.index()].len();
+            let place = |item: RunIndex| table.place[self.begin(self.run(object, item).first).index()];
+            let follows = |one: RunIndex, other: RunIndex| {
+                let (out, first) = (self.run(object, one).out(), self.run(object, other).first);
                 table.leads([self.begin(out), self.begin(first)]) && table.leads([self.commit(out), self.commit(first)])
             };
-            let mut by_place: Vec<usize> = (0..items.len()).collect();
+            let mut by_place: Vec<RunIndex> = (0..count).map(RunIndex::from).collect();
             by_place.sort_by_key(|item| place(*item));
-            limit.steps(items.len() * items.len() / 64)?;
-            let open = |one: usize, other: usize| one != other && !follows(one, other) && !follows(other, one);
-            let ones: Vec<usize> = item.map_or_else(|| by_place.clone(), |item| vec![item]);
+            limit.steps(count * count / 64)?;
+            let open = |one: RunIndex, other: RunIndex| one != other && !follows(one, other) && !follows(other, one);
+            let ones: Vec<RunIndex> = item.map_or_else(|| by_place.clone(), |item| vec![item]);
             for one in ones {
                 if let Some(&other) = by_place.iter().find(|other| open(one, **other)) {
                     let pair = if place(one) < place(other) { [one, other] } else { [other, one] };
-                    let narrow = |number: usize| u32::try_from(number).expect("it was counted");
-                    return Ok(Some((narrow(object), pair.map(narrow))));
+                    return Ok(Some((object, pair)));
                 }
             }
         }
@@ -279,37 +297,42 @@ impl Polygraph {
     }
 
     /// Shrinks these transactions to as few as still contradict each other by propagation.
-    fn fewer(&self, core: Vec<u32>, limit: &Limit<'_>) -> Result<Vec<u32>, UnknownWhy> {
+    fn fewer(&self, core: Vec<TransactionIndex>, limit: &Limit<'_>) -> Result<Vec<TransactionIndex>, UnknownWhy> {
         let all = self.among(&core, limit)?;
-        let mut gone = vec![false; core.len()];
-        if all.without(&gone).propagate(limit)?.is_none() {
+        let contradicts = |kept: &[usize]| {
+            let mut gone = vec![true; core.len()];
+            for &place in kept {
+                gone[place] = false;
+            }
+            Ok(all.without(&gone).propagate(limit)?.is_some())
+        };
+        let places: Vec<usize> = (0..core.len()).collect();
+        if !contradicts(&places)? {
             return Ok(core);
         }
-        for place in 0..core.len() {
-            gone[place] = true;
-            gone[place] = all.without(&gone).propagate(limit)?.is_some();
-        }
-        Ok(core.into_iter().zip(gone).filter(|(_, gone)| !gone).map(|(transaction, _)| transaction).collect())
+        Ok(try_minimal(places, contradicts)?.into_iter().map(|place| core[place]).collect())
     }
 
     /// Returns the facts about these transactions alone, numbered by their places.
-    fn among(&self, core: &[u32], limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
+    fn among(&self, core: &[TransactionIndex], limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
         let width = self.width();
-        let places: FxHashMap<u32, u32> = core.iter().copied().zip(0_u32..).collect();
+        let numbers = (0_u32..).map(TransactionIndex::from);
+        let places: FxHashMap<TransactionIndex, TransactionIndex> = core.iter().copied().zip(numbers).collect();
+        let point = |t: TransactionIndex, part: u32| Point::from(width * u32::from(t) + part);
         let ahead = self.ahead(self.known, limit)?;
         let mut edges = Vec::new();
         for (transaction, part) in core.iter().flat_map(|transaction| (0..width).map(move |part| (*transaction, part)))
         {
             // Follow paths through intermediate vertices to transactions in the core.
-            let (from, mut seen) = (places[&transaction] * width + part, FxHashSet::default());
-            let mut left = vec![transaction * width + part];
+            let (from, mut seen) = (point(places[&transaction], part), FxHashSet::default());
+            let mut left = vec![point(transaction, part)];
             while let Some(vertex) = left.pop() {
                 limit.step()?;
-                for &to in ahead.of(vertex) {
-                    if to / width >= self.count {
-                        left.extend(seen.insert(to).then_some(to));
-                    } else if let Some(place) = places.get(&(to / width)) {
-                        edges.push((from, place * width + to % width));
+                for &to in ahead.of(vertex.into()) {
+                    match self.transaction(to.into()).map(|transaction| places.get(&transaction)) {
+                        None => left.extend(seen.insert(to).then_some(Point::from(to))),
+                        Some(Some(place)) => edges.push((from, point(*place, to % width))),
+                        Some(None) => {}
                     }
                 }
             }
@@ -325,9 +348,9 @@ impl Polygraph {
 
     /// Returns the same polygraph without some transactions.
     fn without(&self, gone: &[bool]) -> Self {
-        let width = self.width();
-        let is_left = |transaction: &u32| !gone[*transaction as usize];
-        let edges = self.edges.iter().copied().filter(|(from, to)| is_left(&(from / width)) && is_left(&(to / width)));
+        let is_left = |transaction: &TransactionIndex| !gone[transaction.index()];
+        let stays = |point: Point| self.transaction(point).is_none_or(|transaction| is_left(&transaction));
+        let edges = self.edges.iter().copied().filter(|(from, to)| stays(*from) && stays(*to));
         let run = |item: &VersionRun| {
             let readers = item.readers.iter().copied().filter(is_left).collect();
             (is_left(&item.first) && is_left(&item.last))
@@ -349,8 +372,8 @@ impl Polygraph {
         // Each vertex left has a predecessor that is left: go back along these until one repeats.
         let mut into: Vec<u32> = vec![0; self.vertices as usize];
         for (number, (from, to)) in (0_u32..).zip(&self.edges) {
-            if left[*from as usize] && left[*to as usize] {
-                into[*to as usize] = number;
+            if left[from.index()] && left[to.index()] {
+                into[to.index()] = number;
             }
         }
         let mut came = vec![None; self.vertices as usize];
@@ -361,7 +384,7 @@ impl Polygraph {
                 return Ok(way.split_off(begin));
             }
             way.push(into[vertex] as usize);
-            vertex = self.edges[into[vertex] as usize].0 as usize;
+            vertex = self.edges[into[vertex] as usize].0.index();
         }
     }
 
@@ -369,32 +392,26 @@ impl Polygraph {
     pub(super) fn ahead(&self, edges: usize, limit: &Limit<'_>) -> Result<Rows, UnknownWhy> {
         limit.may_take((3 * self.vertices as usize + edges) * size_of::<u32>())?;
         limit.steps(edges)?;
-        Ok(Rows::new(self.vertices as usize, || self.edges[..edges].iter().copied()))
+        Ok(Rows::new(self.vertices as usize, || self.edges[..edges].iter().map(|&(from, to)| (from.into(), to.into()))))
     }
 
     /// Adds the transactions on which these edges rest to `core`.
-    fn explain(&self, edges: &[usize], core: &mut Vec<u32>) {
-        let width = self.width();
+    fn explain(&self, edges: &[usize], core: &mut Vec<TransactionIndex>) {
         let mut looked_at = vec![false; self.edges.len()];
         let mut left: Vec<usize> = edges.to_vec();
-        let take = |core: &mut Vec<u32>, vertex: u32| {
-            let transaction = vertex / width;
-            core.extend((transaction < self.count).then_some(transaction));
-        };
         while let Some(edge) = left.pop() {
             if std::mem::replace(&mut looked_at[edge], true) {
                 continue;
             }
             let (from, to) = self.edges[edge];
-            take(core, from);
-            take(core, to);
+            core.extend([from, to].into_iter().filter_map(|point| self.transaction(point)));
             let (object, items, way) = match self.reason(edge) {
                 Reason::Known => continue,
                 Reason::Forced { object, items, way, edges } => (object, items, Some((way, edges as usize))),
                 Reason::Trial { object, items } => (object, items, None),
             };
             for item in items {
-                let item = &self.objects[object as usize][item as usize];
+                let item = self.run(object, item);
                 core.extend([item.first, item.last]);
                 core.extend(item.all.iter().take(32));
             }
@@ -405,25 +422,26 @@ impl Polygraph {
     }
 
     /// Returns the edges of a shortest path from one vertex to another, among the first `edges` edges.
-    fn way(&self, [from, to]: [u32; 2], edges: usize) -> Vec<usize> {
+    fn way(&self, [from, to]: [Point; 2], edges: usize) -> Vec<usize> {
         let vertices = self.vertices as usize;
-        let next = Rows::new(vertices, || self.edges[..edges].iter().zip(0..).map(|(edge, number)| (edge.0, number)));
+        let next =
+            Rows::new(vertices, || self.edges[..edges].iter().zip(0..).map(|(edge, number)| (edge.0.into(), number)));
         let mut into = vec![OptionalIndex::NONE; vertices];
         let mut queue = std::collections::VecDeque::from([from]);
         while let Some(vertex) = queue.pop_front() {
-            for &edge in next.of(vertex) {
+            for &edge in next.of(vertex.into()) {
                 let after = self.edges[edge as usize].1;
-                if into[after as usize].get().is_none() {
-                    into[after as usize] = edge.into();
+                if into[after.index()].get().is_none() {
+                    into[after.index()] = edge.into();
                     queue.push_back(after);
                 }
             }
-            if into[to as usize].get().is_some() {
+            if into[to.index()].get().is_some() {
                 break;
             }
         }
         let (mut way, mut vertex) = (Vec::new(), to);
-        while let Some(edge) = into[vertex as usize].get() {
+        while let Some(edge) = into[vertex.index()].get() {
             way.push(edge as usize);
             vertex = self.edges[edge as usize].0;
             if vertex == from {
@@ -431,64 +449,5 @@ impl Polygraph {
             }
         }
         way
-    }
-}
-
-fn sorted(mut core: Vec<u32>) -> Vec<u32> {
-    core.sort_unstable();
-    core.dedup();
-    core
-}
-
-fn has(row: &[u64], vertex: u32) -> bool {
-    row[vertex as usize / 64] & (1 << (vertex % 64)) != 0
-}
-
-/// Reachability table: a row for each vertex, with a bit for each vertex of a transaction.
-struct Table {
-    words: usize,
-    bits: Vec<u64>,
-    columns: usize,
-    /// Place of each vertex in a topological order.
-    place: Vec<u32>,
-}
-
-impl Table {
-    /// Computes the table, or returns `None` if there is a cycle.
-    fn new(graph: &Polygraph, limit: &Limit<'_>) -> Result<Option<Self>, UnknownWhy> {
-        let ahead = graph.ahead(graph.edges.len(), limit)?;
-        let order = ahead.sorted(|steps| limit.steps(steps))?;
-        if order.len() < graph.vertices as usize {
-            return Ok(None);
-        }
-        let (columns, vertices) = (graph.columns(), graph.vertices as usize);
-        let words = columns.div_ceil(64);
-        limit.may_take(words * vertices * 8 + vertices * 4)?;
-        let (mut bits, mut place) = (vec![0_u64; words * vertices], vec![0_u32; vertices]);
-        for (at, &vertex) in (0_u32..).zip(&order) {
-            place[vertex as usize] = at;
-        }
-        for &vertex in order.iter().rev() {
-            for &to in ahead.of(vertex) {
-                limit.steps(words / 16)?;
-                let (from, next) = (vertex as usize * words, to as usize * words);
-                for word in 0..words {
-                    bits[from + word] |= bits[next + word];
-                }
-                if (to as usize) < columns {
-                    bits[from + to as usize / 64] |= 1 << (to % 64);
-                }
-            }
-        }
-        Ok(Some(Self { words, bits, columns, place }))
-    }
-
-    fn row(&self, vertex: u32) -> &[u64] {
-        &self.bits[vertex as usize * self.words..][..self.words]
-    }
-
-    fn leads(&self, [from, to]: [u32; 2]) -> bool {
-        debug_assert!((to as usize) < self.columns, "ways end in transactions");
-        has(self.row(from), to)
     }
 }

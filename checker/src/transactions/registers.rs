@@ -15,6 +15,7 @@ use super::{
     facts::{Facts, KeyClass, Writer},
     findings::Findings,
     graph::{Graph, Kind, Needs},
+    indices::{ChangeIndex, KeyIndex, TransactionIndex},
     limit::Limit,
     report::{AnomalyKind, Level},
     versions::{self, RegisterVersions},
@@ -25,7 +26,7 @@ use crate::{UnknownWhy, index::OptionalIndex};
 pub(super) struct Registers {
     pub all: Vec<RegisterVersions>,
     /// Change that replaced each change, by a transaction that had read it.
-    pub next: Vec<OptionalIndex>,
+    pub next: Vec<OptionalIndex<ChangeIndex>>,
 }
 
 /// Adds the dependencies that each register implies, and records the transactions that happened because something
@@ -41,11 +42,11 @@ pub(super) fn relate<'h>(
     let mut slots = vec![Writer::NOBODY; facts.history.values.len()];
     // The change after each change, and at the end the one after the initial value.
     let mut next = vec![OptionalIndex::NONE; facts.changes.rows.len() + 1];
-    let mut own = vec![(OptionalIndex::NONE, 0); facts.happened.len()];
+    let mut own = vec![(OptionalIndex::NONE, facts.initial_version()); facts.happened.len()];
     let mut registers = Vec::new();
-    for key in (0..).take(facts.keys.len()) {
+    for key in (0_u32..).take(facts.keys.len()).map(KeyIndex::from) {
         limit.key(facts, graph, key)?;
-        if facts.classes[key as usize] == KeyClass::Register {
+        if facts.classes[key.index()] == KeyClass::Register {
             facts.writers(key, &mut slots);
             registers.push(relate_key(facts, findings, graph, key, &slots, &mut next, &mut own));
             facts.forget(key, &mut slots);
@@ -63,17 +64,17 @@ fn relate_key<'h>(
     facts: &mut Facts<'h>,
     findings: &mut Findings<'h>,
     graph: &mut Graph,
-    key: u32,
+    key: KeyIndex,
     slots: &[Writer],
-    next: &mut [OptionalIndex],
-    own: &mut [(OptionalIndex, u32)],
+    next: &mut [OptionalIndex<ChangeIndex>],
+    own: &mut [(OptionalIndex<KeyIndex>, ChangeIndex)],
 ) -> RegisterVersions {
     let initial = facts.initial_version();
-    next[initial] = OptionalIndex::NONE;
+    next[initial.index()] = OptionalIndex::NONE;
     for place in facts.changes.range(key) {
-        let change = u32::try_from(place).expect("it was counted");
+        let change = ChangeIndex::from(place);
         if facts.is_final(key, change) {
-            own[facts.changes.rows[place].transaction as usize] = (key.into(), change);
+            own[facts.changes.rows[place].transaction.index()] = (key.into(), change);
         }
     }
     // The version that each read found, if others may follow it.
@@ -87,11 +88,11 @@ fn relate_key<'h>(
         let reader = read.transaction;
         let Some(version) = source(facts, findings, graph, key, (reader, read.value), slots) else { continue };
         versions.push((reader, version));
-        let (changed, change) = own[reader as usize];
-        let value = |change: u32| facts.changes.rows[change as usize].value;
+        let (changed, change) = own[reader.index()];
+        let value = |change: ChangeIndex| facts.changes.rows[change.index()].value;
         if changed.get() == Some(key) && slots[value(change).0 as usize] != Writer::SEVERAL {
-            if let Some(first) = next[version].get() {
-                let first = facts.changes.rows[first as usize].transaction;
+            if let Some(first) = next[version.index()].get() {
+                let first = facts.changes.rows[first.index()].transaction;
                 let claim = || {
                     let value = facts.history.value(read.value);
                     format!("T1 and T2 read {value} in {} and both replaced it", facts.key_name(key))
@@ -99,13 +100,13 @@ fn relate_key<'h>(
                 findings.add(AnomalyKind::LostUpdate, Level::SnapshotIsolation, &[first, reader], claim);
                 graph.add(first, reader, Kind::Rw, Needs::Snapshots, key);
             } else {
-                next[version] = change.into();
+                next[version.index()] = change.into();
             }
         }
     }
     for &(reader, version) in &versions {
-        if let Some(after) = next[version].get() {
-            let successor = facts.changes.rows[after as usize].transaction;
+        if let Some(after) = next[version.index()].get() {
+            let successor = facts.changes.rows[after.index()].transaction;
             if successor != reader {
                 graph.add(reader, successor, Kind::Rw, Needs::Snapshots, key);
             }
@@ -113,11 +114,11 @@ fn relate_key<'h>(
     }
     for place in facts.changes.range(key) {
         if let Some(next) = next[place].get() {
-            let both = [place, next as usize].map(|change| facts.changes.rows[change].transaction);
+            let both = [place, next.index()].map(|change| facts.changes.rows[change].transaction);
             graph.add(both[0], both[1], Kind::Ww, Needs::Snapshots, key);
         }
     }
-    RegisterVersions { key, reads: versions, first: next[initial] }
+    RegisterVersions { key, reads: versions, first: next[initial.index()] }
 }
 
 /// Returns the place of the change that a read value came from, or [`Facts::initial_version`]; `None` if others cannot
@@ -126,10 +127,10 @@ fn source<'h>(
     facts: &mut Facts<'h>,
     findings: &mut Findings<'h>,
     graph: &mut Graph,
-    key: u32,
-    (reader, value): (u32, ValueId),
+    key: KeyIndex,
+    (reader, value): (TransactionIndex, ValueId),
     slots: &[Writer],
-) -> Option<usize> {
+) -> Option<ChangeIndex> {
     let version = *slots.get(value.0 as usize)?;
     if version == Writer::SEVERAL {
         return None;
@@ -143,7 +144,7 @@ fn source<'h>(
         findings.add(AnomalyKind::UnwrittenRead, Level::ReadCommitted, &[reader], claim);
         return None;
     };
-    let writer = facts.changes.rows[version as usize].transaction;
+    let writer = facts.changes.rows[version.index()].transaction;
     if facts.outcome(writer) == Outcome::Fail {
         let claim = || claim("which T2 wrote; but T2 failed: it did not happen");
         findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[reader, writer], claim);
@@ -160,6 +161,6 @@ fn source<'h>(
         let claim = || claim("which T2 itself replaced later");
         findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], claim);
     }
-    facts.happened[writer as usize] = true;
-    is_final.then_some(version as usize)
+    facts.happened[writer.index()] = true;
+    is_final.then_some(version)
 }

@@ -9,16 +9,20 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use super::{limit::Limit, polygraph::Polygraph};
+use super::{
+    indices::{ObjectIndex, Point, RunIndex, TransactionIndex},
+    limit::Limit,
+    polygraph::Polygraph,
+};
 use crate::{UnknownWhy, index::OptionalIndex};
 
 /// Item of an object: the numbers of both.
-type At = (u32, u32);
+type At = (ObjectIndex, RunIndex);
 
 /// Result of scheduling.
 pub(super) enum Schedule {
     /// Order of all transactions.
-    Complete(Vec<u32>),
+    Complete(Vec<TransactionIndex>),
     /// Items that others waited for in vain.
     Stuck(Vec<At>),
 }
@@ -31,14 +35,14 @@ struct Scheduler<'a> {
     lasts: Vec<Vec<At>>,
     reads: Vec<Vec<At>>,
     /// Item of each object that is being written, and the number of reads of the previous one still to come.
-    under_way: Vec<OptionalIndex>,
+    under_way: Vec<OptionalIndex<RunIndex>>,
     to_read: Vec<u32>,
     /// Current item of each object.
-    there: Vec<OptionalIndex>,
+    there: Vec<OptionalIndex<RunIndex>>,
     /// Vertices that wait for each object.
-    waiting: Vec<Vec<u32>>,
-    ready: BinaryHeap<Reverse<(u32, u32)>>,
-    order: Vec<u32>,
+    waiting: Vec<Vec<Point>>,
+    ready: BinaryHeap<Reverse<(u32, Point)>>,
+    order: Vec<TransactionIndex>,
 }
 
 /// Schedules all transactions as far as possible.
@@ -59,29 +63,30 @@ pub(super) fn schedule(graph: &Polygraph, rank: &[u32], limit: &Limit<'_>) -> Re
         ready: BinaryHeap::new(),
         order: Vec::new(),
     };
-    for (object, items) in (0_u32..).zip(&graph.objects) {
-        for (number, item) in (0_u32..).zip(items) {
-            schedule.firsts[item.first as usize].push((object, number));
-            schedule.lasts[item.last as usize].push((object, number));
-            item.readers.iter().for_each(|reader| schedule.reads[*reader as usize].push((object, number)));
+    for (object, items) in graph.objects.iter().enumerate() {
+        for (number, item) in items.iter().enumerate() {
+            let at = (object.into(), number.into());
+            schedule.firsts[item.first.index()].push(at);
+            schedule.lasts[item.last.index()].push(at);
+            item.readers.iter().for_each(|reader| schedule.reads[reader.index()].push(at));
         }
     }
     let mut waits = ahead.occurrences();
     for vertex in (0..graph.vertices).filter(|vertex| waits[*vertex as usize] == 0) {
-        schedule.is_due(vertex);
+        schedule.is_due(vertex.into());
     }
     let mut done = 0;
     while let Some(Reverse((_, vertex))) = schedule.ready.pop() {
         limit.step()?;
         if let Err(object) = schedule.place(vertex) {
-            schedule.waiting[object as usize].push(vertex);
+            schedule.waiting[object.index()].push(vertex);
             continue;
         }
         done += 1;
-        for &to in ahead.of(vertex) {
+        for &to in ahead.of(vertex.into()) {
             waits[to as usize] -= 1;
             if waits[to as usize] == 0 {
-                schedule.is_due(to);
+                schedule.is_due(to.into());
             }
         }
     }
@@ -89,58 +94,53 @@ pub(super) fn schedule(graph: &Polygraph, rank: &[u32], limit: &Limit<'_>) -> Re
         return Ok(Schedule::Complete(schedule.order));
     }
     let blocked = (0..objects).filter(|object| !schedule.waiting[*object].is_empty());
-    let narrow = |object: usize| u32::try_from(object).expect("there are fewer keys than values");
-    let stuck = blocked.filter_map(|object| Some((narrow(object), schedule.there[object].get()?)));
+    let stuck = blocked.filter_map(|object| Some((object.into(), schedule.there[object].get()?)));
     Ok(Schedule::Stuck(stuck.collect()))
 }
 
 impl Scheduler<'_> {
-    fn is_due(&mut self, vertex: u32) {
-        let transaction = (vertex / self.graph.width()) as usize;
-        let commits = self.graph.snapshots && vertex % 2 == 1;
-        let only_reads = self.firsts.get(transaction).is_none_or(Vec::is_empty)
-            && self.lasts.get(transaction).is_none_or(Vec::is_empty);
+    fn is_due(&mut self, vertex: Point) {
+        let changes = |t: &TransactionIndex| !(self.firsts[t.index()].is_empty() && self.lasts[t.index()].is_empty());
+        let begins = |t: &TransactionIndex| self.graph.begin(*t) == vertex;
         // A transaction that only reads delays no other.
-        let due = if only_reads || commits { 0 } else { self.rank[transaction] };
+        let begun = self.graph.transaction(vertex).filter(|t| changes(t) && begins(t));
+        let due = begun.map_or(0, |transaction| self.rank[transaction.index()]);
         self.ready.push(Reverse((due, vertex)));
     }
 
     /// Places a vertex, or returns the object that it has to wait for.
-    fn place(&mut self, vertex: u32) -> Result<(), u32> {
-        let transaction = vertex / self.graph.width();
-        if transaction >= self.graph.count {
-            return Ok(());
-        }
+    fn place(&mut self, vertex: Point) -> Result<(), ObjectIndex> {
+        let Some(transaction) = self.graph.transaction(vertex) else { return Ok(()) };
         let (begins, commits) = (vertex == self.graph.begin(transaction), vertex == self.graph.commit(transaction));
-        let at = transaction as usize;
-        let is_own = |object: u32| self.reads[at].iter().any(|(other, _)| *other == object);
+        let at = transaction.index();
+        let is_own = |object: ObjectIndex| self.reads[at].iter().any(|(other, _)| *other == object);
         for &(object, _) in &self.firsts[at] {
-            if begins && self.under_way[object as usize].get().is_some() {
+            if begins && self.under_way[object.index()].get().is_some() {
                 return Err(object);
             }
             // At this moment it has itself read what it replaces.
             let own = u32::from(begins && commits && is_own(object));
-            if commits && self.to_read[object as usize] > own {
+            if commits && self.to_read[object.index()] > own {
                 return Err(object);
             }
         }
         let mut free = Vec::new();
         if begins {
             for &(object, item) in &self.firsts[at] {
-                self.under_way[object as usize] = item.into();
+                self.under_way[object.index()] = item.into();
             }
             for &(object, _) in &self.reads[at] {
-                self.to_read[object as usize] = self.to_read[object as usize].saturating_sub(1);
-                free.extend((self.to_read[object as usize] == 0).then_some(object));
+                self.to_read[object.index()] = self.to_read[object.index()].saturating_sub(1);
+                free.extend((self.to_read[object.index()] == 0).then_some(object));
             }
             self.order.push(transaction);
         }
         if commits {
             for &(object, item) in &self.lasts[at] {
-                let readers = self.graph.objects[object as usize][item as usize].readers.len();
-                self.under_way[object as usize] = OptionalIndex::NONE;
-                self.there[object as usize] = item.into();
-                self.to_read[object as usize] = u32::try_from(readers).expect("there are fewer reads than steps");
+                let readers = self.graph.objects[object.index()][item.index()].readers.len();
+                self.under_way[object.index()] = OptionalIndex::NONE;
+                self.there[object.index()] = item.into();
+                self.to_read[object.index()] = u32::try_from(readers).expect("there are fewer reads than steps");
                 free.push(object);
             }
             if self.graph.snapshots {
@@ -148,7 +148,7 @@ impl Scheduler<'_> {
             }
         }
         for object in free {
-            for vertex in std::mem::take(&mut self.waiting[object as usize]) {
+            for vertex in std::mem::take(&mut self.waiting[object.index()]) {
                 self.is_due(vertex);
             }
         }

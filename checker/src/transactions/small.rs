@@ -14,7 +14,14 @@
 use histories::{Found, History, MicroOperation, NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{facts::common_prefix, limit::Limit, report::Level, uncommitted};
+use super::{
+    facts::common_prefix,
+    growth::ListGrowth,
+    indices::{KeyIndex, ListNode, TransactionIndex},
+    limit::Limit,
+    report::Level,
+    uncommitted,
+};
 use crate::UnknownWhy;
 
 /// Number of transactions up to which they are always decided.
@@ -23,8 +30,6 @@ pub(super) const FEW: usize = 8;
 pub(super) const MOST: usize = 64;
 /// Maximum number of states that are remembered.
 pub(super) const STATES: usize = 1 << 19;
-/// Node of a list that no read continues.
-const DEAD: u32 = u32::MAX;
 
 pub(super) struct Transaction {
     pub operation: u32,
@@ -39,25 +44,25 @@ pub(super) struct Transaction {
 #[derive(Clone, Copy)]
 pub(super) enum SmallStep {
     Append {
-        key: usize,
+        key: KeyIndex,
         value: ValueId,
     },
     Write {
-        key: usize,
+        key: KeyIndex,
         value: ValueId,
     },
     /// Read of a list: its node among all lists read of the key; how much of it shows an order; and how much was
     /// there before the transaction changed anything.
     List {
-        key: usize,
-        node: u32,
+        key: KeyIndex,
+        node: ListNode,
         claim: usize,
         base: usize,
         read: usize,
     },
     /// Read of a register's value; `own` is true if the transaction itself had written it.
     Value {
-        key: usize,
+        key: KeyIndex,
         value: ValueId,
         own: bool,
     },
@@ -70,12 +75,12 @@ pub(super) struct SmallHistory<'h> {
     pub lists: Vec<&'h [ValueId]>,
     pub initial_list: Vec<ValueId>,
     initial_value: ValueId,
-    keys: FxHashMap<ValueId, usize>,
+    keys: FxHashMap<ValueId, KeyIndex>,
     /// Trie of all lists that were read: key, node, element, and the node after it.
-    tree: FxHashMap<(usize, u32, ValueId), u32>,
+    tree: FxHashMap<(KeyIndex, ListNode, ValueId), ListNode>,
     nodes: u32,
     /// Values that are read.
-    read: FxHashSet<(usize, ValueId)>,
+    read: FxHashSet<(KeyIndex, ValueId)>,
     /// Values that a failed transaction added.
     failed: FxHashSet<(ValueId, ValueId)>,
 }
@@ -103,7 +108,7 @@ impl<'h> SmallHistory<'h> {
             initial_value,
             keys: FxHashMap::default(),
             tree: FxHashMap::default(),
-            nodes: 1,
+            nodes: 0,
             read: FxHashSet::default(),
             failed: added_by_others(history, operations, true),
         };
@@ -119,10 +124,10 @@ impl<'h> SmallHistory<'h> {
         let known = &history.operations[operation as usize];
         let certain = known.outcome == Outcome::Ok;
         let mut steps = Vec::new();
-        let mut own: FxHashMap<usize, Vec<ValueId>> = FxHashMap::default();
-        let mut bases: FxHashMap<usize, &[ValueId]> = FxHashMap::default();
+        let mut own: FxHashMap<KeyIndex, Vec<ValueId>> = FxHashMap::default();
+        let mut bases: FxHashMap<KeyIndex, &[ValueId]> = FxHashMap::default();
         for micro in history.transactions.micro_operations(transaction) {
-            let numbers = self.keys.len();
+            let numbers = KeyIndex::from(self.keys.len());
             let mut key = |name: ValueId| *self.keys.entry(name).or_insert(numbers);
             match micro {
                 MicroOperation::Append { key: name, value } => {
@@ -159,16 +164,17 @@ impl<'h> SmallHistory<'h> {
 
     fn list(
         &mut self,
-        key: usize,
+        key: KeyIndex,
         list: &'h [ValueId],
         own: &[ValueId],
-        base: std::collections::hash_map::Entry<'_, usize, &'h [ValueId]>,
+        base: std::collections::hash_map::Entry<'_, KeyIndex, &'h [ValueId]>,
     ) -> SmallStep {
-        let mut node = 0;
+        let mut node = ListNode::from(0_u32);
         for &element in list {
-            let next = self.tree.entry((key, node, element)).or_insert(self.nodes);
-            self.nodes = self.nodes.max(*next + 1);
-            node = *next;
+            node = *self.tree.entry((key, node, element)).or_insert_with(|| {
+                self.nodes += 1;
+                self.nodes.into()
+            });
         }
         self.lists.push(list);
         let read = self.lists.len() - 1;
@@ -192,23 +198,25 @@ impl<'h> SmallHistory<'h> {
             Level::ReadUncommitted => return uncommitted::decide(self, limit),
             Level::ReadCommitted => {
                 let Some(growth) = ListGrowth::new(self) else { return Ok(SmallDecision::Refuted) };
-                let next = |[done, _]: [u64; 2], growth: &ListGrowth<'h>, at: usize| {
-                    Some(([done | 1 << at; 2], self.committed(done, growth, at)?))
+                let next = |[done, _]: [u64; 2], growth: &ListGrowth<'h>, at: TransactionIndex| {
+                    Some(([done | at.bit(); 2], self.committed(done, growth, at)?))
                 };
                 self.search([0, 0], &growth, &next, &mut order, &mut tried)?
             }
             Level::SnapshotIsolation => {
-                let next = |done: [u64; 2], contents: &Vec<[u32; 2]>, at: usize| self.by_snapshots(done, contents, at);
+                let next = |done: [u64; 2], contents: &Vec<Content>, at: TransactionIndex| {
+                    self.by_snapshots(done, contents, at)
+                };
                 self.search([0, 0], &self.initially(), &next, &mut order, &mut tried)?
             }
             _ => {
-                let next = |[done, _]: [u64; 2], contents: &Vec<[u32; 2]>, at: usize| {
-                    Some(([done | 1 << at; 2], self.serially(level, done, contents, at)?))
+                let next = |[done, _]: [u64; 2], contents: &Vec<Content>, at: TransactionIndex| {
+                    Some(([done | at.bit(); 2], self.serially(level, done, contents, at)?))
                 };
                 self.search([0, 0], &self.initially(), &next, &mut order, &mut tried)?
             }
         };
-        let order = order.iter().map(|&at: &usize| self.transactions[at].operation).collect();
+        let order = order.iter().map(|&at| self.transaction(at).operation).collect();
         Ok(match found {
             true => SmallDecision::Explained(order),
             false if tried.full => SmallDecision::Open,
@@ -216,41 +224,54 @@ impl<'h> SmallHistory<'h> {
         })
     }
 
-    fn all_certain(&self, done: u64) -> bool {
-        (0..self.transactions.len()).all(|at| !self.transactions[at].certain || done & (1 << at) != 0)
+    /// Returns all transactions.
+    pub(super) fn all(&self) -> impl Iterator<Item = TransactionIndex> + use<> {
+        (0..self.transactions.len()).map(TransactionIndex::from)
     }
 
-    /// Returns the initial content of each key: as a value in case it is a register, as a node in case it is a list.
-    fn initially(&self) -> Vec<[u32; 2]> {
+    pub(super) fn transaction(&self, at: TransactionIndex) -> &Transaction {
+        &self.transactions[at.index()]
+    }
+
+    fn all_certain(&self, done: u64) -> bool {
+        self.all().all(|at| !self.transaction(at).certain || done & at.bit() != 0)
+    }
+
+    /// Returns the initial content of each key.
+    fn initially(&self) -> Vec<Content> {
         let of_key = |key: usize| {
-            let node = self.initial_list.iter().fold(0, |node, element| self.after(key, node, *element));
-            [self.initial_value.0, node]
+            let empty = Some(ListNode::from(0_u32));
+            let list = self.initial_list.iter().fold(empty, |node, element| self.after(key.into(), node, *element));
+            Content { value: self.initial_value, list }
         };
         (0..self.keys.len()).map(of_key).collect()
     }
 
-    fn after(&self, key: usize, node: u32, element: ValueId) -> u32 {
-        self.tree.get(&(key, node, element)).copied().unwrap_or(DEAD)
+    /// Returns the list that has this element in addition; none if no read continues it.
+    fn after(&self, key: KeyIndex, list: Option<ListNode>, element: ValueId) -> Option<ListNode> {
+        self.tree.get(&(key, list?, element)).copied()
     }
 
     /// Applies a transaction. If `reads`, returns true only if it finds what it read.
-    fn run(&self, at: usize, contents: &mut [[u32; 2]], reads: bool) -> bool {
-        self.transactions[at].steps.iter().all(|step| match *step {
+    fn run(&self, at: TransactionIndex, contents: &mut [Content], reads: bool) -> bool {
+        self.transaction(at).steps.iter().all(|step| match *step {
             SmallStep::Append { key, value } => {
-                contents[key][1] = self.after(key, contents[key][1], value);
+                let list = &mut contents[key.index()].list;
+                *list = self.after(key, *list, value);
                 true
             }
             SmallStep::Write { key, value } => {
                 // A value that is never read makes no difference.
-                contents[key][0] = if self.read.contains(&(key, value)) { value.0 } else { ValueId::UNKNOWN.0 };
+                let is_read = self.read.contains(&(key, value));
+                contents[key.index()].value = if is_read { value } else { ValueId::UNKNOWN };
                 true
             }
-            SmallStep::List { key, node, .. } => !reads || contents[key][1] == node,
+            SmallStep::List { key, node, .. } => !reads || contents[key.index()].list == Some(node),
             SmallStep::Value { key, value, .. } => {
                 // Nil is an empty list, too.
-                let empty = value == ValueId::NIL && contents[key] == [ValueId::NIL.0, 0];
-                let value_holds = contents[key][0] == value.0;
-                !reads || empty || value_holds && (value != ValueId::NIL || contents[key][1] == 0)
+                let content = contents[key.index()];
+                let fits = value != ValueId::NIL || content.list == Some(ListNode::from(0_u32));
+                !reads || content.value == value && fits
             }
         })
     }
@@ -261,8 +282,8 @@ impl<'h> SmallHistory<'h> {
         &self,
         [begun, committed]: [u64; 2],
         contents: &C,
-        next: &impl Fn([u64; 2], &C, usize) -> Option<([u64; 2], C)>,
-        order: &mut Vec<usize>,
+        next: &impl Fn([u64; 2], &C, TransactionIndex) -> Option<([u64; 2], C)>,
+        order: &mut Vec<TransactionIndex>,
         tried: &mut VisitedStates<'_>,
     ) -> Result<bool, UnknownWhy> {
         if begun == committed && self.all_certain(committed) && contents.is_complete() {
@@ -271,7 +292,7 @@ impl<'h> SmallHistory<'h> {
         if !tried.is_new([begun, committed], contents.as_numbers())? {
             return Ok(false);
         }
-        for at in (0..self.transactions.len()).filter(|at| committed & (1 << at) == 0) {
+        for at in self.all().filter(|at| committed & at.bit() == 0) {
             let Some((done, after)) = next([begun, committed], contents, at) else { continue };
             order.push(at);
             if self.search(done, &after, next, order, tried)? {
@@ -283,10 +304,10 @@ impl<'h> SmallHistory<'h> {
     }
 
     /// Returns what is left if this transaction runs as the next of a serial order.
-    fn serially(&self, level: Level, done: u64, contents: &[[u32; 2]], at: usize) -> Option<Vec<[u32; 2]>> {
-        let next = &self.transactions[at];
-        let must_wait = (0..self.transactions.len()).filter(|other| done & (1 << other) == 0).any(|other| {
-            let other = &self.transactions[other];
+    fn serially(&self, level: Level, done: u64, contents: &[Content], at: TransactionIndex) -> Option<Vec<Content>> {
+        let next = self.transaction(at);
+        let must_wait = self.all().filter(|other| done & other.bit() == 0).any(|other| {
+            let other = self.transaction(other);
             let before = other.certain && other.completed != NEVER && other.completed < next.invoked;
             let same = level == Level::StrongSessionSerializable && other.process == next.process;
             before && (level == Level::StrictSerializable || same)
@@ -295,8 +316,8 @@ impl<'h> SmallHistory<'h> {
         (!must_wait && self.run(at, &mut after, true)).then_some(after)
     }
 
-    fn changes(&self, at: usize) -> impl Iterator<Item = usize> {
-        self.transactions[at].steps.iter().filter_map(|step| match *step {
+    fn changes(&self, at: TransactionIndex) -> impl Iterator<Item = KeyIndex> {
+        self.transaction(at).steps.iter().filter_map(|step| match *step {
             SmallStep::Append { key, .. } | SmallStep::Write { key, .. } => Some(key),
             SmallStep::List { .. } | SmallStep::Value { .. } => None,
         })
@@ -306,22 +327,22 @@ impl<'h> SmallHistory<'h> {
     fn by_snapshots(
         &self,
         [begun, committed]: [u64; 2],
-        contents: &[[u32; 2]],
-        at: usize,
-    ) -> Option<([u64; 2], Vec<[u32; 2]>)> {
-        let bit = 1 << at;
+        contents: &[Content],
+        at: TransactionIndex,
+    ) -> Option<([u64; 2], Vec<Content>)> {
+        let bit = at.bit();
         let mut after = contents.to_vec();
         if begun & bit != 0 {
             return self.run(at, &mut after, false).then_some(([begun, committed | bit], after));
         }
-        let mut open = (0..self.transactions.len()).filter(|other| (begun & !committed) & (1 << other) != 0);
+        let mut open = self.all().filter(|other| begun & !committed & other.bit() != 0);
         let clashes = open.any(|other| self.changes(other).any(|key| self.changes(at).any(|own| own == key)));
         (!clashes && self.run(at, &mut after, true)).then(|| ([begun | bit, committed], contents.to_vec()))
     }
 
     /// Returns what is left if this transaction commits next, under read committed.
-    fn committed(&self, done: u64, growth: &ListGrowth<'h>, at: usize) -> Option<ListGrowth<'h>> {
-        let steps = &self.transactions[at].steps;
+    fn committed(&self, done: u64, growth: &ListGrowth<'h>, at: TransactionIndex) -> Option<ListGrowth<'h>> {
+        let steps = &self.transaction(at).steps;
         let explained = steps.iter().all(|step| match *step {
             SmallStep::List { key, base, .. } => growth.was(key, base),
             SmallStep::Value { key, value, own } => own || self.was_left(done, key, value, growth),
@@ -332,14 +353,14 @@ impl<'h> SmallHistory<'h> {
     }
 
     /// Returns true if one of the transactions done left this value behind, or if it is the initial one.
-    fn was_left(&self, done: u64, key: usize, value: ValueId, growth: &ListGrowth<'_>) -> bool {
+    fn was_left(&self, done: u64, key: KeyIndex, value: ValueId, growth: &ListGrowth<'_>) -> bool {
         let is_list = value == ValueId::NIL && self.is_list(key);
         if is_list {
             return growth.was(key, 0);
         }
         value == self.initial_value
-            || (0..self.transactions.len()).filter(|at| done & (1 << at) != 0).any(|at| {
-                let written = self.transactions[at].steps.iter().rev().find_map(|step| match *step {
+            || self.all().filter(|at| done & at.bit() != 0).any(|at| {
+                let written = self.transaction(at).steps.iter().rev().find_map(|step| match *step {
                     SmallStep::Write { key: other, value } if other == key => Some(value),
                     _ => None,
                 });
@@ -347,7 +368,7 @@ impl<'h> SmallHistory<'h> {
             })
     }
 
-    fn is_list(&self, key: usize) -> bool {
+    fn is_list(&self, key: KeyIndex) -> bool {
         let mut steps = self.transactions.iter().flat_map(|transaction| &transaction.steps);
         !self.initial_list.is_empty()
             || steps.any(|step| match *step {
@@ -357,7 +378,7 @@ impl<'h> SmallHistory<'h> {
     }
 
     /// Returns the values that failed transactions added to a key.
-    pub(super) fn failed(&self, key: usize) -> impl Iterator<Item = ValueId> {
+    pub(super) fn failed(&self, key: KeyIndex) -> impl Iterator<Item = ValueId> {
         self.failed.iter().filter(move |(name, _)| self.keys.get(name) == Some(&key)).map(|(_, value)| *value)
     }
 
@@ -366,7 +387,7 @@ impl<'h> SmallHistory<'h> {
         let mut claims = vec![Vec::new(); self.keys.len()];
         for step in self.transactions.iter().flat_map(|transaction| &transaction.steps) {
             if let SmallStep::List { key, claim, read, .. } = *step {
-                claims[key].push(&self.lists[read][..claim]);
+                claims[key.index()].push(&self.lists[read][..claim]);
             }
         }
         claims
@@ -392,8 +413,17 @@ fn added_by_others(history: &History, operations: &[u32], failed: bool) -> FxHas
     foreign
 }
 
+/// Content of a key.
+#[derive(Clone, Copy)]
+struct Content {
+    /// Value, in case it is a register.
+    value: ValueId,
+    /// Node of its list, in case it is one; none if no read continues it.
+    list: Option<ListNode>,
+}
+
 /// State that transactions left.
-trait KeyContents {
+pub(super) trait KeyContents {
     /// Returns numbers that tell these contents from others.
     fn as_numbers(&self) -> Vec<u32>;
 
@@ -403,21 +433,11 @@ trait KeyContents {
     }
 }
 
-impl KeyContents for Vec<[u32; 2]> {
+impl KeyContents for Vec<Content> {
     fn as_numbers(&self) -> Vec<u32> {
-        self.as_flattened().to_vec()
-    }
-}
-
-impl KeyContents for ListGrowth<'_> {
-    fn as_numbers(&self) -> Vec<u32> {
-        let narrow = |number: &usize| u32::try_from(*number).unwrap_or(u32::MAX);
-        let all = self.grown.iter().zip(&self.were);
-        all.flat_map(|(grown, were)| [narrow(grown), u32::MAX].into_iter().chain(were.iter().map(narrow))).collect()
-    }
-
-    fn is_complete(&self) -> bool {
-        self.paths.iter().zip(&self.grown).all(|(path, grown)| path.len() <= *grown)
+        // Nodes count from 1, after the absence of one.
+        let list = |node: Option<ListNode>| node.map_or(0, |node| u32::from(node) + 1);
+        self.iter().flat_map(|content| [content.value.0, list(content.list)]).collect()
     }
 }
 
@@ -441,59 +461,5 @@ impl VisitedStates<'_> {
             self.limit.may_take((self.states.len() + 1) * 2 * (64 + 4 * contents.len()))?;
         }
         Ok(self.states.insert((done, contents.into_boxed_slice())))
-    }
-}
-
-/// Growth of lists to what was read of them.
-#[derive(Clone)]
-struct ListGrowth<'h> {
-    /// Order of each key's list that all its reads show.
-    paths: std::rc::Rc<Vec<&'h [ValueId]>>,
-    /// Length of each list; one more than its path if it grew beyond that.
-    grown: Vec<usize>,
-    /// Lengths of each list between transactions.
-    were: Vec<Vec<usize>>,
-}
-
-impl<'h> ListGrowth<'h> {
-    fn new(small: &SmallHistory<'h>) -> Option<Self> {
-        let mut paths: Vec<&'h [ValueId]> = Vec::new();
-        for claims in small.claims() {
-            let path = claims.iter().copied().max_by_key(|claim| claim.len()).unwrap_or(&[]);
-            if claims.iter().any(|claim| !path.starts_with(claim)) {
-                return None;
-            }
-            let initial = &small.initial_list[..small.initial_list.len().min(path.len())];
-            if !path.starts_with(initial) {
-                return None;
-            }
-            paths.push(path);
-        }
-        let first = small.initial_list.len();
-        let keys = paths.len();
-        Some(Self { paths: std::rc::Rc::new(paths), grown: vec![first; keys], were: vec![vec![first]; keys] })
-    }
-
-    fn was(&self, key: usize, length: usize) -> bool {
-        self.were[key].contains(&length)
-    }
-
-    fn grow(&mut self, steps: &[SmallStep]) -> bool {
-        for step in steps {
-            if let SmallStep::Append { key, value } = *step {
-                let path = self.paths[key];
-                if path.get(self.grown[key]).is_some_and(|next| *next != value) {
-                    return false;
-                }
-                self.grown[key] = (self.grown[key] + 1).min(path.len() + 1);
-            }
-        }
-        for key in 0..self.grown.len() {
-            // A read of the whole list can only have taken place before it grew beyond that.
-            if self.grown[key] <= self.paths[key].len() && !self.was(key, self.grown[key]) {
-                self.were[key].push(self.grown[key]);
-            }
-        }
-        true
     }
 }

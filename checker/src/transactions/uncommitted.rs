@@ -10,10 +10,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     facts::common_prefix,
+    indices::{KeyIndex, TransactionIndex},
     limit::Limit,
     small::{SmallDecision, SmallHistory, SmallStep},
 };
-use crate::UnknownWhy;
+use crate::{UnknownWhy, sorted::sorted};
 
 /// Longest read of one list, and what each transaction may have added to it.
 struct Order<'h> {
@@ -25,9 +26,10 @@ struct Order<'h> {
 }
 
 pub(super) fn decide(small: &SmallHistory<'_>, limit: &Limit<'_>) -> Result<SmallDecision, UnknownWhy> {
-    let certain: Vec<usize> = (0..small.transactions.len()).filter(|at| small.transactions[*at].certain).collect();
+    let certain: Vec<TransactionIndex> = small.all().filter(|at| small.transaction(*at).certain).collect();
     let (mut orders, mut before) = (Vec::new(), vec![0_u64; small.transactions.len()]);
     for (key, claims) in small.claims().into_iter().enumerate() {
+        let key = KeyIndex::from(key);
         let claims: Vec<&[ValueId]> =
             claims.into_iter().map(|claim| &claim[common_prefix(claim, &small.initial_list)..]).collect();
         let longest = claims.iter().copied().max_by_key(|claim| claim.len()).unwrap_or(&[]);
@@ -36,7 +38,7 @@ pub(super) fn decide(small: &SmallHistory<'_>, limit: &Limit<'_>) -> Result<Smal
             continue;
         }
         for (one, other) in pairs(small, key, &claims, &certain) {
-            before[other] |= 1 << one;
+            before[other.index()] |= one.bit();
         }
     }
     let mut search = UncommittedSearch { small, certain, orders, before, tried: FxHashSet::default(), limit };
@@ -44,21 +46,26 @@ pub(super) fn decide(small: &SmallHistory<'_>, limit: &Limit<'_>) -> Result<Smal
     Ok(if search.rest(0, &places)? { SmallDecision::Explained(Vec::new()) } else { SmallDecision::Refuted })
 }
 
-fn added(small: &SmallHistory<'_>, at: usize, key: usize) -> impl Iterator<Item = ValueId> {
-    small.transactions[at].steps.iter().filter_map(move |step| match *step {
+fn added(small: &SmallHistory<'_>, at: TransactionIndex, key: KeyIndex) -> impl Iterator<Item = ValueId> {
+    small.transaction(at).steps.iter().filter_map(move |step| match *step {
         SmallStep::Append { key: other, value } if other == key => Some(value),
         _ => None,
     })
 }
 
 /// Returns the pairs of transactions of which the first added something before the second, as far as reads agree.
-fn pairs(small: &SmallHistory<'_>, key: usize, claims: &[&[ValueId]], certain: &[usize]) -> Vec<(usize, usize)> {
+fn pairs(
+    small: &SmallHistory<'_>,
+    key: KeyIndex,
+    claims: &[&[ValueId]],
+    certain: &[TransactionIndex],
+) -> Vec<(TransactionIndex, TransactionIndex)> {
     let writer = |value: ValueId| {
-        let mut all = (0..small.transactions.len()).filter(|at| added(small, *at, key).any(|other| other == value));
+        let mut all = small.all().filter(|at| added(small, *at, key).any(|other| other == value));
         let is_failed = small.failed(key).any(|other| other == value);
         all.next().filter(|first| !is_failed && all.next().is_none() && certain.contains(first))
     };
-    let values: Vec<(ValueId, usize)> = (certain.iter())
+    let values: Vec<(ValueId, TransactionIndex)> = (certain.iter())
         .flat_map(|at| added(small, *at, key))
         .filter_map(|value| Some((value, writer(value)?)))
         .collect();
@@ -80,15 +87,15 @@ fn pairs(small: &SmallHistory<'_>, key: usize, claims: &[&[ValueId]], certain: &
 }
 
 impl<'h> Order<'h> {
-    fn new(small: &SmallHistory<'_>, key: usize, list: &'h [ValueId]) -> Self {
+    fn new(small: &SmallHistory<'_>, key: KeyIndex, list: &'h [ValueId]) -> Self {
         let mut of_certain: FxHashSet<ValueId> = FxHashSet::default();
         let mut foreign = FxHashSet::default();
         let mut all = Vec::new();
-        for (at, transaction) in small.transactions.iter().enumerate() {
+        for at in small.all() {
             let mut counts = FxHashMap::default();
             for value in added(small, at, key) {
                 *counts.entry(value).or_default() += 1;
-                if transaction.certain {
+                if small.transaction(at).certain {
                     of_certain.insert(value);
                 } else {
                     foreign.insert(value);
@@ -103,12 +110,10 @@ impl<'h> Order<'h> {
     }
 
     /// Returns all places up to which the list can have been written once this transaction has added its elements.
-    fn after(&self, at: usize, place: usize) -> Vec<usize> {
+    fn after(&self, at: TransactionIndex, place: usize) -> Vec<usize> {
         let mut ends = Vec::new();
-        self.consume(place, &mut self.added[at].clone(), &mut ends);
-        ends.sort_unstable();
-        ends.dedup();
-        ends
+        self.consume(place, &mut self.added[at.index()].clone(), &mut ends);
+        sorted(ends)
     }
 
     fn consume(&self, place: usize, left: &mut FxHashMap<ValueId, usize>, ends: &mut Vec<usize>) {
@@ -137,7 +142,7 @@ impl<'h> Order<'h> {
 
 struct UncommittedSearch<'a, 'h> {
     small: &'a SmallHistory<'h>,
-    certain: Vec<usize>,
+    certain: Vec<TransactionIndex>,
     orders: Vec<Order<'h>>,
     /// Transactions whose elements come before those of each transaction, as bits.
     before: Vec<u64>,
@@ -148,7 +153,7 @@ struct UncommittedSearch<'a, 'h> {
 impl UncommittedSearch<'_, '_> {
     fn rest(&mut self, done: u64, places: &[usize]) -> Result<bool, UnknownWhy> {
         self.limit.step()?;
-        if self.certain.iter().all(|at| done & (1 << at) != 0) {
+        if self.certain.iter().all(|at| done & at.bit() != 0) {
             return Ok(self.orders.iter().zip(places).all(|(order, place)| order.rest_is_foreign(*place)));
         }
         if !self.tried.insert((done, places.to_vec())) {
@@ -156,8 +161,8 @@ impl UncommittedSearch<'_, '_> {
         }
         debug_assert!(self.small.transactions.len() <= super::small::MOST, "they are told apart by bits");
         for at in self.certain.clone() {
-            let waits = self.before[at] & !done != 0;
-            if done & (1 << at) == 0 && !waits && self.place(done | 1 << at, at, 0, &mut places.to_vec())? {
+            let waits = self.before[at.index()] & !done != 0;
+            if done & at.bit() == 0 && !waits && self.place(done | at.bit(), at, 0, &mut places.to_vec())? {
                 return Ok(true);
             }
         }
@@ -165,7 +170,13 @@ impl UncommittedSearch<'_, '_> {
     }
 
     /// Goes through the lists from `number` on, trying each end that the transaction's elements can have there.
-    fn place(&mut self, done: u64, at: usize, number: usize, places: &mut Vec<usize>) -> Result<bool, UnknownWhy> {
+    fn place(
+        &mut self,
+        done: u64,
+        at: TransactionIndex,
+        number: usize,
+        places: &mut Vec<usize>,
+    ) -> Result<bool, UnknownWhy> {
         let Some(order) = self.orders.get(number) else { return self.rest(done, &places.clone()) };
         let saved = places[number];
         for end in order.after(at, saved) {

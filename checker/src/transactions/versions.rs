@@ -17,29 +17,30 @@ use rustc_hash::FxHashSet;
 use super::{
     facts::Facts,
     graph::{Graph, Kind, Needs},
+    indices::{ChangeIndex, KeyIndex, TransactionIndex, Vertex},
     polygraph::VersionRun,
 };
 use crate::index::OptionalIndex;
 
 /// Register with the changes that its reads found.
 pub(super) struct RegisterVersions {
-    pub key: u32,
+    pub key: KeyIndex,
     /// Readers, with the place of the change that each found.
-    pub reads: Vec<(u32, usize)>,
+    pub reads: Vec<(TransactionIndex, ChangeIndex)>,
     /// Change by a transaction that read the initial state and replaced it.
-    pub first: OptionalIndex,
+    pub first: OptionalIndex<ChangeIndex>,
 }
 
 /// Chain of versions, each replaced by a transaction that had read it.
 struct Chain {
     /// Writer of the first version; none for the initial state.
-    first: Option<u32>,
+    first: Option<TransactionIndex>,
     /// Writer of the last version; none for the initial state.
-    last: Option<u32>,
+    last: Option<TransactionIndex>,
     /// Readers of the last version.
-    readers: Vec<u32>,
+    readers: Vec<TransactionIndex>,
     /// Vertex after all of these.
-    out: Option<u32>,
+    out: Option<Vertex>,
     /// First end and last start of all accesses, as ranks of events.
     ended: u32,
     begun: u32,
@@ -47,12 +48,12 @@ struct Chain {
 
 impl Chain {
     /// Returns the writer of the first version of a chain other than that of the initial state.
-    fn first(&self) -> u32 {
+    fn first(&self) -> TransactionIndex {
         self.first.expect("only the initial state has no writer")
     }
 
     /// Returns the vertex after a chain other than that of the initial state.
-    fn out(&self) -> u32 {
+    fn out(&self) -> Vertex {
         self.out.expect("each chain with a writer has one")
     }
 
@@ -61,7 +62,7 @@ impl Chain {
         self.ended < self.begun
     }
 
-    fn access(&mut self, facts: &Facts<'_>, transaction: u32) {
+    fn access(&mut self, facts: &Facts<'_>, transaction: TransactionIndex) {
         let operation = facts.operation(transaction);
         self.ended = self.ended.min(operation.completed);
         self.begun = self.begun.max(operation.invoked);
@@ -71,25 +72,29 @@ impl Chain {
 /// Access of a transaction to a chain: it wrote or read one of its versions.
 struct ChainAccess {
     chain: usize,
-    transaction: u32,
+    transaction: TransactionIndex,
 }
 
 /// Returns the chains of a register, that of the initial state first, and all accesses to the others.
-fn chains(facts: &Facts<'_>, register: &RegisterVersions, next: &[OptionalIndex]) -> (Vec<Chain>, Vec<ChainAccess>) {
+fn chains(
+    facts: &Facts<'_>,
+    register: &RegisterVersions,
+    next: &[OptionalIndex<ChangeIndex>],
+) -> (Vec<Chain>, Vec<ChainAccess>) {
     let range = facts.changes.range(register.key);
     let writer = |place: usize| facts.changes.rows[place].transaction;
     // It is unknown what replaced a value that several changes may have written.
     let several: FxHashSet<ValueId> = facts.twice(register.key).collect();
     let mut follows = vec![false; range.len()];
     for after in range.clone().filter_map(|place| next[place].get()) {
-        follows[after as usize - range.start] = true;
+        follows[after.index() - range.start] = true;
     }
     let (mut all, mut accesses, mut chain_of) = (Vec::new(), Vec::new(), vec![None; range.len()]);
     // True if a version is the last of its chain.
     let mut is_last = vec![false; range.len()];
-    let mut grow = |all: &mut Vec<Chain>, first: Option<u32>, mut place: OptionalIndex| {
+    let mut grow = |all: &mut Vec<Chain>, first: Option<TransactionIndex>, mut place: OptionalIndex<ChangeIndex>| {
         let mut chain = Chain { first, last: first, readers: Vec::new(), out: None, ended: NEVER, begun: 0 };
-        while let Some(at) = place.get().map(|place| place as usize)
+        while let Some(at) = place.get().map(ChangeIndex::index)
             && chain_of[at - range.start].is_none()
         {
             chain_of[at - range.start] = Some(all.len());
@@ -105,11 +110,11 @@ fn chains(facts: &Facts<'_>, register: &RegisterVersions, next: &[OptionalIndex]
     };
     grow(&mut all, None, register.first);
     for place in range.clone() {
-        let number = u32::try_from(place).expect("it was counted");
+        let number = ChangeIndex::from(place);
         let is_final = facts.is_final(register.key, number);
         let begins = !follows[place - range.start] && register.first.get() != Some(number);
         let is_known = !several.contains(&facts.changes.rows[place].value);
-        if is_final && begins && is_known && facts.happened[writer(place) as usize] {
+        if is_final && begins && is_known && facts.happened[writer(place).index()] {
             grow(&mut all, Some(writer(place)), number.into());
         }
     }
@@ -121,8 +126,9 @@ fn chains(facts: &Facts<'_>, register: &RegisterVersions, next: &[OptionalIndex]
             continue;
         }
         // If it has none, it lies on a cycle of versions.
-        let Some(chain) = chain_of[place - range.start] else { continue };
-        if is_last[place - range.start] {
+        let place = place.index() - range.start;
+        let Some(chain) = chain_of[place] else { continue };
+        if is_last[place] {
             all[chain].readers.push(reader);
         }
         if chain > 0 {
@@ -134,7 +140,12 @@ fn chains(facts: &Facts<'_>, register: &RegisterVersions, next: &[OptionalIndex]
 }
 
 /// Adds edges for the versions of which one came before another. `next` is the change after each.
-pub(super) fn relate(facts: &Facts<'_>, graph: &mut Graph, register: &RegisterVersions, next: &[OptionalIndex]) {
+pub(super) fn relate(
+    facts: &Facts<'_>,
+    graph: &mut Graph,
+    register: &RegisterVersions,
+    next: &[OptionalIndex<ChangeIndex>],
+) {
     let (mut chains, mut accesses) = chains(facts, register, next);
     for chain in &mut chains {
         if chain.last.is_none() && chain.readers.is_empty() {
@@ -159,9 +170,13 @@ pub(super) fn relate(facts: &Facts<'_>, graph: &mut Graph, register: &RegisterVe
 }
 
 /// Returns the chains that are not in order yet: all but that of the initial state.
-pub(super) fn unordered(facts: &Facts<'_>, register: &RegisterVersions, next: &[OptionalIndex]) -> Vec<VersionRun> {
+pub(super) fn unordered(
+    facts: &Facts<'_>,
+    register: &RegisterVersions,
+    next: &[OptionalIndex<ChangeIndex>],
+) -> Vec<VersionRun> {
     let (chains, accesses) = chains(facts, register, next);
-    let mut all: Vec<Vec<u32>> = vec![Vec::new(); chains.len()];
+    let mut all: Vec<Vec<TransactionIndex>> = vec![Vec::new(); chains.len()];
     for access in accesses {
         all[access.chain].push(access.transaction);
     }
@@ -175,12 +190,12 @@ pub(super) fn unordered(facts: &Facts<'_>, register: &RegisterVersions, next: &[
 /// followed such a moment. So it follows the moment before its own, and one by one the chains that ended since then,
 /// up to another one that lasts: that one contradicts it, which is enough. So each moment is looked at by one chain
 /// only, and the number of edges stays linear.
-fn by_realtime(graph: &mut Graph, key: u32, chains: &[Chain]) {
+fn by_realtime(graph: &mut Graph, key: KeyIndex, chains: &[Chain]) {
     let known = (0..chains.len()).filter(|&chain| chains[chain].ended != NEVER);
     let mut entries: Vec<usize> = known.collect();
     entries.sort_unstable_by_key(|&chain| chains[chain].ended);
     let mut place_of = vec![entries.len(); chains.len()];
-    let mut moments: Vec<u32> = Vec::with_capacity(entries.len());
+    let mut moments: Vec<Vertex> = Vec::with_capacity(entries.len());
     for (place, &chain) in entries.iter().enumerate() {
         place_of[chain] = place;
         let moment = graph.between();
@@ -206,7 +221,7 @@ fn by_realtime(graph: &mut Graph, key: u32, chains: &[Chain]) {
 }
 
 /// Adds process order: from each access of a process to the next one.
-fn by_processes(facts: &Facts<'_>, graph: &mut Graph, key: u32, chains: &[Chain], accesses: &mut [ChainAccess]) {
+fn by_processes(facts: &Facts<'_>, graph: &mut Graph, key: KeyIndex, chains: &[Chain], accesses: &mut [ChainAccess]) {
     let process = |access: &ChainAccess| facts.operation(access.transaction).process;
     accesses.sort_unstable_by_key(|access| (process(access), access.transaction));
     for pair in accesses.windows(2).filter(|pair| process(&pair[0]) == process(&pair[1])) {

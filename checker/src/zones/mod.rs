@@ -56,6 +56,7 @@ use crate::{
     budget::{Budget, Exhausted},
     conflict_ranges::ConflictRanges,
     prepare::Steps,
+    sorted::sorted,
 };
 use clusters::Blocks;
 
@@ -119,11 +120,9 @@ pub(crate) fn place(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Ke
         });
     }
     if violation.is_some() && !has_rings {
-        let mut suspects = inverted;
-        suspects.extend(windows(&zones).places().map(|place| zones[place as usize].origin));
-        suspects.sort_unstable();
-        suspects.dedup();
-        clusters.suspects = Some(suspects);
+        let windows = windows(&zones);
+        let between = windows.places().map(|place| zones[place as usize].origin);
+        clusters.suspects = Some(sorted(inverted.into_iter().chain(between)));
     }
     Ok(Some(KeyZones { clusters, zones, violation }))
 }

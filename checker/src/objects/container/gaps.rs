@@ -43,7 +43,7 @@ pub(in crate::objects) fn fill<'a>(
     let mut turns: Vec<(u32, Turn, u32)> = Vec::with_capacity(2 * container.items.len() + container.empties.len());
     for (place, item) in items.enumerate() {
         key.steps(1, 2 * place)?;
-        let taken = if item.take == NEVER { NEVER } else { taken(&mut cover, place, item)? };
+        let taken = if item.is_taken() { taken(&mut cover, place, item)? } else { NEVER };
         let looks = Looks::at(key, container, &mut cover, item, taken)?;
         let put = looks.put;
         turns.extend(looks.inside.into_iter().map(|(gap, look)| (gap, Turn::Look, look)));
@@ -52,7 +52,7 @@ pub(in crate::objects) fn fill<'a>(
         turns.push((put, if put == taken { turn } else { Turn::Put(Reverse(place)) }, item.put));
         turns.extend(before);
         turns.extend(looks.at_take.into_iter().map(|look| (taken, turn, look)));
-        turns.extend((item.take != NEVER).then_some((taken, turn, item.take)));
+        turns.extend(item.take.get().map(|take| (taken, turn, take)));
         cover.add(item);
     }
     for empty in &container.empties {

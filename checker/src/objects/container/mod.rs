@@ -9,19 +9,17 @@
 pub(super) mod collection;
 pub(super) mod gaps;
 pub(super) mod names;
+mod smaller;
+mod words;
 
 use histories::{NEVER, Outcome, Value, ValueId};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use names::Names;
+use smaller::{add_adrift, smaller};
 
 use super::key::{Claim, Key, SolveError, Violation, says_nothing};
-use crate::{
-    UnknownWhy,
-    generic::{minimal, tell},
-    specification::items,
-    unknown::unsupported,
-};
+use crate::{UnknownWhy, index::OptionalIndex, specification::items, unknown::unsupported};
 
 /// Kind of container.
 pub(super) struct ContainerKind {
@@ -50,8 +48,8 @@ pub(super) struct Item {
     pub number: i64,
     /// Index of the operation that put it in.
     pub put: u32,
-    /// Index of the operation that took it out; [`NEVER`] if none did.
-    pub take: u32,
+    /// Index of the operation that took it out, if any did.
+    pub take: OptionalIndex,
     pub put_start: u32,
     /// End of the put; no later than `take_end`.
     pub put_end: u32,
@@ -61,6 +59,22 @@ pub(super) struct Item {
     /// Range of its peeks among all peeks, and in `peeked` their last start, which is no later than `take_start`.
     pub peeks: (u32, u32),
     pub peeked: u32,
+}
+
+impl Item {
+    pub(super) fn is_taken(&self) -> bool {
+        self.take.get().is_some()
+    }
+
+    /// Returns the operation that took it out, where it is known that one did.
+    pub(super) fn taker(&self) -> u32 {
+        self.take.get().expect("something took it out")
+    }
+
+    /// Returns the operations that put it in and took it out.
+    pub(super) fn operations(&self) -> impl Iterator<Item = u32> + use<> {
+        [self.put].into_iter().chain(self.take.get())
+    }
 }
 
 /// Peek that found the value that would be taken next.
@@ -127,77 +141,7 @@ pub(super) fn decide(key: &Key<'_>, kind: &ContainerKind) -> Claim {
     }
 }
 
-/// Adds the takes of unknown outcome that may have removed a value of these operations: with a different answer of
-/// one of them, a value that no other took might have to be gone. As many as there are values suffice, those that
-/// began first, because they have no ends; and none that began after everything else ended.
-fn add_adrift(key: &Key<'_>, kind: &ContainerKind, operations: &mut Vec<u32>) {
-    let is_of = |names: &[&str], index: u32| names.contains(&key.name(key.operation(index)));
-    let ends =
-        operations.iter().map(|&index| key.operation(index)).filter(|operation| operation.outcome == Outcome::Ok);
-    let end = ends.map(|operation| operation.completed).max().unwrap_or(0);
-    let values = operations.iter().filter(|&&index| is_of(kind.names.put, index)).count();
-    let is_adrift = |index: &u32| {
-        let operation = key.operation(*index);
-        operation.outcome != Outcome::Ok && operation.invoked < end && is_of(kind.names.take, *index)
-    };
-    let mut adrift: Vec<u32> = key.operations.iter().copied().filter(is_adrift).collect();
-    adrift.sort_unstable_by_key(|&index| key.operation(index).invoked);
-    operations.extend(adrift.into_iter().take(values));
-    operations.sort_unstable();
-    operations.dedup();
-}
-
-/// Shrinks a violation in which peeks may be involved to fewer values and peeks that have no order either. An order
-/// of a container stays an order without all operations about some values, and without any peeks.
-fn smaller(key: &Key<'_>, kind: &ContainerKind) -> Violation {
-    let is_of = |names: &[&str], index: u32| names.contains(&key.name(key.operation(index)));
-    let is_adrift = |&index: &u32| is_of(kind.names.take, index) && key.operation(index).outcome != Outcome::Ok;
-    let (adrift, others): (Vec<u32>, Vec<u32>) = key.operations.iter().copied().partition(is_adrift);
-    let mut of_value: FxHashMap<ValueId, Vec<u32>> = FxHashMap::default();
-    let mut units: Vec<Vec<u32>> = Vec::new();
-    let mut looks: Vec<u32> = Vec::new();
-    for index in others {
-        let operation = key.operation(index);
-        let is_put = is_of(kind.names.put, index);
-        let value = if is_put { operation.input } else { operation.output };
-        if is_of(kind.names.peek, index) {
-            looks.push(index);
-        } else if is_put || value != ValueId::NIL {
-            of_value.entry(value).or_default().push(index);
-        } else {
-            units.push(vec![index]);
-        }
-    }
-    units.extend(of_value.into_values());
-    units.sort_unstable();
-    let fails = |units: &[Vec<u32>], looks: &[u32]| {
-        let values: FxHashSet<ValueId> = units
-            .iter()
-            .flatten()
-            .flat_map(|&index| [key.operation(index).input, key.operation(index).output])
-            .collect();
-        let sees = |&&look: &&u32| {
-            let seen = key.operation(look).output;
-            seen == ValueId::NIL || values.contains(&seen)
-        };
-        let mut all: Vec<u32> =
-            units.iter().flatten().chain(looks.iter().filter(sees)).chain(&adrift).copied().collect();
-        all.sort_unstable();
-        key.steps(all.len(), 0).ok()?;
-        Some(matches!(decide_once(&key.of(all), kind), Err(SolveError::Violation(_))))
-    };
-    let units = minimal(units, |units| fails(units, &looks));
-    let looks = minimal(looks.clone(), |looks| fails(&units, looks));
-    let mut operations: Vec<u32> = units.into_iter().flatten().chain(looks).collect();
-    let last = operations
-        .iter()
-        .copied()
-        .max_by_key(|&index| (key.operation(index).outcome == Outcome::Ok, key.operation(index).completed));
-    add_adrift(key, kind, &mut operations);
-    let (claim, reasons) = tell(key.history, &operations, last.expect("nothing at all has an order"));
-    Violation { reasons, ..Violation::new(operations, claim) }
-}
-
+/// Decides a container without making a violation smaller.
 fn decide_once(key: &Key<'_>, kind: &ContainerKind) -> Claim {
     let mut container = Container::gather(key, kind)?;
     match container.decide(key, kind) {
@@ -224,7 +168,7 @@ impl Container {
             Err(SolveError::Violation(_)) => {}
             claim => return claim,
         }
-        let known = |item: &Item| item.take != NEVER && key.operation(item.take).outcome == Outcome::Ok;
+        let known = |item: &Item| item.take.get().is_some_and(|take| key.operation(take).outcome == Outcome::Ok);
         self.items.retain(known);
         (kind.solve)(key, self)?;
         unsupported(format!("a {} with takes of unknown outcome", kind.noun))
@@ -252,7 +196,7 @@ impl Container {
                 }
                 let number = if let Value::Int(number) = *key.history.value(value) { number } else { 0 };
                 let (take_start, take_end) = (events + 2, events + 3);
-                let (put, put_start, put_end, take) = (index, start, end, NEVER);
+                let (put, put_start, put_end, take) = (index, start, end, OptionalIndex::NONE);
                 let (peeks, peeked) = ((0, 0), 0);
                 container.items.push(Item {
                     value,
@@ -288,7 +232,7 @@ impl Container {
         }
         container.peek(key, &puts, peeks)?;
         container.adrift.sort_unstable();
-        let was_seen = |item: &Item| item.take != NEVER || item.peeks.0 < item.peeks.1;
+        let was_seen = |item: &Item| item.is_taken() || item.peeks.0 < item.peeks.1;
         let happened = |item: &Item| was_seen(item) || key.operation(item.put).outcome == Outcome::Ok;
         container.items.retain(happened);
         Ok(container)
@@ -323,11 +267,11 @@ impl Container {
         };
         let place = *first;
         let item = &mut self.items[place];
-        if item.take != NEVER || end < item.put_start {
+        if item.is_taken() || end < item.put_start {
             return Err(self.taken_too_often(key, place, index, end));
         }
         *first = puts.next[place].unwrap_or(place);
-        (item.take, item.take_start, item.take_end) = (index, start.max(item.put_start), end);
+        (item.take, item.take_start, item.take_end) = (index.into(), start.max(item.put_start), end);
         item.put_end = item.put_end.min(end);
         Ok(())
     }
@@ -356,10 +300,9 @@ impl Container {
                 return Err(Violation::new(vec![peek.operation], claim).into());
             };
             let item = &mut self.items[place];
-            if peek.end < item.put_start || (item.take != NEVER && peek.start > item.take_end) {
+            if peek.end < item.put_start || (item.is_taken() && peek.start > item.take_end) {
                 let claim = format!("{} returned {value}, which cannot have been inside then", who());
-                let operations = [item.put, peek.operation, item.take];
-                let operations = operations.into_iter().filter(|&operation| operation != NEVER).collect();
+                let operations = item.operations().chain([peek.operation]).collect();
                 return Err(Violation::new(operations, claim).into());
             }
             item.put_end = item.put_end.min(peek.end);
@@ -387,37 +330,6 @@ impl Container {
         !self.peeks.is_empty()
     }
 
-    /// Describes a take of a value that had not been put in often enough by then, given the item whose put comes
-    /// next, or last.
-    fn taken_too_often(&self, key: &Key<'_>, place: usize, take: u32, end: u32) -> Violation {
-        let (next, operation) = (&self.items[place], key.operation(take));
-        let (who, value) = (key.who(key.name(operation), take), key.history.value(next.value));
-        let put = key.name(key.operation(next.put));
-        let earlier: Vec<&Item> = self.items.iter().filter(|i| i.value == next.value && i.put_start < end).collect();
-        let claim = match earlier[..] {
-            [] => {
-                let claim =
-                    format!("{who} returned {value}, although {put} {value} only began at {}", key.began(next.put));
-                return Violation::new(vec![next.put, take], claim);
-            }
-            [only] => {
-                let (process, began) = (key.process(only.take), key.began(only.take));
-                format!("{who} returned {value}, which process {process} took out too, at {began}")
-            }
-            _ => format!(
-                "{who} returned {value} for the {} time, although {put} {value} had only begun {} times by then",
-                ordinal(earlier.len() + 1),
-                earlier.len()
-            ),
-        };
-        let once = match earlier[..] {
-            [only] => vec![format!("there was only one {}", key.who(&format!("{put} {value}"), only.put))],
-            _ => Vec::new(),
-        };
-        let operations = earlier.iter().flat_map(|item| [item.put, item.take]).chain([take]).collect();
-        Violation { reasons: once, ..Violation::new(operations, claim) }
-    }
-
     /// Assigns a take of unknown outcome to every value that must have been removed and that no other took.
     fn assign(&mut self, key: &Key<'_>, kind: &ContainerKind) -> Result<(), SolveError> {
         let due = self.deadlines(key, kind)?;
@@ -425,7 +337,7 @@ impl Container {
             match self.adrift.get(number) {
                 Some(&(start, take)) if start < deadline => {
                     let item = &mut self.items[place];
-                    (item.take, item.take_start) = (take, start.max(item.put_start).max(item.peeked));
+                    (item.take, item.take_start) = (take.into(), start.max(item.put_start).max(item.peeked));
                     item.take_end = self.gaps - 3;
                 }
                 _ => return Err(self.too_few(key, kind, &due[..=number]).into()),
@@ -439,11 +351,11 @@ impl Container {
     fn deadlines(&self, key: &Key<'_>, kind: &ContainerKind) -> Result<Vec<(u32, usize, u32)>, UnknownWhy> {
         let size = self.gaps as usize;
         // For all takes that begin at this event or later, the one that ends first: a Fenwick tree, from the end.
-        let mut first_end = vec![(NEVER, NEVER); size + 1];
-        let add = |tree: &mut Vec<(u32, u32)>, start: u32, end: u32, operation: u32| {
+        let mut first_end = vec![(NEVER, OptionalIndex::NONE); size + 1];
+        let add = |tree: &mut Vec<(u32, OptionalIndex)>, start: u32, end: u32, operation: u32| {
             let mut at = size - start as usize;
             while at <= size {
-                tree[at] = tree[at].min((end, operation));
+                tree[at] = tree[at].min((end, operation.into()));
                 at += at & at.wrapping_neg();
             }
         };
@@ -453,7 +365,7 @@ impl Container {
         let mut order: Vec<(u64, bool, usize)> = Vec::with_capacity(self.items.len());
         for (place, item) in self.items.iter().enumerate() {
             let (first, second) = (kind.blocks)(item);
-            let is_taken = item.take != NEVER;
+            let is_taken = item.is_taken();
             order.push((if is_taken { second } else { first }, is_taken, place));
         }
         order.sort_unstable();
@@ -462,60 +374,19 @@ impl Container {
             key.steps(1, 0)?;
             let item = &self.items[place];
             if is_taken {
-                add(&mut first_end, item.take_start, item.take_end, item.take);
+                add(&mut first_end, item.take_start, item.take_end, item.taker());
                 continue;
             }
             let mut at = size - item.put_end as usize;
-            let mut first = (NEVER, NEVER);
+            let mut first = (NEVER, OptionalIndex::NONE);
             while at > 0 {
                 first = first.min(first_end[at]);
                 at &= at - 1;
             }
-            if first.0 != NEVER {
-                due.push((first.0, place, first.1));
-            }
+            due.extend(first.1.get().map(|operation| (first.0, place, operation)));
         }
         due.sort_unstable();
         Ok(due)
-    }
-
-    fn too_few(&self, key: &Key<'_>, kind: &ContainerKind, due: &[(u32, usize, u32)]) -> Violation {
-        let (deadline, _, last) = due[due.len() - 1];
-        let takes: Vec<u32> =
-            self.adrift.iter().filter(|(start, _)| *start < deadline).map(|(_, take)| *take).collect();
-        let mut operations = takes.clone();
-        let mut reasons = Vec::new();
-        for &(_, place, blocked) in due {
-            let item = &self.items[place];
-            operations.extend([item.put, blocked]);
-            operations.extend(self.items.iter().find(|other| other.take == blocked).map(|other| other.put));
-            let put = key.name(key.operation(item.put));
-            let value = key.history.value(item.value);
-            reasons.push(format!(
-                "{put} {value} had ended at {}; it must have been removed before {} could {}",
-                key.ended(item.put),
-                key.who(key.name(key.operation(blocked)), blocked),
-                key.found(blocked)
-            ));
-        }
-        operations.sort_unstable();
-        operations.dedup();
-        let could = match takes.len() {
-            0 => "nothing can have removed it".to_owned(),
-            1 => "only one take of unknown outcome can have removed any of them".to_owned(),
-            count => format!("only {count} takes of unknown outcome can have removed any of them"),
-        };
-        let gone = match due.len() {
-            1 => "a value".to_owned(),
-            count => format!("{count} values"),
-        };
-        let claim = format!(
-            "{} {}, although {gone} that had been put in the {} before it must have been removed by then, and {could}",
-            key.who(key.name(key.operation(last)), last),
-            key.found_past(last),
-            kind.noun
-        );
-        Violation { reasons, ..Violation::new(operations, claim) }
     }
 
     /// Returns a minimal set of these items that cover the gaps from `start` to `end` by being certainly inside. All
@@ -538,65 +409,6 @@ impl Container {
         }
         chain
     }
-}
-
-impl Key<'_> {
-    /// Formats the result of a take, to follow "could".
-    fn found(&self, take: u32) -> String {
-        match self.operation(take).output {
-            ValueId::NIL | ValueId::UNKNOWN => "find nothing".to_owned(),
-            value => format!("return {}", self.history.value(value)),
-        }
-    }
-
-    /// Formats the result of a take, to follow the take.
-    pub(super) fn found_past(&self, take: u32) -> String {
-        match self.operation(take).output {
-            ValueId::NIL | ValueId::UNKNOWN => "found nothing".to_owned(),
-            value => format!("returned {}", self.history.value(value)),
-        }
-    }
-
-    /// Formats the time in which an item was certainly inside.
-    pub(super) fn inside(&self, item: &Item) -> String {
-        let (put, value) = (self.name(self.operation(item.put)), self.history.value(item.value));
-        let until = match item.take {
-            NEVER => "nothing ever took it out".to_owned(),
-            take => {
-                format!("the {} that took it out only began at {}", self.name(self.operation(take)), self.began(take))
-            }
-        };
-        format!("{} had ended at {}, and {until}", self.who(&format!("{put} {value}"), item.put), self.ended(item.put))
-    }
-
-    /// Returns the violation that a take found the container empty, although at every moment of it something was
-    /// inside.
-    pub(super) fn never_empty(&self, container: &Container, empty: &Empty) -> Violation {
-        let chain = Container::chain(container.items.iter(), empty.start, empty.end);
-        let why = format!("the {} was not empty at any moment of it", container.noun);
-        self.never_free(empty.operation, None, &chain, &why)
-    }
-
-    /// Returns the violation that a take was impossible, because at every moment of it one of these items was inside.
-    pub(super) fn never_free(&self, take: u32, own: Option<u32>, chain: &[&Item], why: &str) -> Violation {
-        let operations = chain.iter().flat_map(|item| [item.put, item.take]).chain(own).chain([take]);
-        let claim =
-            format!("{} {}, although {why}", self.who(self.name(self.operation(take)), take), self.found_past(take));
-        let reasons = chain.iter().map(|item| self.inside(item)).collect();
-        Violation { reasons, ..Violation::new(operations.filter(|&operation| operation != NEVER).collect(), claim) }
-    }
-}
-
-/// Formats an ordinal number: `2nd`, `3rd`, `11th`.
-fn ordinal(number: usize) -> String {
-    let ending = match (number % 10, number % 100) {
-        (_, 11..=13) => "th",
-        (1, _) => "st",
-        (2, _) => "nd",
-        (3, _) => "rd",
-        _ => "th",
-    };
-    format!("{number}{ending}")
 }
 
 /// Returns the start and the end of each operation, numbered by the key's own events, and the number of events.

@@ -44,6 +44,6 @@ fn solve(key: &Key<'_>, queue: &Container) -> Claim {
         }
         let chain = Container::chain(items[..place].iter().copied(), item.take_start, item.take_end);
         let why = "something smaller was in the queue at every moment of it";
-        Err(key.never_free(item.take, Some(item.put), &chain, why).into())
+        Err(key.never_free(item.taker(), Some(item.put), &chain, why).into())
     })
 }

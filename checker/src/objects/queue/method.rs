@@ -17,8 +17,6 @@
 //! adds no pair of values to the relation on one side, and no value after the cut comes before one that precedes it,
 //! because its put ends after the cut.
 
-use histories::NEVER;
-
 use super::specification::NAMES;
 use crate::objects::{
     container::{Container, ContainerKind, Item, gaps::Cover},
@@ -117,14 +115,12 @@ fn happen(sequence: &[&Item], earliest: u32, order: &mut Vec<u32>) {
     }
     let mut puts = put_times.iter().zip(sequence).peekable();
     for (item, &put) in sequence.iter().zip(&put_times) {
-        if item.take == NEVER {
-            continue;
-        }
+        let Some(taker) = item.take.get() else { continue };
         take = take.max(item.take_start).max(put);
         while let Some((_, other)) = puts.next_if(|&(&time, _)| time <= take) {
             order.push(other.put);
         }
-        order.push(item.take);
+        order.push(taker);
     }
     order.extend(puts.map(|(_, item)| item.put));
 }
@@ -135,7 +131,7 @@ fn overtaken(key: &Key<'_>, first: &Item, second: &Item) -> Violation {
     let (one, other) = (key.history.value(first.value), key.history.value(second.value));
     let claim = format!(
         "{} returned {other}, although {one} had been put in before {other} and was still in the queue",
-        key.who(name(second.take), second.take)
+        key.who(name(second.taker()), second.taker())
     );
     let before = format!(
         "{} had ended at {}, before {} began",
@@ -143,16 +139,15 @@ fn overtaken(key: &Key<'_>, first: &Item, second: &Item) -> Violation {
         key.ended(first.put),
         key.who(&format!("{} {other}", name(second.put)), second.put)
     );
-    let still = match first.take {
-        NEVER => format!("nothing ever took {one} out"),
-        take => format!(
+    let still = match first.take.get() {
+        None => format!("nothing ever took {one} out"),
+        Some(take) => format!(
             "the {} that returned {one} only began at {}, when that of {other} had ended, at {}",
             name(take),
             key.began(take),
-            key.ended(second.take)
+            key.ended(second.taker())
         ),
     };
-    let operations = [first.put, second.put, second.take, first.take];
-    let operations = operations.into_iter().filter(|&operation| operation != NEVER).collect();
+    let operations = first.operations().chain(second.operations()).collect();
     Violation { reasons: vec![before, still], ..Violation::new(operations, claim) }
 }

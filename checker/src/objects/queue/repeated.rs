@@ -21,7 +21,7 @@
 
 use std::rc::Rc;
 
-use histories::{NEVER, Outcome, Value, ValueId};
+use histories::{Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::specification::{NAMES, Queue};
@@ -37,23 +37,30 @@ use crate::{
     unknown::unsupported,
 };
 
+/// Start or end of an operation; negative for an initial value.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Moment {
+    At(i64),
+    /// End of an operation that need not take place: after all others.
+    Never,
+}
+
 /// Put, or a value that was there initially.
 struct Put {
     value: ValueId,
-    /// Index of the operation; [`NEVER`] for an initial value.
-    operation: u32,
-    /// Start, greater than that of all puts before; negative for an initial value.
-    start: i64,
-    end: i64,
+    /// Index of the operation; none for an initial value.
+    operation: Option<u32>,
+    /// Start, later than that of all puts before.
+    start: Moment,
+    end: Moment,
 }
 
 /// Take or peek that was answered.
 #[derive(Clone, Copy)]
 struct Look {
     operation: u32,
-    start: i64,
-    /// End, or [`UNENDED`] if it need not take place.
-    end: i64,
+    start: Moment,
+    end: Moment,
     /// Value that it found, or `None` if it found the queue empty.
     found: Option<ValueId>,
     takes: bool,
@@ -62,18 +69,16 @@ struct Look {
 /// Completion, in the order of the ends.
 #[derive(Clone, Copy)]
 enum Completion {
-    Put { end: i64 },
-    Look { end: i64, look: u32 },
+    Put { end: Moment },
+    Look { end: Moment, look: u32 },
 }
 
 impl Completion {
-    fn end(self) -> i64 {
+    fn end(self) -> Moment {
         let (Self::Put { end } | Self::Look { end, .. }) = self;
         end
     }
 }
-
-const UNENDED: i64 = i64::MAX;
 
 /// Node of the search.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -121,7 +126,7 @@ struct Fifo {
     optional: Vec<u32>,
     events: Vec<Completion>,
     /// Takes of unknown outcome, by their starts: start and operation.
-    adrift: Vec<(i64, u32)>,
+    adrift: Vec<(Moment, u32)>,
 }
 
 /// Decides one queue.
@@ -159,7 +164,7 @@ impl Fifo {
         let mut puts: Vec<Put> = (first.iter().zip(0_i64..))
             .map(|(value, place)| {
                 let start = 2 * (place - i64::try_from(first.len()).expect("a list in memory"));
-                Put { value: id(value), operation: NEVER, start, end: start + 1 }
+                Put { value: id(value), operation: None, start: Moment::At(start), end: Moment::At(start + 1) }
             })
             .collect();
         let (mut looks, mut adrift) = (Vec::new(), Vec::new());
@@ -167,13 +172,14 @@ impl Fifo {
             budget.step().map_err(exhausted)?;
             let operation = key.operation(index);
             let name = key.name(operation);
-            let start = i64::from(operation.invoked);
+            let moment = |rank: u32| Moment::At(rank.into());
+            let start = moment(operation.invoked);
             let is_certain = operation.outcome == Outcome::Ok && !spare.contains(&index);
-            let end = if is_certain { i64::from(operation.completed) } else { UNENDED };
+            let end = if is_certain { moment(operation.completed) } else { Moment::Never };
             let is_answered = operation.outcome == Outcome::Ok && operation.output != ValueId::UNKNOWN;
             let found = Some(operation.output).filter(|&found| found != ValueId::NIL);
             if NAMES.put.contains(&name) {
-                puts.push(Put { value: operation.input, operation: index, start, end });
+                puts.push(Put { value: operation.input, operation: Some(index), start, end });
             } else if NAMES.take.contains(&name) && is_answered {
                 looks.push(Look { operation: index, start, end, found, takes: true });
             } else if NAMES.take.contains(&name) {
@@ -182,37 +188,37 @@ impl Fifo {
                 looks.push(Look { operation: index, start, end, found, takes: false });
             }
         }
-        if let Some(&(_, index, _)) = adrift.iter().find(|&&(.., end)| end != UNENDED) {
+        if let Some(&(_, index, _)) = adrift.iter().find(|&&(.., end)| end != Moment::Never) {
             return unsupported(format!("{} that says not what it took", key.name(key.operation(index))));
         }
         let adrift = adrift.into_iter().map(|(start, index, _)| (start, index)).collect();
         let wanted: FxHashSet<ValueId> = looks.iter().filter_map(|look| look.found).collect();
         // A value that may have been put in and was never found is not needed.
-        puts.retain(|put| put.end != UNENDED || wanted.contains(&put.value));
+        puts.retain(|put| put.end != Moment::Never || wanted.contains(&put.value));
         Ok(Self::of(puts, looks, adrift))
     }
 
-    fn of(puts: Vec<Put>, looks: Vec<Look>, adrift: Vec<(i64, u32)>) -> Self {
+    fn of(puts: Vec<Put>, looks: Vec<Look>, adrift: Vec<(Moment, u32)>) -> Self {
         let number = |of: usize| u32::try_from(of).expect("a history has fewer operations than 2^32");
         let mut events: Vec<Completion> = puts
             .iter()
-            .filter(|put| put.end != UNENDED && put.operation != NEVER)
+            .filter(|put| put.end != Moment::Never && put.operation.is_some())
             .map(|put| Completion::Put { end: put.end })
             .chain(
                 (0..)
                     .zip(&looks)
-                    .filter(|(_, look)| look.end != UNENDED)
+                    .filter(|(_, look)| look.end != Moment::Never)
                     .map(|(place, look)| Completion::Look { end: look.end, look: place }),
             )
             .collect();
         events.sort_unstable_by_key(|event| event.end());
         let by_start: Vec<u32> = (0..number(looks.len())).collect();
-        let optional = by_start.iter().copied().filter(|&look| looks[look as usize].end == UNENDED).collect();
+        let optional = by_start.iter().copied().filter(|&look| looks[look as usize].end == Moment::Never).collect();
         let (mut begun, mut now) = (by_start.into_iter().peekable(), Vec::new());
         let mut open = Vec::with_capacity(events.len());
         for event in &events {
             while let Some(look) = begun.next_if(|&look| looks[look as usize].start < event.end()) {
-                if looks[look as usize].end != UNENDED {
+                if looks[look as usize].end != Moment::Never {
                     now.push(look);
                 }
             }
@@ -229,7 +235,7 @@ impl Fifo {
     }
 
     /// Returns the puts that may be first among those that are not gone and begin before `now`.
-    fn firsts(&self, node: &QueueState, now: i64) -> Vec<u32> {
+    fn firsts(&self, node: &QueueState, now: Moment) -> Vec<u32> {
         if let Some(front) = node.front {
             return vec![front];
         }
@@ -262,7 +268,7 @@ impl Fifo {
     }
 
     /// Returns true if everything that was certainly put in by now is gone, and nothing was seen at the front.
-    fn is_empty(&self, node: &QueueState, now: i64) -> bool {
+    fn is_empty(&self, node: &QueueState, now: Moment) -> bool {
         let left = self.puts.iter().zip(0_u32..).skip(node.base as usize);
         let mut begun = left.take_while(|(put, _)| put.start < now);
         node.front.is_none() && begun.all(|(put, number)| put.end >= now || Self::is_gone(node, number))
@@ -337,7 +343,7 @@ impl Fifo {
         let begun = usize::try_from(node.adrift).expect("operations are numbered by u32");
         if self.adrift.get(begun).is_some_and(|&(start, _)| start < now) {
             // A put of unknown outcome does not prevent others from being first, unless it was seen at the front.
-            let is_in_the_way = |put: u32| self.puts[put as usize].end != UNENDED || node.front.is_some();
+            let is_in_the_way = |put: u32| self.puts[put as usize].end != Moment::Never || node.front.is_some();
             for &put in firsts.iter().filter(|&&put| is_in_the_way(put)) {
                 add(Who::Adrift, put, &|child| {
                     child.adrift += 1;
@@ -405,7 +411,7 @@ impl Fifo {
                 }
             }
             let Some(frame) = path.last_mut() else {
-                let rank = self.events[farthest].end();
+                let Moment::At(rank) = self.events[farthest].end() else { unreachable!("what never ends is no event") };
                 return Ok(RaceResult::Refuted(u32::try_from(rank).expect("an event of the history")));
             };
             moves.truncate(frame.moves);
@@ -438,19 +444,19 @@ impl Fifo {
                 None => {}
             }
         }
-        let rest = (0_u32..).take(self.puts.len()).filter(|&put| self.puts[put as usize].end != UNENDED);
+        let rest = (0_u32..).take(self.puts.len()).filter(|&put| self.puts[put as usize].end != Moment::Never);
         for put in front.into_iter().chain(rest) {
             if !std::mem::replace(&mut is_in_line[put as usize], true) {
                 line.push(put);
             }
         }
         let places: FxHashMap<u32, usize> = line.iter().copied().zip(0..).collect();
-        let by_end: FxHashMap<i64, usize> =
+        let by_end: FxHashMap<Moment, usize> =
             line.iter().map(|&put| (self.puts[put as usize].end, places[&put])).collect();
         let (mut order, mut put_in, mut adrift) = (Vec::new(), 0, self.adrift.iter());
         let mut put_until = |order: &mut Vec<u32>, place: usize| {
             while put_in <= place {
-                order.extend(Some(self.puts[line[put_in] as usize].operation).filter(|&operation| operation != NEVER));
+                order.extend(self.puts[line[put_in] as usize].operation);
                 put_in += 1;
             }
         };

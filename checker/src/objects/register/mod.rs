@@ -3,16 +3,19 @@
 
 mod automaton;
 mod plain;
+mod problem;
 pub(crate) mod specification;
+mod stages;
 mod text;
 
 use super::{Definition, Model};
 use crate::specification::{Call, is_compound};
 use specification::Register;
 
+#[cfg(test)]
 pub(crate) use automaton::RegisterAutomaton;
-pub(crate) use plain::SpecificationRegister;
-pub(crate) use text::Text;
+pub(crate) use problem::{Problem, fewest_steps};
+pub(crate) use stages::{Stage, by_search, by_specification};
 
 pub(super) static REGISTER: Definition = Definition {
     is_informative,

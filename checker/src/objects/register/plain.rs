@@ -5,7 +5,7 @@
 //! values that no operation expects and that are not the beginning of an expected text. Appending to such a value
 //! cannot make it an expected one.
 
-use histories::{History, Value};
+use histories::{History, NEVER, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::specification::{Register, as_text};
@@ -130,7 +130,7 @@ impl Automaton for SpecificationRegister<'_> {
     }
 
     fn useful_until(&self, _action: Action) -> u32 {
-        u32::MAX
+        NEVER
     }
 
     fn memory_bytes(&self, more: usize) -> usize {

@@ -15,7 +15,7 @@ mod guide;
 use std::borrow::Cow;
 
 use aho_corasick::AhoCorasick;
-use histories::{History, Value};
+use histories::{History, NEVER, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::specification::{as_text, is_text};
@@ -24,6 +24,7 @@ use crate::{
     budget::{Budget, Exhausted},
     memory::{of_table, of_vec},
     prepare::{Action, INITIAL, Prepared, Step, Val},
+    sorted::sorted,
 };
 
 use guide::{TextMakers, places};
@@ -86,10 +87,7 @@ impl<'a> ExpectedTexts<'a> {
                 other_until = step.end.max(other_until);
             }
         }
-        let mut all: Vec<Cow<'a, str>> =
-            (0..texts.len()).filter(|&value| is_asked[value]).map(|value| texts[value].clone()).collect();
-        all.sort_unstable();
-        all.dedup();
+        let all = sorted((0..texts.len()).filter(|&value| is_asked[value]).map(|value| texts[value].clone()));
         let latest = vec![0; 2 * all.len()];
         let mut asked = Self { texts: all, latest, first_bytes: made.appended.first_bytes() };
         for (text, &until) in texts.iter().zip(&until).filter(|(_, until)| **until > 0) {
@@ -302,18 +300,16 @@ fn seen_until(
     steps: &[Step],
     budget: &Budget<'_>,
 ) -> Result<FxHashMap<Val, u32>, Exhausted> {
-    let mut suffixes: Vec<Val> = (steps.iter().filter(|step| !step.is_certain()))
+    let suffixes = (steps.iter().filter(|step| !step.is_certain()))
         .filter_map(|step| if let Action::Append(suffix) = step.action { Some(suffix) } else { None })
-        .filter(|&suffix| !texts[suffix as usize].is_empty())
-        .collect();
-    suffixes.sort_unstable();
-    suffixes.dedup();
+        .filter(|&suffix| !texts[suffix as usize].is_empty());
+    let suffixes = sorted(suffixes);
     let mut seen: FxHashMap<Val, u32> = FxHashMap::default();
     if suffixes.is_empty() {
         return Ok(seen);
     }
     let Ok(search) = AhoCorasick::new(suffixes.iter().map(|&suffix| texts[suffix as usize].as_bytes())) else {
-        return Ok(suffixes.into_iter().map(|suffix| (suffix, u32::MAX)).collect());
+        return Ok(suffixes.into_iter().map(|suffix| (suffix, NEVER)).collect());
     };
     for (place, text) in (0..).zip(&asked.texts) {
         budget.steps(1 + text.len() / BYTES_PER_STEP)?;

@@ -12,7 +12,10 @@ use crate::{
     UnknownWhy,
     generic::Object,
     merge::merge_orders,
-    objects::key::{Claim, Found, Key, Violation, says_nothing},
+    objects::{
+        key::{Claim, Found, Key, Violation, says_nothing},
+        register::fewest_steps,
+    },
     prepare::{Action, Step},
     specification::items,
     unknown::unsupported,
@@ -105,7 +108,7 @@ fn is_there_at_first(key: &Key<'_>, element: ValueId) -> bool {
 
 /// Describes a few of these steps that cannot be ordered.
 fn violation(key: &Key<'_>, steps: Vec<Step>, dead: u32) -> Violation {
-    let fewest = (key.fewest_steps)(key.history, key.initial, steps, dead, key.limits);
+    let fewest = fewest_steps(key.history, key.initial, steps, dead, key.limits);
     let reader = fewest.iter().filter(|step| step.action.is_read_only()).max_by_key(|step| step.end);
     let reader = reader.expect("writes alone can always be ordered");
     let element = key.history.value(key.operation(reader.operation).input);

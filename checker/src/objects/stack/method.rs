@@ -69,7 +69,7 @@ fn solve(key: &Key<'_>, stack: &Container) -> Claim {
     let pass = |order: &mut Vec<u32>, item: &Item| {
         order.push(item.put);
         order.extend(stack.peeks(item).iter().map(|peek| peek.operation));
-        order.push(item.take);
+        order.extend(item.take.get());
     };
     for (gap, operation) in nested {
         while let Some(item) = passing.next_if(|item| item.take_start < gap) {
@@ -126,7 +126,7 @@ impl<'a> StackBlocks<'a> {
             let place = self.items.partition_point(|item| item.put_end < block.from);
             let next = self.push_starts.first_below(place, NEVER).filter(|&next| self.items[next].put_end < block.end);
             let Some(next) = next else {
-                let taken = block.bottom.map(|bottom| self.items[bottom].take).filter(|&take| take != NEVER);
+                let taken = block.bottom.and_then(|bottom| self.items[bottom].take.get());
                 order.extend(block.looks.iter().rev());
                 order.extend(taken.map(|take| (block.end, take)));
                 open.pop();
@@ -214,10 +214,10 @@ fn shortest<'a, 'b>(chain: &'b [&'a Item]) -> &'b [&'a Item] {
 
 fn no_bottom(key: &Key<'_>, chain: &[&Item]) -> Violation {
     let (first, last) = (chain[0], chain[chain.len() - 1]);
-    let operations = chain.iter().flat_map(|item| [item.put, item.take]).filter(|&operation| operation != NEVER);
+    let operations = chain.iter().flat_map(|item| item.operations());
     let value = |item: &Item| key.history.value(item.value);
     let name = |operation: u32| key.name(key.operation(operation));
-    let blamed = chain.iter().filter(|item| item.take != NEVER).min_by_key(|item| item.take_end);
+    let blamed = chain.iter().filter(|item| item.is_taken()).min_by_key(|item| item.take_end);
     let blamed = blamed.expect("a value that is never taken out can be at the bottom if it is put in first");
     let others: Vec<String> =
         (chain.iter().filter(|item| item.take != blamed.take)).map(|item| value(item).to_string()).collect();
@@ -225,13 +225,13 @@ fn no_bottom(key: &Key<'_>, chain: &[&Item]) -> Violation {
         // Of the two, the one that is put in first is taken out first.
         format!(
             "{} returned {}, although {top} lay on top of it",
-            key.who(name(blamed.take), blamed.take),
+            key.who(name(blamed.taker()), blamed.taker()),
             value(blamed)
         )
     } else {
         format!(
             "{} returned {}, which no order of putting it in and taking it out and {} explains",
-            key.who(name(blamed.take), blamed.take),
+            key.who(name(blamed.taker()), blamed.taker()),
             value(blamed),
             others.join(", ")
         )
@@ -242,7 +242,7 @@ fn no_bottom(key: &Key<'_>, chain: &[&Item]) -> Violation {
         put in after that \
          time began, or was out before it ended",
         key.ended(first.put),
-        if last.take == NEVER { "the end".to_owned() } else { key.began(last.take) }
+        last.take.get().map_or_else(|| "the end".to_owned(), |take| key.began(take))
     ));
     Violation { reasons, ..Violation::new(operations.collect(), claim) }
 }

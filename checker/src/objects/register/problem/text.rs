@@ -10,6 +10,7 @@ use super::Problem;
 use crate::{
     objects::register::specification::{as_text, is_text},
     prepare::{Action, INITIAL, Step, Val},
+    shrink::merged,
 };
 
 /// Maximum number of comparisons (parts of a text times its length) for deciding whether a text can have been made.
@@ -31,12 +32,9 @@ impl Problem<'_> {
         let resets: Vec<u32> = self.resets(dead).take(MAX_RESETS).collect();
         for (&reset, _) in resets.iter().zip(1_usize..).filter(|(_, number)| number.is_power_of_two()) {
             let kept = self.since(reset, end);
-            if self.is_impossible(&kept) {
+            if self.is_refuted(&kept)? {
                 let few = self.minimal(kept, &[]);
-                let mut all = self.made_what_was_seen(&few);
-                all.extend(&few);
-                all.sort_unstable();
-                all.dedup();
+                let all = merged(&self.made_what_was_seen(&few), &few);
                 return Some(if self.is_impossible(&all) { all } else { few });
             }
         }

@@ -1,0 +1,82 @@
+//! Violations of containers by few operations.
+
+use histories::{Outcome, ValueId};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{ContainerKind, decide_once};
+use crate::{
+    generic::tell,
+    objects::key::{Key, SolveError, Violation},
+    shrink::minimal,
+};
+
+/// Adds the takes of unknown outcome that may have removed a value of these operations: with a different answer of
+/// one of them, a value that no other took might have to be gone. As many as there are values suffice, those that
+/// began first, because they have no ends; and none that began after everything else ended.
+pub(super) fn add_adrift(key: &Key<'_>, kind: &ContainerKind, operations: &mut Vec<u32>) {
+    let is_of = |names: &[&str], index: u32| names.contains(&key.name(key.operation(index)));
+    let ends =
+        operations.iter().map(|&index| key.operation(index)).filter(|operation| operation.outcome == Outcome::Ok);
+    let end = ends.map(|operation| operation.completed).max().unwrap_or(0);
+    let values = operations.iter().filter(|&&index| is_of(kind.names.put, index)).count();
+    let is_adrift = |index: &u32| {
+        let operation = key.operation(*index);
+        operation.outcome != Outcome::Ok && operation.invoked < end && is_of(kind.names.take, *index)
+    };
+    let mut adrift: Vec<u32> = key.operations.iter().copied().filter(is_adrift).collect();
+    adrift.sort_unstable_by_key(|&index| key.operation(index).invoked);
+    operations.extend(adrift.into_iter().take(values));
+    operations.sort_unstable();
+    operations.dedup();
+}
+
+/// Shrinks a violation in which peeks may be involved to fewer values and peeks that have no order either. An order
+/// of a container stays an order without all operations about some values, and without any peeks.
+pub(super) fn smaller(key: &Key<'_>, kind: &ContainerKind) -> Violation {
+    let is_of = |names: &[&str], index: u32| names.contains(&key.name(key.operation(index)));
+    let is_adrift = |&index: &u32| is_of(kind.names.take, index) && key.operation(index).outcome != Outcome::Ok;
+    let (adrift, others): (Vec<u32>, Vec<u32>) = key.operations.iter().copied().partition(is_adrift);
+    let mut of_value: FxHashMap<ValueId, Vec<u32>> = FxHashMap::default();
+    let mut units: Vec<Vec<u32>> = Vec::new();
+    let mut looks: Vec<u32> = Vec::new();
+    for index in others {
+        let operation = key.operation(index);
+        let is_put = is_of(kind.names.put, index);
+        let value = if is_put { operation.input } else { operation.output };
+        if is_of(kind.names.peek, index) {
+            looks.push(index);
+        } else if is_put || value != ValueId::NIL {
+            of_value.entry(value).or_default().push(index);
+        } else {
+            units.push(vec![index]);
+        }
+    }
+    units.extend(of_value.into_values());
+    units.sort_unstable();
+    let fails = |units: &[Vec<u32>], looks: &[u32]| {
+        let values: FxHashSet<ValueId> = units
+            .iter()
+            .flatten()
+            .flat_map(|&index| [key.operation(index).input, key.operation(index).output])
+            .collect();
+        let sees = |&&look: &&u32| {
+            let seen = key.operation(look).output;
+            seen == ValueId::NIL || values.contains(&seen)
+        };
+        let mut all: Vec<u32> =
+            units.iter().flatten().chain(looks.iter().filter(sees)).chain(&adrift).copied().collect();
+        all.sort_unstable();
+        key.steps(all.len(), 0).ok()?;
+        Some(matches!(decide_once(&key.of(all), kind), Err(SolveError::Violation(_))))
+    };
+    let units = minimal(units, |units| fails(units, &looks));
+    let looks = minimal(looks.clone(), |looks| fails(&units, looks));
+    let mut operations: Vec<u32> = units.into_iter().flatten().chain(looks).collect();
+    let last = operations
+        .iter()
+        .copied()
+        .max_by_key(|&index| (key.operation(index).outcome == Outcome::Ok, key.operation(index).completed));
+    add_adrift(key, kind, &mut operations);
+    let (claim, reasons) = tell(key.history, &operations, last.expect("nothing at all has an order"));
+    Violation { reasons, ..Violation::new(operations, claim) }
+}
