@@ -136,10 +136,7 @@ impl RunArgs {
 
     fn plan(&self) -> anyhow::Result<Plan> {
         let choice = self.system.clone().unwrap_or_default();
-        let (system, system_file) = match &self.campaign {
-            Some(campaign) => choice.find_in(campaign)?,
-            None => choice.find()?,
-        };
+        let (system, system_file) = choice.find(self.campaign.as_deref())?;
         let read = self.read.clone().unwrap_or_else(|| system.default_read());
         system.check_read(&read).map_err(usage)?;
         let settings = system.settings(&read, &self.elections.options(), self.trace).map_err(usage)?;
