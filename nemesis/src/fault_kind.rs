@@ -5,10 +5,24 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FaultKind {
+/// Defines the kinds, and the list of all of them.
+macro_rules! kinds {
+    ($($(#[$about:meta])* $kind:ident,)+) => {
+        /// Kind of fault.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum FaultKind {
+            $($(#[$about])* $kind,)+
+        }
+
+        impl FaultKind {
+            /// All kinds, in the order in which users see them.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),+];
+        }
+    };
+}
+
+kinds! {
     /// A process ends, and starts again when it is healed.
     Kill,
     /// A process stands still.
@@ -20,9 +34,6 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// All kinds, in the order in which users see them.
-    pub const ALL: &'static [Self] = &[Self::Kill, Self::Pause, Self::Partition, Self::Clock];
-
     /// Returns the name, as in `--faults` and in the events of a history.
     pub fn name(self) -> &'static str {
         match self {
@@ -30,6 +41,26 @@ impl FaultKind {
             Self::Pause => "pause",
             Self::Partition => "partition",
             Self::Clock => "clock",
+        }
+    }
+
+    /// Returns the form in which a user asks for it, with its options in brackets.
+    pub fn usage(self) -> &'static str {
+        match self {
+            Self::Kill => "kill[:TARGET]",
+            Self::Pause => "pause[:TARGET]",
+            Self::Partition => "partition[:SHAPE]",
+            Self::Clock => "clock[:rate=R,jump=TIME,target=TARGET]",
+        }
+    }
+
+    /// Returns its effect, or its options, in a few words for help texts.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Kill => "SIGKILL, and a restart after a while",
+            Self::Pause => "SIGSTOP, and SIGCONT after a while",
+            Self::Partition => "isolate-leader, isolate-random, halves, one-way, bridge, ring",
+            Self::Clock => "skews a node's clock; before a partition, it is the isolated node's",
         }
     }
 
@@ -94,6 +125,7 @@ mod tests {
         for &kind in FaultKind::ALL {
             assert_eq!(FaultKind::from_name(kind.name()), Some(kind));
             assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
+            assert_eq!(kind.usage().split('[').next(), Some(kind.name()));
         }
         assert_eq!(FaultKind::from_name("none"), None);
     }

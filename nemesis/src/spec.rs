@@ -279,6 +279,12 @@ mod tests {
     }
 
     #[test]
+    fn the_help_has_each_shape() {
+        let help: Vec<&str> = FaultKind::Partition.about().split(", ").collect();
+        assert_eq!(help, SHAPES.map(|(name, _)| name));
+    }
+
+    #[test]
     fn each_kind_is_read_by_its_name() {
         for kind in FaultKind::ALL {
             let specs: FaultSpecs = kind.name().parse().unwrap();

@@ -45,6 +45,15 @@ fn in_folder(folder: &Path) -> Option<PathBuf> {
     names.into_iter().find(|path| path.is_file())
 }
 
+/// Returns the one file that a name means: the history in the folder of a run, or the file itself.
+///
+/// # Errors
+/// Fails if it is a folder without a history.
+pub(crate) fn history_of(name: PathBuf) -> anyhow::Result<PathBuf> {
+    let file = in_folder(&name).unwrap_or(name);
+    if file.is_dir() { matched(&file).map(|()| file) } else { Ok(file) }
+}
+
 /// Checks that a name means a file.
 ///
 /// # Errors

@@ -168,7 +168,8 @@ impl CampaignArgs {
         if self.resume && !given {
             return Ok(None);
         }
-        (plan.systems, plan.system_files) = find_all(&self.choices(&plan.systems))?;
+        (plan.systems, plan.system_files) =
+            find_all(&self.choices(&plan.systems), self.resume.then_some(&*self.store))?;
         let plan = plan.complete();
         plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
         Ok(Some(StoredPlan::new(plan.with_current_names(), self.shard)))

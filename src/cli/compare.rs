@@ -79,7 +79,8 @@ pub(crate) struct CompareArgs {
 
 impl CompareArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        let (systems, system_files) = find_all(&self.system.unwrap_or_else(|| vec![SystemChoice::default()]))?;
+        let choices = self.system.unwrap_or_else(|| vec![SystemChoice::default()]);
+        let (systems, system_files) = find_all(&choices, self.resume.then_some(&*self.store))?;
         let plan = WrittenPlan {
             systems,
             system_files,

@@ -70,7 +70,7 @@ fn examples() -> String {
   schism check store/latest                       judge a recorded history again
   schism check --model kv other-tools.edn         judge another tool's history
   schism convert history.edn history.jsonl        another format, the same history
-  schism shrink store/latest/history.jsonl        the few operations that already fail
+  schism shrink store/latest                      the few operations that already fail
   schism generate --ops 1000000 --out m1.jsonl    make up a history, to measure checkers on
   schism doctor                                   what this host can and cannot do
 ";

@@ -6,7 +6,7 @@ use clap::{
     Args,
     builder::{PossibleValue, PossibleValuesParser},
 };
-use nemesis::FaultSpecs;
+use nemesis::{FaultKind, FaultSpecs};
 use workloads::WORKLOADS;
 
 use super::{
@@ -27,20 +27,7 @@ use crate::{
 
 /// Starts a cluster, runs clients while faults come and go, and judges what the clients saw.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  schism run --read leader
-  schism run --read lease --faults clock,partition:isolate-leader
-  schism run --read quorum --faults kill,pause,partition --time-limit 30s --seed 7
-  schism run --nodes 3 --faults none --rate 0 --concurrency 64
-
-Faults, separated by commas, take turns:
-  kill[:TARGET]       SIGKILL, and a restart after a while
-  pause[:TARGET]      SIGSTOP, and SIGCONT after a while
-  partition[:SHAPE]   isolate-leader, isolate-random, halves, one-way, bridge, ring
-  clock[:rate=R,jump=TIME,target=TARGET]
-                      skews a node's clock; before a partition, it is the isolated node's
-  none
-TARGET is leader, random, minority, all, or a node such as n1.")]
+#[command(after_help = examples_and_faults())]
 pub(crate) struct RunArgs {
     /// Number of nodes in the cluster.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=9))]
@@ -97,6 +84,27 @@ pub(crate) struct RunArgs {
     json: bool,
 }
 
+fn examples_and_faults() -> String {
+    let line = |kind: &FaultKind| {
+        let (usage, about) = (kind.usage(), kind.about());
+        let gap = if usage.len() < WIDTH { "" } else { "\n" };
+        let indent = if gap.is_empty() { WIDTH - usage.len() } else { WIDTH + 2 };
+        format!("  {usage}{gap}{:indent$}{about}\n", "")
+    };
+    let kinds: String = FaultKind::ALL.iter().map(line).collect();
+    format!("{EXAMPLES}\nFaults, separated by commas, take turns:\n{kinds}  none\n{TARGETS}")
+}
+
+const EXAMPLES: &str = "Examples:
+  schism run --read leader
+  schism run --read lease --faults clock,partition:isolate-leader
+  schism run --read quorum --faults kill,pause,partition --time-limit 30s --seed 7
+  schism run --nodes 3 --faults none --rate 0 --concurrency 64
+";
+const TARGETS: &str = "TARGET is leader, random, minority, all, or a node such as n1.";
+/// Width of the column with the forms of faults.
+const WIDTH: usize = 20;
+
 fn workload_names() -> PossibleValuesParser {
     let known = WORKLOADS.iter().map(|workload| PossibleValue::new(workload.name()).help(workload.about()));
     PossibleValuesParser::new(known)
@@ -128,10 +136,7 @@ impl RunArgs {
 
     fn plan(&self) -> anyhow::Result<Plan> {
         let choice = self.system.clone().unwrap_or_default();
-        let (system, system_file) = match &self.campaign {
-            Some(campaign) => choice.find_in(campaign)?,
-            None => choice.find()?,
-        };
+        let (system, system_file) = choice.find(self.campaign.as_deref())?;
         let read = self.read.clone().unwrap_or_else(|| system.default_read());
         system.check_read(&read).map_err(usage)?;
         let settings = system.settings(&read, &self.elections.options(), self.trace).map_err(usage)?;

@@ -16,7 +16,7 @@ use crate::{
     check::{
         Budget, JudgingOptions,
         evidence::{clearest, keys_with},
-        judge_as, status_of_report,
+        files, judge_as, status_of_report,
     },
     error::{ExitStatus, Failure},
     terminal::{
@@ -33,7 +33,7 @@ use crate::{
 /// if a history is linearizable or unknown, nothing is written.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  schism shrink store/latest/history.jsonl
+  schism shrink store/latest
   schism shrink --model kv history.edn -o small.jsonl")]
 pub(crate) struct ShrinkArgs {
     #[command(flatten)]
@@ -43,13 +43,14 @@ pub(crate) struct ShrinkArgs {
     /// Output file, JSON Lines, compressed if its name ends in .gz or .zst; - is stdout.
     #[arg(short, long, value_name = "OUT", default_value = "-")]
     output: PathBuf,
-    /// History to reduce.
+    /// History to reduce, or the folder of a run.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
 impl ShrinkArgs {
-    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+    pub(crate) fn execute(mut self) -> anyhow::Result<ExitStatus> {
+        self.file = files::history_of(self.file)?;
         self.judging.check_initial(None)?;
         let budget = self.judging.budget();
         let history = budget.read_again_within(&self.file, self.judging.reading(), |options| {

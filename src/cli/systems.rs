@@ -35,32 +35,23 @@ impl SystemChoice {
         if is_file(word.as_ref()) { Self::File(folder.join(word)) } else { Self::Named(word.into()) }
     }
 
-    /// Returns the system, and the file that describes it, with the text that the plan of a campaign keeps.
+    /// Returns the system, and the file that describes it, if it is none of ours; with the text that the plan of a
+    /// campaign keeps, if it is one of `campaign`.
     ///
     /// # Errors
     /// Fails if there is no such system, or if the plan or the file cannot be read.
-    pub(crate) fn find_in(&self, campaign: &Path) -> anyhow::Result<(&'static dyn System, Option<SystemFile>)> {
-        let files = read_plan(campaign)?.map(|stored| stored.plan.system_files).unwrap_or_default();
-        match files.into_iter().find(|file| matches!(self, Self::File(path) if *path == Path::new(&file.path))) {
-            Some(file) => Ok((file.system().map_err(|why| Failure::new(ExitStatus::Unreadable, why))?, Some(file))),
-            None => Ok(self.find()?),
-        }
-    }
-
-    /// Returns the system, and the file that describes it, if it is none of ours.
-    ///
-    /// # Errors
-    /// Fails if there is no such system, or if the file cannot be read.
-    pub(crate) fn find(&self) -> Result<(&'static dyn System, Option<SystemFile>), Failure> {
-        match self {
-            Self::Named(name) => Ok((name.find().map_err(|why| Failure::new(ExitStatus::Usage, why))?, None)),
-            Self::File(path) => {
-                let unreadable = |why| Failure::new(ExitStatus::Unreadable, why);
-                let file = SystemFile::read(path).map_err(unreadable)?;
-                let system = file.system().map_err(unreadable)?;
-                Ok((system, Some(file)))
+    pub(crate) fn find(&self, campaign: Option<&Path>) -> anyhow::Result<(&'static dyn System, Option<SystemFile>)> {
+        let unreadable = |why| Failure::new(ExitStatus::Unreadable, why);
+        let path = match self {
+            Self::Named(name) => {
+                return Ok((name.find().map_err(|why| Failure::new(ExitStatus::Usage, why))?, None));
             }
-        }
+            Self::File(path) => path,
+        };
+        let stored = campaign.map_or(Ok(None), read_plan)?.map(|stored| stored.plan.system_files);
+        let kept = stored.into_iter().flatten().find(|file| *path == Path::new(&file.path));
+        let file = kept.map_or_else(|| SystemFile::read(path), Ok).map_err(unreadable)?;
+        Ok((file.system().map_err(unreadable)?, Some(file)))
     }
 }
 
@@ -69,12 +60,16 @@ fn is_file(word: &OsStr) -> bool {
     Path::new(word).extension().is_some_and(|extension| extension == "toml")
 }
 
-/// Finds all systems of a plan, and the files that describe those which are none of ours.
+/// Finds all systems of a plan, and the files that describe those which are none of ours, with the texts that the plan
+/// of `campaign` keeps.
 ///
 /// # Errors
-/// Fails if one of them does not exist, or if a file cannot be read.
-pub(crate) fn find_all(choices: &[SystemChoice]) -> Result<(Vec<SystemName>, Vec<SystemFile>), Failure> {
-    let found = choices.iter().map(SystemChoice::find).collect::<Result<Vec<_>, _>>()?;
+/// Fails if one of them does not exist, or if the plan or a file cannot be read.
+pub(crate) fn find_all(
+    choices: &[SystemChoice],
+    campaign: Option<&Path>,
+) -> anyhow::Result<(Vec<SystemName>, Vec<SystemFile>)> {
+    let found = choices.iter().map(|choice| choice.find(campaign)).collect::<anyhow::Result<Vec<_>>>()?;
     let (systems, files): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     Ok((systems.iter().map(|system| system.name().into()).collect(), files.into_iter().flatten().collect()))
 }

@@ -29,7 +29,8 @@ pub(crate) struct Results {
     pub(crate) coverage: Coverage,
     pub(crate) report: Report,
     /// Isolation levels and anomalies, if the history is one of transactions; `report` has the clearest anomaly.
-    /// Only written: it names transactions by their places in a history, which nothing reads without judging that anew.
+    /// Shown with the verdict; not read back, since it names transactions by their places in a history, which is judged
+    /// anew to be shown.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub(crate) transactions: Option<TransactionReport>,
     /// Weaker models that hold, if the history is not linearizable.

@@ -53,6 +53,18 @@ fn it_goes_to_stdout_and_unknown_outcomes_keep_their_events() {
 }
 
 #[test]
+fn the_folder_of_a_run_stands_for_its_history() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("store/latest")).unwrap();
+    let refused = run(dir.path(), &["shrink", "store/latest"]);
+    assert_eq!(refused.code, Some(65), "{refused:?}");
+    assert!(refused.err.contains("there is no history in this folder: no history.jsonl"), "{}", refused.err);
+    fs::write(dir.path().join("store/latest/history.jsonl"), stale_read()).unwrap();
+    let ended = run(dir.path(), &["shrink", "store/latest"]);
+    assert_eq!((ended.code, ended.out), (Some(1), stale_read()), "{}", ended.err);
+}
+
+#[test]
 fn several_files_give_a_table_and_the_worst_exit_code() {
     let (dir, _) = file(stale_read());
     fs::write(dir.path().join("good.jsonl"), stale_read().replace("41,\"node\":1", "57,\"node\":1")).unwrap();

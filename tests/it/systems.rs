@@ -268,6 +268,9 @@ fn a_campaign_keeps_the_file_of_its_system() {
     fs::remove_dir_all(&run).unwrap();
     let resumed = resume();
     assert_eq!(resumed.code, Some(1), "{resumed:?}");
+    let by_its_plan = ["campaign", "plans/night.toml", "--resume", "--store", "night"];
+    let resumed = in_time(schism(dir.path()).args(by_its_plan));
+    assert_eq!(resumed.code, Some(1), "{resumed:?}");
     for command in ["check", "report"] {
         let again = in_time(schism(dir.path()).arg(command).arg(&run));
         assert_eq!(again.code, Some(1), "{again:?}");

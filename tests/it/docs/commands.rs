@@ -101,6 +101,21 @@ fn options_of(help: &str) -> Vec<String> {
 }
 
 #[test]
+fn the_reference_has_each_fault() {
+    let faults = page("docs/reference/faults.md").text;
+    let help = run(root(), &["run", "--help"]).out;
+    let (_, listed) = help.split_once("take turns:\n").unwrap();
+    let lines = listed.lines().take_while(|line| line.starts_with("  "));
+    // A line that goes on with the one above is indented further.
+    let forms: Vec<&str> =
+        lines.filter(|line| !line.starts_with("   ")).map(|line| line[2..].split(' ').next().unwrap()).collect();
+    assert!(forms.len() > 4, "{help}");
+    for form in forms {
+        assert!(faults.contains(&format!("| `{form}` |")), "{form} has no row");
+    }
+}
+
+#[test]
 fn the_reference_has_each_value_of_the_options_that_choose() {
     let models = page("docs/reference/models.md").text;
     let node = page("docs/reference/node.md").text;
