@@ -24,6 +24,8 @@
 //!             program: "/proc/self/exe".into(),
 //!             args: vec!["node".into(), format!("{address}:7000").into()],
 //!             first_args: vec![],
+//!             beside: vec![],
+//!             ordinary: false,
 //!             env: vec![],
 //!             log: format!("store/{node}.log").into(),
 //!             clock: Some(format!("store/{node}.clock").into()),
@@ -47,6 +49,7 @@
 
 mod capabilities;
 mod clock;
+mod descendants;
 mod doctor;
 mod error;
 mod fault;
@@ -58,6 +61,7 @@ mod memory;
 mod nemesis;
 mod net;
 mod node_id;
+mod ordinary;
 mod parent;
 mod possible;
 mod process;
@@ -79,6 +83,7 @@ pub use memory::HostMemory;
 pub use nemesis::Nemesis;
 pub use net::{Command, CommandError, FinishedCommand, Firewall, Log, quoted};
 pub use node_id::NodeId;
+pub use ordinary::run_as_ordinary;
 pub use possible::ImpossibleFault;
 pub use process::{NodeCommand, NodeProcess};
 pub use resolve::leader_of;

@@ -1,6 +1,8 @@
-//! Process of a node: started on its host, killed, paused, resumed, ended, and always reaped. It leads a process
-//! group of its own, and every signal goes to the whole group, so that no child of a node escapes a fault.
+//! Processes of a node: started on its host, killed, paused, resumed, ended, and always reaped. The first leads a
+//! process group of its own, which the others are in, and every signal goes to the whole group, and to descendants that
+//! have left it, so that no child of a node escapes a fault.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -13,13 +15,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
+use crate::descendants::descendants;
 use crate::error::Error;
 use crate::net::command::enter_netns;
 use crate::node_id::NodeId;
+use crate::ordinary::run_as_ordinary;
 use crate::parent::die_with_parent;
 use crate::sandbox::MARKER;
 
@@ -36,6 +40,10 @@ pub struct NodeCommand {
     pub args: Vec<OsString>,
     /// Additional arguments of the very first start, when the node has no data yet.
     pub first_args: Vec<OsString>,
+    /// Programs with their arguments that run beside it: they start, pause, resume and end together with it.
+    pub beside: Vec<(PathBuf, Vec<OsString>)>,
+    /// True if the programs refuse to run as root, so that they need a user namespace in which they are not.
+    pub ordinary: bool,
     /// Additional environment variables.
     pub env: Vec<(OsString, OsString)>,
     /// File for the node's output; appended to, and created with its folder if missing.
@@ -70,14 +78,15 @@ impl Spawner {
     }
 }
 
-/// Started process; it is killed and reaped when this value is dropped.
+/// Started process, with those beside it; they are killed and reaped when this value is dropped.
 #[derive(Debug)]
 pub struct NodeProcess {
     node: NodeId,
-    child: Child,
-    /// Process id, which is also the id of its group.
+    /// The process itself, which leads the group, and then those beside it.
+    children: Vec<Child>,
+    /// Process id, which is also the id of the group.
     group: Pid,
-    /// Exit status, once the process has ended and was reaped.
+    /// Exit status of the one that ended first, once all have ended and were reaped.
     status: Option<ExitStatus>,
     /// Spawner whose thread must stay alive, as its end would kill this process.
     _spawner: Arc<Spawner>,
@@ -95,17 +104,28 @@ impl NodeProcess {
             fs::create_dir_all(folder).map_err(file)?;
         }
         let log = OpenOptions::new().create(true).append(true).open(&what.log).map_err(file)?;
-        let mut command = Command::new(&what.program);
-        command.args(&what.args).envs(what.env.iter().map(|(name, value)| (name, value))).env_remove(MARKER);
-        command.stdin(Stdio::null()).stdout(log.try_clone().map_err(file)?).stderr(log).process_group(0);
-        die_with_parent(&mut command);
-        if let Some(netns) = netns {
-            enter_netns(&mut command, netns.try_clone().map_err(Error::system("keeping a network namespace"))?);
+        let spawn = |program: &PathBuf, args: &[OsString], group: i32| {
+            let mut command = Command::new(program);
+            command.args(args).envs(what.env.iter().map(|(name, value)| (name, value))).env_remove(MARKER);
+            let [out, err] = [log.try_clone().map_err(file)?, log.try_clone().map_err(file)?];
+            command.stdin(Stdio::null()).stdout(out).stderr(err).process_group(group);
+            if let Some(netns) = netns {
+                enter_netns(&mut command, netns.try_clone().map_err(Error::system("keeping a network namespace"))?);
+            }
+            if what.ordinary {
+                run_as_ordinary(&mut command);
+            }
+            die_with_parent(&mut command);
+            spawner.spawn(command).map_err(Error::system(format!("starting {node} ({})", program.display())))
+        };
+        let child = spawn(&what.program, &what.args, 0)?;
+        let group = process_id(&child);
+        let mut started = Self { node, children: vec![child], group, status: None, _spawner: Arc::clone(spawner) };
+        for (program, args) in &what.beside {
+            // After an error, dropping the value kills those that were started.
+            started.children.push(spawn(program, args, group.as_raw())?);
         }
-        let start = Error::system(format!("starting {node} ({})", what.program.display()));
-        let child = spawner.spawn(command).map_err(start)?;
-        let group = Pid::from_raw(i32::try_from(child.id()).expect("a process id is a positive i32"));
-        Ok(Self { node, child, group, status: None, _spawner: Arc::clone(spawner) })
+        Ok(started)
     }
 
     /// Kills the process by SIGKILL, paused or not, with all its children, and reaps it.
@@ -129,7 +149,7 @@ impl NodeProcess {
         self.signal(Signal::SIGSTOP)?;
         let until = Instant::now() + SIGNAL_LIMIT;
         loop {
-            match self.peek(WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED)? {
+            match self.peek(self.group, WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED)? {
                 WaitStatus::Stopped(..) => return Ok(true),
                 WaitStatus::StillAlive if Instant::now() < until => thread::sleep(POLL_EVERY),
                 _ => return Ok(false),
@@ -182,23 +202,34 @@ impl NodeProcess {
         Ok(self.exit_status()?.is_none())
     }
 
-    /// Returns the exit status; `None` as long as the process runs. Reaps it, and kills the rest of its group.
+    /// Returns the exit status; `None` as long as the process and those beside it run. Once one of them has ended, kills
+    /// the rest of the group, and reaps all.
     ///
     /// # Errors
     /// Returns an error if the system refuses to wait.
     pub fn exit_status(&mut self) -> Result<Option<ExitStatus>, Error> {
-        if self.status.is_none() && !matches!(self.peek(WaitPidFlag::WEXITED)?, WaitStatus::StillAlive) {
-            // The process is not reaped yet, so the number still refers to this group.
-            self.signal(Signal::SIGKILL)?;
-            let reaped = self.child.wait().map_err(Error::system(format!("reaping {}", self.node)))?;
-            self.status = Some(reaped);
-        }
+        let Some(first) = self.first_ended()? else { return Ok(self.status) };
+        // The process is not reaped yet, so the number still refers to this group.
+        self.signal(Signal::SIGKILL)?;
+        let reaped = self.children.iter_mut().map(Child::wait).collect::<io::Result<Vec<_>>>();
+        self.status = Some(reaped.map_err(Error::system(format!("reaping {}", self.node)))?[first]);
         Ok(self.status)
+    }
+
+    /// Returns the place of a child that has ended and was not reaped.
+    fn first_ended(&self) -> Result<Option<usize>, Error> {
+        let unreaped = if self.status.is_none() { &self.children[..] } else { &[] };
+        for (place, child) in unreaped.iter().enumerate() {
+            if !matches!(self.peek(process_id(child), WaitPidFlag::WEXITED)?, WaitStatus::StillAlive) {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the process id, as seen from the control process.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.children[0].id()
     }
 
     fn await_exit(&mut self, limit: Duration) -> Result<Option<ExitStatus>, Error> {
@@ -212,10 +243,10 @@ impl NodeProcess {
         }
     }
 
-    /// Returns the state of the process without consuming it: an ended process remains to be reaped.
-    fn peek(&self, of: WaitPidFlag) -> Result<WaitStatus, Error> {
+    /// Returns the state of a child without consuming it: an ended process remains to be reaped.
+    fn peek(&self, child: Pid, of: WaitPidFlag) -> Result<WaitStatus, Error> {
         loop {
-            match waitid(Id::Pid(self.group), of | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
+            match waitid(Id::Pid(child), of | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
                 Err(Errno::EINTR) => {}
                 result => {
                     return result
@@ -226,15 +257,49 @@ impl NodeProcess {
         }
     }
 
-    /// Signals the whole group; does nothing once the process was reaped, as the number may belong to another process
-    /// by then.
+    /// Signals the whole group, and the descendants that have left it unless they are only asked to end, which the
+    /// process does itself; does nothing once the process was reaped, as the number may belong to another by then.
     fn signal(&self, signal: Signal) -> Result<(), Error> {
         if self.status.is_some() {
             return Ok(());
         }
+        let strays = match signal {
+            Signal::SIGKILL | Signal::SIGSTOP => self.stop()?,
+            Signal::SIGCONT => descendants(self.group),
+            _ => BTreeSet::new(),
+        };
+        self.signal_group(signal)?;
+        for stray in strays {
+            kill(stray, signal).ok(); // It may have ended.
+        }
+        Ok(())
+    }
+
+    /// Stops the group and all descendants that have left it, and returns these. Whoever has been told to stop makes no
+    /// more children, so that none is missed.
+    fn stop(&self) -> Result<BTreeSet<Pid>, Error> {
+        self.signal_group(Signal::SIGSTOP)?;
+        let mut stopped = BTreeSet::new();
+        loop {
+            let more: Vec<Pid> = descendants(self.group).difference(&stopped).copied().collect();
+            if more.is_empty() {
+                return Ok(stopped);
+            }
+            for stray in more {
+                kill(stray, Signal::SIGSTOP).ok(); // It may have ended.
+                stopped.insert(stray);
+            }
+        }
+    }
+
+    fn signal_group(&self, signal: Signal) -> Result<(), Error> {
         let sent = killpg(self.group, signal).map_err(io::Error::from);
         sent.map_err(Error::system(format!("sending {signal} to {}", self.node)))
     }
+}
+
+fn process_id(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).expect("a process id is a positive i32"))
 }
 
 impl Drop for NodeProcess {

@@ -55,13 +55,19 @@ impl Folder {
     /// own plan is used.
     ///
     /// # Errors
-    /// Fails if the folder holds another campaign, holds one but `resume` is false, holds none and none is asked for,
-    /// or is in use by another process.
+    /// Fails if the folder holds another campaign, holds one but `resume` is false, or one with the file of a system
+    /// that says something else by now, holds none and none is asked for, or is in use by another process.
     pub(crate) fn open(path: &Path, asked: Option<StoredPlan>, resume: bool) -> anyhow::Result<Self> {
         let wrong = |what: String, hint: &str| Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
         let known = read_plan(path)?;
         let asked = asked.map(|asked| known.iter().fold(asked, StoredPlan::with_names_of));
         let shown = path.display();
+        if resume && let Some(file) = known.as_ref().and_then(|known| known.plan.changed_file()) {
+            return wrong(
+                format!("{file} has changed since the campaign in {shown} began"),
+                "its runs would not be of one system: undo the change, or begin a new one with another --store",
+            );
+        }
         let asked = match (known, asked) {
             (Some(_), _) if !resume => {
                 return wrong(

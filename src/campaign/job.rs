@@ -33,13 +33,14 @@ pub(crate) enum ProcessEnd {
     Stopped,
 }
 
-/// Runs `schism` with these arguments in a process group of its own, with stderr going to `log`. The process ends with
-/// this thread.
+/// Runs `schism` with these arguments, for the campaign in a folder, in a process group of its own, with stderr going
+/// to `log`. The process ends with this thread.
 ///
 /// # Errors
 /// Fails if the process cannot be waited for or killed.
 pub(crate) fn run_process(
     arguments: &[String],
+    campaign: &Path,
     folder: &Path,
     log: File,
     load: Duration,
@@ -47,6 +48,8 @@ pub(crate) fn run_process(
 ) -> anyhow::Result<ProcessEnd> {
     let started = Command::new("/proc/self/exe")
         .args(arguments)
+        .arg("--campaign")
+        .arg(campaign)
         .arg("--folder")
         .arg(folder)
         .args(["--with-parent", &std::process::id().to_string()])

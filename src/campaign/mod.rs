@@ -33,6 +33,7 @@ use self::{
 use crate::{
     check::processors,
     error::{ExitStatus, Failure, host_limits},
+    run::plan::shell_words,
 };
 
 /// Maximum number of times that a run is started if it fails by itself.
@@ -148,7 +149,7 @@ impl Task {
         let plan = &folder.asked.plan;
         let carried = folder.clear(&self.run).and_then(|()| {
             let (dir, log) = (folder.run_dir(&self.run)?, folder.prepare(&self.run)?);
-            job::run_process(&self.run.arguments(plan), &dir, log, plan.time_limit, stop)
+            job::run_process(&self.run.arguments(plan), folder.path(), &dir, log, plan.time_limit, stop)
         });
         let took = started.elapsed();
         (carried, took, cpu_time_of_children().saturating_sub(cpu).div_duration_f64(took))
@@ -267,7 +268,7 @@ impl Campaign<'_> {
     }
 
     fn command(&self, run: &RunPlan) -> String {
-        format!("schism {}", run.arguments(&self.folder.asked.plan).join(" "))
+        format!("schism {}", shell_words(&run.arguments(&self.folder.asked.plan)))
     }
 
     /// Sets the number of parallel runs so that they fill the machine, given the processors that one run kept busy.

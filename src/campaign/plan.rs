@@ -3,14 +3,15 @@
 
 mod fields;
 
-use std::{collections::HashSet, fmt, iter, str::FromStr};
+use std::{collections::HashSet, fmt, str::FromStr};
 
 use nemesis::{FaultKind, FaultSpecs, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::fields::WrittenPlan;
 use crate::{
-    run::plan::{NODES, check_faults, default_workload},
-    systems::{Conditions, Expectation, Options, ReadMode, System, SystemName},
+    run::plan::{NODES, check_faults, default_workload, system_arguments},
+    systems::{Conditions, Expectation, Options, ReadMode, System, SystemFile, SystemName},
 };
 
 /// Maximum number of runs in a campaign.
@@ -18,9 +19,13 @@ const MAX_RUNS: usize = 100_000;
 
 /// Plan of a campaign. Two equal plans are the same campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", try_from = "fields::Fields")]
+#[serde(rename_all = "kebab-case", from = "WrittenPlan")]
 pub(crate) struct CampaignPlan {
     pub(crate) systems: Vec<SystemName>,
+    /// Files of those systems that are none of ours, with their texts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) system_files: Vec<SystemFile>,
+    /// Read modes; each system is tested in those that it has.
     pub(crate) reads: Vec<ReadMode>,
     /// Fault mixes, each a cell of its own; `+` combines several faults.
     pub(crate) faults: Vec<FaultMix>,
@@ -46,37 +51,30 @@ pub(crate) struct CampaignPlan {
 }
 
 impl Default for CampaignPlan {
-    /// Returns a plan with all read modes under no fault, each kind of fault, and all kinds at once: three seeds of
-    /// eight seconds.
     fn default() -> Self {
-        let kinds = FaultKind::ALL.iter().map(|kind| kind.name());
-        let mixes = iter::once("none").chain(kinds).chain(["all"]);
-        let systems = vec![SystemName::default()];
-        Self {
-            reads: common_reads(&systems),
-            systems,
-            faults: mixes.map(|mix| mix.parse().expect("a list of faults")).collect(),
-            workloads: vec![default_workload()],
-            seeds: Seeds::Count(3),
-            nodes: vec![5],
-            read_shares: vec![50],
-            time_limit: std::time::Duration::from_secs(8),
-            rate: 500,
-            concurrency: 25,
-            keys: 5,
-            trace: false,
-            names_workloads: false,
-            options: Options::default(),
-        }
+        WrittenPlan::default().complete()
     }
 }
 
-/// Returns the read modes that all these systems have, in the order of the first.
-fn common_reads(systems: &[SystemName]) -> Vec<ReadMode> {
-    let known: Vec<_> = systems.iter().filter_map(|name| name.find().ok()).collect();
-    let first = known.first().map_or(&[][..], |system| system.read_modes());
-    let reads = first.iter().map(|described| ReadMode::from(&*described.name));
-    reads.filter(|read| known.iter().all(|system| system.describe_read(read).is_some())).collect()
+/// Returns the file that describes the system of this name, if it is none of ours.
+fn file_of<'a>(name: &SystemName, files: &'a [SystemFile]) -> Option<&'a SystemFile> {
+    files.iter().find(|file| file.system().is_ok_and(|system| *name == system.name().into()))
+}
+
+/// Returns the system of this name, ours or that of a file.
+fn find_system(name: &SystemName, files: &[SystemFile]) -> Result<&'static dyn System, String> {
+    match file_of(name, files) {
+        Some(file) => Ok(file.system()?),
+        None => name.find(),
+    }
+}
+
+/// Checks that a system can be under a mix of faults.
+fn check_mix(system: &dyn System, mix: &FaultMix) -> Result<(), String> {
+    let options =
+        ScheduleOptions { faults: mix.specs.0.clone(), has_leader: system.has_roles(), ..ScheduleOptions::default() };
+    check_faults(system, &nemesis::plan(0, &options))
+        .map_err(|impossible| format!("{}; {}", impossible.what, impossible.remedy))
 }
 
 /// Seeds of a campaign: a count, meaning 1 to that number, or a list.
@@ -185,8 +183,8 @@ impl Cell {
     }
 
     /// Returns the expectation that the system has of the cell.
-    pub(crate) fn expected(&self) -> Expectation {
-        self.system.find().map_or(Expectation::MayFail, |system| system.expected(&self.conditions()))
+    pub(crate) fn expected(&self, plan: &CampaignPlan) -> Expectation {
+        plan.find_system(&self.system).map_or(Expectation::MayFail, |system| system.expected(&self.conditions()))
     }
 
     /// Returns the name of the cell's folder: the number makes it unique, the words are for people.
@@ -245,7 +243,7 @@ impl RunPlan {
     pub(crate) fn arguments(&self, plan: &CampaignPlan) -> Vec<String> {
         let cell = &self.cell;
         let mut arguments = vec!["run".to_owned()];
-        arguments.extend(cell.system.arguments());
+        arguments.extend(system_arguments(&cell.system, file_of(&cell.system, &plan.system_files)));
         for (name, value) in [
             ("--read", cell.read.name().to_owned()),
             ("--faults", cell.faults.specs.to_string()),
@@ -273,7 +271,7 @@ impl CampaignPlan {
     /// Explains why the plan is impossible, and if it helps, what to do about it.
     pub(crate) fn check(&self) -> Result<(), String> {
         // Without its systems, a plan has no read modes either.
-        self.systems.iter().try_for_each(|name| name.find().map(drop))?;
+        let systems = self.systems.iter().map(|name| self.find_system(name)).collect::<Result<Vec<_>, _>>()?;
         let empty = [
             ("systems", self.systems.is_empty()),
             ("reads", self.reads.is_empty()),
@@ -286,11 +284,10 @@ impl CampaignPlan {
         if let Some((name, _)) = empty.iter().find(|(_, is_empty)| *is_empty) {
             return Err(format!("`{name}` is empty: a campaign needs at least one of each"));
         }
-        for name in &self.systems {
-            let system = name.find()?;
+        for system in &systems {
             self.workloads.iter().try_for_each(|workload| system.check_workload(workload))?;
-            self.reads.iter().try_for_each(|read| system.check_read(read))?;
         }
+        self.check_reads(&systems)?;
         if let Some(nodes) = self.nodes.iter().find(|nodes| !NODES.contains(nodes)) {
             return Err(format!("a cluster has from 1 to 9 nodes, not {nodes}"));
         }
@@ -300,12 +297,11 @@ impl CampaignPlan {
         if !(1..=1024).contains(&self.keys) || !(1..=1024).contains(&self.concurrency) {
             return Err("`keys` and `concurrency` are from 1 to 1024".to_owned());
         }
-        for name in &self.systems {
-            let system = name.find()?;
-            for read in &self.reads {
+        for system in systems {
+            for read in self.reads_of(system) {
                 system.settings(read, &self.options, self.trace)?;
             }
-            self.check_faults(system)?;
+            self.faults.iter().try_for_each(|mix| check_mix(system, mix))?;
         }
         for nodes in &self.nodes {
             for faults in &self.faults {
@@ -316,25 +312,55 @@ impl CampaignPlan {
         self.check_once()
     }
 
-    /// Checks that a system can be under each of the faults.
-    fn check_faults(&self, system: &dyn System) -> Result<(), String> {
-        for mix in &self.faults {
-            let options = ScheduleOptions {
-                faults: mix.specs.0.clone(),
-                has_leader: system.has_roles(),
-                ..ScheduleOptions::default()
-            };
-            check_faults(system, &nemesis::plan(0, &options))
-                .map_err(|impossible| format!("{}; {}", impossible.what, impossible.remedy))?;
+    /// Checks that each read mode is one of some system, and that each system has one of them.
+    fn check_reads(&self, systems: &[&'static dyn System]) -> Result<(), String> {
+        for read in &self.reads {
+            let refusals: Vec<String> = systems.iter().filter_map(|system| system.check_read(read).err()).collect();
+            if refusals.len() == systems.len() {
+                return Err(refusals.join("; "));
+            }
         }
-        Ok(())
+        let without = systems.iter().find(|system| self.reads_of(**system).next().is_none());
+        let Some(system) = without else { return Ok(()) };
+        let known: Vec<&str> = system.read_modes().iter().map(|known| &*known.name).collect();
+        Err(format!("`reads` has no read mode of {}; it has: {}", system.name(), known.join(", ")))
+    }
+
+    /// Returns the path of a system's file that says something else by now, if there is one. One that is gone is not
+    /// needed.
+    pub(crate) fn changed_file(&self) -> Option<&str> {
+        self.system_files.iter().find(|file| file.has_changed()).map(|file| &*file.path)
+    }
+
+    /// Returns the system of this name.
+    ///
+    /// # Errors
+    /// Fails with the names of the systems that exist.
+    pub(crate) fn find_system(&self, name: &SystemName) -> Result<&'static dyn System, String> {
+        find_system(name, &self.system_files)
+    }
+
+    /// Iterates over those of the plan's read modes that a system has.
+    fn reads_of(&self, system: &'static dyn System) -> impl Iterator<Item = &ReadMode> {
+        self.reads.iter().filter(|read| system.describe_read(read).is_some())
+    }
+
+    /// Describes the systems, unless the default one is the only one: their names, and the files that describe them.
+    pub(crate) fn systems_in_words(&self) -> Option<String> {
+        if self.systems == [SystemName::default()] {
+            return None;
+        }
+        let of_file = |name| file_of(name, &self.system_files).map(|file| format!(" ({})", file.path));
+        let names = self.systems.iter().map(|name| format!("{name}{}", of_file(name).unwrap_or_default()));
+        let noun = if self.systems.len() == 1 { "System" } else { "Systems" };
+        Some(format!("{noun} under test: {}.", names.collect::<Vec<_>>().join(", ")))
     }
 
     /// Checks the number of runs without listing them.
     fn check_count(&self) -> Result<(), String> {
+        let systems = self.systems.iter().filter_map(|name| self.find_system(name).ok());
         let dimensions = [
-            self.systems.len(),
-            self.reads.len(),
+            systems.map(|system| self.reads_of(system).count()).sum(),
             self.workloads.len(),
             self.nodes.len(),
             self.read_shares.len(),
@@ -387,7 +413,8 @@ impl CampaignPlan {
     pub(crate) fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         for system in &self.systems {
-            for read in &self.reads {
+            let Ok(found) = self.find_system(system) else { continue };
+            for read in self.reads_of(found) {
                 for workload in &self.workloads {
                     for nodes in &self.nodes {
                         for read_share in &self.read_shares {

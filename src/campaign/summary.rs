@@ -57,7 +57,7 @@ impl Summary {
         let belongs = |place: usize| shard.is_none_or(|shard| shard.has(place));
         let planned = (0..in_order.len()).filter(|&place| belongs(place)).count();
         runs.sort_by_key(|run| in_order.get(&run.id).copied());
-        let cells = plan.cells().into_iter().map(|cell| CellSummary::new(cell, &runs)).collect();
+        let cells = plan.cells().into_iter().map(|cell| CellSummary::new(cell, plan, &runs)).collect();
         let (plan, finished) = (plan.clone(), runs.len());
         let version = env!("CARGO_PKG_VERSION").to_owned();
         Self { schema_version: SchemaVersion::default(), version, plan, shard, planned, finished, cells, runs }
@@ -103,13 +103,13 @@ impl Summary {
 }
 
 impl CellSummary {
-    fn new(cell: Cell, runs: &[Record]) -> Self {
+    fn new(cell: Cell, plan: &CampaignPlan, runs: &[Record]) -> Self {
         let of_cell: Vec<&Record> = runs.iter().filter(|run| run.cell == cell).collect();
         let count = |category| of_cell.iter().filter(|run| run.category == category).count();
         let (violations, held) = (count(Category::Violation), count(Category::NoViolation));
         let of = violations + held;
         let weak = count(Category::Weak);
-        let expected = cell.expected();
+        let expected = cell.expected(plan);
         let as_expected = (of + weak > 0).then_some(match expected {
             Expectation::Holds => violations == 0,
             Expectation::MayFail => true,

@@ -16,18 +16,21 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use toml::Spanned;
 
-use super::{elections::ElectionArgs, systems::read_modes};
+use super::{
+    elections::ElectionArgs,
+    systems::{ReadModeParser, SystemChoice, SystemParser, find_all},
+};
 use crate::{
     campaign::{
         self, Manner, MatrixProgress,
         folder::{Folder, StoredPlan},
-        plan::{CampaignPlan, FaultMix, Seeds, Shard, parse_mixes},
+        plan::{FaultMix, Seeds, Shard, WrittenPlan, parse_mixes},
     },
     error::{ExitStatus, Failure, host_limits},
     render::describe_campaign,
     report::outputs,
     run::plan::parse_time_limit,
-    systems::ReadMode,
+    systems::{ReadMode, SystemName},
     terminal,
 };
 
@@ -35,16 +38,19 @@ use crate::{
 /// hold.
 ///
 /// Without a plan or options: all five read modes under none, kill, pause, partition, clock and all of them, with three
-/// seeds each. A campaign is kept in one folder. One that was interrupted in any way can be continued with --resume.
+/// seeds each; of another system, all its read modes under those of these faults that it can be under. A campaign is
+/// kept in one folder. One that was interrupted in any way can be continued with --resume.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism campaign
   schism campaign --reads leader,quorum --faults none,kill,partition:isolate-leader+clock --seeds 3 --store night
+  schism campaign --system mystore.toml --store mine
   schism campaign night.toml --store night -j 2
   schism campaign --resume --store night
   schism campaign night.toml --shard 3/20 --store night-3      # then: schism merge night-* --into night
 
 A plan is TOML; what it leaves out is as above:
+  systems = [\"schism\", \"mystore.toml\"]                      # names, or files that describe systems
   reads = [\"leader\", \"quorum\"]
   faults = [\"none\", \"partition:isolate-leader+clock\"]        # + combines faults in one cell
   seeds = 3                                                   # or a list of them
@@ -67,10 +73,13 @@ pub(crate) struct CampaignArgs {
     /// Plan of the campaign; options override its settings.
     #[arg(value_name = "PLAN.toml")]
     plan: Option<PathBuf>,
-    /// Read modes.
-    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = read_modes())]
+    /// Systems under test, by their names or by files that describe them [default: schism].
+    #[arg(long, value_delimiter = ',', value_name = "NAME|FILE.toml,...", value_parser = SystemParser)]
+    system: Option<Vec<SystemChoice>>,
+    /// Read modes; each system is tested in those that it has [default: all].
+    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = ReadModeParser)]
     reads: Option<Vec<ReadMode>>,
-    /// Faults, one column each; + combines several in one column.
+    /// Faults, one column each; + combines several in one column [default: all that the systems can be under].
     #[arg(long, value_name = "LIST", value_parser = parse_list)]
     faults: Option<FaultMixes>,
     #[arg(long, value_delimiter = ',', value_name = "LIST", help = workloads_help())]
@@ -143,13 +152,13 @@ impl CampaignArgs {
     fn asked(&self) -> anyhow::Result<Option<StoredPlan>> {
         let mut plan = match &self.plan {
             Some(path) => read_plan(path)?,
-            None => CampaignPlan::default(),
+            None => WrittenPlan::default(),
         };
-        let mut given = self.plan.is_some() || self.shard.is_some();
+        let mut given = self.plan.is_some() || self.system.is_some() || self.shard.is_some();
         let mut set = |is_given: bool| given |= is_given;
-        set(replace(&mut plan.reads, self.reads.clone()));
-        set(replace(&mut plan.faults, self.faults.clone().map(|mixes| mixes.0)));
-        set(replace(&mut plan.workloads, self.workloads.clone()));
+        set(replace(&mut plan.reads, self.reads.clone().map(Some)));
+        set(replace(&mut plan.faults, self.faults.clone().map(|mixes| Some(mixes.0))));
+        set(replace(&mut plan.workloads, self.workloads.clone().map(Some)));
         set(replace(&mut plan.seeds, self.seeds.map(Seeds::Count)));
         set(replace(&mut plan.nodes, self.nodes.clone()));
         set(replace(&mut plan.options, Some(self.elections.options()).filter(|options| !options.is_empty())));
@@ -159,8 +168,17 @@ impl CampaignArgs {
         if self.resume && !given {
             return Ok(None);
         }
+        (plan.systems, plan.system_files) = find_all(&self.choices(&plan.systems))?;
+        let plan = plan.complete();
         plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
         Ok(Some(StoredPlan::new(plan.with_current_names(), self.shard)))
+    }
+
+    /// Returns the choice of systems: that of the command line, or else that of the plan, whose files are beside it.
+    fn choices(&self, planned: &[SystemName]) -> Vec<SystemChoice> {
+        let folder = self.plan.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        let choice = |name: &SystemName| SystemChoice::of(&name.to_string(), folder);
+        self.system.clone().unwrap_or_else(|| planned.iter().map(choice).collect())
     }
 }
 
@@ -169,26 +187,30 @@ fn replace<T>(value: &mut T, with: Option<T>) -> bool {
     with.map(|with| *value = with).is_some()
 }
 
-fn read_plan(path: &Path) -> anyhow::Result<CampaignPlan> {
+fn read_plan(path: &Path) -> anyhow::Result<WrittenPlan> {
     let unreadable = |why: String| Failure::new(ExitStatus::Unreadable, format!("{}: {why}", path.display()));
     let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
     let wrong = |error: toml::de::Error| {
-        let line = error.span().map_or_else(|| line_of_wrong_field(&text), |_| None);
+        let line = line_of_wrong_field(&text).or_else(|| line_at(&text, error.span()?.start));
         let place = line.map_or_else(String::new, |line| format!("line {line}: "));
-        let failure = unreadable(format!("{place}{}", error.to_string().trim_end()));
+        let failure = unreadable(format!("{place}{}", error.message().trim_end()));
         failure.hint("`schism campaign --help` shows what a plan looks like")
     };
     Ok(toml::from_str(&text).map_err(wrong)?)
 }
 
-/// The line of the first field that is wrong by itself, for errors that do not say where they are.
+/// Returns the line of the first field that is wrong by itself.
 fn line_of_wrong_field(text: &str) -> Option<usize> {
     let fields: BTreeMap<Spanned<String>, Spanned<toml::Value>> = toml::from_str(text).ok()?;
     let wrong = |(name, value): &(&Spanned<String>, &Spanned<toml::Value>)| {
         let alone = text.get(name.span().start..value.span().end).unwrap_or_default();
-        toml::from_str::<CampaignPlan>(alone).is_err()
+        toml::from_str::<WrittenPlan>(alone).is_err()
     };
     let at = fields.iter().filter(wrong).map(|(name, _)| name.span().start).min()?;
+    line_at(text, at)
+}
+
+fn line_at(text: &str, at: usize) -> Option<usize> {
     Some(1 + text.get(..at)?.matches('\n').count())
 }
 

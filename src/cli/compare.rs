@@ -6,12 +6,16 @@ use std::time::Duration;
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::{campaign::stop_on_signal, elections::ElectionArgs, systems::read_modes};
+use super::{
+    campaign::stop_on_signal,
+    elections::ElectionArgs,
+    systems::{ReadModeParser, SystemChoice, SystemParser, find_all},
+};
 use crate::{
     campaign::{
         self, Manner, MatrixProgress,
         folder::{Folder, StoredPlan},
-        plan::{CampaignPlan, FaultMix, Seeds},
+        plan::{FaultMix, Seeds, WrittenPlan},
     },
     compare::{self, Comparison, order_in_words},
     error::{ExitStatus, Failure},
@@ -27,27 +31,21 @@ use crate::{
 #[command(after_help = "Examples:
   schism compare
   schism compare --reads lease,quorum --nodes 3,5 --read-shares 50,95 --rounds 5 --store lease-or-quorum
+  schism compare --system mystore.toml
 
 In the folder: compare.json, compare.html, and all that a campaign has. Exit code 0 when all runs came to a \
 verdict, whichever.")]
 pub(crate) struct CompareArgs {
-    /// Read modes.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "LIST",
-        default_value = "local,leader,lease,quorum,log",
-        value_parser = read_modes()
-    )]
-    reads: Vec<ReadMode>,
-    /// Faults, one setting each; the default has a setting without faults, one with honest clocks, and one with drift.
-    #[arg(
-        long,
-        value_delimiter = ';',
-        value_name = "LIST",
-        default_value = "none;partition:isolate-leader;clock+partition:isolate-leader"
-    )]
-    faults: Vec<FaultMix>,
+    /// Systems under test, by their names or by files that describe them [default: schism].
+    #[arg(long, value_delimiter = ',', value_name = "NAME|FILE.toml,...", value_parser = SystemParser)]
+    system: Option<Vec<SystemChoice>>,
+    /// Read modes; of each system those that it has [default: all].
+    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = ReadModeParser)]
+    reads: Option<Vec<ReadMode>>,
+    /// Faults, one setting each [default: none;partition:isolate-leader;clock+partition:isolate-leader, as far as the
+    /// systems can be under them: no faults, honest clocks, and drift].
+    #[arg(long, value_delimiter = ';', value_name = "LIST")]
+    faults: Option<Vec<FaultMix>>,
     /// Sizes of the cluster, in nodes, one setting each.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "3")]
     nodes: Vec<u16>,
@@ -81,7 +79,10 @@ pub(crate) struct CompareArgs {
 
 impl CompareArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        let plan = CampaignPlan {
+        let (systems, system_files) = find_all(&self.system.unwrap_or_else(|| vec![SystemChoice::default()]))?;
+        let plan = WrittenPlan {
+            systems,
+            system_files,
             reads: self.reads,
             faults: self.faults,
             nodes: self.nodes,
@@ -91,8 +92,10 @@ impl CompareArgs {
             time_limit: self.time_limit,
             rate: self.rate,
             concurrency: self.concurrency,
-            ..CampaignPlan::default()
+            ..WrittenPlan::default()
         };
+        let faults = plan.faults.clone().unwrap_or_else(|| compare::usual_faults(&plan));
+        let plan = WrittenPlan { faults: Some(faults), ..plan }.complete();
         plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
         let folder = Folder::open(&self.store, Some(StoredPlan::new(plan, None)), self.resume)?;
         let stop = stop_on_signal()?;
@@ -143,17 +146,20 @@ fn describe(comparison: &Comparison) -> String {
         ]);
         for mode in &setting.modes {
             let ms = |figure: f64| format!("{figure:.2} ms");
+            let figure = |figure: Option<f64>, digits| {
+                figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.digits$}"))
+            };
             let percent = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{share:.1} %"));
             table.add_row([
-                mode.read.name().to_owned(),
+                mode.name.clone(),
                 format!("{:.0}", mode.throughput.median),
                 ms(mode.reads.p50),
                 ms(mode.reads.p99),
                 ms(mode.reads.p999),
                 ms(mode.writes.p50),
                 ms(mode.writes.p99),
-                format!("{:.1}", mode.messages_per_operation),
-                format!("{:.2}", mode.fsyncs_per_operation),
+                figure(mode.messages_per_operation, 1),
+                figure(mode.fsyncs_per_operation, 2),
                 format!("{} ms", mode.longest_gap_ms),
                 mode.recovery_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms")),
                 percent(mode.reads_available),

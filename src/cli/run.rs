@@ -19,7 +19,7 @@ use crate::{
     report,
     run::{
         Host, RunLocation,
-        plan::{Plan, parse_time_limit},
+        plan::{Plan, parse_time_limit, usual_partition, usual_workload},
     },
     systems::ReadMode,
     terminal,
@@ -51,9 +51,9 @@ pub(crate) struct RunArgs {
     /// Read mode: how nodes answer reads [default: quorum].
     #[arg(long, value_name = "MODE", value_parser = ReadModeParser)]
     read: Option<ReadMode>,
-    /// Workload: operations of the clients.
-    #[arg(long, value_name = "NAME", default_value = "register", value_parser = workload_names())]
-    workload: String,
+    /// Workload: operations of the clients [default: register, or the first that the system has].
+    #[arg(long, value_name = "NAME", value_parser = workload_names())]
+    workload: Option<String>,
     /// Faults to inject during the load [default: partition:isolate-leader, or partition if nobody says who leads].
     #[arg(long, value_name = "LIST")]
     faults: Option<FaultSpecs>,
@@ -81,6 +81,9 @@ pub(crate) struct RunArgs {
     /// Store the run in exactly this folder, which must not exist.
     #[arg(long, value_name = "DIR", hide = true, conflicts_with = "store")]
     folder: Option<PathBuf>,
+    /// Folder of the campaign to which the run belongs, whose plan keeps the texts of systems' files.
+    #[arg(long, value_name = "DIR", hide = true)]
+    campaign: Option<PathBuf>,
     /// End as soon as this process, which started the run, does.
     #[arg(long, value_name = "PID", hide = true)]
     pub(crate) with_parent: Option<i32>,
@@ -125,18 +128,20 @@ impl RunArgs {
 
     fn plan(&self) -> anyhow::Result<Plan> {
         let choice = self.system.clone().unwrap_or_default();
-        let (system, system_file) = choice.find()?;
+        let (system, system_file) = match &self.campaign {
+            Some(campaign) => choice.find_in(campaign)?,
+            None => choice.find()?,
+        };
         let read = self.read.clone().unwrap_or_else(|| system.default_read());
         system.check_read(&read).map_err(usage)?;
         let settings = system.settings(&read, &self.elections.options(), self.trace).map_err(usage)?;
-        let usual = if system.has_roles() { "partition:isolate-leader" } else { "partition" };
-        let usual = || usual.parse().expect("it is a list of faults");
+        let usual = || usual_partition(system.has_roles()).parse().expect("it is a list of faults");
         let plan = Plan {
             system: system.name().into(),
             system_file,
             nodes: self.nodes,
             read,
-            workload: self.workload.clone(),
+            workload: self.workload.clone().unwrap_or_else(|| usual_workload(&[system])),
             faults: self.faults.clone().unwrap_or_else(usual),
             seed: self.seed.unwrap_or_else(draw_seed),
             time_limit_ms: u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX),

@@ -14,7 +14,7 @@ use crate::{
     error::{ExitStatus, Failure},
     run::{Host, plan::Plan},
     systems::{
-        ClientSetup, Deployment, FileSystem, ReadMode, Settings, System as _, SystemFile, TrialStep, answer_words,
+        ClientSetup, Deployment, FileSystem, ReadMode, Settings, System as _, SystemFile, TrialStep, response_words,
     },
     terminal::{self, sanitize, words::counted},
 };
@@ -131,11 +131,19 @@ async fn try_all(system: &'static FileSystem, deployment: &Deployment) -> anyhow
     let mut tried = Tried::default();
     for (number, mode) in system.read_modes().iter().enumerate() {
         let read = ReadMode::from(&*mode.name);
-        let clients =
-            ClientSetup { deployment, read: &read, connect_timeout: CONNECT_LIMIT, operation_timeout: OPERATION_LIMIT };
-        let mut client = match system.api_connector(&clients) {
-            Some(connector) => TrialClient::Http(connector.open(1)?),
-            None => TrialClient::Other(system.connector(&clients)?.open(1)?),
+        let clients = ClientSetup {
+            deployment,
+            read: &read,
+            connect_timeout: CONNECT_LIMIT,
+            operation_timeout: OPERATION_LIMIT,
+            are_probes: false,
+        };
+        let mut client = if let Some(connector) = system.api_connector(&clients) {
+            TrialClient::Http(connector.open(1)?)
+        } else {
+            let mut client = system.connector(&clients)?.open(1)?;
+            client.ready().await;
+            TrialClient::Other(client)
         };
         if number == 0 {
             for step in system.trial_steps() {
@@ -167,8 +175,8 @@ impl TrialClient {
         match self {
             Self::Http(client) => client.exchange(&step.request).await,
             Self::Other(client) => {
-                let answer = client.invoke(&step.request).await.answer;
-                Exchange { sent: step.words(), received: "a line of the shim".to_owned(), answer }
+                let response = client.invoke(&step.request).await;
+                Exchange { sent: step.words(), received: "a line of the shim".to_owned(), response }
             }
         }
     }
@@ -179,8 +187,8 @@ impl Tried {
         self.operations += 1;
         self.text += &format!("{words}\n  sent        {}\n", line(&exchange.sent));
         self.text += &format!("  received    {}\n", line(&exchange.received));
-        self.text += &format!("  understood  {}\n", line(&answer_words(&exchange.answer)));
-        if let Some(mistake) = step.mistake(&exchange.answer) {
+        self.text += &format!("  understood  {}\n", line(&response_words(&exchange.response)));
+        if let Some(mistake) = step.mistake(&exchange.response.answer) {
             self.mistakes += 1;
             self.text += &format!("  WRONG       {mistake}\n");
         }

@@ -11,6 +11,7 @@ use clap::{
 };
 
 use crate::{
+    campaign::folder::read_plan,
     error::{ExitStatus, Failure},
     systems::{ReadMode, System, SystemFile, SystemName, systems},
 };
@@ -29,6 +30,23 @@ impl Default for SystemChoice {
 }
 
 impl SystemChoice {
+    /// Returns the choice that a word stands for; the path of a file starts from `folder`.
+    pub(crate) fn of(word: &str, folder: &Path) -> Self {
+        if is_file(word.as_ref()) { Self::File(folder.join(word)) } else { Self::Named(word.into()) }
+    }
+
+    /// Returns the system, and the file that describes it, with the text that the plan of a campaign keeps.
+    ///
+    /// # Errors
+    /// Fails if there is no such system, or if the plan or the file cannot be read.
+    pub(crate) fn find_in(&self, campaign: &Path) -> anyhow::Result<(&'static dyn System, Option<SystemFile>)> {
+        let files = read_plan(campaign)?.map(|stored| stored.plan.system_files).unwrap_or_default();
+        match files.into_iter().find(|file| matches!(self, Self::File(path) if *path == Path::new(&file.path))) {
+            Some(file) => Ok((file.system().map_err(|why| Failure::new(ExitStatus::Unreadable, why))?, Some(file))),
+            None => Ok(self.find()?),
+        }
+    }
+
     /// Returns the system, and the file that describes it, if it is none of ours.
     ///
     /// # Errors
@@ -46,6 +64,21 @@ impl SystemChoice {
     }
 }
 
+/// Returns true if a word is the path of a file.
+fn is_file(word: &OsStr) -> bool {
+    Path::new(word).extension().is_some_and(|extension| extension == "toml")
+}
+
+/// Finds all systems of a plan, and the files that describe those which are none of ours.
+///
+/// # Errors
+/// Fails if one of them does not exist, or if a file cannot be read.
+pub(crate) fn find_all(choices: &[SystemChoice]) -> Result<(Vec<SystemName>, Vec<SystemFile>), Failure> {
+    let found = choices.iter().map(SystemChoice::find).collect::<Result<Vec<_>, _>>()?;
+    let (systems, files): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    Ok((systems.iter().map(|system| system.name().into()).collect(), files.into_iter().flatten().collect()))
+}
+
 /// Parser of `--system`: the name of a system, or a file whose name ends in `.toml`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SystemParser;
@@ -54,7 +87,7 @@ impl TypedValueParser for SystemParser {
     type Value = SystemChoice;
 
     fn parse_ref(&self, cmd: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<SystemChoice, clap::Error> {
-        if Path::new(value).extension().is_some_and(|extension| extension == "toml") {
+        if is_file(value) {
             return Ok(SystemChoice::File(value.into()));
         }
         let names = PossibleValuesParser::new(systems().map(|system| PossibleValue::new(system.name())));
@@ -81,11 +114,6 @@ impl TypedValueParser for ReadModeParser {
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         Some(Box::new(known_read_modes().into_iter()))
     }
-}
-
-/// Returns the parser of lists of read modes, those of all systems.
-pub(crate) fn read_modes() -> impl TypedValueParser<Value = ReadMode> {
-    PossibleValuesParser::new(known_read_modes()).map(ReadMode::from)
 }
 
 fn known_read_modes() -> Vec<PossibleValue> {

@@ -1,10 +1,7 @@
 //! Advice from a comparison: it first says what is missing, and claims nothing that the figures do not support.
 
 use super::{Comparison, Mode, Setting};
-use crate::{
-    systems::{Guarantee, ReadMode},
-    terminal::words::counted,
-};
+use crate::{systems::Guarantee, terminal::words::counted};
 
 /// Minimum number of runs that show how much runs vary.
 const MIN_RUNS: usize = 3;
@@ -13,8 +10,8 @@ impl Comparison {
     /// Returns sentences of advice on which mode to choose.
     pub(crate) fn advice(&self) -> String {
         let mut text = self.missing();
-        for read in self.modes() {
-            text += &self.risk(read);
+        for name in self.planned_modes() {
+            text += &self.risk(&name);
         }
         if text.is_empty() {
             return "Nothing was measured.".to_owned();
@@ -23,14 +20,16 @@ impl Comparison {
         text + "No violation found is no proof that there is none."
     }
 
-    /// Returns the modes that were measured, in the order of the plan.
-    fn modes(&self) -> impl Iterator<Item = &ReadMode> {
-        self.plan.reads.iter().filter(|read| self.of_mode(read).next().is_some())
+    /// Returns the names of all modes, in the order of the plan.
+    fn planned_modes(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.plan.cells().iter().map(|cell| cell.row(&self.plan)).collect();
+        names.dedup();
+        names
     }
 
-    fn of_mode<'a>(&'a self, read: &'a ReadMode) -> impl Iterator<Item = (&'a Setting, &'a Mode)> {
+    fn of_mode<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a Setting, &'a Mode)> {
         let all = self.settings.iter().flat_map(|setting| setting.modes.iter().map(move |mode| (setting, mode)));
-        all.filter(move |(_, mode)| mode.read == *read)
+        all.filter(move |(_, mode)| mode.name == name)
     }
 
     fn is_interrupted(&self) -> bool {
@@ -46,54 +45,52 @@ impl Comparison {
                 self.finished, self.planned
             );
         }
-        let unmeasured: Vec<&str> =
-            self.plan.reads.iter().filter(|read| self.of_mode(read).next().is_none()).map(ReadMode::name).collect();
+        let mut unmeasured = self.planned_modes();
+        unmeasured.retain(|name| self.of_mode(name).next().is_none());
         if !unmeasured.is_empty() {
             text += &format!("Not measured: {} reads. ", unmeasured.join(" and "));
         }
         text
     }
 
-    /// Describes whether a mode showed violations, and under which conditions it was tested.
-    fn risk(&self, read: &ReadMode) -> String {
+    /// Describes whether a mode showed violations, and under which conditions it was tested; nothing if it was not
+    /// measured.
+    fn risk(&self, name: &str) -> String {
+        let Some((_, mode)) = self.of_mode(name).next() else { return String::new() };
+        let rests_on_clocks = self.rests_on_clocks(mode);
         let violated: Vec<String> = self
-            .of_mode(read)
+            .of_mode(name)
             .filter(|(_, mode)| mode.violations.count > 0)
             .map(|(setting, mode)| format!("{} ({})", setting.name, share(mode)))
             .collect();
-        let name = sentence_start(read);
+        let start = sentence_start(name);
         if !violated.is_empty() {
-            let stalest_ms = self.of_mode(read).map(|(_, mode)| mode.stalest_ms).max().unwrap_or_default();
+            let stalest_ms = self.of_mode(name).map(|(_, mode)| mode.stalest_ms).max().unwrap_or_default();
             return format!(
-                "{name} reads were not linearizable under {}, stale by up to {stalest_ms} ms: choose them only where \
+                "{start} reads were not linearizable under {}, stale by up to {stalest_ms} ms: choose them only where \
                 that is acceptable{}. ",
                 violated.join(" and "),
-                if self.rests_on_clocks(read) { ", or where clocks can be trusted" } else { "" },
+                if rests_on_clocks { ", or where clocks can be trusted" } else { "" },
             );
         }
         let tried: Vec<String> = self
-            .of_mode(read)
+            .of_mode(name)
             .filter(|(_, mode)| mode.tested > 0)
             .map(|(setting, mode)| format!("{} ({})", setting.name, share(mode)))
             .collect();
         if tried.is_empty() {
-            return format!("{name} reads: no run could have found a violation, so there is no evidence of safety. ");
+            return format!("{start} reads: no run could have found a violation, so there is no evidence of safety. ");
         }
-        let clocks = if self.rests_on_clocks(read) && !self.skews_clocks() {
-            "; they trust clocks, which nothing skewed here"
-        } else {
-            ""
-        };
-        format!("{name} reads showed no violation under {}{clocks}. ", tried.join(" and "))
+        let clocks =
+            if rests_on_clocks && !self.skews_clocks() { "; they trust clocks, which nothing skewed here" } else { "" };
+        format!("{start} reads showed no violation under {}{clocks}. ", tried.join(" and "))
     }
 
-    /// Returns true if reads of this mode are safe only by clocks, in one of the systems that were compared.
-    fn rests_on_clocks(&self, read: &ReadMode) -> bool {
-        let mut systems = self.plan.systems.iter().filter_map(|name| name.find().ok());
-        systems.any(|system| {
-            let described = system.describe_read(read);
-            described.is_some_and(|described| described.guarantee == Guarantee::LinearizableByClocks)
-        })
+    /// Returns true if reads of this mode are safe only by clocks.
+    fn rests_on_clocks(&self, mode: &Mode) -> bool {
+        let system = self.plan.find_system(&mode.system).ok();
+        let described = system.and_then(|system| system.describe_read(&mode.read));
+        described.is_some_and(|described| described.guarantee == Guarantee::LinearizableByClocks)
     }
 
     fn skews_clocks(&self) -> bool {
@@ -115,8 +112,8 @@ impl Comparison {
             );
         }
         let is_safe = |mode: &&Mode| {
-            self.of_mode(&mode.read).all(|(_, other)| other.violations.count == 0)
-                && self.of_mode(&mode.read).any(|(_, other)| other.tested > 0)
+            self.of_mode(&mode.name).all(|(_, other)| other.violations.count == 0)
+                && self.of_mode(&mode.name).any(|(_, other)| other.tested > 0)
         };
         let safe: Vec<&Mode> = first.modes.iter().filter(is_safe).collect();
         let Some(fastest) = safe.iter().min_by(|a, b| a.read_p50.median.total_cmp(&b.read_p50.median)) else {
@@ -145,10 +142,10 @@ fn share(mode: &Mode) -> String {
 fn latency(mode: &Mode) -> String {
     let p50 = mode.read_p50;
     let runs = counted(mode.runs, "run");
-    format!("{} ({:.2} ms at p50, {:.2} to {:.2} over {runs})", mode.read.name(), p50.median, p50.least, p50.most)
+    format!("{} ({:.2} ms at p50, {:.2} to {:.2} over {runs})", mode.name, p50.median, p50.least, p50.most)
 }
 
-fn sentence_start(read: &ReadMode) -> String {
-    let mut name = read.name().chars();
+fn sentence_start(name: &str) -> String {
+    let mut name = name.chars();
     name.next().map_or_else(String::new, |first| first.to_uppercase().chain(name).collect())
 }

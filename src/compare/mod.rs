@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     campaign::{
         folder::run_name,
-        plan::CampaignPlan,
+        plan::{CampaignPlan, FaultMix, WrittenPlan},
         summary::{CellSummary, Summary},
     },
-    run::{self, FaultWindow, FinishedRun},
+    run::{self, FaultWindow, FinishedRun, plan::usual_partition},
     store::{ConfinedFolder, SchemaVersion, refused},
-    systems::ReadMode,
+    systems::{ReadMode, SystemName},
 };
 
 /// Precision of latencies in significant digits, and their maximum in µs (an hour).
@@ -47,14 +47,17 @@ pub(crate) struct Setting {
     pub(crate) name: String,
     pub(crate) modes: Vec<Mode>,
     /// Read modes from the fastest reads to the slowest; modes in one group cannot be told apart.
-    pub(crate) by_read_latency: Vec<Vec<ReadMode>>,
+    pub(crate) by_read_latency: Vec<Vec<String>>,
     /// Read modes from the highest throughput to the lowest, grouped likewise.
-    pub(crate) by_throughput: Vec<Vec<ReadMode>>,
+    pub(crate) by_throughput: Vec<Vec<String>>,
 }
 
-/// Figures of one read mode over all seeds.
+/// Figures of one read mode of one system over all seeds.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Mode {
+    /// Heading of the mode's row in the matrix: the read mode, after the system if there are several.
+    pub(crate) name: String,
+    pub(crate) system: SystemName,
     pub(crate) read: ReadMode,
     /// Number of runs that were measured.
     pub(crate) runs: usize,
@@ -64,9 +67,9 @@ pub(crate) struct Mode {
     pub(crate) read_p50: Spread,
     pub(crate) reads: Latencies,
     pub(crate) writes: Latencies,
-    /// Messages between nodes per operation, counting the successful ones and all probes.
-    pub(crate) messages_per_operation: f64,
-    pub(crate) fsyncs_per_operation: f64,
+    /// Messages between nodes per operation, counting the successful ones and all probes; none if nodes do not say.
+    pub(crate) messages_per_operation: Option<f64>,
+    pub(crate) fsyncs_per_operation: Option<f64>,
     /// Longest time of any run in which no node answered, neither reads nor writes, ms.
     pub(crate) longest_gap_ms: u64,
     /// Median time from the beginning of a fault until all nodes that recovered while it lasted could be written
@@ -107,6 +110,13 @@ pub(crate) struct Latencies {
     pub(crate) max: f64,
 }
 
+/// Returns the faults of a comparison that names none, one setting each, as far as all systems of the plan can be under
+/// them: none, a partition with honest clocks, and one with drift.
+pub(crate) fn usual_faults(plan: &WrittenPlan) -> Vec<FaultMix> {
+    let partition = usual_partition(plan.has_roles());
+    plan.possible(["none".to_owned(), partition.to_owned(), format!("clock+{partition}")])
+}
+
 /// Measures the runs of a campaign that came to a verdict.
 ///
 /// # Errors
@@ -121,7 +131,7 @@ pub(crate) fn measure(summary: &Summary, folder: &ConfinedFolder) -> anyhow::Res
             columns.len() - 1
         });
         let of_cell = summary.runs.iter().filter(|run| run.cell == cell.cell && run.facts.is_some());
-        let mut gathered = ModeTotals::new(cell);
+        let mut gathered = ModeTotals::new(cell, plan);
         for run in of_cell {
             let name = run_name(&run.id);
             let path = folder.resolve(&name).map_err(refused(&folder.path().join(name)))?;
@@ -148,6 +158,7 @@ pub(crate) fn measure(summary: &Summary, folder: &ConfinedFolder) -> anyhow::Res
 /// Accumulator over the runs of one mode.
 struct ModeTotals<'a> {
     cell: &'a CellSummary,
+    plan: &'a CampaignPlan,
     throughputs: Vec<f64>,
     read_p50s: Vec<f64>,
     reads: Histogram<u64>,
@@ -168,10 +179,11 @@ struct ModeTotals<'a> {
 }
 
 impl<'a> ModeTotals<'a> {
-    fn new(cell: &'a CellSummary) -> Self {
+    fn new(cell: &'a CellSummary, plan: &'a CampaignPlan) -> Self {
         let empty = || Histogram::new_with_max(MOST_US, DIGITS).expect("these limits are possible");
         Self {
             cell,
+            plan,
             throughputs: Vec::new(),
             read_p50s: Vec::new(),
             reads: empty(),
@@ -247,9 +259,13 @@ impl<'a> ModeTotals<'a> {
     fn done(mut self) -> Mode {
         self.recoveries_ms.sort_unstable();
         // Probes cost the nodes messages and fsyncs too, so they count as operations.
-        let each = |count: u64| ratio(count, self.ok as u64 + self.read_probes.0 + self.write_probes.0);
+        let all = self.ok as u64 + self.read_probes.0 + self.write_probes.0;
+        let are_counted = self.messages + self.fsyncs > 0;
+        let each = |count: u64| are_counted.then(|| ratio(count, all));
         let available = |(answered, all): (u64, u64)| (all > 0).then(|| 100.0 * ratio(answered, all));
         Mode {
+            name: self.cell.cell.row(self.plan),
+            system: self.cell.cell.system.clone(),
             read: self.cell.cell.read.clone(),
             runs: self.throughputs.len(),
             throughput: Spread::of(self.throughputs),
@@ -311,7 +327,7 @@ impl Setting {
 
 /// Ranks modes from the smallest figure to the largest; within a group, none [is above](Spread::is_above) the one
 /// before.
-fn ranked(modes: &[Mode], figure: impl Fn(&Mode) -> Spread) -> Vec<Vec<ReadMode>> {
+fn ranked(modes: &[Mode], figure: impl Fn(&Mode) -> Spread) -> Vec<Vec<String>> {
     let mut sorted: Vec<(Spread, usize)> =
         modes.iter().enumerate().map(|(place, mode)| (figure(mode), place)).collect();
     sorted.sort_by(|a, b| a.0.median.total_cmp(&b.0.median));
@@ -327,15 +343,14 @@ fn ranked(modes: &[Mode], figure: impl Fn(&Mode) -> Spread) -> Vec<Vec<ReadMode>
     }
     let in_order = |(_, mut group): (Spread, Vec<usize>)| {
         group.sort_unstable();
-        group.into_iter().map(|place| modes[place].read.clone()).collect()
+        group.into_iter().map(|place| modes[place].name.clone()).collect()
     };
     groups.into_iter().map(in_order).collect()
 }
 
 /// Formats a ranking, such as `local < leader ≈ lease < quorum < log`.
-pub(crate) fn order_in_words(groups: &[Vec<ReadMode>], sign: &str) -> String {
-    let group = |group: &Vec<ReadMode>| group.iter().map(ReadMode::name).collect::<Vec<_>>().join(" ≈ ");
-    groups.iter().map(group).collect::<Vec<_>>().join(sign)
+pub(crate) fn order_in_words(groups: &[Vec<String>], sign: &str) -> String {
+    groups.iter().map(|group| group.join(" ≈ ")).collect::<Vec<_>>().join(sign)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Tests of ranks and advice on made-up figures.
 
-use super::{Comparison, Mode, ModeTotals, Setting, Spread, order_in_words};
+use super::{Comparison, Mode, ModeTotals, Setting, Spread, order_in_words, usual_faults};
 use crate::{
     campaign::{
+        plan::WrittenPlan,
         record::Category,
         summary::{Summary, tests::made_up},
     },
@@ -18,7 +19,12 @@ fn all(category: Category) -> Summary {
 fn mode(summary: &Summary, read: &str, p50: f64, throughput: f64) -> Mode {
     let cell = summary.cells.iter().find(|cell| cell.cell.read.name() == read).unwrap();
     let around = |figure: f64| Spread { least: figure * 0.99, median: figure, most: figure * 1.01 };
-    Mode { runs: 3, read_p50: around(p50), throughput: around(throughput), ..ModeTotals::new(cell).done() }
+    Mode {
+        runs: 3,
+        read_p50: around(p50),
+        throughput: around(throughput),
+        ..ModeTotals::new(cell, &summary.plan).done()
+    }
 }
 
 fn comparison(summary: &Summary, modes: Vec<Mode>) -> Comparison {
@@ -55,6 +61,16 @@ fn modes_whose_runs_overlap_are_not_ranked() {
     };
     let setting = Setting::new("none".to_owned(), vec![wide("lease", 1.0), wide("quorum", 1.5)]);
     assert_eq!(order_in_words(&setting.by_read_latency, " < "), "lease ≈ quorum");
+}
+
+#[test]
+fn faults_that_are_left_out_are_those_that_the_systems_can_be_under() {
+    let usual = |system: &str| {
+        let plan = WrittenPlan { systems: vec![system.into()], ..WrittenPlan::default() };
+        usual_faults(&plan).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(usual("schism"), ["none", "partition:isolate-leader", "clock+partition:isolate-leader"]);
+    assert_eq!(usual("roleless"), ["none", "partition"]);
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(crate) fn describe_campaign(summary: &Summary) -> String {
         table.add_row(std::iter::once(row.clone()).chain(cells));
     }
     let mut text = format!("{table}\n");
+    text.extend(summary.plan.systems_in_words().map(|systems| systems + "\n"));
     text += "Runs with a violation, of those that could have found one; below, the 95 % interval of that share.\n";
     let counts = Category::ALL.map(|category| (summary.count(category), category.name()));
     let counts: Vec<String> =
@@ -32,7 +33,7 @@ pub(crate) fn describe_campaign(summary: &Summary) -> String {
     let mut surprised = false;
     for CellSummary { cell, .. } in summary.surprises() {
         surprised = true;
-        text += &format!("not as expected: {} reads under {}\n", cell.read.name(), cell.faults);
+        text += &format!("not as expected: {} reads under {}\n", cell.row(&summary.plan), cell.faults);
     }
     if !surprised && summary.finished > 0 {
         text += "all results as expected\n";

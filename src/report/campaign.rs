@@ -36,6 +36,7 @@ fn body(summary: &Summary) -> Markup {
     html! {
         main {
             h1 { (title(summary)) }
+            @if let Some(systems) = summary.plan.systems_in_words() { p { (text(&systems)) } }
             p {
                 @for (count, category) in counts.iter().filter(|(count, _)| *count > 0) { (count) " \
                 " (category.name()) " (" (category.sign()) ")  " }
@@ -44,7 +45,7 @@ fn body(summary: &Summary) -> Markup {
                 @if surprises.is_empty() { "Every read mode behaved as expected." }
                 @else {
                     strong class="bad" { "Not as expected: " }
-                    @for cell in &surprises { (cell.cell.read.name()) " reads under \
+                    @for cell in &surprises { (cell.cell.row(&summary.plan)) " reads under \
                     " (text(&cell.cell.faults.to_string())) "; " }
                 }
             }
@@ -93,7 +94,7 @@ fn cell(summary: &Summary, cell: Option<&CellSummary>) -> Markup {
             span class="runs" {
                 @for run in runs {
                     a href=(link(run)) title={ "seed " (run.seed) ": \
-                    " (run.category.name()) } aria-label={ (run.cell.read.name()) ", \
+                    " (run.category.name()) } aria-label={ (run.cell.row(&summary.plan)) ", \
                     " (text(&run.cell.faults.to_string())) ", seed " (run.seed) ": \
                     " (run.category.name()) } { (run.category.sign()) }
                 }
@@ -108,7 +109,7 @@ fn counterexamples(summary: &Summary) -> Markup {
         @if !found.is_empty() {
             h2 { "The smallest counterexample of each cell" }
             @for run in found {
-                h3 { a href=(link(run)) { (run.cell.read.name()) " reads, " (text(&run.cell.faults.to_string())) ", \
+                h3 { a href=(link(run)) { (run.cell.row(&summary.plan)) " reads, " (text(&run.cell.faults.to_string())) ", \
                 seed " (run.seed) } }
                 p { (text(&run.told())) }
             }

@@ -64,11 +64,12 @@ fn of_setting(number: usize, setting: &Setting) -> Markup {
                     tbody {
                         @for mode in &setting.modes {
                             tr {
-                                th scope="row" { (mode.read.name()) }
+                                th scope="row" { (mode.name) }
                                 td class="number" { (format!("{:.0}", mode.throughput.median)) }
                                 (latencies(&mode.reads)) (latencies(&mode.writes))
-                                td class="number" { (format!("{:.1}", mode.messages_per_operation)) }
-                                td class="number" { (format!("{:.2}", mode.fsyncs_per_operation)) }
+                                @for (figure, digits) in [(mode.messages_per_operation, 1), (mode.fsyncs_per_operation, 2)] {
+                                    td class="number" { @if let Some(figure) = figure { (format!("{figure:.digits$}")) } }
+                                }
                                 td class="number" { (mode.longest_gap_ms) }
                                 td class="number" { @if let Some(ms) = mode.recovery_ms { (ms) } }
                                 @for share in [mode.reads_available, mode.writes_available] {

@@ -24,6 +24,8 @@ const LAST_WORDS_BYTES: usize = 2000;
 const LAST_WORDS_CHARS: usize = 300;
 /// Interval at which the nodes are polled.
 const POLL: Duration = Duration::from_millis(10);
+/// Interval at which they are polled by programs, whose start costs time that the nodes need.
+const COMMAND_POLL: Duration = Duration::from_millis(100);
 
 /// Running nodes, and the nemesis that injects faults into them.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ impl Cluster {
                 program: start.program,
                 args: start.args,
                 first_args: start.first_args,
+                beside: start.beside,
+                ordinary: start.ordinary,
                 env: start.env,
                 log: node_dir.join("node.log"),
                 clock: system.has_skewable_clocks().then_some(clock),
@@ -119,7 +123,7 @@ impl Cluster {
             if Instant::now() > end {
                 return Ok(Err(describe(&statuses)));
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(if self.observer.starts_programs() { COMMAND_POLL } else { POLL }).await;
         }
     }
 

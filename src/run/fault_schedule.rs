@@ -14,6 +14,8 @@ use crate::{systems::StatusClient, terminal::Progress};
 
 /// Maximum time to look for a leader to aim at.
 const AIM_LIMIT: Duration = Duration::from_secs(1);
+/// The same where programs ask, whose start takes time beside a load.
+const COMMAND_AIM_LIMIT: Duration = Duration::from_secs(6);
 /// Interval at which the leader is looked for.
 const AIM_POLL: Duration = Duration::from_millis(20);
 
@@ -132,7 +134,7 @@ async fn aim(observer: &StatusClient) -> Option<u16> {
     if !observer.has_roles() {
         return None;
     }
-    let end = Instant::now() + AIM_LIMIT;
+    let end = Instant::now() + if observer.starts_programs() { COMMAND_AIM_LIMIT } else { AIM_LIMIT };
     loop {
         let leader = observer.leader().await;
         if leader.is_some() || Instant::now() > end {

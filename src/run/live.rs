@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use histories::{Event, Recorder, RunDir};
 use nemesis::FaultKind;
 use tokio::sync::watch;
-use workloads::{Connector, FinalReads, Load, LoadSummary, Mix, Workload};
+use workloads::{Clients, Connector, FinalReads, Load, LoadSummary, Mix, Workload};
 
 use super::{
     Host,
@@ -101,9 +101,10 @@ async fn run_on_cluster(
     progress.phase(format!("{} after {leader_after_ms} ms; clients for {:?}", plan.readiness(), plan.time_limit()));
 
     let connector = plan.system().connector(&clients(plan, cluster)).context("preparing the clients")?;
-    let from_ns = elapsed_ns(origin_mono_ns);
     let load = load(plan);
-    let driving = workloads::drive(&load, connector.clone(), Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
+    let clients = Clients::open(&load, connector.clone(), stop.clone()).await?;
+    let from_ns = elapsed_ns(origin_mono_ns);
+    let driving = workloads::drive(&load, clients, Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
     let breaking = fault_schedule::run_schedule(&plan.schedule, cluster, &recorder, &in_force, progress, stop.clone());
     let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin)?);
     let before = meter.read(cluster).await;
@@ -195,6 +196,7 @@ fn clients<'a>(plan: &'a Plan, cluster: &'a Cluster) -> ClientSetup<'a> {
         read: &plan.read,
         connect_timeout: CONNECT_TIMEOUT,
         operation_timeout: Duration::from_millis(plan.operation_timeout_ms),
+        are_probes: false,
     }
 }
 

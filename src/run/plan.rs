@@ -15,9 +15,28 @@ use crate::{
 /// Number of nodes that a cluster may have.
 pub(crate) const NODES: RangeInclusive<u16> = 1..=9;
 
-/// Returns the name of the workload of a run that names none.
+/// Returns the name of the workload of a run that names none, of a system that has it.
 pub(crate) fn default_workload() -> String {
     WORKLOADS[0].name().to_owned()
+}
+
+/// Returns the default workload, or the first that all these systems have if one of them lacks it.
+pub(crate) fn usual_workload(systems: &[&dyn System]) -> String {
+    let of_first = systems.first().map(|system| system.workloads()).unwrap_or_default();
+    let usual = default_workload();
+    let mut known = std::iter::once(&*usual).chain(of_first.iter().copied());
+    let common = known.find(|name| systems.iter().all(|system| system.workloads().contains(name)));
+    common.map_or_else(|| usual.clone(), str::to_owned)
+}
+
+/// Returns the partition that shows most: that of the leader, where somebody says who leads.
+pub(crate) fn usual_partition(has_roles: bool) -> &'static str {
+    if has_roles { "partition:isolate-leader" } else { "partition" }
+}
+
+/// Returns the arguments of `schism run` that choose a system: its name, or else the file that describes it.
+pub(crate) fn system_arguments(name: &SystemName, file: Option<&SystemFile>) -> Vec<String> {
+    file.map_or_else(|| name.arguments().collect(), |file| vec!["--system".to_owned(), file.path.clone()])
 }
 
 /// Checks that a system can be under faults like these: that it says who leads if one is aimed at the leader, and that
@@ -110,8 +129,10 @@ impl Default for Plan {
 impl Plan {
     /// Draws the schedule of faults from the seed.
     pub(crate) fn schedule(mut self) -> Self {
+        let fault = self.system().timing(&self.settings).fault;
         let options = ScheduleOptions {
             has_leader: self.system().has_roles(),
+            lasts: (fault, fault * 4 / 3),
             faults: self.faults.0.clone(),
             nodes: self.nodes,
             time_limit: self.time_limit(),
@@ -161,10 +182,7 @@ impl Plan {
     pub(crate) fn command(&self) -> String {
         let system = self.system();
         let mut words = vec!["schism".to_owned(), "run".to_owned()];
-        match &self.system_file {
-            Some(file) => words.extend(["--system".to_owned(), shell_word(&file.path)]),
-            None => words.extend(self.system.arguments()),
-        }
+        words.extend(system_arguments(&self.system, self.system_file.as_ref()));
         let workload = (self.workload != default_workload()).then(|| self.workload.clone());
         for (name, value) in [
             ("--read", Some(self.read.to_string())),
@@ -182,7 +200,7 @@ impl Plan {
         }
         words.extend(system.options_of(&self.read, &self.settings).arguments());
         words.extend(system.writes_trace(&self.settings).then(|| "--trace".to_owned()));
-        words.join(" ")
+        shell_words(&words)
     }
 
     /// Checks that the plan is possible.
@@ -207,10 +225,13 @@ impl Plan {
     }
 }
 
-/// Returns a word that a shell reads as this text.
-fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "./_-".contains(c);
-    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+/// Returns a line that a shell reads as these words.
+pub(crate) fn shell_words(words: &[String]) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "./_-:,=+".contains(c);
+    let quoted = |word: &String| {
+        if word.chars().all(is_plain) { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    };
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// Parses how long clients are busy.
@@ -306,7 +327,7 @@ mod tests {
         for (path, word) in
             [("my/store.toml", "my/store.toml"), ("my store.toml", "'my store.toml'"), ("a'b", r"'a'\''b'")]
         {
-            assert_eq!(super::shell_word(path), word);
+            assert_eq!(super::shell_words(&["run".to_owned(), path.to_owned()]), format!("run {word}"));
         }
     }
 

@@ -61,6 +61,10 @@ pub(crate) struct StartCommand {
     pub(crate) args: Vec<OsString>,
     /// Arguments that only the first start takes, before a node has any data.
     pub(crate) first_args: Vec<OsString>,
+    /// Programs with their arguments that run beside it, as one node with it.
+    pub(crate) beside: Vec<(PathBuf, Vec<OsString>)>,
+    /// True if the programs refuse to run as root.
+    pub(crate) ordinary: bool,
     /// Environment variables beyond those of this process.
     pub(crate) env: Vec<(OsString, OsString)>,
 }
@@ -74,6 +78,8 @@ pub(crate) struct ClientSetup<'a> {
     pub(crate) connect_timeout: Duration,
     /// Time limit of an operation, after which the client gives up.
     pub(crate) operation_timeout: Duration,
+    /// True for probes, which give up early on purpose: that is no problem of the client's.
+    pub(crate) are_probes: bool,
 }
 
 /// Times that are typical of a system.
@@ -81,6 +87,8 @@ pub(crate) struct ClientSetup<'a> {
 pub(crate) struct Timing {
     /// Interval between two probes of a node, and time limit of each.
     pub(crate) probe: Duration,
+    /// Minimum duration of a fault; at most, one lasts a third longer.
+    pub(crate) fault: Duration,
     /// Time after the beginning of a fault within which its outages begin.
     pub(crate) outage_within: Duration,
     /// Time before and after a change of leaders within which reads are dangerous.
@@ -98,6 +106,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             probe: Duration::from_millis(100),
+            fault: Duration::from_secs(3),
             outage_within: Duration::from_secs(1),
             around_change: Duration::from_millis(500),
             ready_within: Duration::from_secs(15),

@@ -19,7 +19,7 @@ use workloads::Connector;
 
 pub(crate) use self::{
     cluster::{Address, ClientSetup, Deployment, Ports, StartCommand, Timing},
-    file::{FileSystem, SystemFile, TrialStep, answer_words},
+    file::{FileSystem, SystemFile, TrialStep, response_words},
     options::{OptionDescription, OptionError, Options, Settings},
     reads::{Conditions, Expectation, Guarantee, ReadMode, ReadModeDescription},
     status::{Counters, RoleStatus, Status, StatusClient, StatusPage, StatusRequest, is_ready, is_settled},
@@ -170,7 +170,7 @@ pub(crate) trait System: fmt::Debug + Sync {
     fn start_command(&self, id: u16, deployment: &Deployment) -> anyhow::Result<StartCommand>;
 
     /// Returns the way in which a node is asked whether it is up, and for its role.
-    fn status_request(&self) -> StatusRequest<'_>;
+    fn status_request(&self, id: u16, deployment: &Deployment) -> StatusRequest;
 
     /// Reads the answer of a node that was asked for its status; none if the node is not up.
     fn read_status(&self, page: &StatusPage) -> Option<Status>;

@@ -65,8 +65,8 @@ impl System for Roleless {
         })
     }
 
-    fn status_request(&self) -> StatusRequest<'_> {
-        Schism.status_request()
+    fn status_request(&self, id: u16, deployment: &Deployment) -> StatusRequest {
+        Schism.status_request(id, deployment)
     }
 
     fn read_status(&self, page: &StatusPage) -> Option<Status> {

@@ -1,13 +1,16 @@
 //! Status of the nodes: who asks for it, who leads by it, and when a cluster is ready or has recovered.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::Stdio, time::Duration};
 
 use nemesis::NodeId;
+use tokio::{net::TcpStream, process::Command, time::timeout};
 
 use super::{Deployment, System};
 
 /// Time limit for connecting to a node.
 const CONNECT_LIMIT: Duration = Duration::from_millis(200);
+/// Time limit for a program that asks a node, its start included.
+const COMMAND_LIMIT: Duration = Duration::from_secs(3);
 
 /// Status that a node reports of itself.
 #[derive(Clone, Debug, Default)]
@@ -39,17 +42,19 @@ pub(crate) struct Counters {
 }
 
 /// Way in which a node is asked for its status.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum StatusRequest<'a> {
+#[derive(Clone, Debug)]
+pub(crate) enum StatusRequest {
     /// HTTP request to its client port.
-    Page { method: &'a str, path: &'a str, body: Option<&'a str> },
+    Page { method: String, path: String, body: Option<String> },
     /// Connection to its client port, which need not be answered.
     Port,
+    /// Program that asks it: its success is status 200, its output the body.
+    Command { program: PathBuf, args: Vec<OsString> },
 }
 
-impl<'a> StatusRequest<'a> {
-    pub(crate) fn get(path: &'a str) -> Self {
-        Self::Page { method: "GET", path, body: None }
+impl StatusRequest {
+    pub(crate) fn get(path: &str) -> Self {
+        Self::Page { method: "GET".to_owned(), path: path.to_owned(), body: None }
     }
 }
 
@@ -65,7 +70,8 @@ pub(crate) struct StatusPage {
 pub(crate) struct StatusClient {
     system: &'static dyn System,
     client: reqwest::Client,
-    addresses: Vec<SocketAddr>,
+    /// Address of each node, and the way in which it is asked.
+    nodes: Vec<(SocketAddr, StatusRequest)>,
 }
 
 impl StatusClient {
@@ -81,7 +87,9 @@ impl StatusClient {
             .timeout(Duration::from_millis(400))
             .pool_max_idle_per_host(0)
             .build()?;
-        Ok(Self { system, client, addresses: deployment.addresses.iter().map(|address| address.client).collect() })
+        let nodes = (1..).zip(&deployment.addresses);
+        let nodes = nodes.map(|(id, address)| (address.client, system.status_request(id, deployment))).collect();
+        Ok(Self { system, client, nodes })
     }
 
     /// Returns true if nodes say who leads.
@@ -89,11 +97,17 @@ impl StatusClient {
         self.system.has_roles()
     }
 
+    /// Returns true if asking a node starts a program, which is not to be done too often.
+    pub(crate) fn starts_programs(&self) -> bool {
+        self.nodes.iter().any(|(_, request)| matches!(request, StatusRequest::Command { .. }))
+    }
+
     /// Returns the status of each node, in order of their ids; `None` for a node that does not answer in time.
     pub(crate) async fn statuses(&self) -> Vec<Option<Status>> {
-        let request = self.system.status_request();
-        let asked: Vec<_> =
-            self.addresses.iter().map(|address| tokio::spawn(ask(self.client.clone(), *address, request))).collect();
+        let ask = |(address, request): &(SocketAddr, StatusRequest)| {
+            tokio::spawn(ask(self.client.clone(), *address, request.clone()))
+        };
+        let asked: Vec<_> = self.nodes.iter().map(ask).collect();
         let mut pages = Vec::with_capacity(asked.len());
         for answer in asked {
             pages.push(answer.await.ok().flatten());
@@ -108,7 +122,7 @@ impl StatusClient {
 }
 
 /// Asks a node for its status; none if it does not answer in time.
-async fn ask(client: reqwest::Client, address: SocketAddr, request: StatusRequest<'static>) -> Option<StatusPage> {
+async fn ask(client: reqwest::Client, address: SocketAddr, request: StatusRequest) -> Option<StatusPage> {
     match request {
         StatusRequest::Page { method, path, body } => {
             let method = reqwest::Method::from_bytes(method.as_bytes()).ok()?;
@@ -120,8 +134,14 @@ async fn ask(client: reqwest::Client, address: SocketAddr, request: StatusReques
             Some(StatusPage { status: answer.status().as_u16(), body: answer.bytes().await.ok()?.to_vec() })
         }
         StatusRequest::Port => {
-            let connected = tokio::time::timeout(CONNECT_LIMIT, tokio::net::TcpStream::connect(address)).await;
+            let connected = timeout(CONNECT_LIMIT, TcpStream::connect(address)).await;
             connected.ok()?.ok().map(|_| StatusPage::default())
+        }
+        StatusRequest::Command { program, args } => {
+            let mut command = Command::new(program);
+            command.args(args).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+            let output = timeout(COMMAND_LIMIT, command.output()).await.ok()?.ok()?;
+            output.status.success().then_some(StatusPage { status: 200, body: output.stdout })
         }
     }
 }

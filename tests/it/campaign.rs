@@ -188,14 +188,15 @@ fn plans_are_read_and_wrong_ones_say_where() {
     let told: Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(told["runs"][0]["seed"], 7, "{told:#}");
     for (text, code, why) in [
-        ("reads = [\"lucky\"]", 65, "lucky"),
-        ("seeds = 2\nreads = [\n    \"lucky\",\n]", 65, "wrong.toml: line 2: "),
+        ("reads = [\"lucky\"]", 64, "schism has no read mode \"lucky\"; it has: local, "),
+        ("seeds = 2\nfaults = [\n    \"lucky\",\n]", 65, "wrong.toml: line 2: "),
         (
             "seeds = 2\n\nraeds = [\"log\"]",
             65,
             "wrong.toml: line 3: unknown field `raeds`, expected one of `systems`, ",
         ),
         ("elections = \"lucky\"", 65, "wrong.toml: line 1: `elections` is basic or check-quorum, not \"lucky\""),
+        ("systems = [\"nothing.toml\"]", 65, "nothing.toml: No such file"),
         ("systems = [\"nothing\"]", 64, "there is no system \"nothing\"; there is: schism"),
         ("time-limit = \"soon\"", 65, "line 1"),
         ("seeds = [1, 1]", 64, "seed 1 is listed twice"),

@@ -23,10 +23,14 @@ pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Ended {
 
 /// Runs a command that could hang, and fails if it does not end in time.
 pub(crate) fn in_time(command: &mut Command) -> Ended {
-    const LIMIT: Duration = Duration::from_secs(30);
+    within(Duration::from_secs(30), command)
+}
+
+/// Runs a command that could hang, and fails if it takes longer than `limit`.
+pub(crate) fn within(limit: Duration, command: &mut Command) -> Ended {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let [out, err] = [read_all(child.stdout.take().unwrap()), read_all(child.stderr.take().unwrap())];
-    let end = Instant::now() + LIMIT;
+    let end = Instant::now() + limit;
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
@@ -34,7 +38,7 @@ pub(crate) fn in_time(command: &mut Command) -> Ended {
         if Instant::now() > end {
             child.kill().unwrap();
             child.wait().unwrap();
-            panic!("not within {LIMIT:?}: {command:?}");
+            panic!("not within {limit:?}: {command:?}");
         }
         std::thread::sleep(Duration::from_millis(10));
     };

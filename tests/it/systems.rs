@@ -222,6 +222,8 @@ fn sets_queues_roles_and_preparations_work_by_a_file() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("led.toml"), LED_FILE).unwrap();
     fs::write(dir.path().join("led.py"), LED).unwrap();
+    let refused = run(dir.path(), &["run", "--system", "led.toml", "--faults", "clock"]);
+    assert!(refused.err.contains("led does not let its clocks be skewed"), "its first workload is the default");
     let tried = in_time(schism(dir.path()).args(["system", "check", "led.toml"]));
     assert_eq!(tried.code, Some(0), "{tried:?}");
     assert!(tried.out.ends_with("led: 13 operations, 2 read modes: all as it should be\n"), "{}", tried.out);
@@ -235,6 +237,80 @@ fn sets_queues_roles_and_preparations_work_by_a_file() {
         assert_eq!(results(dir.path())["verdict"], "linearizable");
         assert!(ended.err.contains("pause n1") && ended.err.contains("a leader after"), "{ended:?}");
     }
+}
+
+#[test]
+fn a_campaign_keeps_the_file_of_its_system() {
+    let dir = store();
+    let folder = dir.path().join("night");
+    fs::create_dir(dir.path().join("plans")).unwrap();
+    let plan = "systems = [\"../mystore.toml\"]\nfaults = [\"none\"]\nnodes = [3]\nseeds = 1\ntime-limit = \"2s\"";
+    fs::write(dir.path().join("plans/night.toml"), plan).unwrap();
+    let ended = in_time(schism(dir.path()).args(["campaign", "plans/night.toml", "--store", "night", "-j1"]));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for said in ["System under test: mystore (plans/../mystore.toml).", "not as expected: read reads under none"] {
+        assert!(ended.out.contains(said), "{}", ended.out);
+    }
+    let page = fs::read_to_string(folder.join("index.html")).unwrap();
+    assert!(page.contains("System under test: mystore"), "the page does not name the system");
+    let summary = fs::read_to_string(folder.join("summary.md")).unwrap();
+    assert!(summary.contains("schism run --system plans/../mystore.toml --read read "), "{summary}");
+
+    let resume = || in_time(schism(dir.path()).args(["campaign", "--resume", "--store", "night"]));
+    change(&dir.path().join("mystore.toml"), "whatever", "what");
+    let refused = resume();
+    assert_eq!(refused.code, Some(64), "{refused:?}");
+    assert!(refused.err.contains("mystore.toml has changed since the campaign in night began"), "{}", refused.err);
+
+    // Without the file, a run that is missing is carried out, judged and shown.
+    fs::remove_file(dir.path().join("mystore.toml")).unwrap();
+    let run = folder.join("runs/001-mystore-read-none/seed-1");
+    fs::remove_dir_all(&run).unwrap();
+    let resumed = resume();
+    assert_eq!(resumed.code, Some(1), "{resumed:?}");
+    for command in ["check", "report"] {
+        let again = in_time(schism(dir.path()).arg(command).arg(&run));
+        assert_eq!(again.code, Some(1), "{again:?}");
+    }
+    let whole = in_time(schism(dir.path()).args(["report", "night"]));
+    assert_eq!(whole.code, Some(1), "{whole:?}");
+}
+
+#[test]
+fn what_a_system_cannot_do_is_refused_before_a_campaign_or_a_comparison_starts() {
+    let dir = store();
+    for (arguments, said) in [
+        (&["--reads", "fresh"][..], "mystore has no read mode \"fresh\"; it has: read"),
+        (&["--faults", "clock"], "mystore does not let its clocks be skewed"),
+        (&["--faults", "kill:leader"], "cannot kill the leader: mystore does not say who leads"),
+        (&["--system", "schism,mystore.toml", "--reads", "quorum"], "no read mode of mystore; it has: read"),
+    ] {
+        for command in ["campaign", "compare"] {
+            let system = if arguments[0] == "--system" { &[][..] } else { &["--system", "mystore.toml"] };
+            let ended = run(dir.path(), &[&[command, "--store", "night"], system, arguments].concat());
+            assert_eq!(ended.code, Some(64), "{ended:?}");
+            assert!(ended.err.contains(said), "{}", ended.err);
+        }
+    }
+    let ended = run(dir.path(), &["campaign", "--system", "mystore.toml", "--workloads", "set"]);
+    assert!(ended.code == Some(64) && ended.err.contains("mystore has no workload \"set\""), "{ended:?}");
+    assert!(!dir.path().join("night").exists(), "something was started");
+}
+
+#[test]
+fn systems_are_compared_by_name_and_a_cost_that_nobody_counts_is_left_open() {
+    let dir = store();
+    let load = ["--reads", "quorum,read", "--nodes", "1", "--faults", "none", "--rounds", "1", "--time-limit", "1s"];
+    let ended = in_time(schism(dir.path()).args(["compare", "--system", "schism,mystore.toml"]).args(load));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let told: Value =
+        serde_json::from_slice(&fs::read(dir.path().join("store/compare/compare.json")).unwrap()).unwrap();
+    let modes = told["settings"][0]["modes"].as_array().unwrap();
+    let names: Vec<_> = modes.iter().map(|mode| mode["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["schism quorum", "mystore read"]);
+    let counted: Vec<bool> = modes.iter().map(|mode| mode["fsyncs_per_operation"].is_number()).collect();
+    assert_eq!(counted, [true, false]);
+    assert!(ended.out.contains("Mystore read reads"), "{}", ended.out);
 }
 
 /// Makes a folder with the example store and its shim.

@@ -38,8 +38,8 @@ fn an_unknown_system_or_read_mode_is_answered_with_those_that_exist() {
     for (arguments, known) in [
         (["run", "--system", "nothing"], "[possible values: schism]"),
         (["run", "--read", "nothing"], "it has: local, leader, lease, quorum, log"),
-        (["campaign", "--reads", "nothing"], "[possible values: local, leader, lease, quorum, log]"),
-        (["compare", "--reads", "nothing"], "[possible values: local, leader, lease, quorum, log]"),
+        (["campaign", "--reads", "nothing"], "it has: local, leader, lease, quorum, log"),
+        (["compare", "--reads", "nothing"], "it has: local, leader, lease, quorum, log"),
     ] {
         let ended = run(".".as_ref(), &arguments);
         assert_eq!(ended.code, Some(64), "{arguments:?}: {ended:?}");

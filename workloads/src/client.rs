@@ -34,6 +34,12 @@ pub trait Connect: Send + Sync + 'static {
 ///
 /// It never retries: a write that was silently sent twice would look like a defect of the system.
 pub trait Client: Send + 'static {
+    /// Waits until the client can take requests, within a time limit of its own; whatever keeps it from that shows in
+    /// the answers to its requests. Most clients are ready at once.
+    fn ready(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Sends a request, within a time limit of its own, and returns what is certain about it.
     fn invoke(&mut self, request: &Request) -> impl Future<Output = Response> + Send;
 }

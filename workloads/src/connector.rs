@@ -44,6 +44,10 @@ impl fmt::Debug for AnyClient {
 }
 
 impl Client for AnyClient {
+    async fn ready(&mut self) {
+        self.0.ready().await;
+    }
+
     async fn invoke(&mut self, request: &Request) -> Response {
         self.0.invoke(request).await
     }
@@ -66,12 +70,18 @@ impl<C: Connect> AnyConnect for C {
     }
 }
 
-/// [`Client`] with a boxed future.
+/// [`Client`] with boxed futures.
 trait Invoke: Send {
+    fn ready(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
     fn invoke<'a>(&'a mut self, request: &'a Request) -> Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
 }
 
 impl<C: Client> Invoke for C {
+    fn ready(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(Client::ready(self))
+    }
+
     fn invoke<'a>(&'a mut self, request: &'a Request) -> Pin<Box<dyn Future<Output = Response> + Send + 'a>> {
         Box::pin(Client::invoke(self, request))
     }

@@ -9,9 +9,9 @@ use histories::Recorder;
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::{
-    Connect, DriveError, Mix, Progress, Workload,
+    Client as _, Connect, DriveError, Mix, Progress, Workload,
     pace::Pace,
-    worker::{Source, Worker, WorkerContext},
+    worker::{LogicalProcess, Source, Worker, WorkerContext},
 };
 
 /// Delay between the starts of two workers.
@@ -45,6 +45,44 @@ pub struct LoadSummary {
     pub keys: Vec<u32>,
 }
 
+/// Clients of a load, in the order of their numbers, all ready.
+#[derive(Debug)]
+pub struct Clients<C: Connect> {
+    connect: C,
+    clients: Vec<LogicalProcess<C::Client>>,
+}
+
+impl<C: Connect> Clients<C> {
+    /// Opens the clients of a load, and waits until all are ready, within their own limits, or until `stop` turns true.
+    ///
+    /// # Errors
+    /// Returns an error if a client cannot be created, or the load has none.
+    pub async fn open(load: &Load, connect: C, stop: watch::Receiver<bool>) -> Result<Self, DriveError> {
+        let nodes = connect.nodes().to_vec();
+        if nodes.is_empty() || load.concurrency == 0 {
+            return Err(DriveError::Nobody);
+        }
+        let mut opening = JoinSet::new();
+        for (number, node) in (0..u64::from(load.concurrency)).zip(nodes.into_iter().cycle()) {
+            let mut process = LogicalProcess { number, node, client: connect.open(node)? };
+            let mut stop = stop.clone();
+            opening.spawn(async move {
+                tokio::select! {
+                    () = process.client.ready() => {}
+                    _ = stop.wait_for(|stopped| *stopped) => {}
+                }
+                process
+            });
+        }
+        let mut clients = Vec::new();
+        while let Some(opened) = opening.join_next().await {
+            clients.push(opened.map_err(DriveError::Panic)?);
+        }
+        clients.sort_unstable_by_key(|process| process.number);
+        Ok(Self { connect, clients })
+    }
+}
+
 /// Drives the load to its end. When `stop` turns true (or its sender is gone), no further operation begins; operations
 /// under way are awaited, within their limit, so that each has its completion in the history.
 ///
@@ -53,23 +91,19 @@ pub struct LoadSummary {
 /// failure.
 pub async fn drive<C: Connect>(
     load: &Load,
-    connect: C,
+    Clients { connect, clients }: Clients<C>,
     recorder: Arc<Recorder>,
     progress: Arc<Progress>,
     stop: watch::Receiver<bool>,
 ) -> Result<LoadSummary, DriveError> {
-    let nodes = connect.nodes().to_vec();
-    if nodes.is_empty() || load.concurrency == 0 {
-        return Err(DriveError::Nobody);
-    }
     let start = Instant::now();
     let generator = load.workload.generator(load.seed, &load.mix);
     let source = Mutex::new(Source { generator, pace: Pace::new(load.rate, start, load.seed) });
     let operation_limit = load.operation_limit;
     let shared = Arc::new(WorkerContext { connect, recorder, progress, operation_limit, source });
     let mut workers = JoinSet::new();
-    for (number, node) in (0..load.concurrency).zip(nodes.iter().copied().cycle()) {
-        let worker = Worker::new(Arc::clone(&shared), number, load.concurrency, node)?;
+    for (number, process) in (0..load.concurrency).zip(clients) {
+        let worker = Worker::new(Arc::clone(&shared), number, load.concurrency, process);
         workers.spawn(worker.run(start + STAGGER * u32::from(number), start + load.time_limit, stop.clone()));
     }
     let mut next_process = u64::from(load.concurrency);

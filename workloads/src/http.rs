@@ -221,9 +221,7 @@ fn parse_answer(request: &Request, status: StatusCode, text: &[u8]) -> Response 
         Ok(answer) => answer,
         Err(why) => return unclear(why),
     };
-    // Only what is known of a register's revisions is known to hold for every store.
-    let is_register = matches!(request.action, Action::Read | Action::Write(_) | Action::Cas { .. });
-    Response { answer, revision: revision.filter(|_| is_register) }
+    Response { answer, revision: revision.filter(|_| request.action.is_of_register()) }
 }
 
 /// Returns the answer in the body of a successful response, or what that lacks.

@@ -36,7 +36,7 @@ pub use api::{
 };
 pub use client::{Client, ClientError, Connect};
 pub use connector::{AnyClient, Connector};
-pub use driver::{Load, LoadSummary, drive};
+pub use driver::{Clients, Load, LoadSummary, drive};
 pub use error::DriveError;
 pub use final_reads::{FinalReads, UnreadKey, final_reads};
 pub use http::{HttpClient, HttpConnector, HttpOptions};

@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::{Answer, ClientError, Connect, DriveError, Workload};
+use crate::{Answer, Client as _, ClientError, Connect, DriveError, Workload};
 
 /// Divisor of the pause after a failed probe, so that the end of an outage is noticed soon.
 const FAILURE_DIVISOR: u32 = 4;
@@ -121,13 +121,20 @@ struct NodeProber<C> {
 }
 
 impl<C: Connect> NodeProber<C> {
+    /// Opens a client, and waits until it is ready: a probe measures the node, not the start of its client.
+    async fn open(&self) -> Result<C::Client, ClientError> {
+        let mut client = self.connect.open(self.node)?;
+        client.ready().await;
+        Ok(client)
+    }
+
     async fn run(self) -> Result<Infallible, ClientError> {
         let ProbeOptions { workload, every, limit, key } = self.probing;
-        let mut client = self.connect.open(self.node)?;
+        let mut client = self.open().await?;
         for number in 0.. {
             let request = if self.writes { workload.probe_write(key, number) } else { workload.probe_read(key) };
             let began = Instant::now();
-            let answer = timeout(limit, crate::Client::invoke(&mut client, &request)).await;
+            let answer = timeout(limit, client.invoke(&request)).await;
             let answer = answer.map_or(Answer::Unknown(String::new()), |answered| answered.answer);
             let answered = matches!(answer, Answer::Value(_) | Answer::Done);
             {
@@ -137,7 +144,7 @@ impl<C: Connect> NodeProber<C> {
                 probes.count(began, Instant::now(), answered);
             }
             if matches!(answer, Answer::Unknown(_)) {
-                client = self.connect.open(self.node)?;
+                client = self.open().await?;
             }
             sleep_until(began + if answered { every } else { every / FAILURE_DIVISOR }).await;
         }

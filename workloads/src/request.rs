@@ -61,13 +61,19 @@ impl MicroOperation {
     }
 
     /// Returns it as histories write it; `found` is the value that a read found.
-    pub(crate) fn in_history(&self, found: Value) -> Value {
+    pub fn in_history(&self, found: Value) -> Value {
         let value = self.value.map_or(found, Value::from);
         Value::List(vec![self.name().into(), self.key_name().as_str().into(), value])
     }
 }
 
 impl Action {
+    /// Returns true if this is about a register. Only what is known of a register's revisions is known to hold for
+    /// every store.
+    pub(crate) fn is_of_register(&self) -> bool {
+        matches!(self, Self::Read | Self::Write(_) | Self::Cas { .. })
+    }
+
     /// Returns true if the action certainly changes nothing.
     pub fn is_read(&self) -> bool {
         match self {

@@ -63,11 +63,9 @@ impl<C: Connect> Worker<C> {
         shared: Arc<WorkerContext<C>>,
         number: u16,
         concurrency: u16,
-        node: u16,
-    ) -> Result<Self, DriveError> {
-        let client = shared.connect.open(node)?;
-        let process = LogicalProcess { number: u64::from(number), node, client };
-        Ok(Self { shared, number, process, step: u64::from(concurrency), backoff: Duration::ZERO })
+        process: LogicalProcess<C::Client>,
+    ) -> Self {
+        Self { shared, number, process, step: u64::from(concurrency), backoff: Duration::ZERO }
     }
 
     /// Works until `end`, or until it is stopped; returns the number of its last process.

@@ -14,7 +14,7 @@ use crate::{
     specification::{Call, Specification},
 };
 
-pub(super) const DEFINITION: Definition = Definition {
+pub(super) static DEFINITION: Definition = Definition {
     initial: ("a number of permits, at least 0, or null for 1", |initial| permits(initial).is_some()),
     // A permit that one process holds is not free for others.
     is_informative: |_| true,

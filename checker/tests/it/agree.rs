@@ -98,7 +98,7 @@ fn text_and_what_is_none() {
 
 #[test]
 fn long_texts_have_an_order_until_an_answer_is_changed() {
-    for (seed, kind) in (0..120).zip([Kind::Text, Kind::Grown, Kind::Parts].into_iter().cycle()) {
+    for (seed, kind) in (0..share_of(240)).zip([Kind::Text, Kind::Grown, Kind::Parts].into_iter().cycle()) {
         let simulation = random::simulated(kind, 8 << 32 | seed, 600);
         let history = random::paired(simulation.events.clone());
         let options = Options::new(Model::KeyValue);

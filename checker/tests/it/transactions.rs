@@ -316,7 +316,7 @@ fn limits_in_time_are_asked_within_phases_and_those_in_memory_are_kept() {
         kind: EventType::Ok,
         micros: vec![Micro::Change(at % 3, i64::try_from(at).unwrap())],
     };
-    let all: Vec<Transaction> = (0..50_000).map(change).collect();
+    let all: Vec<Transaction> = (0..20_000).map(change).collect();
     for kind in [Kind::Lists, Kind::Registers] {
         let history = history(kind, &all);
         let asked = AtomicUsize::new(0);
@@ -332,11 +332,11 @@ fn limits_in_time_are_asked_within_phases_and_those_in_memory_are_kept() {
         for last in 0..times {
             let report = checked(last, 1 << 30);
             assert_eq!(report.status(Level::ReadUncommitted), Status::Unknown);
-            assert!(matches!(report.why, Some(UnknownWhy::Time { completed: 50_000, .. })), "{:?}", report.why);
+            assert!(matches!(report.why, Some(UnknownWhy::Time { completed: 20_000, .. })), "{:?}", report.why);
             assert_eq!(asked.load(Ordering::Relaxed), last + 1, "nothing goes on once time is over");
         }
         let report = checked(usize::MAX, 1 << 20);
         assert_eq!(report.status(Level::ReadUncommitted), Status::Unknown);
-        assert!(matches!(report.why, Some(UnknownWhy::Memory { completed: 50_000, .. })), "{:?}", report.why);
+        assert!(matches!(report.why, Some(UnknownWhy::Memory { completed: 20_000, .. })), "{:?}", report.why);
     }
 }

@@ -12,8 +12,11 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::stat::Mode;
 use nix::unistd::{getegid, geteuid, write};
 
-/// User and group maps that make the caller root of a new user namespace, and of nothing else. They can be applied
-/// between fork and exec.
+/// Number of the ordinary user and group that every system has a name for: `nobody`.
+const ORDINARY: u32 = 65534;
+
+/// User and group maps that make the caller root or an ordinary user of a new user namespace, and of nothing else. They
+/// can be applied between fork and exec.
 #[derive(Debug, Clone)]
 pub(crate) struct UserMaps {
     users: String,
@@ -23,7 +26,16 @@ pub(crate) struct UserMaps {
 impl UserMaps {
     /// Maps root inside to the caller outside.
     pub(crate) fn of_caller() -> Self {
-        Self { users: format!("0 {} 1", geteuid()), groups: format!("0 {} 1", getegid()) }
+        Self::to_caller(0)
+    }
+
+    /// Maps an ordinary user inside to the caller outside.
+    pub(crate) fn of_ordinary() -> Self {
+        Self::to_caller(ORDINARY)
+    }
+
+    fn to_caller(inside: u32) -> Self {
+        Self { users: format!("{inside} {} 1", geteuid()), groups: format!("{inside} {} 1", getegid()) }
     }
 
     /// Returns the ways to get namespaces, the best first: root may need no user namespace, but does not always have

@@ -35,6 +35,7 @@ fn perform(scenario: &str, arguments: &[&str], sandbox: &Sandbox) {
         ("hosts", []) => inside::hosts(sandbox),
         ("partitions", []) => inside::partitions(sandbox),
         ("processes", []) => inside::processes(sandbox),
+        ("several_processes", []) => inside::several_processes(sandbox),
         ("faults", []) => inside::faults(sandbox),
         ("doctor", []) => doctor::tell(),
         _ => panic!("no such scenario: {scenario} {arguments:?}"),

@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("hosts::five_are_up_within_300_ms", || everywhere("hosts")),
     ("partitions::every_firewall_cuts_what_it_shall_and_heals_without_trace", every_firewall),
     ("processes::kill_pause_resume_and_end", || everywhere("processes")),
+    ("processes::several_are_one_node", || everywhere("several_processes")),
     ("processes::work_without_a_sandbox", || {
         print!("{}", succeed(&mut Starter::new().helper(User::Me, &["plain", "processes"])));
     }),
@@ -52,6 +53,8 @@ pub(crate) fn peer(logs: &Path, node: NodeId, address: SocketAddr) -> NodeComman
         program: "/proc/self/exe".into(),
         args: ["helper", "peer", &address.to_string()].map(Into::into).into(),
         first_args: vec!["first".into()],
+        beside: vec![],
+        ordinary: false,
         env: vec![],
         log: logs.join(format!("{node}.log")),
         clock: Some(logs.join(format!("{node}.clock"))),
@@ -156,6 +159,25 @@ fn in_host(firewall: &Firewall, node: u16, add: bool) -> String {
     run(list)
 }
 
+fn shell(log: &Path, script: &str) -> NodeCommand {
+    NodeCommand {
+        program: "sh".into(),
+        args: vec!["-c".into(), script.into()],
+        first_args: vec![],
+        beside: vec![],
+        ordinary: false,
+        env: vec![("GREETING".into(), "hello".into())],
+        log: log.to_owned(),
+        clock: None,
+    }
+}
+
+/// Returns the letter of a process's state; none if there is no such process.
+fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().and_then(|rest| rest.chars().next())
+}
+
 /// Scenario: starts, pauses and ends processes.
 pub(crate) fn processes(sandbox: &Sandbox) {
     let can = probe();
@@ -163,18 +185,7 @@ pub(crate) fn processes(sandbox: &Sandbox) {
     let hosts = Hosts::create(1, sandbox, &can, silent()).unwrap();
     let host = hosts.get(NodeId(1)).unwrap();
     let log = logs.path().join("deep/n1.log");
-    let shell = |script: &str| NodeCommand {
-        program: "sh".into(),
-        args: vec!["-c".into(), script.into()],
-        first_args: vec![],
-        env: vec![("GREETING".into(), "hello".into())],
-        log: log.clone(),
-        clock: None,
-    };
-    let state = |pid: u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit(") ").next().and_then(|rest| rest.chars().next())
-    };
+    let shell = |script: &str| shell(&log, script);
 
     let mut short = host.start(&shell("echo $GREETING; exit 3")).unwrap();
     poll("the end", || !short.is_running().unwrap());
@@ -216,6 +227,35 @@ pub(crate) fn processes(sandbox: &Sandbox) {
     let missing = NodeCommand { program: "/no/such".into(), ..shell("") };
     let error = host.start(&missing).unwrap_err();
     assert!(error.to_string().starts_with("starting n1 (/no/such): No such file"), "{error}");
+}
+
+/// Scenario: starts, pauses and ends nodes of several processes, and one that must not be root.
+pub(crate) fn several_processes(sandbox: &Sandbox) {
+    let logs = tempfile::tempdir().unwrap();
+    let hosts = Hosts::create(1, sandbox, &probe(), silent()).unwrap();
+    let host = hosts.get(NodeId(1)).unwrap();
+    let log = logs.path().join("n1.log");
+    let shell = |script: &str| shell(&log, script);
+    // Neither one that has left the group nor one that runs beside it must escape.
+    let beside = vec![("sh".into(), ["-c", "echo $$; exec sleep 1000"].map(Into::into).into())];
+    let leaves = "setsid sh -c 'echo $$; exec sleep 1000' & wait";
+    let mut several = host.start(&NodeCommand { beside, ..shell(leaves) }).unwrap();
+    let others = || fs::read_to_string(&log).unwrap().lines().map(|line| line.parse().unwrap()).collect::<Vec<u32>>();
+    poll("the others", || others().iter().filter(|other| state(**other) == Some('S')).count() == 2);
+    let others = others();
+    assert!(several.pause().unwrap());
+    poll("the others to stand still", || others.iter().all(|other| state(*other) == Some('T')));
+    several.resume().unwrap();
+    poll("the others to go on", || others.iter().all(|other| state(*other) == Some('S')));
+    several.kill().unwrap();
+    poll("the others' end", || others.iter().all(|other| !matches!(state(*other), Some('S' | 'T' | 'R'))));
+    let beside = vec![("sh".into(), ["-c", "exit 5"].map(Into::into).into())];
+    let mut lonely = host.start(&NodeCommand { beside, ..shell("exec sleep 1000") }).unwrap();
+    poll("the end of all", || !lonely.is_running().unwrap());
+    assert_eq!(lonely.exit_status().unwrap().unwrap().code(), Some(5), "that of the one that ended by itself");
+    let mut ordinary = host.start(&NodeCommand { ordinary: true, ..shell("test $(id -u) != 0") }).unwrap();
+    poll("the end", || !ordinary.is_running().unwrap());
+    assert_eq!(ordinary.exit_status().unwrap().unwrap().code(), Some(0));
 }
 
 /// Scenario: injects faults of every kind and heals them.

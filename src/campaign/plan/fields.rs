@@ -1,36 +1,41 @@
 //! Text of a plan, as TOML or JSON: the fields as they are written, among them options of systems, and defaults for
 //! those that are left out.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, iter, time::Duration};
 
-use serde::Deserialize;
+use nemesis::FaultKind;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
-use super::{CampaignPlan, FaultMix, Seeds, common_reads};
-use crate::systems::{OptionError, Options, ReadMode, System, SystemName, systems};
+use super::{CampaignPlan, FaultMix, Seeds, check_mix, find_system};
+use crate::{
+    run::plan::usual_workload,
+    systems::{OptionError, Options, ReadMode, System, SystemFile, SystemName, systems},
+};
 
-/// Fields of a plan as they are written. What is left out is as in the default plan; read modes are those of the
-/// systems.
-#[derive(Deserialize)]
+/// Plan as it is written. What is left out follows from its systems.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub(super) struct Fields {
-    systems: Vec<SystemName>,
-    reads: Option<Vec<ReadMode>>,
-    faults: Vec<FaultMix>,
-    workloads: Vec<String>,
-    seeds: Seeds,
-    nodes: Vec<u16>,
-    read_shares: Vec<u8>,
+pub(crate) struct WrittenPlan {
+    pub(crate) systems: Vec<SystemName>,
+    /// Files of those systems that are none of ours. Only stored plans have them.
+    pub(crate) system_files: Vec<SystemFile>,
+    pub(crate) reads: Option<Vec<ReadMode>>,
+    pub(crate) faults: Option<Vec<FaultMix>>,
+    pub(crate) workloads: Option<Vec<String>>,
+    pub(crate) seeds: Seeds,
+    pub(crate) nodes: Vec<u16>,
+    pub(crate) read_shares: Vec<u8>,
     #[serde(with = "humantime_text")]
-    time_limit: Duration,
-    rate: u32,
-    concurrency: u16,
-    keys: u16,
-    trace: bool,
+    pub(crate) time_limit: Duration,
+    pub(crate) rate: u32,
+    pub(crate) concurrency: u16,
+    pub(crate) keys: u16,
+    pub(crate) trace: bool,
     /// Missing in campaigns that were begun before folders of cells named the workload.
-    names_workloads: bool,
-    #[serde(flatten)]
-    others: BTreeMap<String, Value>,
+    pub(crate) names_workloads: bool,
+    #[serde(flatten, deserialize_with = "options")]
+    pub(crate) options: Options,
 }
 
 /// Names of the fields, without options of systems.
@@ -49,74 +54,111 @@ const FIELDS: [&str; 12] = [
     "trace",
 ];
 
-impl Default for Fields {
+impl Default for WrittenPlan {
+    /// Returns a plan that leaves everything to its system, with three seeds of eight seconds.
     fn default() -> Self {
-        let CampaignPlan {
-            systems,
-            faults,
-            workloads,
-            seeds,
-            nodes,
-            read_shares,
-            time_limit,
-            rate,
-            concurrency,
-            keys,
-            trace,
-            ..
-        } = CampaignPlan::default();
         Self {
-            systems,
+            systems: vec![SystemName::default()],
+            system_files: Vec::new(),
             reads: None,
-            faults,
-            workloads,
-            seeds,
-            nodes,
-            read_shares,
-            time_limit,
-            rate,
-            concurrency,
-            keys,
-            trace,
+            faults: None,
+            workloads: None,
+            seeds: Seeds::Count(3),
+            nodes: vec![5],
+            read_shares: vec![50],
+            time_limit: Duration::from_secs(8),
+            rate: 500,
+            concurrency: 25,
+            keys: 5,
+            trace: false,
             names_workloads: false,
-            others: BTreeMap::new(),
+            options: Options::default(),
         }
     }
 }
 
-impl TryFrom<Fields> for CampaignPlan {
-    type Error = String;
-
-    fn try_from(fields: Fields) -> Result<Self, String> {
-        let options = Options::from_fields(fields.others).map_err(|error| match error {
-            OptionError::Unknown(name) => {
-                let options = systems().flat_map(System::options).map(|option| option.name);
-                let known: Vec<String> = FIELDS.into_iter().chain(options).map(|name| format!("`{name}`")).collect();
-                format!("unknown field `{name}`, expected one of {}", known.join(", "))
-            }
-            OptionError::Value(why) => why,
-        })?;
-        let reads = fields.reads.unwrap_or_else(|| common_reads(&fields.systems));
-        // A read mode of another system is refused with those of the plan's systems, and one of none like a wrong name.
-        if let Some(read) = reads.iter().find(|read| systems().all(|system| system.describe_read(read).is_none())) {
-            systems().next().map_or(Ok(()), |system| system.check_read(read))?;
+/// Reads the fields that are nothing else, which must be options of a system.
+fn options<'de, D: Deserializer<'de>>(from: D) -> Result<Options, D::Error> {
+    Options::from_fields(BTreeMap::<String, Value>::deserialize(from)?).map_err(|error| match error {
+        OptionError::Unknown(name) => {
+            let options = systems().flat_map(System::options).map(|option| option.name);
+            let known: Vec<String> = FIELDS.into_iter().chain(options).map(|name| format!("`{name}`")).collect();
+            D::Error::custom(format!("unknown field `{name}`, expected one of {}", known.join(", ")))
         }
-        Ok(Self {
-            systems: fields.systems,
+        OptionError::Value(why) => D::Error::custom(why),
+    })
+}
+
+impl WrittenPlan {
+    /// Returns the systems that exist.
+    fn found(&self) -> Vec<&'static dyn System> {
+        self.systems.iter().filter_map(|name| find_system(name, &self.system_files).ok()).collect()
+    }
+
+    /// Returns true if all systems say who leads.
+    pub(crate) fn has_roles(&self) -> bool {
+        self.found().iter().all(|system| system.has_roles())
+    }
+
+    /// Returns those of these mixes of faults that all systems can be under.
+    pub(crate) fn possible(&self, mixes: impl IntoIterator<Item = String>) -> Vec<FaultMix> {
+        let systems = self.found();
+        let mixes = mixes.into_iter().map(|mix| mix.parse::<FaultMix>().expect("a list of faults"));
+        mixes.filter(|mix| systems.iter().all(|system| check_mix(*system, mix).is_ok())).collect()
+    }
+
+    /// Returns the whole plan. What was left out are all read modes, the default workload or else one that all systems
+    /// have, and no fault, each kind of fault, and all kinds at once, as far as all systems can be under them.
+    pub(crate) fn complete(self) -> CampaignPlan {
+        let systems = self.found();
+        let reads = self.reads.clone().unwrap_or_else(|| all_reads(&systems));
+        let workloads = self.workloads.clone().unwrap_or_else(|| vec![usual_workload(&systems)]);
+        let faults = self.faults.clone().unwrap_or_else(|| self.all_faults());
+        CampaignPlan {
+            systems: self.systems,
+            system_files: self.system_files,
             reads,
-            faults: fields.faults,
-            workloads: fields.workloads,
-            seeds: fields.seeds,
-            nodes: fields.nodes,
-            read_shares: fields.read_shares,
-            time_limit: fields.time_limit,
-            rate: fields.rate,
-            concurrency: fields.concurrency,
-            keys: fields.keys,
-            trace: fields.trace,
-            names_workloads: fields.names_workloads,
-            options,
-        })
+            faults,
+            workloads,
+            seeds: self.seeds,
+            nodes: self.nodes,
+            read_shares: self.read_shares,
+            time_limit: self.time_limit,
+            rate: self.rate,
+            concurrency: self.concurrency,
+            keys: self.keys,
+            trace: self.trace,
+            names_workloads: self.names_workloads,
+            options: self.options,
+        }
+    }
+
+    fn all_faults(&self) -> Vec<FaultMix> {
+        let kinds = self.possible(FaultKind::ALL.iter().map(|kind| kind.name().to_owned()));
+        let together = if kinds.len() == FaultKind::ALL.len() {
+            "all".to_owned()
+        } else {
+            kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
+        };
+        let kinds = kinds.iter().map(ToString::to_string);
+        self.possible(iter::once("none".to_owned()).chain(kinds).chain([together]))
+    }
+}
+
+/// Returns the read modes of these systems, each once.
+fn all_reads(systems: &[&'static dyn System]) -> Vec<ReadMode> {
+    let mut reads: Vec<ReadMode> = Vec::new();
+    for read in systems.iter().flat_map(|system| system.read_modes()).map(|known| ReadMode::from(&*known.name)) {
+        if !reads.contains(&read) {
+            reads.push(read);
+        }
+    }
+    reads
+}
+
+impl From<WrittenPlan> for CampaignPlan {
+    fn from(plan: WrittenPlan) -> Self {
+        plan.complete()
     }
 }
 

@@ -1,8 +1,11 @@
 //! Tests of plans: their text, their runs, and what is impossible.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
-use super::{CampaignPlan, Cell, Expectation, Options, ReadMode, RunPlan, Seeds, Shard, parse_mixes};
+use super::{
+    CampaignPlan, Cell, Expectation, Options, ReadMode, RunPlan, Seeds, Shard, SystemFile, SystemName, WrittenPlan,
+    parse_mixes,
+};
 
 #[test]
 fn shards_are_all_runs_and_each_once() {
@@ -99,9 +102,9 @@ fn the_folders_of_cells_name_the_workload_where_it_is_not_the_default_or_not_the
 fn cells_are_expected_what_their_system_says() {
     let plan = CampaignPlan::default();
     for cell in plan.cells() {
-        assert_eq!(cell.expected(), cell.system.find().unwrap().expected(&cell.conditions()), "{cell:?}");
+        assert_eq!(cell.expected(&plan), cell.system.find().unwrap().expected(&cell.conditions()), "{cell:?}");
     }
-    assert!(plan.cells().iter().any(|cell| cell.expected() == Expectation::Fails));
+    assert!(plan.cells().iter().any(|cell| cell.expected(&plan) == Expectation::Fails));
 }
 
 #[test]
@@ -125,6 +128,53 @@ fn a_plan_over_another_system_has_its_read_modes_and_keeps_to_what_it_can() {
     }
 }
 
+/// Plan of these systems and of the example store's file, with nothing else said.
+fn with_store(systems: &[&str]) -> WrittenPlan {
+    let text = include_str!("../../../examples/store/store.toml").to_owned();
+    let file = SystemFile::of_text(Path::new("no such/store.toml"), text).unwrap();
+    let systems = systems.iter().map(|name| SystemName::from(*name)).collect();
+    WrittenPlan { systems, system_files: vec![file], ..WrittenPlan::default() }
+}
+
+#[test]
+fn what_a_plan_leaves_out_is_what_the_system_of_a_file_can() {
+    let plan = with_store(&["store"]).complete();
+    assert_eq!(plan.check(), Ok(()));
+    assert_eq!((plan.reads.clone(), plan.workloads.clone()), (vec!["read".into()], vec!["register".to_owned()]));
+    let faults: Vec<_> = plan.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(faults, ["none", "kill", "pause", "partition", "kill+pause+partition"]);
+    let kept: CampaignPlan = serde_json::from_value(serde_json::to_value(&plan).unwrap()).unwrap();
+    assert_eq!(kept, plan);
+    let (run, cell) = (&kept.runs()[0], &kept.cells()[0]);
+    assert_eq!(run.arguments(&kept)[..5], ["run", "--system", "no such/store.toml", "--read", "read"]);
+    assert_eq!((run.id(), cell.expected(&kept)), ("001-store-read-none/seed-1".to_owned(), Expectation::Holds));
+    assert_eq!(kept.systems_in_words().unwrap(), "System under test: store (no such/store.toml).");
+    assert_eq!(CampaignPlan::default().systems_in_words(), None);
+}
+
+#[test]
+fn several_systems_have_a_row_for_each_read_mode_of_their_own() {
+    let plan = with_store(&["roleless", "store"]).complete();
+    assert_eq!(plan.check(), Ok(()));
+    let mut rows: Vec<_> = plan.cells().iter().map(|cell| cell.row(&plan)).collect();
+    rows.dedup();
+    assert_eq!(rows, ["roleless fresh", "roleless near", "store read"]);
+    assert_eq!(plan.runs().len(), 3 * 5 * 3);
+    let reads = |names: &[&str]| {
+        let reads = Some(names.iter().map(|name| ReadMode::from(*name)).collect());
+        WrittenPlan { reads, ..with_store(&["roleless", "store"]) }.complete().check()
+    };
+    assert_eq!(reads(&["fresh", "read"]), Ok(()));
+    let refused = reads(&["fresh", "lucky", "read"]).unwrap_err();
+    assert_eq!(
+        refused,
+        "roleless has no read mode \"lucky\"; it has: fresh, near; store has no read mode \"lucky\"; it has: read"
+    );
+    assert_eq!(reads(&["fresh"]).unwrap_err(), "`reads` has no read mode of store; it has: read");
+    let twice = with_store(&["store", "store"]).complete().check().unwrap_err();
+    assert!(twice.contains("`store` is listed twice"), "{twice}");
+}
+
 #[test]
 fn options_of_a_system_are_fields_of_a_plan_and_of_a_cell() {
     let plan: CampaignPlan = toml::from_str("elections = \"basic\"\nreads = [\"log\"]").unwrap();
@@ -136,11 +186,9 @@ fn options_of_a_system_are_fields_of_a_plan_and_of_a_cell() {
     assert_eq!(&serde_json::from_value::<Cell>(written).unwrap(), cell);
     let none = serde_json::to_value(&CampaignPlan::default().cells()[0]).unwrap();
     assert!(none.get("elections").is_none(), "{none}");
-    for (text, why) in [
-        ("elections = \"lucky\"", "`elections` is basic or check-quorum, not \"lucky\""),
-        ("reads = [\"lucky\"]", "has no read mode \"lucky\""),
-        ("systems = 5", "line 1"),
-    ] {
+    for (text, why) in
+        [("elections = \"lucky\"", "`elections` is basic or check-quorum, not \"lucky\""), ("systems = 5", "line 1")]
+    {
         let error = toml::from_str::<CampaignPlan>(text).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }

@@ -16,8 +16,8 @@
       scales: { x: { time: false, range: [-.3, 4.3] }, y: { distr: 3 } },
       series: [
         { label: "percentile", value: (_, at) => at === null ? "" : NAMES[Math.round(at)] ?? "" },
-        ...modes.map(({ read }, at) => ({
-          label: read, stroke: COLOURS[at % 5], width: 2, dash: at % 2 ? [6, 4] : undefined,
+        ...modes.map(({ name }, at) => ({
+          label: name, stroke: COLOURS[at % 5], width: 2, dash: at % 2 ? [6, 4] : undefined,
           points: { show: true, size: 6 },
         })),
       ],

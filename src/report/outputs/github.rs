@@ -35,8 +35,8 @@ fn annotations(summary: &Summary) -> String {
         (Category::Unknown, "warning"),
     ] {
         for run in summary.runs.iter().filter(|run| run.category == category).take(MAX_ANNOTATIONS) {
-            let title =
-                format!("{}: {} reads, {}, seed {}", category.name(), run.cell.read.name(), run.cell.faults, run.seed);
+            let row = run.cell.row(&summary.plan);
+            let title = format!("{}: {row} reads, {}, seed {}", category.name(), run.cell.faults, run.seed);
             text += &format!("::{level} title={}::{}\n", property(&title), data(&run.told()));
         }
     }

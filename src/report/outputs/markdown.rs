@@ -12,6 +12,7 @@ const MAX_VIOLATIONS: usize = 20;
 pub(super) fn page(summary: &Summary) -> String {
     let (rows, columns) = summary.axes();
     let mut page = format!("## schism campaign: {} of {} runs\n\n", summary.finished, summary.planned);
+    page.extend(summary.plan.systems_in_words().map(|systems| text(&systems) + "\n\n"));
     let head: Vec<String> = columns.iter().map(|column| text(column)).collect();
     page += &format!("| reads | {} |\n|---|{}\n", head.join(" | "), "---|".repeat(columns.len()));
     for row in &rows {
@@ -31,7 +32,7 @@ pub(super) fn page(summary: &Summary) -> String {
     for cell in surprises {
         page += &format!(
             "\n**Not as expected**: {} reads under {}.\n",
-            cell.cell.read.name(),
+            text(&cell.cell.row(&summary.plan)),
             text(&cell.cell.faults.to_string())
         );
     }

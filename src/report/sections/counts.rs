@@ -69,8 +69,11 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             }
             @if let Some(run) = facts.run {
                 (errors(run))
-                p { "The nodes sent " (run.results.live.cost.messages) " messages to each other and made \
-                " (run.results.live.cost.fsyncs) " fsyncs under load." }
+                @let cost = run.results.live.cost;
+                @if cost.messages + cost.fsyncs > 0 {
+                    p { "The nodes sent " (cost.messages) " messages to each other and made " (cost.fsyncs) " \
+                    fsyncs under load." }
+                }
             }
         }
     })

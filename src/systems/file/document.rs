@@ -33,6 +33,8 @@ const MAX_NAME: usize = 40;
 const MAX_MS: u64 = 600_000;
 /// Minimum of the interval between two probes, ms.
 const MIN_PROBE_MS: u64 = 10;
+/// Minimum of the duration of a fault, ms.
+const MIN_FAULT_MS: u64 = 100;
 
 /// Content of a file, whose clients are of kind `C`.
 #[derive(Clone, Debug, Deserialize)]
@@ -68,7 +70,7 @@ pub(super) struct ShimTable {
     kind: ClientKind,
     pub(super) command: Vec<String>,
     #[serde(default)]
-    pub(super) env: BTreeMap<String, String>,
+    pub(super) env: BTreeMap<String, NodeText>,
     /// Workloads whose operations it knows.
     pub(super) workloads: Vec<String>,
     /// True if it knows cas, which the workload `register` can do without.
@@ -131,6 +133,12 @@ pub(super) struct NodeTable {
     /// Arguments that only the first start takes.
     #[serde(default)]
     pub(super) first_arguments: Vec<NodeText>,
+    /// Commands that run beside it, as one node with it.
+    #[serde(default)]
+    pub(super) beside: Vec<Vec<NodeText>>,
+    /// User that commands run as.
+    #[serde(default)]
+    pub(super) run_as: RunAs,
     /// Command that is carried out once for each node, before its first start.
     pub(super) prepare: Option<Vec<NodeText>>,
     /// Form in which `{peers}` and `{others}` name a node.
@@ -148,10 +156,21 @@ pub(super) struct NodeTable {
 impl NodeTable {
     /// Returns true if a node is told of the file by which its clock is skewed.
     pub(super) fn has_clock_file(&self) -> bool {
-        let Self { command, first_arguments, env, files, .. } = self;
-        let texts = command.iter().chain(first_arguments).chain(env.values());
+        let Self { command, first_arguments, beside, env, files, .. } = self;
+        let texts = command.iter().chain(first_arguments).chain(beside.iter().flatten()).chain(env.values());
         texts.chain(files.iter().map(|file| &file.text)).any(|text| text.0.names().any(|name| name == CLOCK_FILE))
     }
+}
+
+/// User that the commands of a node run as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RunAs {
+    /// The user of the sandbox, which is root in it.
+    #[default]
+    Root,
+    /// A user who is not root, for programs that refuse to run as root.
+    Ordinary,
 }
 
 fn comma() -> String {
@@ -214,19 +233,22 @@ impl Default for PeerText {
     }
 }
 
-/// State in which a node is up: its client port takes connections, or a request is answered with a certain status.
+/// State in which a node is up: its client port takes connections, a request is answered with a certain status, or a
+/// command succeeds.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReadyTable {
+    pub(super) command: Option<Vec<NodeText>>,
     pub(super) request: Option<RequestLine>,
     pub(super) status: Option<Statuses>,
 }
 
-/// Request whose answer says who leads.
+/// Request whose answer, or command whose output, says who leads.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RolesTable {
-    pub(super) request: RequestLine,
+    pub(super) request: Option<RequestLine>,
+    pub(super) command: Option<Vec<NodeText>>,
     pub(super) body: Option<String>,
     /// Values in the answer of a node that leads.
     #[serde(default)]
@@ -267,6 +289,8 @@ pub(super) struct TimingTable {
     pub(super) settled_within_ms: Option<Millis>,
     /// Time that a cluster is left alone once it is up, ms.
     pub(super) settle_ms: Option<Millis>,
+    /// Minimum duration of a fault, ms.
+    pub(super) fault_ms: Option<Millis>,
     /// Interval between two probes of a node, and time limit of each, ms.
     pub(super) probe_ms: Option<Millis>,
 }
@@ -306,6 +330,20 @@ impl From<GuaranteeName> for Guarantee {
             GuaranteeName::LinearizableByClocks => Self::LinearizableByClocks,
             GuaranteeName::Weaker => Self::Weaker,
         }
+    }
+}
+
+impl<C> Document<C> {
+    /// Returns the commands of nodes, with their fields.
+    pub(super) fn commands(&self) -> impl Iterator<Item = (&'static str, &Vec<NodeText>)> {
+        let beside = self.node.beside.iter().map(|command| ("node.beside", command));
+        let optional = [
+            ("node.command", Some(&self.node.command)),
+            ("node.prepare", self.node.prepare.as_ref()),
+            ("ready.command", self.ready.command.as_ref()),
+            ("roles.command", self.roles.as_ref().and_then(|roles| roles.command.as_ref())),
+        ];
+        beside.chain(optional.into_iter().filter_map(|(field, command)| Some((field, command?))))
     }
 }
 
@@ -352,14 +390,13 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
         }
     }
     check_numbers(document)?;
-    let Some(program) = document.node.command.first() else {
-        return Err("`node.command` is empty; it begins with a program".to_owned());
-    };
-    if let Some(wrong) = program.0.names().find(|name| *name != "here") {
-        return Err(format!("the program in `node.command` has no placeholder {{{wrong}}}; it has: {{here}}"));
-    }
-    if document.node.prepare.as_ref().is_some_and(Vec::is_empty) {
-        return Err("`node.prepare` is empty; it begins with a program".to_owned());
+    for (field, command) in document.commands() {
+        let Some(program) = command.first() else {
+            return Err(format!("`{field}` is empty; it begins with a program"));
+        };
+        if let Some(wrong) = program.0.names().find(|name| *name != "here") {
+            return Err(format!("the program in `{field}` has no placeholder {{{wrong}}}; it has: {{here}}"));
+        }
     }
     let modes = &document.read_modes;
     if modes.is_empty() {
@@ -370,6 +407,12 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
     }
     if document.ready.request.is_none() && document.ready.status.is_some() {
         return Err("`ready.status` is that of an answer; it needs `ready.request`".to_owned());
+    }
+    if document.ready.request.is_some() && document.ready.command.is_some() {
+        return Err("`ready` has either `request` or `command`".to_owned());
+    }
+    if document.roles.as_ref().is_some_and(|roles| roles.request.is_some() == roles.command.is_some()) {
+        return Err("`roles` has either `request` or `command`".to_owned());
     }
     if document
         .roles
@@ -386,10 +429,15 @@ fn check_numbers(document: &Document<ClientTable>) -> Result<(), String> {
     if client == 0 || peer == Some(0) || peer == Some(client) {
         return Err("`ports.client` and `ports.peer` are two ports, from 1 to 65535".to_owned());
     }
-    match document.timing.probe_ms {
-        Some(Millis(ms)) if ms < MIN_PROBE_MS => Err(format!("`timing.probe_ms` is at least {MIN_PROBE_MS}, not {ms}")),
-        _ => Ok(()),
+    let timing = &document.timing;
+    for (name, least, given) in
+        [("probe_ms", MIN_PROBE_MS, timing.probe_ms), ("fault_ms", MIN_FAULT_MS, timing.fault_ms)]
+    {
+        if let Some(Millis(ms)) = given.filter(|Millis(ms)| *ms < least) {
+            return Err(format!("`timing.{name}` is at least {least}, not {ms}"));
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -436,7 +484,11 @@ mod tests {
             ("command = [\"python3\"", "command = [\"{data_dir}\"", "no placeholder {data_dir}; it has: {here}"),
             ("request = \"GET /\"\n", "", "it needs `ready.request`"),
             ("client = 8000", "client = 8000\npeer = 8000", "are two ports"),
+            ("[ready]", "[ready]\ncommand = []", "`ready.command` is empty; it begins with a program"),
+            ("[ready]", "[ready]\ncommand = [\"sh\"]", "`ready` has either `request` or `command`"),
+            ("[ready]", "[roles]\nleads = {}\n[ready]", "`roles` has either `request` or `command`"),
             ("[[read_modes]]", "[timing]\nprobe_ms = 1\n[[read_modes]]", "`timing.probe_ms` is at least 10, not 1"),
+            ("[[read_modes]]", "[timing]\nfault_ms = 0\n[[read_modes]]", "`timing.fault_ms` is at least 100, not 0"),
             (
                 "[client]",
                 "[read_modes.read]\nbody = \"{value}\"\n[client]",

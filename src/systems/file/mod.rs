@@ -17,8 +17,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 use workloads::{Action, Api, ApiConnector, Connector, ShimProblems};
 
-use self::document::{ClientTable, Document, Millis, ReadModeTable};
-pub(crate) use self::trial::{TrialStep, answer_words};
+pub(crate) use self::trial::{TrialStep, response_words};
+use self::{
+    document::{ClientTable, Document, Millis, ReadModeTable},
+    node::NodeTexts,
+};
 use super::{
     ClientSetup, Deployment, Ports, ReadModeDescription, StartCommand, Status, StatusPage, StatusRequest, System,
     SystemName, Timing,
@@ -61,6 +64,11 @@ impl SystemFile {
         let file = Self { path: path.display().to_string(), text };
         file.system()?;
         Ok(file)
+    }
+
+    /// Returns true if the file is there and says something else.
+    pub(crate) fn has_changed(&self) -> bool {
+        fs::read(&self.path).is_ok_and(|now| now != self.text.as_bytes())
     }
 
     /// Returns the system that the file describes.
@@ -169,7 +177,7 @@ impl System for FileSystem {
             ClientTable::Http(_) => None,
             ClientTable::Shim(shim) => shim.missing_program(&self.here),
         };
-        let program = node::missing_program(&self.document.node, &self.here).or(of_clients)?;
+        let program = node::missing_program(&self.document, &self.here).or(of_clients)?;
         let install = self.document.install.clone();
         Some((program, install.unwrap_or_else(|| "install it, or correct the command".to_owned())))
     }
@@ -183,6 +191,7 @@ impl System for FileSystem {
             settled_within: or(table.settled_within_ms, usual.settled_within),
             settle: or(table.settle_ms, usual.settle),
             probe: or(table.probe_ms, usual.probe),
+            fault: or(table.fault_ms, usual.fault),
             ..usual
         }
     }
@@ -193,16 +202,26 @@ impl System for FileSystem {
     }
 
     fn start_command(&self, id: u16, deployment: &Deployment) -> anyhow::Result<StartCommand> {
-        node::start_command(&self.document.node, &self.here, id, deployment)
+        NodeTexts { table: &self.document.node, here: &self.here, id, deployment }.start_command()
     }
 
-    fn status_request(&self) -> StatusRequest<'_> {
-        let (request, body) = match (&self.document.roles, &self.document.ready.request) {
-            (Some(roles), _) => (&roles.request, roles.body.as_deref()),
-            (None, Some(request)) => (request, None),
-            (None, None) => return StatusRequest::Port,
+    fn status_request(&self, id: u16, deployment: &Deployment) -> StatusRequest {
+        let Document { roles, ready, node: table, .. } = &self.document;
+        let (command, request, body) = match roles {
+            Some(roles) => (&roles.command, &roles.request, &roles.body),
+            None => (&ready.command, &ready.request, &None),
         };
-        StatusRequest::Page { method: request.method(), path: request.path(), body }
+        match (command, request) {
+            (Some(command), _) => {
+                let (program, args) = NodeTexts { table, here: &self.here, id, deployment }.command(command);
+                StatusRequest::Command { program, args }
+            }
+            (None, Some(request)) => {
+                let [method, path] = [request.method(), request.path()].map(str::to_owned);
+                StatusRequest::Page { method, path, body: body.clone() }
+            }
+            (None, None) => StatusRequest::Port,
+        }
     }
 
     fn read_status(&self, page: &StatusPage) -> Option<Status> {
@@ -225,7 +244,10 @@ impl System for FileSystem {
         Ok(match &self.document.client {
             ClientTable::Http(api) => Connector::new(self.connector_to(api, clients)),
             ClientTable::Shim(shim) => {
-                Connector::new(shim.connector(&self.here, clients, Arc::clone(&self.shim_problems)))
+                let table = &self.document.node;
+                let texts = |id| NodeTexts { table, here: &self.here, id, deployment: clients.deployment };
+                let problems = if clients.are_probes { Arc::default() } else { Arc::clone(&self.shim_problems) };
+                Connector::new(shim.connector(texts, clients, problems))
             }
         })
     }
@@ -253,7 +275,7 @@ mod tests {
     use std::{fs, path::Path};
 
     use super::{SystemFile, SystemName};
-    use crate::systems::{Status, StatusPage, StatusRequest, System as _};
+    use crate::systems::{Address, Deployment, Settings, Status, StatusPage, StatusRequest, System as _};
 
     /// Text of the example, with one change.
     fn changed(from: &str, to: &str) -> Result<&'static super::FileSystem, String> {
@@ -312,9 +334,20 @@ mod tests {
             system.read_status(&page(status)).is_some_and(|Status { role, .. }| role.is_none())
         };
         let by_page = changed("status = 200\n", "status = 204\n").unwrap();
-        assert!(matches!(by_page.status_request(), StatusRequest::Page { path: "/", .. }));
+        let deployment = Deployment {
+            addresses: vec![Address::with_ports([10, 0, 0, 1].into(), 2, 1)],
+            read: "read".into(),
+            settings: Settings::default(),
+            dir: "run".into(),
+        };
+        let request = |system: &super::FileSystem| system.status_request(1, &deployment);
+        assert!(matches!(request(by_page), StatusRequest::Page { path, .. } if path == "/"));
         assert!(is_up(by_page, 204) && !is_up(by_page, 200));
-        let by_port = changed("request = \"GET /\"\nstatus = 200\n", "").unwrap();
-        assert!(matches!(by_port.status_request(), StatusRequest::Port) && is_up(by_port, 0));
+        let ready = "request = \"GET /\"\nstatus = 200\n";
+        let by_port = changed(ready, "").unwrap();
+        assert!(matches!(request(by_port), StatusRequest::Port) && is_up(by_port, 0));
+        let by_command = changed(ready, "command = [\"sh\", \"{ip}:{client_port}\"]\n").unwrap();
+        let StatusRequest::Command { program, args } = request(by_command) else { panic!("it is a command") };
+        assert!(program.ends_with("sh") && args == ["10.0.0.1:1"] && is_up(by_command, 200), "{args:?}");
     }
 }

@@ -1,7 +1,9 @@
 //! Nodes of a system that a file describes: commands, environment and files, with their placeholders filled.
 
 use std::{
-    env, fs,
+    env,
+    ffi::{OsStr, OsString},
+    fs,
     fs::File,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -11,72 +13,28 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use super::document::{CLOCK_FILE, NodeTable, NodeText};
+use super::document::{CLOCK_FILE, ClientTable, Document, NodeTable, NodeText, RunAs};
 use crate::systems::{Address, Deployment, StartCommand};
 
 /// Time limit of the command that prepares a node.
 const PREPARE_LIMIT: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(10);
 
-/// Prepares the folder of a node, and returns the command that starts it.
-pub(super) fn start_command(
-    table: &NodeTable,
-    here: &Path,
-    id: u16,
-    deployment: &Deployment,
-) -> anyhow::Result<StartCommand> {
-    let node = Node { table, here, id, deployment };
-    let dir = deployment.node_dir(id);
-    fs::create_dir_all(dir.join("data")).with_context(|| format!("making {}", dir.display()))?;
-    for file in &table.files {
-        let path = dir.join(&file.path.0);
-        let write = || {
-            fs::create_dir_all(path.parent().unwrap_or(&dir))?;
-            fs::write(&path, node.fill(&file.text))
-        };
-        write().with_context(|| format!("writing {}", path.display()))?;
-    }
-    let env: Vec<_> = table.env.iter().map(|(name, text)| (name.into(), node.fill(text).into())).collect();
-    if let Some(command) = &table.prepare {
-        let command: Vec<String> = command.iter().map(|text| node.fill(text)).collect();
-        prepare(&command, here, &env, &dir)?;
-    }
-    let [program, arguments @ ..] = &table.command[..] else { bail!("the command is empty") };
-    let fill = |texts: &[NodeText]| texts.iter().map(|text| node.fill(text).into()).collect();
-    Ok(StartCommand {
-        program: find(&node.fill(program), here).unwrap_or_default(),
-        args: fill(arguments),
-        first_args: fill(&table.first_arguments),
-        env,
-    })
-}
-
-fn prepare(
-    command: &[String],
-    here: &Path,
-    env: &[(std::ffi::OsString, std::ffi::OsString)],
-    dir: &Path,
-) -> anyhow::Result<()> {
-    let log = dir.join("prepare.log");
-    let out = File::create(&log).with_context(|| format!("making {}", log.display()))?;
-    let program = find(&command[0], here).with_context(|| format!("there is no program {}", command[0]))?;
-    let mut child = Command::new(program)
-        .args(&command[1..])
-        .envs(env.iter().cloned())
-        .stdin(Stdio::null())
-        .stderr(out.try_clone()?)
-        .stdout(out)
-        .spawn()
-        .with_context(|| format!("starting {}", command[0]))?;
+fn prepare(command: &mut Command, log: &Path) -> anyhow::Result<()> {
+    let words = [command.get_program()].into_iter().chain(command.get_args()).map(OsStr::to_string_lossy);
+    let words = words.collect::<Vec<_>>().join(" ");
+    let out = File::create(log).with_context(|| format!("making {}", log.display()))?;
+    command.stdin(Stdio::null()).stderr(out.try_clone()?).stdout(out);
+    let mut child = command.spawn().with_context(|| format!("starting `{words}`"))?;
     let end = Instant::now() + PREPARE_LIMIT;
     loop {
         match child.try_wait()? {
             Some(status) if status.success() => return Ok(()),
-            Some(status) => bail!("`{}` ended with {status}; see {}", command.join(" "), log.display()),
+            Some(status) => bail!("`{words}` ended with {status}; see {}", log.display()),
             None if Instant::now() > end => {
                 child.kill()?;
                 child.wait()?;
-                bail!("`{}` did not end within {PREPARE_LIMIT:?}; see {}", command.join(" "), log.display());
+                bail!("`{words}` did not end within {PREPARE_LIMIT:?}; see {}", log.display());
             }
             None => thread::sleep(POLL),
         }
@@ -84,10 +42,10 @@ fn prepare(
 }
 
 /// Returns the name of a program that this host lacks, of those that a node needs.
-pub(super) fn missing_program(table: &NodeTable, here: &Path) -> Option<String> {
-    let named = table.command.first().into_iter().chain(table.prepare.as_ref().and_then(|command| command.first()));
-    let named = named.map(|text| text.0.fill(|_| here.display().to_string()));
-    named.into_iter().find(|program| find(program, here).is_none())
+pub(super) fn missing_program(document: &Document<ClientTable>, here: &Path) -> Option<String> {
+    let named = document.commands().filter_map(|(_, command)| command.first());
+    let mut named = named.map(|text| text.0.fill(|_| here.display().to_string()));
+    named.find(|program| find(program, here).is_none())
 }
 
 /// Returns a text with the folder of the system's file in place of `{here}`.
@@ -105,15 +63,53 @@ pub(super) fn find(program: &str, here: &Path) -> Option<PathBuf> {
 }
 
 /// Node whose texts are filled.
-struct Node<'a> {
-    table: &'a NodeTable,
-    here: &'a Path,
-    id: u16,
-    deployment: &'a Deployment,
+#[derive(Clone, Copy)]
+pub(super) struct NodeTexts<'a> {
+    pub(super) table: &'a NodeTable,
+    pub(super) here: &'a Path,
+    pub(super) id: u16,
+    pub(super) deployment: &'a Deployment,
 }
 
-impl Node<'_> {
-    fn fill(&self, text: &NodeText) -> String {
+impl NodeTexts<'_> {
+    /// Prepares the folder of the node, and returns the command that starts it.
+    pub(super) fn start_command(&self) -> anyhow::Result<StartCommand> {
+        let dir = self.deployment.node_dir(self.id);
+        fs::create_dir_all(dir.join("data")).with_context(|| format!("making {}", dir.display()))?;
+        for file in &self.table.files {
+            let path = dir.join(&file.path.0);
+            let write = || {
+                fs::create_dir_all(path.parent().unwrap_or(&dir))?;
+                fs::write(&path, self.fill(&file.text))
+            };
+            write().with_context(|| format!("writing {}", path.display()))?;
+        }
+        let ordinary = self.table.run_as == RunAs::Ordinary;
+        let env: Vec<_> = self.table.env.iter().map(|(name, text)| (name.into(), self.fill(text).into())).collect();
+        if let Some(command) = &self.table.prepare {
+            let (program, args) = self.command(command);
+            let mut command = Command::new(program);
+            command.args(args).envs(env.iter().cloned());
+            if ordinary {
+                nemesis::run_as_ordinary(&mut command);
+            }
+            prepare(&mut command, &dir.join("prepare.log"))?;
+        }
+        let (program, args) = self.command(&self.table.command);
+        let first_args = self.table.first_arguments.iter().map(|text| self.fill(text).into()).collect();
+        let beside = self.table.beside.iter().map(|command| self.command(command)).collect();
+        Ok(StartCommand { program, args, first_args, beside, ordinary, env })
+    }
+
+    /// Returns program and arguments; an empty program if this host lacks it.
+    pub(super) fn command(&self, command: &[NodeText]) -> (PathBuf, Vec<OsString>) {
+        let mut words = command.iter().map(|text| self.fill(text));
+        let program = words.next().and_then(|program| find(&program, self.here)).unwrap_or_default();
+        (program, words.map(Into::into).collect())
+    }
+
+    /// Returns the text with its placeholders filled.
+    pub(super) fn fill(&self, text: &NodeText) -> String {
         let dir = self.deployment.node_dir(self.id);
         text.0.fill(|name| match name {
             "nodes" => self.deployment.addresses.len().to_string(),
@@ -148,7 +144,7 @@ fn address(name: &str, id: u16, address: &Address) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::document, *};
     use crate::systems::Settings;
 
     fn table(text: &str) -> NodeTable {
@@ -161,6 +157,10 @@ mod tests {
         Deployment { addresses, read: "lease".into(), settings: Settings::default(), dir: dir.to_owned() }
     }
 
+    fn texts<'a>(table: &'a NodeTable, id: u16, deployment: &'a Deployment) -> NodeTexts<'a> {
+        NodeTexts { table, here: Path::new("/"), id, deployment }
+    }
+
     #[test]
     fn a_node_is_started_with_its_own_address_and_those_of_its_peers() {
         let folder = tempfile::tempdir().unwrap();
@@ -170,19 +170,23 @@ mod tests {
               "sh", "--name", "n{node}", "--listen", "{ip}:{client_port}", "{peers}", "{others}", "{clock_file}",
             ]
             first_arguments = ["--new"]
-            prepare = ["sh", "-c", "echo made >{data_dir}/made"]
+            prepare = ["sh", "-c", "echo made >{data_dir}/made; test $(id -u) != 0"]
+            run_as = "ordinary"
+            beside = [["sh", "{client_port}"]]
             peers = "n{node}=http://{ip}:{peer_port}"
             env = { NODES = "{nodes}", READS = "{read_mode}" }
             files = [{ path = "etc/conf", text = "{\"id\": {node}}" }]
             "#,
         );
-        let start = start_command(&table, Path::new("/"), 2, &deployment(folder.path())).unwrap();
+        let start = texts(&table, 2, &deployment(folder.path())).start_command().unwrap();
         let peers = "n1=http://10.0.0.1:2380,n2=http://10.0.0.2:2380";
         let clock = folder.path().join("nodes/2/clock").display().to_string();
         let arguments = ["--name", "n2", "--listen", "10.0.0.2:2379", peers, "n1=http://10.0.0.1:2380", &clock];
         assert!(start.program.ends_with("sh") && start.program.is_absolute(), "{start:?}");
         assert_eq!((&start.args[..], &start.first_args[..]), (&arguments.map(Into::into)[..], &["--new".into()][..]));
         assert_eq!(start.env, [("NODES".into(), "2".into()), ("READS".into(), "lease".into())]);
+        assert_eq!(start.beside, [(start.program, vec!["2379".into()])]);
+        assert!(start.ordinary);
         let read = |name: &str| fs::read_to_string(folder.path().join("nodes/2").join(name)).unwrap();
         assert_eq!((read("etc/conf").as_str(), read("data/made").as_str()), ("{\"id\": 2}", "made\n"));
     }
@@ -192,12 +196,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let fails =
             table(r#"command = ["sh"] prepare = ["sh", "-c", "exit 3"]"#.replace(" prepare", "\nprepare").as_str());
-        let error = start_command(&fails, Path::new("/"), 1, &deployment(folder.path())).unwrap_err();
-        assert!(format!("{error:#}").contains("`sh -c exit 3` ended with exit status: 3"), "{error:#}");
-        assert_eq!(missing_program(&fails, Path::new("/")), None);
-        for (command, missing) in [("no-such-program", "no-such-program"), ("{here}/server", "/nowhere/server")] {
-            let table = table(&format!("command = [{command:?}]"));
-            assert_eq!(missing_program(&table, Path::new("/nowhere")).as_deref(), Some(missing));
+        let error = texts(&fails, 1, &deployment(folder.path())).start_command().unwrap_err();
+        assert!(format!("{error:#}").contains("sh -c exit 3` ended with exit status: 3"), "{error:#}");
+        let text = include_str!("../../../examples/store/store.toml");
+        let missing = |command: &str| {
+            let ready = format!("[ready]\ncommand = [{command:?}]\n");
+            let document = document::parse(&text.replace("[ready]\nrequest = \"GET /\"\nstatus = 200\n", &ready));
+            missing_program(&document.unwrap(), Path::new("/nowhere"))
+        };
+        assert_eq!(missing("sh"), None);
+        for (command, named) in [("no-such-program", "no-such-program"), ("{here}/server", "/nowhere/server")] {
+            assert_eq!(missing(command).as_deref(), Some(named));
         }
     }
 }

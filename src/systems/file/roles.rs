@@ -15,29 +15,31 @@ struct Claim {
 }
 
 /// Returns the status of each node by its answer. The leader that a node names is looked for among the names that
-/// nodes give themselves; where nodes do not say whom they follow, they follow the one that leads in the latest term.
+/// nodes give themselves; where nodes do not say whom they follow, they follow the one that leads in the latest term,
+/// or themselves if they lead.
 pub(super) fn read_statuses(table: &RolesTable, pages: &[Option<StatusPage>]) -> Vec<Option<Status>> {
     let claims: Vec<_> = pages.iter().map(|page| claim(table, page.as_ref()?)).collect();
-    let numbered = || (1..).zip(&claims).filter_map(|(number, claim)| Some((number, claim.as_ref()?)));
+    let numbered = || (1_u16..).zip(&claims).filter_map(|(number, claim)| Some((number, claim.as_ref()?)));
     let leading = numbered().filter(|(_, claim)| claim.leads).max_by_key(|(_, claim)| claim.term);
-    let leader_of = |claim: &Claim| match &claim.leader {
+    let leader_of = |own: u16, claim: &Claim| match &claim.leader {
         Some(name) => numbered().find(|(_, other)| other.id.as_ref() == Some(name)).map(|(number, _)| number),
+        None if claim.leads => Some(own),
         None if table.leader.is_none() => leading.map(|(number, _)| number),
         None => None,
     };
-    let status = |claim: &Claim| {
+    let status = |own: u16, claim: &Claim| {
         let name = if claim.leads { "leader" } else { "follower" };
         let role = RoleStatus {
             name: name.to_owned(),
             leads: claim.leads,
             term: claim.term,
-            leader: leader_of(claim),
+            leader: leader_of(own, claim),
             applied: 0,
             commit: 0,
         };
         Status { role: Some(role), counters: Counters::default() }
     };
-    claims.iter().map(|claim| claim.as_ref().map(status)).collect()
+    (1..).zip(&claims).map(|(own, claim)| claim.as_ref().map(|claim| status(own, claim))).collect()
 }
 
 fn claim(table: &RolesTable, page: &StatusPage) -> Option<Claim> {
@@ -88,7 +90,7 @@ mod tests {
         let node = |role: &str, epoch: u64| json!({"role": role, "epoch": epoch});
         assert_eq!(
             roles(table, &[node("master", 3), node("slave", 4), node("master", 4)]),
-            [Some((true, Some(3), 3)), Some((false, Some(3), 4)), Some((true, Some(3), 4))]
+            [Some((true, Some(1), 3)), Some((false, Some(3), 4)), Some((true, Some(3), 4))]
         );
         assert_eq!(roles(table, &[json!("nothing")]), [Some((false, None, 0))]);
     }

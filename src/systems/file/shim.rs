@@ -6,7 +6,7 @@ use workloads::{Action, ShimConnector, ShimNode, ShimOptions, ShimProblems, WORK
 
 use super::{
     document::ShimTable,
-    node::{fill_here, find},
+    node::{NodeTexts, fill_here, find},
 };
 use crate::systems::ClientSetup;
 
@@ -54,23 +54,24 @@ impl ShimTable {
     }
 
     /// Creates clients that keep their problems in `problems`.
-    pub(super) fn connector(
+    pub(super) fn connector<'a>(
         &self,
-        here: &Path,
+        texts: impl Fn(u16) -> NodeTexts<'a>,
         clients: &ClientSetup<'_>,
         problems: Arc<ShimProblems>,
     ) -> ShimConnector {
         let [program, args @ ..] = &self.command[..] else { unreachable!("the command was checked") };
+        let here = texts(1).here;
         let program = fill_here(program, here);
         let node = |(number, address): (u16, &crate::systems::Address)| ShimNode {
             number,
             address: address.client.to_string(),
-            env: Vec::new(),
+            env: self.env.iter().map(|(name, text)| (name.into(), texts(number).fill(text).into())).collect(),
         };
         let options = ShimOptions {
             program: find(&program, here).unwrap_or_else(|| program.into()),
             args: args.iter().map(|argument| fill_here(argument, here).into()).collect(),
-            env: self.env.iter().map(|(name, value)| (name.into(), fill_here(value, here).into())).collect(),
+            env: Vec::new(),
             nodes: (1..).zip(&clients.deployment.addresses).map(node).collect(),
             read_mode: Some(clients.read.name().to_owned()),
             start_timeout: self.ready_within_ms.map(Into::into),

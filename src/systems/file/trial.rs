@@ -1,7 +1,7 @@
 //! Trial of a file's operations on a single node that nobody disturbs: which are asked for, and what each must answer.
 
 use histories::Value;
-use workloads::{Action, Answer, Request};
+use workloads::{Action, Answer, MicroOperation, Request, Response};
 
 use super::FileSystem;
 
@@ -49,6 +49,18 @@ impl FileSystem {
             (2, Action::Dequeue, value(1), "after 1 and 2 were put in"),
             (2, Action::Dequeue, value(2), "after 1 was taken out"),
             (2, Action::Dequeue, nil(), "from an empty queue"),
+            transaction(
+                [
+                    (MicroOperation::append(3, 1), &[]),
+                    (MicroOperation::read(3), &[1]),
+                    (MicroOperation::append(4, 2), &[]),
+                ],
+                "to empty lists, with a read between",
+            ),
+            transaction(
+                LISTS.map(|(key, elements)| (MicroOperation::read(key), elements)),
+                "after 1 and 2 were appended",
+            ),
         ];
         self.known(steps)
     }
@@ -60,15 +72,33 @@ impl FileSystem {
             (0, Action::Read, Expected::Value(last.into()), "after all writes"),
             (1, Action::Elements, Expected::Elements(vec![1, 2]), "after 1 and 2 were added"),
             (2, Action::Peek, Expected::Value(Value::Nil), "into an empty queue"),
+            transaction(
+                LISTS.map(|(key, elements)| (MicroOperation::read(key), elements)),
+                "after 1 and 2 were appended",
+            ),
         ])
     }
 
     /// Returns those steps whose operations clients can carry out.
     fn known(&self, steps: impl IntoIterator<Item = (u32, Action, Expected, &'static str)>) -> Vec<TrialStep> {
         let known = steps.into_iter().filter(|(_, action, ..)| self.has(action));
-        let step = |(key, action, expected, after)| TrialStep { request: Request::new(key, action), expected, after };
+        let request = |key, action| match action {
+            Action::Transaction(micro_operations) => Request::transaction(micro_operations),
+            action => Request::new(key, action),
+        };
+        let step = |(key, action, expected, after)| TrialStep { request: request(key, action), expected, after };
         known.map(step).collect()
     }
+}
+
+/// Lists that the transactions of a trial leave behind, each with its key.
+const LISTS: [(u32, &[i64]); 3] = [(3, &[1]), (4, &[2]), (5, &[])];
+
+/// Returns a transaction of a trial, whose reads must find these elements.
+fn transaction(parts: [(MicroOperation, &[i64]); 3], after: &'static str) -> (u32, Action, Expected, &'static str) {
+    let found = |elements: &[i64]| Value::List(elements.iter().copied().map(Value::from).collect());
+    let done = parts.map(|(part, elements)| part.in_history(found(elements)));
+    (3, Action::Transaction(parts.map(|(part, _)| part).to_vec()), Expected::Value(Value::List(done.to_vec())), after)
 }
 
 impl TrialStep {
@@ -84,7 +114,13 @@ impl TrialStep {
             Action::Enqueue(value) => format!("enqueue {key} {value}"),
             Action::Dequeue => format!("dequeue {key}"),
             Action::Peek => format!("peek {key}"),
-            Action::Transaction(_) => "transaction".to_owned(),
+            Action::Transaction(parts) => {
+                let words = |part: &MicroOperation| match part.value {
+                    Some(element) => format!("append {} {element}", part.key_name()),
+                    None => format!("read {}", part.key_name()),
+                };
+                parts.iter().map(words).collect::<Vec<_>>().join(", ")
+            }
         }
     }
 
@@ -119,14 +155,15 @@ impl TrialStep {
 }
 
 /// Returns an answer in words, as the rules of a file name it.
-pub(crate) fn answer_words(answer: &Answer) -> String {
-    match answer {
+pub(crate) fn response_words(response: &Response) -> String {
+    let answer = match &response.answer {
         Answer::Value(value) => format!("ok, {}", shown(value)),
         Answer::Done => "ok".to_owned(),
         Answer::Mismatch(found) => format!("mismatch, found {}", shown(found)),
         Answer::NotDone(why) => format!("fail: {why}"),
         Answer::Unknown(why) => format!("info: {why}"),
-    }
+    };
+    answer + &response.revision.map_or_else(String::new, |revision| format!(", revision {revision}"))
 }
 
 fn shown(value: &Value) -> String {
@@ -151,6 +188,24 @@ mod tests {
         let words: Vec<String> = steps().iter().map(TrialStep::words).collect();
         let wanted = ["read k0", "write k0 1", "read k0", "cas k0 from 1 to 2", "read k0", "cas k0 from 1 to 3"];
         assert_eq!(words, wanted);
+    }
+
+    #[test]
+    fn a_trial_of_transactions_reads_what_it_appended() {
+        let text = include_str!("../../../systems/etcd-transactions.toml").to_owned();
+        let system = SystemFile { path: "etcd.toml".to_owned(), text }.system().unwrap();
+        let [appends, reads] = &system.trial_steps()[..] else { panic!("{:?}", system.trial_steps()) };
+        assert_eq!(appends.words(), "append k3 1, read k3, append k4 2");
+        assert!(system.trial_reads()[0].words() == reads.words() && reads.request.key.is_none());
+        let found = |elements: &[i64]| Value::List(elements.iter().copied().map(Value::from).collect());
+        let all = |of_k4| {
+            let lists = [(3, found(&[1])), (4, of_k4), (5, found(&[]))];
+            let parts = lists.map(|(key, list)| MicroOperation::read(key).in_history(list));
+            Answer::Value(Value::List(parts.to_vec()))
+        };
+        assert_eq!(reads.mistake(&all(found(&[2]))), None);
+        let mistake = reads.mistake(&all(found(&[]))).unwrap();
+        assert!(mistake.starts_with("after 1 and 2 were appended should be: ok, "), "{mistake}");
     }
 
     #[test]

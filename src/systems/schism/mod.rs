@@ -199,11 +199,13 @@ impl System for Schism {
             program: "/proc/self/exe".into(),
             args: node_arguments(id, deployment, &NodeSettings::of(&deployment.settings)),
             first_args: vec![INIT.into()],
+            beside: Vec::new(),
+            ordinary: false,
             env: Vec::new(),
         })
     }
 
-    fn status_request(&self) -> StatusRequest<'_> {
+    fn status_request(&self, _id: u16, _deployment: &Deployment) -> StatusRequest {
         StatusRequest::get("/v1/status")
     }
 

@@ -69,7 +69,7 @@ pub struct Exchange {
     /// Status and body that were received, or why there are none.
     pub received: String,
     /// Meaning of the answer.
-    pub answer: Answer,
+    pub response: Response,
 }
 
 /// Request with its placeholders filled.
@@ -85,16 +85,16 @@ impl ApiClient {
     pub async fn exchange(&mut self, request: &Request) -> Exchange {
         let Some(filled) = self.fill(request) else {
             let (sent, received) = (String::new(), String::new());
-            return Exchange { sent, received, answer: lacking(&request.action) };
+            return Exchange { sent, received, response: lacking(&request.action) };
         };
         let body = filled.body.as_ref().map_or_else(String::new, |body| format!(" {body}"));
         let sent = format!("{} {}{body}", filled.method, filled.path);
         match self.send(filled).await {
             Ok((status, body)) => {
-                let answer = self.understand(&request.action, status, &body);
-                Exchange { sent, received: format!("{} {}", status.as_u16(), String::from_utf8_lossy(&body)), answer }
+                let response = self.understand(&request.action, status, &body);
+                Exchange { sent, received: format!("{} {}", status.as_u16(), String::from_utf8_lossy(&body)), response }
             }
-            Err(answer) => Exchange { sent, received: "no answer".to_owned(), answer },
+            Err(answer) => Exchange { sent, received: "no answer".to_owned(), response: answer.into() },
         }
     }
 
@@ -128,21 +128,21 @@ impl ApiClient {
         http::complete(request).await
     }
 
-    fn understand(&self, action: &Action, status: StatusCode, body: &[u8]) -> Answer {
+    fn understand(&self, action: &Action, status: StatusCode, body: &[u8]) -> Response {
         let rules = self.api.operation(action).map_or(&[][..], |operation| &operation.rules);
         understand(rules, action, status.as_u16(), body)
     }
 }
 
-fn lacking(action: &Action) -> Answer {
-    Answer::NotDone(format!("the API has no such operation: {action:?}"))
+fn lacking(action: &Action) -> Response {
+    Answer::NotDone(format!("the API has no such operation: {action:?}")).into()
 }
 
 impl Client for ApiClient {
     async fn invoke(&mut self, request: &Request) -> Response {
-        let Some(filled) = self.fill(request) else { return lacking(&request.action).into() };
+        let Some(filled) = self.fill(request) else { return lacking(&request.action) };
         match self.send(filled).await {
-            Ok((status, body)) => self.understand(&request.action, status, &body).into(),
+            Ok((status, body)) => self.understand(&request.action, status, &body),
             Err(answer) => answer.into(),
         }
     }

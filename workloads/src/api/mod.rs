@@ -285,6 +285,9 @@ impl Operation {
             if rule.outcome == Outcome::Ok && rule::returns_value(action) && rule.value.is_none() {
                 return Err(format!("rule {number} says `ok` without a `value`, such as value = \"/value\""));
             }
+            if rule.revision.is_some() && !action.is_of_register() {
+                return Err(format!("rule {number} names a `revision`, which only registers have"));
+            }
             if rule.outcome == Outcome::Mismatch && !matches!(action, Action::Cas { .. }) {
                 return Err(format!("rule {number} says `mismatch`, which only a cas can"));
             }
@@ -338,6 +341,11 @@ mod tests {
             ("read", json!({"request": "GET /{key}", "rules": done}), "rule 1 says `ok` without a `value`"),
             ("read", json!({"request": "GET /{value}", "rules": done}), "no placeholder {value}; it has: {key}"),
             ("write", write(&json!([{"outcome": "mismatch"}, {"outcome": "ok"}])), "which only a cas can"),
+            (
+                "add",
+                write(&json!([{"outcome": "ok", "revision": "/r"}])),
+                "names a `revision`, which only registers have",
+            ),
         ] {
             let refused = with(name, operation).unwrap_err();
             assert!(refused.contains(why), "{refused}");

@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::Value as Json;
 
-use crate::{Action, Answer, answers::quoted};
+use crate::{Action, Answer, Response, answers::quoted};
 
 /// Rule about answers: conditions, all of which must hold, and what an answer like that means.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,6 +39,9 @@ pub(crate) struct Rule {
     /// True if nothing at the place of the value means that there is none.
     #[serde(default)]
     pub(super) or_nil: bool,
+    /// Place of the number that the store itself gave to a register's value.
+    #[serde(default)]
+    pub(super) revision: Option<Pointer>,
     /// Steps by which the value, or each element of a list, is decoded.
     #[serde(default)]
     pub(super) decode: Vec<Decoding>,
@@ -146,14 +149,14 @@ impl<'de> Visitor<'de> for StatusesVisitor {
 
 /// Returns what the first rule that applies says of an answer. Whatever no rule names has an unknown outcome, and so
 /// has an answer that lacks the value that its rule wants.
-pub(super) fn understand(rules: &[Rule], action: &Action, status: u16, text: &[u8]) -> Answer {
+pub(super) fn understand(rules: &[Rule], action: &Action, status: u16, text: &[u8]) -> Response {
     let text = String::from_utf8_lossy(text);
     let body = serde_json::from_str(&text).unwrap_or_else(|_| Json::String(text.clone().into_owned()));
     let said = format!("status {status}: {}", quoted(text.as_bytes()));
     let Some(rule) = rules.iter().find(|rule| rule.applies(status, &text, &body)) else {
-        return Answer::Unknown(format!("no rule names {said}"));
+        return Answer::Unknown(format!("no rule names {said}")).into();
     };
-    match rule.outcome {
+    let answer = match rule.outcome {
         Outcome::Fail => Answer::NotDone(said),
         Outcome::Info => Answer::Unknown(said),
         Outcome::Mismatch if rule.value.is_none() => Answer::NotDone(said),
@@ -165,7 +168,8 @@ pub(super) fn understand(rules: &[Rule], action: &Action, status: u16, text: &[u
             Ok(value) => Answer::Value(value),
             Err(why) => Answer::Unknown(format!("{why}, {said}")),
         },
-    }
+    };
+    Response { answer, revision: rule.revision_in(&body) }
 }
 
 /// Returns true if a successful answer to this has a value.
@@ -179,6 +183,14 @@ impl Rule {
             && self.equal.iter().all(|(place, wanted)| place.find(body) == Some(wanted))
             && self.absent.iter().all(|place| place.find(body).is_none())
             && self.contains.as_ref().is_none_or(|wanted| text.contains(wanted))
+    }
+
+    /// Returns the revision, which is a whole number or the text of one; none if there is no such number.
+    fn revision_in(&self, body: &Json) -> Option<u64> {
+        match self.revision.as_ref()?.find(body)? {
+            Json::String(text) => text.parse().ok(),
+            other => other.as_u64(),
+        }
     }
 
     fn value_in(&self, body: &Json) -> Result<Value, String> {
@@ -226,7 +238,7 @@ mod tests {
 
     fn understood(rules: Json, action: &Action, status: u16, body: &str) -> Answer {
         let rules: Vec<Rule> = serde_json::from_value(rules).unwrap();
-        understand(&rules, action, status, body.as_bytes())
+        understand(&rules, action, status, body.as_bytes()).answer
     }
 
     #[test]
@@ -262,6 +274,18 @@ mod tests {
         let elements = |body| understood(each.clone(), &Action::Elements, 200, body);
         assert_eq!(elements(r#"{"kvs":[{"v":"1"},{"v":2}]}"#), value(Value::List(vec![1.into(), 2.into()])));
         assert_eq!(elements("{}"), value(Value::List(Vec::new())));
+    }
+
+    #[test]
+    fn revisions_are_numbers_or_their_texts() {
+        let rule = json!([{"outcome": "ok", "value": "/v", "or_nil": true, "revision": "/header/revision"}]);
+        let rules: Vec<Rule> = serde_json::from_value(rule).unwrap();
+        let revision = |body: &str| understand(&rules, &Action::Read, 200, body.as_bytes()).revision;
+        assert_eq!(revision(r#"{"v":1,"header":{"revision":"812"}}"#), Some(812));
+        assert_eq!(revision(r#"{"v":1,"header":{"revision":7}}"#), Some(7));
+        for none in ["{}", r#"{"header":{"revision":-7}}"#, r#"{"header":{"revision":"new"}}"#] {
+            assert_eq!(revision(none), None, "{none}");
+        }
     }
 
     #[test]

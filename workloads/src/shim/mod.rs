@@ -133,6 +133,15 @@ pub struct ShimClient {
 }
 
 impl Client for ShimClient {
+    async fn ready(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        let deadline = Instant::now() + self.shared.options.start_timeout.unwrap_or_default();
+        match process.wait_until_ready(deadline).await {
+            Ok(_) => self.process = Some(process),
+            Err(failure) => drop(self.report(process, failure, None, deadline).await),
+        }
+    }
+
     async fn invoke(&mut self, request: &Request) -> Response {
         let deadline = Instant::now() + self.shared.options.operation_timeout;
         // If this future is dropped, so is the process: nobody knows what it is about to answer.

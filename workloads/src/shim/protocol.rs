@@ -86,9 +86,7 @@ impl AnswerLine {
             LineKind::Fail => self.refusal(request),
             LineKind::Info => Answer::Unknown(self.error.unwrap_or_else(|| "the shim does not know".to_owned())),
         };
-        // Only what is known of a register's revisions is known to hold for every store.
-        let is_register = matches!(request.action, Action::Read | Action::Write(_) | Action::Cas { .. });
-        Ok(Response { answer, revision: revision.filter(|_| is_register) })
+        Ok(Response { answer, revision: revision.filter(|_| request.action.is_of_register()) })
     }
 
     /// Returns the answer that an `ok` gives, or what it lacks.

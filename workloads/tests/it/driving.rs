@@ -17,9 +17,9 @@ use histories::{
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
 use workloads::{
-    Action, Answer, Client, ClientError, Connect, Connector, DriveError, FinalReads, HttpConnector, HttpOptions, Load,
-    LoadSummary, Mix, ProbeOptions, Progress, Request, Response, UnreadKey, Workload, drive, final_reads, keep_probing,
-    workload,
+    Action, Answer, Client, ClientError, Clients, Connect, Connector, DriveError, FinalReads, HttpConnector,
+    HttpOptions, Load, LoadSummary, Mix, ProbeOptions, Progress, Request, Response, UnreadKey, Workload, drive,
+    final_reads, keep_probing, workload,
 };
 
 use crate::server::{Asked, Reply, Server};
@@ -42,7 +42,8 @@ impl Bench {
     }
 
     async fn drive(&self, load: &Load, connect: impl Connect) -> Result<LoadSummary, DriveError> {
-        drive(load, connect, Arc::clone(&self.recorder), Arc::clone(&self.progress), self.stopper.subscribe()).await
+        let clients = Clients::open(load, connect, self.stopper.subscribe()).await?;
+        drive(load, clients, Arc::clone(&self.recorder), Arc::clone(&self.progress), self.stopper.subscribe()).await
     }
 
     async fn final_reads(&self, reads: &FinalReads, connect: impl Connect) -> Vec<UnreadKey> {

@@ -17,8 +17,9 @@ use histories::{Outcome, Recorder, Value, read_file};
 use serde_json::json;
 use tokio::sync::watch;
 use workloads::{
-    Action, Answer, Client as _, Connect as _, Connector, FinalReads, Load, MicroOperation, Mix, Progress, Request,
-    ShimClient, ShimConnector, ShimNode, ShimOptions, ShimProblemKind, ShimProblems, drive, final_reads, workload,
+    Action, Answer, Client as _, Clients, Connect as _, Connector, FinalReads, Load, MicroOperation, Mix, Progress,
+    Request, ShimClient, ShimConnector, ShimNode, ShimOptions, ShimProblemKind, ShimProblems, drive, final_reads,
+    workload,
 };
 
 use crate::server::{Asked, Reply, Server};
@@ -256,7 +257,8 @@ async fn a_load_is_driven_through_shims() {
         mix: Mix::default(),
     };
     let connector = Connector::new(bench.connector());
-    let driven = drive(&load, connector.clone(), Arc::clone(&recorder), Arc::clone(&progress), stopper.subscribe());
+    let clients = Clients::open(&load, connector.clone(), stopper.subscribe()).await.unwrap();
+    let driven = drive(&load, clients, Arc::clone(&recorder), Arc::clone(&progress), stopper.subscribe());
     let enough = async {
         poll("some operations are done", || progress.ok() > 100).await;
         stopper.send(true).unwrap();
@@ -299,6 +301,46 @@ async fn a_shim_that_cannot_be_started_is_an_error_that_names_its_command() {
     let error = bench.connector().open(1).unwrap_err().to_string();
     assert!(error.starts_with("no client for node 1: the shim `/no/such/shim --key a b` cannot be started"), "{error}");
     assert!(bench.connector().open(3).is_err(), "there is no node 3");
+}
+
+#[tokio::test]
+async fn a_load_waits_until_its_shims_are_ready() {
+    let script = r#"until [ -e "$FOLDER/go" ]; do sleep 0.01; done
+say '{"type":"ready"}'; while ask; do say "{\"id\":$id,\"type\":\"ok\",\"value\":1}"; done"#;
+    let mut bench = Bench::script(script).short();
+    bench.options.start_timeout = Some(PATIENCE);
+    let go = bench.dir.path().join("go");
+    let opening = async {
+        let stop = watch::channel(false).1;
+        let load = Load {
+            seed: 1,
+            concurrency: 3,
+            rate: 0,
+            time_limit: PATIENCE,
+            operation_limit: PATIENCE,
+            workload: workload("register").unwrap(),
+            mix: Mix::default(),
+        };
+        Clients::open(&load, bench.connector(), stop).await.unwrap();
+        assert!(go.exists(), "the load waits for them");
+    };
+    let letting_go = async {
+        poll("all shims are started", || bench.processes().len() >= 3).await;
+        fs::write(&go, "").unwrap();
+    };
+    tokio::join!(opening, letting_go);
+    assert_eq!(bench.kinds(), [], "{}", bench.problems);
+    bench.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_shim_that_never_gets_ready_does_not_hold_up_a_load() {
+    let mut bench = Bench::new("sleep", &["600"]);
+    bench.options.start_timeout = Some(SHORT);
+    let mut client = bench.client();
+    client.ready().await;
+    assert_eq!(bench.kinds(), [(ShimProblemKind::NotReady, 1)]);
+    bench.nothing_is_left().await;
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use super::{
 use crate::specification::is_collection_of;
 use specification::{Bag, NAMES};
 
-pub(super) const DEFINITION: Definition = Definition {
+pub(super) static DEFINITION: Definition = Definition {
     initial: ("a list of values other than null, or null for none", |initial| {
         is_collection_of(initial, |element| *element != Value::Nil)
     }),

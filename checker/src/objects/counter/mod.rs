@@ -9,7 +9,7 @@ use super::Definition;
 use crate::specification::Argument;
 use specification::{Counter, needs_number};
 
-pub(super) const DEFINITION: Definition = Definition {
+pub(super) static DEFINITION: Definition = Definition {
     initial: ("a whole number, or null for 0", |initial| matches!(initial, Value::Nil | Value::Int(_))),
     method: Some(|key| key.verified(&key.operations, method::decide(key))),
     argument: |function| match function {

@@ -11,7 +11,7 @@ use super::{
 use crate::specification::Argument;
 use specification::FencedLock;
 
-pub(super) const DEFINITION: Definition = Definition {
+pub(super) static DEFINITION: Definition = Definition {
     initial: ("a whole number, above which all tokens are, or null for none", |initial| {
         matches!(initial, Value::Nil | Value::Int(_))
     }),

@@ -8,7 +8,7 @@ use super::Definition;
 use crate::specification::{Argument, is_list_of};
 use specification::{List, appends};
 
-pub(super) const DEFINITION: Definition = Definition {
+pub(super) static DEFINITION: Definition = Definition {
     initial: ("a list, or null for an empty one", |initial| is_list_of(initial, |_| true)),
     method: Some(|key| key.verified(&key.operations, method::decide(key))),
     argument: |function| match appends(function) {

@@ -5,7 +5,7 @@ pub(super) mod specification;
 use super::Definition;
 use specification::{MultiRegister, reads};
 
-pub(super) const DEFINITION: Definition = Definition {
+pub(super) static DEFINITION: Definition = Definition {
     is_informative: reads,
     ..Definition::new("multi-register", "several registers, read and written at once", |initial| {
         Box::new(MultiRegister::new(initial))

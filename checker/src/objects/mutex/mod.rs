@@ -9,7 +9,7 @@ use super::Definition;
 use crate::specification::Argument;
 use specification::Mutex;
 
-pub(super) const DEFINITION: Definition = Definition {
+pub(super) static DEFINITION: Definition = Definition {
     initial: ("nobody holding it, which needs not be said", |initial| *initial == Value::Nil),
     method: Some(|key| key.verified(&key.operations, method::decide(key))),
     argument: |_| Argument::None,

@@ -12,7 +12,7 @@ use super::{
 use crate::specification::is_collection_of;
 use specification::{NAMES, PriorityQueue};
 
-pub(super) const DEFINITION: Definition = Definition {
+pub(super) static DEFINITION: Definition = Definition {
     initial: ("a list of whole numbers, or null for none", |initial| {
         is_collection_of(initial, |element| matches!(element, Value::Int(_)))
     }),

@@ -14,14 +14,14 @@ pub(crate) use automaton::RegisterAutomaton;
 pub(crate) use plain::SpecificationRegister;
 pub(crate) use text::Text;
 
-pub(super) const REGISTER: Definition = Definition {
+pub(super) static REGISTER: Definition = Definition {
     is_informative,
     ..Definition::new("register", "read and write (and cas, where there is any)", |initial| {
         Box::new(Register::new(initial, false))
     })
 };
 
-pub(super) const KEY_VALUE: Definition = Definition {
+pub(super) static KEY_VALUE: Definition = Definition {
     initial: ("null, text, a number, true or false", |initial| !is_compound(initial)),
     is_informative,
     ..Definition::new("kv", "get, put, append, delete and cas on text", |initial| {

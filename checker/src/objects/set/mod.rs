@@ -14,7 +14,7 @@ use super::{Definition, key::Found};
 use crate::specification::{Argument, Call, elements, is_collection_of};
 use specification::{Set, SetFunction};
 
-pub(super) const DEFINITION: Definition = Definition {
+pub(super) static DEFINITION: Definition = Definition {
     initial: ("a list of different elements, or null for none", can_be_initial),
     method: Some(|key| method::decide(key).unwrap_or_else(Found::Unknown)),
     argument: |function| match SetFunction::named(function) {

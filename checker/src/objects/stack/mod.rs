@@ -13,7 +13,7 @@ use super::{
 use crate::specification::is_list_of;
 use specification::{NAMES, Stack};
 
-pub(super) const DEFINITION: Definition = Definition {
+pub(super) static DEFINITION: Definition = Definition {
     initial: ("a list of values other than null, or null for none", |initial| {
         is_list_of(initial, |element| *element != Value::Nil)
     }),

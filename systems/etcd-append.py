@@ -1,0 +1,104 @@
+"""Shim that carries out transactions over lists on etcd, by its HTTP gateway (protocol: docs/reference/shims.md).
+
+A list is the JSON text at its key. One transaction of etcd reads all keys at once. If there is something to append,
+another one writes the new lists, on the condition that no key, read or written, has been changed since. A transaction
+whose condition does not hold changed nothing, so it may be tried again.
+"""
+
+import base64
+import http.client
+import json
+import os
+import sys
+import time
+
+# Less than schism waits for, so that it is told rather than left to guess.
+LIMIT_S = int(os.environ["SCHISM_TIMEOUT_MS"]) / 1000 * 0.8
+# A transaction that others keep from being carried out is given up after so many attempts.
+MAX_ATTEMPTS = 3
+# Read mode in which a node answers reads from its own state. Only transactions without appends may be stale by it: what
+# others write is read to be compared with.
+FROM_OWN_STATE = os.environ.get("SCHISM_READ") == "serializable"
+
+connection = http.client.HTTPConnection(os.environ["SCHISM_ADDRESS"], timeout=LIMIT_S)
+
+
+def base64_of(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def commit(transaction, deadline):
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("no time is left")
+    if connection.sock is None:
+        connection.connect()
+    connection.sock.settimeout(left)
+    connection.request("POST", "/v3/kv/txn", json.dumps(transaction))
+    response = connection.getresponse()
+    body = response.read()
+    if response.status != 200:
+        raise OSError(f"status {response.status}: {body[:200]!r}")
+    return json.loads(body)
+
+
+def read_lists(keys, deadline):
+    """Returns the list at each key, and the revision of its last change, 0 if there is none; all at one moment."""
+    reads = [{"requestRange": {"key": base64_of(key), "serializable": FROM_OWN_STATE}} for key in keys]
+    lists, revisions = {}, {}
+    for key, found in zip(keys, commit({"success": reads}, deadline)["responses"]):
+        pairs = found["response_range"].get("kvs", [])
+        lists[key] = json.loads(base64.b64decode(pairs[0]["value"])) if pairs else []
+        revisions[key] = int(pairs[0]["mod_revision"]) if pairs else 0
+    return lists, revisions
+
+
+def carry_out(parts, lists):
+    """Carries out the parts of a transaction on the lists; returns the parts with what was read."""
+    done = []
+    for f, key, element in parts:
+        if f == "append":
+            lists[key] = [*lists[key], element]
+        done.append([f, key, element if f == "append" else lists[key]])
+    return done
+
+
+def attempt(parts, deadline):
+    """Returns the answer, or none if others changed something meanwhile."""
+    keys = list(dict.fromkeys(key for _, key, _ in parts))
+    try:
+        lists, revisions = read_lists(keys, deadline)
+    except (OSError, http.client.HTTPException, LookupError, ValueError) as error:
+        connection.close()
+        return {"type": "fail", "error": f"reading: {error!r}"}  # Nothing was to be changed yet.
+    done = carry_out(parts, lists)
+    written = {key for f, key, _ in parts if f == "append"}
+    if not written:
+        return {"type": "ok", "value": done}
+    unchanged = [
+        {"target": "MOD", "result": "EQUAL", "key": base64_of(key), "modRevision": str(revision)}
+        for key, revision in revisions.items()
+    ]
+    puts = [
+        {"requestPut": {"key": base64_of(key), "value": base64_of(json.dumps(lists[key]))}} for key in sorted(written)
+    ]
+    try:
+        answer = commit({"compare": unchanged, "success": puts}, deadline)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return {"type": "info", "error": repr(error)}  # It may have happened, and may yet.
+    return {"type": "ok", "value": done} if answer.get("succeeded") else None
+
+
+def ask(parts):
+    deadline = time.monotonic() + LIMIT_S
+    for _ in range(MAX_ATTEMPTS):
+        answer = attempt(parts, deadline)
+        if answer:
+            return answer
+    return {"type": "fail", "error": "conflict: others changed a list meanwhile"}
+
+
+print(json.dumps({"type": "ready"}), flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    print(json.dumps({"id": asked["id"], **ask(asked["value"])}), flush=True)

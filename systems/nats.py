@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Shim for NATS: registers in a key-value bucket of JetStream. `nats.py role ADDRESS NODES` says who leads the bucket.
+
+Speaks the protocol of NATS (https://docs.nats.io/reference/reference-protocols/nats-protocol), so that Python's standard
+library is all that it needs. Schism's side is in docs/reference/shims.md.
+"""
+import base64
+import json
+import os
+import socket
+import sys
+import time
+
+STREAM = "KV_registers"
+SUBJECT = "$KV.registers."
+# Time in which a node must say its role; schism waits for three seconds.
+ROLE_S = 2
+NOT_FOUND, NO_RESPONDERS = 404, 503
+
+connection = None
+deadline = 0.0  # Of the request under way, by time.monotonic().
+
+
+class NoResponders(Exception):
+    """Nobody listens on the subject, so nobody has received the request."""
+
+
+class Connection:
+    def __init__(self, address, timeout):
+        host, port = address.rsplit(":", 1)
+        self.socket = socket.create_connection((host, int(port)), timeout=timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.file = self.socket.makefile("rb")
+        self.info = json.loads(self.line().removeprefix(b"INFO "))
+        options = {"verbose": False, "headers": True, "no_responders": True}
+        self.inbox = f"_INBOX.{self.info['server_id']}.{self.info['client_id']}"
+        self.socket.sendall(f"CONNECT {json.dumps(options)}\r\nSUB {self.inbox} 1\r\n".encode())
+
+    def line(self):
+        found = self.file.readline()
+        if not found.endswith(b"\r\n"):
+            raise ConnectionError("the server closed the connection")
+        return found
+
+    def ask(self, subject, body=""):
+        """Returns the status, 200 if there is none, and the body of the answer."""
+        self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+        self.socket.sendall(f"PUB {subject} {self.inbox} {len(body)}\r\n{body}\r\n".encode())
+        while True:
+            command, *words = self.line().split()
+            if command == b"PING":
+                self.socket.sendall(b"PONG\r\n")
+            elif command == b"-ERR":
+                raise ConnectionError(b" ".join(words).decode())
+            elif command in (b"MSG", b"HMSG"):
+                content = self.file.read(int(words[-1]) + 2)[:-2]
+                headers = content[: int(words[-2])] if command == b"HMSG" else b""
+                first = headers.split(b"\r\n")[0].split()
+                status = int(first[1]) if len(first) > 1 else 200
+                if status == NO_RESPONDERS:
+                    raise NoResponders
+                return status, content[len(headers) :]
+
+    def ask_stream(self, subject, request):
+        """Returns the answer of JetStream, which has an `error` or not."""
+        return json.loads(self.ask(f"$JS.API.STREAM.{subject}.{STREAM}", json.dumps(request))[1])
+
+
+def role(address, nodes):
+    """Returns the name of a node, and of the leader that it knows, of the bucket that it makes if it is missing."""
+    global deadline
+    deadline = time.monotonic() + ROLE_S
+    nats = Connection(address, ROLE_S)
+    found = nats.ask_stream("INFO", {})
+    if found.get("error", {}).get("code") == NOT_FOUND:
+        bucket = {"name": STREAM, "subjects": [SUBJECT + ">"], "num_replicas": nodes, "max_msgs_per_subject": 1}
+        rules = {"storage": "file", "discard": "new", "allow_direct": True, "deny_delete": True, "allow_rollup_hdrs": True}
+        found = nats.ask_stream("CREATE", bucket | rules)
+    name = nats.info["server_name"]
+    return {"name": name, "leader": found.get("cluster", {"leader": name})["leader"]}
+
+
+def read(nats, key):
+    if os.environ["SCHISM_READ"] == "direct-get":
+        status, body = nats.ask(f"$JS.API.DIRECT.GET.{STREAM}.{SUBJECT}{key}")
+        if status not in (200, NOT_FOUND):
+            return {"type": "info", "error": f"status {status}"}
+        return {"type": "ok", "value": int(body) if status == 200 else None}
+    answer = nats.ask_stream("MSG.GET", {"last_by_subj": SUBJECT + key})
+    if answer.get("error", {}).get("code", NOT_FOUND) != NOT_FOUND:
+        return {"type": "info", "error": answer["error"]["description"]}
+    return {"type": "ok", "value": int(base64.b64decode(answer["message"]["data"])) if "message" in answer else None}
+
+
+def write(nats, key, value):
+    answer = json.loads(nats.ask(SUBJECT + key, str(value))[1])
+    return {"type": "info", "error": answer["error"]["description"]} if "error" in answer else {"type": "ok"}
+
+
+def ask(f, key, value, timeout):
+    """Returns how the operation ended. Whatever ends otherwise than by an answer may have happened."""
+    global connection, deadline
+    deadline = time.monotonic() + timeout
+    if connection is None:
+        try:
+            connection = Connection(os.environ["SCHISM_ADDRESS"], timeout)
+        except OSError as error:
+            return {"type": "fail", "error": f"no connection: {error}"}  # Nothing has been sent.
+    try:
+        return read(connection, key) if f == "read" else write(connection, key, value)
+    except NoResponders:
+        return {"type": "fail", "error": "no responders"}
+    except OSError as error:
+        return {"type": "info", "error": repr(error)}
+
+
+if sys.argv[1:2] == ["role"]:
+    print(json.dumps(role(sys.argv[2], int(sys.argv[3]))))
+    sys.exit()
+print(json.dumps({"type": "ready"}), flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    ended = ask(asked["f"], asked["key"], asked.get("value"), int(os.environ["SCHISM_TIMEOUT_MS"]) / 1000 * 0.7)
+    print(json.dumps({"id": asked["id"], **ended}), flush=True)

@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""Shim for PostgreSQL: transactions of appends and reads, and registers, at the isolation level that the read mode names.
+
+Speaks PostgreSQL's protocol with simple queries (https://www.postgresql.org/docs/15/protocol-message-formats.html), so
+that Python's standard library is all that it needs. Schism's side is in docs/reference/shims.md.
+"""
+import json
+import os
+import socket
+import struct
+import sys
+import time
+
+TIMEOUT_S = int(os.environ["SCHISM_TIMEOUT_MS"]) / 1000 * 0.7
+LEVEL = os.environ["SCHISM_READ"].replace("-", " ")
+
+# The server has rolled the transaction back: https://www.postgresql.org/docs/15/errcodes-appendix.html
+SERIALIZATION_FAILURE, DEADLOCK_DETECTED, UNIQUE_VIOLATION = "40001", "40P01", "23505"
+ROLLED_BACK = {SERIALIZATION_FAILURE, DEADLOCK_DETECTED, UNIQUE_VIOLATION}
+
+server = None
+deadline = 0.0  # Of the request under way, by time.monotonic().
+
+
+class Refused(Exception):
+    """Error that the server answered with: its code, and its message."""
+
+
+def receive(size):
+    found = b""
+    while len(found) < size:
+        server.settimeout(max(deadline - time.monotonic(), 0.001))
+        more = server.recv(size - len(found))
+        if not more:
+            raise ConnectionError("the server closed the connection")
+        found += more
+    return found
+
+
+def message():
+    """Returns the kind and the content of the next message."""
+    kind, size = struct.unpack("!cI", receive(5))
+    return kind, receive(size - 4)
+
+
+def until_ready():
+    """Returns the rows of texts, and the tag of the last command, of all answers until the server waits for more."""
+    rows, tag, refused = [], "", None
+    while True:
+        kind, content = message()
+        if kind == b"D":
+            rows.append(columns(content))
+        elif kind == b"C":
+            tag = content[:-1].decode()
+        elif kind == b"E":
+            fields = {field[:1]: field[1:].decode() for field in content.split(b"\0") if field}
+            refused = Refused(fields[b"C"], fields[b"M"])
+            if fields[b"V"] == "FATAL":
+                raise refused
+        elif kind == b"Z":
+            if refused:
+                raise refused
+            return rows, tag
+
+
+def columns(content):
+    at, found = 2, []
+    for _ in range(struct.unpack_from("!H", content)[0]):
+        (size,) = struct.unpack_from("!i", content, at)
+        at += 4
+        found.append(None if size < 0 else content[at : at + size].decode())
+        at += max(size, 0)
+    return found
+
+
+def query(text):
+    server.sendall(struct.pack("!cI", b"Q", len(text) + 5) + text.encode() + b"\0")
+    return until_ready()
+
+
+def connect():
+    global server
+    host, port = os.environ["SCHISM_ADDRESS"].rsplit(":", 1)
+    server = socket.create_connection((host, int(port)), timeout=TIMEOUT_S)
+    server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    options = f"user\0postgres\0database\0postgres\0options\0-c default_transaction_isolation={LEVEL}\0\0".encode()
+    options = options.replace(LEVEL.encode(), LEVEL.replace(" ", "\\ ").encode())
+    server.sendall(struct.pack("!II", len(options) + 8, 196608) + options)
+    until_ready()
+
+
+def leave_transaction():
+    """Leaves a transaction that the server has rolled back."""
+    global server
+    try:
+        query("ROLLBACK")
+    except (OSError, Refused):
+        server = None
+
+
+def transact(parts):
+    query("BEGIN")
+    done = []
+    for f, key, value in parts:
+        if f == "append":
+            query(
+                f"INSERT INTO lists VALUES ('{key}', '{value}')"
+                f" ON CONFLICT (key) DO UPDATE SET elements = lists.elements || ',{value}'"
+            )
+        else:
+            rows, _ = query(f"SELECT elements FROM lists WHERE key = '{key}'")
+            value = [int(element) for element in rows[0][0].split(",")] if rows else None
+        done.append([f, key, value])
+    query("COMMIT")
+    return {"type": "ok", "value": done}
+
+
+def read(key):
+    rows, _ = query(f"SELECT value FROM registers WHERE key = '{key}'")
+    return int(rows[0][0]) if rows else None
+
+
+def write(key, value):
+    query(f"INSERT INTO registers VALUES ('{key}', {value}) ON CONFLICT (key) DO UPDATE SET value = {value}")
+    return {"type": "ok"}
+
+
+def cas(key, old, new):
+    query("BEGIN")
+    _, tag = query(f"UPDATE registers SET value = {new} WHERE key = '{key}' AND value = {old}")
+    found = None if tag == "UPDATE 1" else {"type": "fail", "value": read(key)}
+    query("COMMIT")
+    return found or {"type": "ok"}
+
+
+def ask(f, key, value):
+    """Returns how the operation ended. Whatever ends otherwise than by an answer may have happened."""
+    global server, deadline
+    deadline = time.monotonic() + TIMEOUT_S
+    if server is None:
+        try:
+            connect()
+        except (OSError, Refused) as error:
+            server = None
+            return {"type": "fail", "error": f"no connection: {error}"}  # Nothing has been sent.
+    try:
+        if f == "txn":
+            return transact(value)
+        if f == "read":
+            return {"type": "ok", "value": read(key)}
+        return write(key, value) if f == "write" else cas(key, *value)
+    except Refused as error:
+        code, why = error.args
+        if code not in ROLLED_BACK:
+            return {"type": "info", "error": f"{code}: {why}"}
+        leave_transaction()
+        return {"type": "fail", "error": f"{code}: {why}"}
+    except OSError as error:
+        return {"type": "info", "error": repr(error)}
+
+
+print(json.dumps({"type": "ready"}), flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    ended = ask(asked["f"], asked.get("key"), asked.get("value"))
+    print(json.dumps({"id": asked["id"], **ended}), flush=True)

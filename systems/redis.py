@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Shim for Redis with Sentinel: registers and sets on the master that the Sentinel of the node names at that moment.
+
+Speaks Redis's protocol (https://redis.io/docs/latest/develop/reference/protocol-spec/), so that Python's standard library
+is all that it needs. Schism's side is in docs/reference/shims.md.
+"""
+import json
+import os
+import socket
+import sys
+import time
+
+TIMEOUT_S = int(os.environ["SCHISM_TIMEOUT_MS"]) / 1000 * 0.7
+WAIT_MS = int(TIMEOUT_S * 500)
+MODE = os.environ["SCHISM_READ"]
+NODE = os.environ["SCHISM_ADDRESS"]
+
+# Sets a key that has a certain value, and returns 1, or else the value.
+CAS = """
+local found = redis.call('GET', KEYS[1])
+if found == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) return 1 end
+return {found}
+"""
+
+connections = {}
+deadline = 0.0  # Of the request under way, by time.monotonic().
+
+
+class Refused(Exception):
+    """Error that the server answered with."""
+
+
+class Connection:
+    def __init__(self, address):
+        host, port = address.rsplit(":", 1)
+        self.socket = socket.create_connection((host, int(port)), timeout=TIMEOUT_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.file = self.socket.makefile("rb")
+
+    def ask(self, *words):
+        words = [str(word).encode() for word in words]
+        self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+        self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
+        return self.answer()
+
+    def answer(self):
+        line = self.file.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("the server closed the connection")
+        kind, rest = line[:1], line[1:-2].decode()
+        if kind == b"-":
+            raise Refused(rest)
+        if kind == b":":
+            return int(rest)
+        if kind == b"*":
+            return [self.answer() for _ in range(int(rest))]
+        if kind == b"$":
+            return self.file.read(int(rest) + 2)[:-2].decode() if int(rest) >= 0 else None
+        return rest
+
+
+def connect(address):
+    if address not in connections:
+        connections[address] = Connection(address)
+    return connections[address]
+
+
+def server(f):
+    if MODE == "replica" and f == "read":
+        return connect(NODE)
+    return connect(":".join(connect(os.environ["SENTINEL"]).ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "cluster")))
+
+
+def read(redis, key):
+    """Returns the value of a register, the elements of a set, or None if there is neither."""
+    try:
+        found = redis.ask("GET", key)
+        return None if found is None else int(found)
+    except Refused as error:
+        if not str(error).startswith("WRONGTYPE"):
+            raise
+        return [int(element) for element in redis.ask("SMEMBERS", key)]
+
+
+def carry_out(redis, f, key, value):
+    if f == "read":
+        return {"type": "ok", "value": read(redis, key)}
+    if f == "cas":
+        found = redis.ask("EVAL", CAS, 1, key, *value)
+        if found != 1:
+            return {"type": "fail", "value": int(found[0]) if found and found[0] else None}
+    elif f == "write":
+        redis.ask("SET", key, value)
+    else:
+        redis.ask("SADD", key, value)
+    if MODE == "wait" and redis.ask("WAIT", 1, WAIT_MS) < 1:
+        return {"type": "info", "error": "no replica has it"}
+    return {"type": "ok"}
+
+
+def ask(f, key, value):
+    """Returns how the operation ended. Whatever ends otherwise than by an answer may have happened."""
+    global deadline
+    deadline = time.monotonic() + TIMEOUT_S
+    try:
+        redis = server(f)
+    except (OSError, Refused) as error:
+        connections.clear()
+        return {"type": "fail", "error": f"no connection: {error!r}"}  # Nothing has been sent.
+    try:
+        return carry_out(redis, f, key, value)
+    except Refused as error:
+        return {"type": "fail", "error": str(error)}  # An error of Redis means that it did nothing.
+    except OSError as error:
+        return {"type": "info", "error": repr(error)}
+
+
+print(json.dumps({"type": "ready"}), flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    ended = ask(asked["f"], asked["key"], asked.get("value"))
+    print(json.dumps({"id": asked["id"], **ended}), flush=True)

@@ -1,0 +1,73 @@
+//! Tests of the systems in `systems/` that somebody else wrote, on hosts that have them: each is tried out, started,
+//! disturbed, and healed.
+
+use std::{fs, path::Path, time::Duration};
+
+use serde_json::Value;
+
+use crate::support::{Ended, schism, within};
+
+/// Time limit of a command, on a busy machine.
+const LIMIT: Duration = Duration::from_mins(4);
+
+/// Returns true if one of the paths of a program exists, and otherwise says that the test skips.
+fn is_installed(system: &str, program: &str) -> bool {
+    let is_there =
+        ["/usr/bin", "/usr/sbin", "/usr/lib/postgresql/15/bin"].map(|folder| Path::new(folder).join(program));
+    let is_there = is_there.iter().any(|path| path.is_file());
+    if !is_there {
+        eprintln!("SKIPPED: this host has no {program}; systems/install {system}");
+    }
+    is_there
+}
+
+/// Tries a system out, runs it with a small load under a fault, and returns the end and the results of the run.
+fn disturb(system: &str, arguments: &[&str]) -> (Ended, Value) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("systems/{system}.toml"));
+    let tried = within(LIMIT, schism(dir.path()).args(["system", "check"]).arg(&file));
+    assert_eq!(tried.code, Some(0), "{tried:?}");
+    assert!(tried.out.contains("all as it should be"), "{tried:?}");
+    let load = ["--time-limit", "8s", "--rate", "50", "--concurrency", "3", "--seed", "1"];
+    let ended = within(LIMIT, schism(dir.path()).arg("run").arg("--system").arg(&file).args(arguments).args(load));
+    let results = fs::read(dir.path().join("store/latest/results.json"));
+    let results = serde_json::from_slice(&results.unwrap_or_else(|error| panic!("{error}: {ended:?}"))).unwrap();
+    (ended, results)
+}
+
+/// Checks that the fault was injected, and that the nodes recovered from it.
+fn assert_recovered(ended: &Ended, results: &Value, fault: &str) {
+    assert!(ended.err.contains(&format!("installed: {fault}")), "{ended:?}");
+    assert!(ended.err.contains("healed: "), "{ended:?}");
+    assert_eq!(results["not_recovered"], Value::Null, "{ended:?}");
+}
+
+#[test]
+fn serializable_transactions_of_postgresql_survive_kills() {
+    if !is_installed("postgresql", "postgres") {
+        return;
+    }
+    let load = ["--nodes", "1", "--workload", "append", "--read", "serializable", "--faults", "kill:all"];
+    let (ended, results) = disturb("postgresql", &load);
+    assert_recovered(&ended, &results, "kill n1");
+    assert_ne!(ended.code, Some(1), "{ended:?}");
+}
+
+#[test]
+fn a_master_of_redis_can_be_isolated_and_comes_back() {
+    if !is_installed("redis", "redis-server") || !is_installed("redis", "redis-sentinel") {
+        return;
+    }
+    let load = ["--nodes", "3", "--workload", "set", "--read", "master", "--faults", "partition:isolate-leader"];
+    let (ended, results) = disturb("redis", &load);
+    assert_recovered(&ended, &results, "isolate the leader: n1 | n2 n3");
+}
+
+#[test]
+fn a_leader_of_nats_can_be_paused_and_comes_back() {
+    if !is_installed("nats", "nats-server") {
+        return;
+    }
+    let (ended, results) = disturb("nats", &["--nodes", "3", "--read", "direct-get", "--faults", "pause:leader"]);
+    assert_recovered(&ended, &results, "pause n");
+}
