@@ -1,6 +1,6 @@
 //! Registers replicated by `TiKV`'s crate raft, as a system for schism to test: `systems/raft-rs.toml`.
 //!
-//! Beyond what every server is told, it takes `--clock FILE`, `--reads MODE`, where `lease` is
+//! Beyond the arguments that every server has, it takes `--clock FILE`, `--reads MODE`, where `lease` is
 //! `ReadOnlyOption::LeaseBased`, and `--min-election-tick N`.
 
 mod clock;

@@ -37,11 +37,11 @@ pub enum Ask {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Read {
-    /// From the node's own state.
+    /// Read of the node's own state.
     Local,
-    /// By the library's own means, such as `ReadIndex`.
+    /// Read by means of the library, such as `ReadIndex`.
     Index,
-    /// Through the log.
+    /// Read through the log.
     Log,
 }
 

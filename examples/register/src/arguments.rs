@@ -13,8 +13,8 @@ use anyhow::{Context as _, bail};
 #[derive(Debug)]
 pub struct Arguments(BTreeMap<String, String>);
 
-/// What every server is told: `--id N --peers ADDRESS,ADDRESS,… --client ADDRESS --data FOLDER`, with the addresses of
-/// all nodes in the order of their ids, from 1.
+/// Place of a server in its cluster: `--id N --peers ADDRESS,ADDRESS,… --client ADDRESS --data FOLDER`, with the
+/// addresses of all nodes in the order of their ids, from 1.
 #[derive(Debug)]
 pub struct Members {
     pub id: u64,
@@ -39,7 +39,7 @@ impl Arguments {
         self.0.remove(name)
     }
 
-    /// Takes what every server is told.
+    /// Takes the arguments that every server has.
     pub fn take_members(&mut self) -> anyhow::Result<Members> {
         let mut need = |name: &str| self.take(name).with_context(|| format!("--{name} is missing"));
         let id = need("id")?.parse()?;
@@ -67,11 +67,13 @@ impl Members {
         self.addresses[&self.id]
     }
 
+    /// Returns the addresses of all nodes but this one.
     #[must_use]
     pub fn others(&self) -> BTreeMap<u64, SocketAddr> {
         self.addresses.iter().filter(|(id, _)| **id != self.id).map(|(id, address)| (*id, *address)).collect()
     }
 
+    /// Returns the folder for the node's log.
     #[must_use]
     pub fn data(&self) -> &Path {
         &self.data

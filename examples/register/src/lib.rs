@@ -1,5 +1,5 @@
-//! What the servers around Raft libraries share: the replicated registers, the clients' API, the records of a log on
-//! disk, and arguments. A server brings the library, and the network between its nodes.
+//! Common parts of the servers around Raft libraries: the replicated registers, the clients' API, the records of a log
+//! on disk, and arguments. A server brings the library, and the network between its nodes.
 
 mod api;
 mod arguments;

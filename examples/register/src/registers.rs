@@ -13,7 +13,7 @@ pub enum Command {
 }
 
 /// Result of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     Value(Option<i64>),
     Done,
@@ -26,10 +26,13 @@ pub enum Outcome {
 pub struct Registers(BTreeMap<String, i64>);
 
 impl Registers {
+    /// Returns the value of a register.
+    #[must_use]
     pub fn read(&self, key: &str) -> Outcome {
         Outcome::Value(self.0.get(key).copied())
     }
 
+    /// Carries out an operation.
     pub fn apply(&mut self, command: Command) -> Outcome {
         match command {
             Command::Read { key } => self.read(&key),

@@ -166,7 +166,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let table = table(
             r#"
-            command = ["sh", "--name", "n{node}", "--listen", "{ip}:{client_port}", "{peers}", "{others}", "{clock_file}"]
+            command = [
+              "sh", "--name", "n{node}", "--listen", "{ip}:{client_port}", "{peers}", "{others}", "{clock_file}",
+            ]
             first_arguments = ["--new"]
             prepare = ["sh", "-c", "echo made >{data_dir}/made; test $(id -u) != 0"]
             run_as = "ordinary"
