@@ -224,6 +224,29 @@ fn sets_queues_roles_and_preparations_work_by_a_file() {
     }
 }
 
+#[test]
+fn a_node_can_be_several_processes_without_root_that_a_command_asks_for_its_role() {
+    let dir = store();
+    let more = r#"run_as = "ordinary"
+beside = [["sh", "-c", "id -u >>{node_dir}/beside; exec sleep 1000"]]
+
+[roles]
+command = ["python3", "-c", """
+from urllib.request import urlopen
+urlopen("http://{ip}:{client_port}/")
+print('{"role": "master"}')
+"""]
+leads = { "/role" = "master" }
+"#;
+    change(&dir.path().join("mystore.toml"), "[ready]\nrequest = \"GET /\"\nstatus = 200\n", more);
+    let load = ["--nodes", "1", "--faults", "kill:all", "--time-limit", "4s", "--seed", "1"];
+    let ended = in_time(schism(dir.path()).args(["run", "--system", "mystore.toml"]).args(load));
+    assert!(ended.err.contains("a leader after") && ended.err.contains("healed: kill"), "{ended:?}");
+    assert_eq!(results(dir.path())["not_recovered"], Value::Null, "{ended:?}");
+    let users = fs::read_to_string(dir.path().join("store/latest/nodes/1/beside")).unwrap();
+    assert!(users.lines().count() >= 2 && users.lines().all(|user| user != "0"), "{users}");
+}
+
 /// Makes a folder with the example store and its shim.
 fn store_by_shim() -> TempDir {
     let dir = tempfile::tempdir().unwrap();

@@ -9,10 +9,21 @@ use workloads::{Api, Pointer, RequestLine, Statuses, Template, Variation, Variat
 use crate::systems::Guarantee;
 
 /// Placeholders in commands, environment variables and files of a node.
-const NODE_PLACEHOLDERS: [&str; 10] =
-    ["node", "nodes", "ip", "client_port", "peer_port", "peers", "others", "data_dir", "node_dir", "here"];
+const NODE_PLACEHOLDERS: [&str; 11] = [
+    "node",
+    "nodes",
+    "ip",
+    "client_port",
+    "peer_port",
+    "election_port",
+    "peers",
+    "others",
+    "data_dir",
+    "node_dir",
+    "here",
+];
 /// Placeholders in the form in which a node is told of one of its peers.
-const PEER_PLACEHOLDERS: [&str; 4] = ["node", "ip", "client_port", "peer_port"];
+const PEER_PLACEHOLDERS: [&str; 5] = ["node", "ip", "client_port", "peer_port", "election_port"];
 /// Maximum length of a system's name, which folders of runs begin with.
 const MAX_NAME: usize = 40;
 /// Maximum of each time, ms.
@@ -109,6 +120,8 @@ impl TryFrom<String> for Name {
 pub(super) struct PortsTable {
     pub(super) client: u16,
     pub(super) peer: Option<u16>,
+    /// Second port for other nodes.
+    pub(super) election: Option<u16>,
 }
 
 /// Start of a node.
@@ -402,9 +415,10 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
 }
 
 fn check_numbers(document: &Document<ClientTable>) -> Result<(), String> {
-    let PortsTable { client, peer } = document.ports;
-    if client == 0 || peer == Some(0) || peer == Some(client) {
-        return Err("`ports.client` and `ports.peer` are two ports, from 1 to 65535".to_owned());
+    let PortsTable { client, peer, election } = document.ports;
+    let given: Vec<u16> = [Some(client), peer, election].into_iter().flatten().collect();
+    if given.contains(&0) || (1..given.len()).any(|at| given[..at].contains(&given[at])) {
+        return Err("`ports` are different ports, from 1 to 65535".to_owned());
     }
     let timing = &document.timing;
     for (name, least, given) in
@@ -460,7 +474,7 @@ mod tests {
         for (right, wrong, said) in [
             ("command = [\"python3\"", "command = [\"{data_dir}\"", "no placeholder {data_dir}; it has: {here}"),
             ("request = \"GET /\"\n", "", "it needs `ready.request`"),
-            ("client = 8000", "client = 8000\npeer = 8000", "are two ports"),
+            ("client = 8000", "client = 8000\npeer = 8000", "`ports` are different ports"),
             ("[ready]", "[ready]\ncommand = []", "`ready.command` is empty; it begins with a program"),
             ("[ready]", "[ready]\ncommand = [\"sh\"]", "`ready` has either `request` or `command`"),
             ("[ready]", "[roles]\nleads = {}\n[ready]", "`roles` has either `request` or `command`"),
