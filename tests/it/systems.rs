@@ -104,6 +104,10 @@ fn a_wrong_file_and_a_missing_program_are_named_before_anything_starts() {
         let ended = run_it(arguments);
         assert!(ended.code == Some(code) && ended.err.contains(said), "{ended:?}");
     }
+    change(&file, "name = \"mystore\"\n", "name = \"mystore\"\nmost_nodes = 2\n");
+    let ended = run_it(&[]);
+    assert!(ended.code == Some(64) && ended.err.contains("mystore has at most 2 nodes, not 5"), "{ended:?}");
+    change(&file, "most_nodes = 2\n", "");
     change(&file, "\"python3\"", "\"no-such-python\"");
     let ended = run_it(&[]);
     assert_eq!(ended.code, Some(3), "{ended:?}");

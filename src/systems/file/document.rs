@@ -31,7 +31,7 @@ const MAX_MS: u64 = 600_000;
 /// Minimum of the interval between two probes, ms.
 const MIN_PROBE_MS: u64 = 10;
 /// Minimum of the duration of a fault, ms.
-const MIN_FAULT_MS: u64 = 100;
+const MIN_FAULT_MS: u64 = 1000;
 
 /// Content of a file, whose clients are of kind `C`.
 #[derive(Clone, Debug, Deserialize)]
@@ -40,6 +40,8 @@ pub(super) struct Document<C> {
     pub(super) name: Name,
     /// Hint for a host that lacks a program.
     pub(super) install: Option<String>,
+    /// Maximum number of nodes.
+    pub(super) most_nodes: Option<u16>,
     pub(super) ports: PortsTable,
     pub(super) node: NodeTable,
     #[serde(default)]
@@ -363,8 +365,8 @@ fn typed<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 }
 
 fn with_client<C, D>(document: Document<C>, wrap: impl FnOnce(C) -> D) -> Document<D> {
-    let Document { name, install, ports, node, ready, roles, timing, read_modes, client } = document;
-    Document { name, install, ports, node, ready, roles, timing, read_modes, client: wrap(client) }
+    let Document { name, install, most_nodes, ports, node, ready, roles, timing, read_modes, client } = document;
+    Document { name, install, most_nodes, ports, node, ready, roles, timing, read_modes, client: wrap(client) }
 }
 
 /// Checks what no single field can be wrong with.
@@ -479,7 +481,7 @@ mod tests {
             ("[ready]", "[ready]\ncommand = [\"sh\"]", "`ready` has either `request` or `command`"),
             ("[ready]", "[roles]\nleads = {}\n[ready]", "`roles` has either `request` or `command`"),
             ("[[read_modes]]", "[timing]\nprobe_ms = 1\n[[read_modes]]", "`timing.probe_ms` is at least 10, not 1"),
-            ("[[read_modes]]", "[timing]\nfault_ms = 0\n[[read_modes]]", "`timing.fault_ms` is at least 100, not 0"),
+            ("[[read_modes]]", "[timing]\nfault_ms = 0\n[[read_modes]]", "`timing.fault_ms` is at least 1000, not 0"),
             (
                 "[client]",
                 "[read_modes.read]\nbody = \"{value}\"\n[client]",

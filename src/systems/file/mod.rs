@@ -163,6 +163,10 @@ impl System for FileSystem {
         &self.workloads
     }
 
+    fn most_nodes(&self) -> Option<u16> {
+        self.document.most_nodes
+    }
+
     fn has_cas(&self) -> bool {
         self.has(&Action::Cas { from: 0, to: 1 })
     }
