@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Shim for ZooKeeper: registers, each a node of its tree. `zookeeper.py role ADDRESS` says the role of a server.
 
-Speaks the protocol of ZooKeeper, whose messages are in its zookeeper.jute, so that Python's standard library is all that
-it needs. Schism's side is in docs/reference/shims.md.
+Speaks the protocol of ZooKeeper, whose messages are in its zookeeper.jute, so that Python's standard library is all
+that it needs. Schism's side is in docs/reference/shims.md.
 """
 import json
 import os
