@@ -406,6 +406,9 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
     if document.roles.as_ref().is_some_and(|roles| roles.request.is_some() == roles.command.is_some()) {
         return Err("`roles` has either `request` or `command`".to_owned());
     }
+    if document.roles.as_ref().is_some_and(|roles| roles.command.is_some() && roles.body.is_some()) {
+        return Err("`roles.body` is that of a request; it needs `roles.request`".to_owned());
+    }
     if document
         .roles
         .as_ref()
@@ -479,6 +482,7 @@ mod tests {
             ("client = 8000", "client = 8000\npeer = 8000", "`ports` are different ports"),
             ("[ready]", "[ready]\ncommand = []", "`ready.command` is empty; it begins with a program"),
             ("[ready]", "[ready]\ncommand = [\"sh\"]", "`ready` has either `request` or `command`"),
+            ("[ready]", "[roles]\ncommand = [\"sh\"]\nbody = \"\"\n[ready]", "it needs `roles.request`"),
             ("[ready]", "[roles]\nleads = {}\n[ready]", "`roles` has either `request` or `command`"),
             ("[[read_modes]]", "[timing]\nprobe_ms = 1\n[[read_modes]]", "`timing.probe_ms` is at least 10, not 1"),
             ("[[read_modes]]", "[timing]\nfault_ms = 0\n[[read_modes]]", "`timing.fault_ms` is at least 1000, not 0"),
