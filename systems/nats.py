@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Shim for NATS: registers in a key-value bucket of JetStream. `nats.py role ADDRESS NODES` says who leads the bucket.
 
-Speaks the protocol of NATS (https://docs.nats.io/reference/reference-protocols/nats-protocol), so that Python's standard
-library is all that it needs. Schism's side is in docs/reference/shims.md.
+Speaks the protocol of NATS (https://docs.nats.io/reference/reference-protocols/nats-protocol), so that Python's
+standard library is all that it needs. Schism's side is in docs/reference/shims.md.
 """
 import base64
 import json
@@ -74,8 +74,7 @@ def role(address, nodes):
     found = nats.ask_stream("INFO", {})
     if found.get("error", {}).get("code") == NOT_FOUND:
         bucket = {"name": STREAM, "subjects": [SUBJECT + ">"], "num_replicas": nodes, "max_msgs_per_subject": 1}
-        rules = {"storage": "file", "discard": "new", "allow_direct": True, "deny_delete": True, "allow_rollup_hdrs": True}
-        found = nats.ask_stream("CREATE", bucket | rules)
+        found = nats.ask_stream("CREATE", bucket | {"storage": "file", "discard": "new", "allow_direct": True})
     name = nats.info["server_name"]
     return {"name": name, "leader": found.get("cluster", {"leader": name})["leader"]}
 
@@ -110,7 +109,7 @@ def ask(f, key, value, timeout):
         return read(connection, key) if f == "read" else write(connection, key, value)
     except NoResponders:
         return {"type": "fail", "error": "no responders"}
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return {"type": "info", "error": repr(error)}
 
 

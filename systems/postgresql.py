@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shim for PostgreSQL: transactions of appends and reads, and registers, at the isolation level that the read mode names.
+"""Shim for PostgreSQL: transactions of appends and reads, and registers, at the isolation level of the read mode.
 
 Speaks PostgreSQL's protocol with simple queries (https://www.postgresql.org/docs/15/protocol-message-formats.html), so
 that Python's standard library is all that it needs. Schism's side is in docs/reference/shims.md.
@@ -12,7 +12,7 @@ import sys
 import time
 
 TIMEOUT_S = int(os.environ["SCHISM_TIMEOUT_MS"]) / 1000 * 0.7
-LEVEL = os.environ["SCHISM_READ"].replace("-", " ")
+LEVEL = os.environ["SCHISM_READ"].replace("-", "\\ ")  # As an option of the server, whose spaces need a backslash.
 
 # The server has rolled the transaction back: https://www.postgresql.org/docs/15/errcodes-appendix.html
 SERIALIZATION_FAILURE, DEADLOCK_DETECTED, UNIQUE_VIOLATION = "40001", "40P01", "23505"
@@ -84,7 +84,6 @@ def connect():
     server = socket.create_connection((host, int(port)), timeout=TIMEOUT_S)
     server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     options = f"user\0postgres\0database\0postgres\0options\0-c default_transaction_isolation={LEVEL}\0\0".encode()
-    options = options.replace(LEVEL.encode(), LEVEL.replace(" ", "\\ ").encode())
     server.sendall(struct.pack("!II", len(options) + 8, 196608) + options)
     until_ready()
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Shim for Redis with Sentinel: registers and sets on the master that the Sentinel of the node names at that moment.
 
-Speaks Redis's protocol (https://redis.io/docs/latest/develop/reference/protocol-spec/), so that Python's standard library
-is all that it needs. Schism's side is in docs/reference/shims.md.
+Speaks Redis's protocol (https://redis.io/docs/latest/develop/reference/protocol-spec/), so that Python's standard
+library is all that it needs. Schism's side is in docs/reference/shims.md.
 """
 import json
 import os
@@ -93,9 +93,16 @@ def carry_out(redis, f, key, value):
         redis.ask("SET", key, value)
     else:
         redis.ask("SADD", key, value)
-    if MODE == "wait" and redis.ask("WAIT", 1, WAIT_MS) < 1:
-        return {"type": "info", "error": "no replica has it"}
-    return {"type": "ok"}
+    return await_replica(redis) if MODE == "wait" else {"type": "ok"}
+
+
+def await_replica(redis):
+    """Waits until a replica has what was written. Whether one has it or not, the master does."""
+    try:
+        replicas = redis.ask("WAIT", 1, WAIT_MS)
+    except Refused as error:
+        return {"type": "info", "error": str(error)}
+    return {"type": "ok"} if replicas else {"type": "info", "error": "no replica has it"}
 
 
 def ask(f, key, value):

@@ -202,8 +202,8 @@ impl NodeProcess {
         Ok(self.exit_status()?.is_none())
     }
 
-    /// Returns the exit status; `None` as long as the process and those beside it run. Once one of them has ended, kills
-    /// the rest of the group, and reaps all.
+    /// Returns the exit status; `None` as long as the process and those beside it run. Once one of them has ended,
+    /// kills the rest of the group, and reaps all.
     ///
     /// # Errors
     /// Returns an error if the system refuses to wait.

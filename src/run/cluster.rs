@@ -13,7 +13,7 @@ use nemesis::{Capabilities, Hosts, Nemesis, NodeCommand, NodeId, Sandbox};
 use crate::{
     error::{ExitStatus, Failure, host_limits},
     run::plan::Plan,
-    systems::{Address, Deployment, Status, StatusClient, System, Timing, is_ready, is_settled},
+    systems::{Address, Deployment, Ports, Status, StatusClient, System, Timing, is_ready, is_settled},
 };
 
 /// Maximum time for nodes to end by themselves.
@@ -171,11 +171,12 @@ impl Cluster {
 fn addresses(system: &dyn System, hosts: &Hosts) -> anyhow::Result<Vec<Address>> {
     if hosts.are_separate() {
         let own = system.ports();
-        return Ok(hosts.iter().map(|host| Address::with_ports(host.address, own.peer, own.client)).collect());
+        return Ok(hosts.iter().map(|host| Address::with_ports(host.address, own)).collect());
     }
-    let ports = nemesis::free_ports(2 * hosts.iter().count()).context("finding free ports")?;
-    let pairs = hosts.iter().zip(ports.chunks(2));
-    Ok(pairs.map(|(host, pair)| Address::with_ports(host.address, pair[0], pair[1])).collect())
+    let free = nemesis::free_ports(Ports::COUNT * hosts.iter().count()).context("finding free ports")?;
+    let each = hosts.iter().zip(free.chunks(Ports::COUNT));
+    let ports = |free: &[u16]| Ports { peer: free[0], client: free[1], election: free[2] };
+    Ok(each.map(|(host, free)| Address::with_ports(host.address, ports(free))).collect())
 }
 
 fn describe(statuses: &[Option<Status>]) -> String {

@@ -213,6 +213,10 @@ impl Plan {
         system.check_read(&self.read)?;
         system.check_workload(&self.workload)?;
         system.check_settings(&self.settings)?;
+        if let Some(most) = system.most_nodes().filter(|most| self.nodes > *most) {
+            let plural = if most == 1 { "" } else { "s" };
+            return Err(format!("{} has at most {most} node{plural}, not {}", self.system, self.nodes));
+        }
         if NODES.contains(&self.nodes) {
             return Ok(());
         }

@@ -14,6 +14,13 @@ use super::{ReadMode, Settings};
 pub(crate) struct Ports {
     pub(crate) peer: u16,
     pub(crate) client: u16,
+    /// A second port for other nodes, for systems that need one for elections.
+    pub(crate) election: u16,
+}
+
+impl Ports {
+    /// Number of ports of a node.
+    pub(crate) const COUNT: usize = 3;
 }
 
 /// Addresses of one node.
@@ -21,12 +28,14 @@ pub(crate) struct Ports {
 pub(crate) struct Address {
     pub(crate) peer: SocketAddr,
     pub(crate) client: SocketAddr,
+    pub(crate) election: SocketAddr,
 }
 
 impl Address {
-    /// Returns the addresses of a node on a host that it shares with others.
-    pub(crate) fn with_ports(host: IpAddr, peer: u16, client: u16) -> Self {
-        Self { peer: SocketAddr::new(host, peer), client: SocketAddr::new(host, client) }
+    /// Returns the addresses of a node with these ports.
+    pub(crate) fn with_ports(host: IpAddr, Ports { peer, client, election }: Ports) -> Self {
+        let [peer, client, election] = [peer, client, election].map(|port| SocketAddr::new(host, port));
+        Self { peer, client, election }
     }
 }
 

@@ -103,6 +103,11 @@ pub(crate) trait System: fmt::Debug + Sync {
     /// Returns the names of the workloads that its clients can carry out.
     fn workloads(&self) -> &[&str];
 
+    /// Returns the maximum number of its nodes, if it has one of its own.
+    fn most_nodes(&self) -> Option<u16> {
+        None
+    }
+
     /// Returns true if a client can set a register on the condition that it has a certain value.
     fn has_cas(&self) -> bool {
         true

@@ -71,3 +71,13 @@ fn a_leader_of_nats_can_be_paused_and_comes_back() {
     let (ended, results) = disturb("nats", &["--nodes", "3", "--read", "direct-get", "--faults", "pause:leader"]);
     assert_recovered(&ended, &results, "pause n");
 }
+
+#[test]
+fn a_server_of_zookeeper_can_be_killed_and_comes_back() {
+    if !is_installed("zookeeper", "java") || !is_installed("zookeeper", "zookeeper.jar") {
+        return;
+    }
+    let (ended, results) = disturb("zookeeper", &["--nodes", "1", "--read", "sync", "--faults", "kill:all"]);
+    assert_recovered(&ended, &results, "kill n1");
+    assert_ne!(ended.code, Some(1), "{ended:?}");
+}

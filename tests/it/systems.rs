@@ -104,6 +104,10 @@ fn a_wrong_file_and_a_missing_program_are_named_before_anything_starts() {
         let ended = run_it(arguments);
         assert!(ended.code == Some(code) && ended.err.contains(said), "{ended:?}");
     }
+    change(&file, "name = \"mystore\"\n", "name = \"mystore\"\nmost_nodes = 2\n");
+    let ended = run_it(&[]);
+    assert!(ended.code == Some(64) && ended.err.contains("mystore has at most 2 nodes, not 5"), "{ended:?}");
+    change(&file, "most_nodes = 2\n", "");
     change(&file, "\"python3\"", "\"no-such-python\"");
     let ended = run_it(&[]);
     assert_eq!(ended.code, Some(3), "{ended:?}");
@@ -314,6 +318,29 @@ fn systems_are_compared_by_name_and_a_cost_that_nobody_counts_is_left_open() {
     let counted: Vec<bool> = modes.iter().map(|mode| mode["fsyncs_per_operation"].is_number()).collect();
     assert_eq!(counted, [true, false]);
     assert!(ended.out.contains("Mystore read reads"), "{}", ended.out);
+}
+
+#[test]
+fn a_node_can_be_several_processes_without_root_that_a_command_asks_for_its_role() {
+    let dir = store();
+    let more = r#"run_as = "ordinary"
+beside = [["sh", "-c", "id -u >>{node_dir}/beside; exec sleep 1000"]]
+
+[roles]
+command = ["python3", "-c", """
+from urllib.request import urlopen
+urlopen("http://{ip}:{client_port}/")
+print('{"role": "master"}')
+"""]
+leads = { "/role" = "master" }
+"#;
+    change(&dir.path().join("mystore.toml"), "[ready]\nrequest = \"GET /\"\nstatus = 200\n", more);
+    let load = ["--nodes", "1", "--faults", "kill:all", "--time-limit", "4s", "--seed", "1"];
+    let ended = in_time(schism(dir.path()).args(["run", "--system", "mystore.toml"]).args(load));
+    assert!(ended.err.contains("a leader after") && ended.err.contains("healed: kill"), "{ended:?}");
+    assert_eq!(results(dir.path())["not_recovered"], Value::Null, "{ended:?}");
+    let users = fs::read_to_string(dir.path().join("store/latest/nodes/1/beside")).unwrap();
+    assert!(users.lines().count() >= 2 && users.lines().all(|user| user != "0"), "{users}");
 }
 
 /// Makes a folder with the example store and its shim.

@@ -9,12 +9,13 @@ use workloads::{Api, Pointer, RequestLine, Statuses, Template, Variation, Variat
 use crate::systems::Guarantee;
 
 /// Placeholders in commands, environment variables and files of a node.
-const NODE_PLACEHOLDERS: [&str; 12] = [
+const NODE_PLACEHOLDERS: [&str; 13] = [
     "node",
     "nodes",
     "ip",
     "client_port",
     "peer_port",
+    "election_port",
     "peers",
     "others",
     "read_mode",
@@ -26,7 +27,7 @@ const NODE_PLACEHOLDERS: [&str; 12] = [
 /// Placeholder of the file by which a node's clock is skewed.
 pub(super) const CLOCK_FILE: &str = "clock_file";
 /// Placeholders in the form in which a node is told of one of its peers.
-const PEER_PLACEHOLDERS: [&str; 4] = ["node", "ip", "client_port", "peer_port"];
+const PEER_PLACEHOLDERS: [&str; 5] = ["node", "ip", "client_port", "peer_port", "election_port"];
 /// Maximum length of a system's name, which folders of runs begin with.
 const MAX_NAME: usize = 40;
 /// Maximum of each time, ms.
@@ -34,7 +35,7 @@ const MAX_MS: u64 = 600_000;
 /// Minimum of the interval between two probes, ms.
 const MIN_PROBE_MS: u64 = 10;
 /// Minimum of the duration of a fault, ms.
-const MIN_FAULT_MS: u64 = 100;
+const MIN_FAULT_MS: u64 = 1000;
 
 /// Content of a file, whose clients are of kind `C`.
 #[derive(Clone, Debug, Deserialize)]
@@ -43,6 +44,8 @@ pub(super) struct Document<C> {
     pub(super) name: Name,
     /// Hint for a host that lacks a program.
     pub(super) install: Option<String>,
+    /// Maximum number of nodes.
+    pub(super) most_nodes: Option<u16>,
     pub(super) ports: PortsTable,
     pub(super) node: NodeTable,
     #[serde(default)]
@@ -123,6 +126,8 @@ impl TryFrom<String> for Name {
 pub(super) struct PortsTable {
     pub(super) client: u16,
     pub(super) peer: Option<u16>,
+    /// Second port for other nodes.
+    pub(super) election: Option<u16>,
 }
 
 /// Start of a node.
@@ -373,8 +378,8 @@ fn typed<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 }
 
 fn with_client<C, D>(document: Document<C>, wrap: impl FnOnce(C) -> D) -> Document<D> {
-    let Document { name, install, ports, node, ready, roles, timing, read_modes, client } = document;
-    Document { name, install, ports, node, ready, roles, timing, read_modes, client: wrap(client) }
+    let Document { name, install, most_nodes, ports, node, ready, roles, timing, read_modes, client } = document;
+    Document { name, install, most_nodes, ports, node, ready, roles, timing, read_modes, client: wrap(client) }
 }
 
 /// Checks what no single field can be wrong with.
@@ -414,6 +419,9 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
     if document.roles.as_ref().is_some_and(|roles| roles.request.is_some() == roles.command.is_some()) {
         return Err("`roles` has either `request` or `command`".to_owned());
     }
+    if document.roles.as_ref().is_some_and(|roles| roles.command.is_some() && roles.body.is_some()) {
+        return Err("`roles.body` is that of a request; it needs `roles.request`".to_owned());
+    }
     if document
         .roles
         .as_ref()
@@ -425,9 +433,10 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
 }
 
 fn check_numbers(document: &Document<ClientTable>) -> Result<(), String> {
-    let PortsTable { client, peer } = document.ports;
-    if client == 0 || peer == Some(0) || peer == Some(client) {
-        return Err("`ports.client` and `ports.peer` are two ports, from 1 to 65535".to_owned());
+    let PortsTable { client, peer, election } = document.ports;
+    let given: Vec<u16> = [Some(client), peer, election].into_iter().flatten().collect();
+    if given.contains(&0) || (1..given.len()).any(|at| given[..at].contains(&given[at])) {
+        return Err("`ports` are different ports, from 1 to 65535".to_owned());
     }
     let timing = &document.timing;
     for (name, least, given) in
@@ -483,12 +492,13 @@ mod tests {
         for (right, wrong, said) in [
             ("command = [\"python3\"", "command = [\"{data_dir}\"", "no placeholder {data_dir}; it has: {here}"),
             ("request = \"GET /\"\n", "", "it needs `ready.request`"),
-            ("client = 8000", "client = 8000\npeer = 8000", "are two ports"),
+            ("client = 8000", "client = 8000\npeer = 8000", "`ports` are different ports"),
             ("[ready]", "[ready]\ncommand = []", "`ready.command` is empty; it begins with a program"),
             ("[ready]", "[ready]\ncommand = [\"sh\"]", "`ready` has either `request` or `command`"),
+            ("[ready]", "[roles]\ncommand = [\"sh\"]\nbody = \"\"\n[ready]", "it needs `roles.request`"),
             ("[ready]", "[roles]\nleads = {}\n[ready]", "`roles` has either `request` or `command`"),
             ("[[read_modes]]", "[timing]\nprobe_ms = 1\n[[read_modes]]", "`timing.probe_ms` is at least 10, not 1"),
-            ("[[read_modes]]", "[timing]\nfault_ms = 0\n[[read_modes]]", "`timing.fault_ms` is at least 100, not 0"),
+            ("[[read_modes]]", "[timing]\nfault_ms = 0\n[[read_modes]]", "`timing.fault_ms` is at least 1000, not 0"),
             (
                 "[client]",
                 "[read_modes.read]\nbody = \"{value}\"\n[client]",

@@ -168,6 +168,10 @@ impl System for FileSystem {
         &self.workloads
     }
 
+    fn most_nodes(&self) -> Option<u16> {
+        self.document.most_nodes
+    }
+
     fn has_cas(&self) -> bool {
         self.has(&Action::Cas { from: 0, to: 1 })
     }
@@ -198,7 +202,8 @@ impl System for FileSystem {
 
     fn ports(&self) -> Ports {
         let ports = self.document.ports;
-        Ports { client: ports.client, peer: ports.peer.unwrap_or_else(|| ports.client.wrapping_add(1).max(1)) }
+        let peer = ports.peer.unwrap_or_else(|| ports.client.wrapping_add(1).max(1));
+        Ports { client: ports.client, peer, election: ports.election.unwrap_or(peer) }
     }
 
     fn start_command(&self, id: u16, deployment: &Deployment) -> anyhow::Result<StartCommand> {
@@ -274,7 +279,7 @@ impl System for FileSystem {
 mod tests {
     use std::{fs, path::Path};
 
-    use super::{SystemFile, SystemName};
+    use super::{Ports, SystemFile, SystemName};
     use crate::systems::{Address, Deployment, Settings, Status, StatusPage, StatusRequest, System as _};
 
     /// Text of the example, with one change.
@@ -335,7 +340,7 @@ mod tests {
         };
         let by_page = changed("status = 200\n", "status = 204\n").unwrap();
         let deployment = Deployment {
-            addresses: vec![Address::with_ports([10, 0, 0, 1].into(), 2, 1)],
+            addresses: vec![Address::with_ports([10, 0, 0, 1].into(), Ports { peer: 2, client: 1, election: 3 })],
             read: "read".into(),
             settings: Settings::default(),
             dir: "run".into(),

@@ -138,6 +138,7 @@ fn address(name: &str, id: u16, address: &Address) -> String {
         "ip" => address.client.ip().to_string(),
         "client_port" => address.client.port().to_string(),
         "peer_port" => address.peer.port().to_string(),
+        "election_port" => address.election.port().to_string(),
         other => unreachable!("a template was checked, and has no placeholder {other}"),
     }
 }
@@ -145,14 +146,15 @@ fn address(name: &str, id: u16, address: &Address) -> String {
 #[cfg(test)]
 mod tests {
     use super::{super::document, *};
-    use crate::systems::Settings;
+    use crate::systems::{Ports, Settings};
 
     fn table(text: &str) -> NodeTable {
         toml::from_str(text).unwrap()
     }
 
     fn deployment(dir: &Path) -> Deployment {
-        let host = |last: u8| Address::with_ports([10, 0, 0, last].into(), 2380, 2379);
+        let ports = Ports { peer: 2380, client: 2379, election: 2381 };
+        let host = |last: u8| Address::with_ports([10, 0, 0, last].into(), ports);
         let addresses = vec![host(1), host(2)];
         Deployment { addresses, read: "lease".into(), settings: Settings::default(), dir: dir.to_owned() }
     }
@@ -172,7 +174,7 @@ mod tests {
             first_arguments = ["--new"]
             prepare = ["sh", "-c", "echo made >{data_dir}/made; test $(id -u) != 0"]
             run_as = "ordinary"
-            beside = [["sh", "{client_port}"]]
+            beside = [["sh", "{client_port} {election_port}"]]
             peers = "n{node}=http://{ip}:{peer_port}"
             env = { NODES = "{nodes}", READS = "{read_mode}" }
             files = [{ path = "etc/conf", text = "{\"id\": {node}}" }]
@@ -185,7 +187,7 @@ mod tests {
         assert!(start.program.ends_with("sh") && start.program.is_absolute(), "{start:?}");
         assert_eq!((&start.args[..], &start.first_args[..]), (&arguments.map(Into::into)[..], &["--new".into()][..]));
         assert_eq!(start.env, [("NODES".into(), "2".into()), ("READS".into(), "lease".into())]);
-        assert_eq!(start.beside, [(start.program, vec!["2379".into()])]);
+        assert_eq!(start.beside, [(start.program, vec!["2379 2381".into()])]);
         assert!(start.ordinary);
         let read = |name: &str| fs::read_to_string(folder.path().join("nodes/2").join(name)).unwrap();
         assert_eq!((read("etc/conf").as_str(), read("data/made").as_str()), ("{\"id\": 2}", "made\n"));

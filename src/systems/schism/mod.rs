@@ -191,7 +191,7 @@ impl System for Schism {
     }
 
     fn ports(&self) -> Ports {
-        Ports { peer: PEER_PORT, client: CLIENT_PORT }
+        Ports { peer: PEER_PORT, client: CLIENT_PORT, election: PEER_PORT }
     }
 
     fn start_command(&self, id: u16, deployment: &Deployment) -> anyhow::Result<StartCommand> {
