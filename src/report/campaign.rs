@@ -109,8 +109,9 @@ fn counterexamples(summary: &Summary) -> Markup {
         @if !found.is_empty() {
             h2 { "The smallest counterexample of each cell" }
             @for run in found {
-                h3 { a href=(link(run)) { (run.cell.row(&summary.plan)) " reads, " (text(&run.cell.faults.to_string())) ", \
-                seed " (run.seed) } }
+                h3 { a href=(link(run)) {
+                    (run.cell.row(&summary.plan)) " reads, " (text(&run.cell.faults.to_string())) ", seed " (run.seed)
+                } }
                 p { (text(&run.told())) }
             }
         }

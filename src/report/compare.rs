@@ -67,9 +67,8 @@ fn of_setting(number: usize, setting: &Setting) -> Markup {
                                 th scope="row" { (mode.name) }
                                 td class="number" { (format!("{:.0}", mode.throughput.median)) }
                                 (latencies(&mode.reads)) (latencies(&mode.writes))
-                                @for (figure, digits) in [(mode.messages_per_operation, 1), (mode.fsyncs_per_operation, 2)] {
-                                    td class="number" { @if let Some(figure) = figure { (format!("{figure:.digits$}")) } }
-                                }
+                                td class="number" { (figure(mode.messages_per_operation, 1)) }
+                                td class="number" { (figure(mode.fsyncs_per_operation, 2)) }
                                 td class="number" { (mode.longest_gap_ms) }
                                 td class="number" { @if let Some(ms) = mode.recovery_ms { (ms) } }
                                 @for share in [mode.reads_available, mode.writes_available] {
@@ -86,6 +85,11 @@ fn of_setting(number: usize, setting: &Setting) -> Markup {
             }
         }
     }
+}
+
+/// Writes a figure that may be missing.
+fn figure(figure: Option<f64>, digits: usize) -> String {
+    figure.map_or_else(String::new, |figure| format!("{figure:.digits$}"))
 }
 
 /// Returns the CSS class for a mode's verdicts: green only if at least one run could have found a violation.

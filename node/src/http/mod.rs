@@ -9,9 +9,9 @@
 //! - `POST /v1/kv/{key}/enqueue` with `{"value": …}` adds at the end of a list, `POST /v1/kv/{key}/dequeue` takes the
 //!   first element out and answers with it as `"value"`, and `GET /v1/kv/{key}/first?read=…` reads it. Of an empty
 //!   list, which an absent key is, it is `null`.
-//! - `POST /v1/txn?read=…` with `{"ops": [["append", key, value], ["w", key, value], ["r", key, null], …]}` does all of this
-//!   at one moment, or none of it, and answers with the same `"ops"`, in which each `"r"` has the value that it read. One
-//!   that only reads is read in this mode; any other is an entry of the log.
+//! - `POST /v1/txn?read=…` with `{"ops": [["append", key, value], ["w", key, value], ["r", key, null], …]}` does all of
+//!   this at one moment, or none of it, and answers with the same `"ops"`, in which each `"r"` has the value that it
+//!   read. One that only reads is read in this mode; any other is an entry of the log.
 //! - `POST /v1/sessions` begins a session and answers with its `"client"`.
 //! - `GET /v1/status` describes the state of the node.
 //!
