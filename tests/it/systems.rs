@@ -362,7 +362,11 @@ fn clients_can_be_a_program_of_the_users() {
     let load = ["--nodes", "3", "--faults", "none", "--time-limit", "8s", "--seed", "1", "--concurrency", "6"];
     let ended = in_time(schism(dir.path()).args(["run", "--system", "shim.toml"]).args(load));
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(results(dir.path()).get("client_problems").is_none());
+    // A busy machine may let a shim answer late, but nothing else.
+    let results = results(dir.path());
+    let problems = results.get("client_problems").map(Value::to_string).unwrap_or_default();
+    let kinds = problems.split("; ").filter(|kind| !kind.is_empty() && !kind.contains("did not answer in time"));
+    assert_eq!(kinds.count(), 0, "{problems}");
 }
 
 #[test]

@@ -253,11 +253,11 @@ impl Api {
 /// Returns what is probably wrong with a rule. A server that gave up waiting may still carry out what it was asked.
 fn rule_doubt(action: &Action, rule: &Rule) -> Option<&'static str> {
     let may_be = |status| rule.status.as_ref().is_none_or(|statuses| statuses.contains(status));
-    let is_vague = rule.equal.is_empty() && rule.absent.is_empty() && rule.contains.is_none();
+    let is_vague = rule.is_vague();
     match rule.outcome {
         Outcome::Fail if !action.is_read() && is_vague && [408, 500, 502, 503, 504].into_iter().any(may_be) => Some(
             "calls a time-out or an error of the server a `fail`, but the change may still happen; say `info`, or \
-             name by `where` or `contains` what is certain",
+             name by `where`, `contains` or `matches` what is certain",
         ),
         Outcome::Ok if is_vague && rule.status.is_none() => {
             Some("calls every answer `ok`, errors too; give it a `status`")
@@ -282,8 +282,13 @@ impl Operation {
             return Err("it needs at least one rule with the outcome `ok`".to_owned());
         }
         for (number, rule) in (1..).zip(&self.rules) {
-            if rule.outcome == Outcome::Ok && rule::returns_value(action) && rule.value.is_none() {
+            if rule.outcome == Outcome::Ok && rule::returns_value(action) && !rule.names_value() {
                 return Err(format!("rule {number} says `ok` without a `value`, such as value = \"/value\""));
+            }
+            if rule.value.is_some() && rule.matches.as_ref().is_some_and(rule::Pattern::has_value) {
+                return Err(format!(
+                    "rule {number} finds the value by `value` and by a group of `matches`; leave one out"
+                ));
             }
             if rule.revision.is_some() && !action.is_of_register() {
                 return Err(format!("rule {number} names a `revision`, which only registers have"));
@@ -341,6 +346,11 @@ mod tests {
             ("read", json!({"request": "GET /{key}", "rules": done}), "rule 1 says `ok` without a `value`"),
             ("read", json!({"request": "GET /{value}", "rules": done}), "no placeholder {value}; it has: {key}"),
             ("write", write(&json!([{"outcome": "mismatch"}, {"outcome": "ok"}])), "which only a cas can"),
+            (
+                "read",
+                json!({"request": "GET /{key}", "rules": [{"outcome": "ok", "value": "", "matches": "(?<value>.)"}]}),
+                "finds the value by `value` and by a group of `matches`",
+            ),
             (
                 "add",
                 write(&json!([{"outcome": "ok", "revision": "/r"}])),

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use histories::Value;
+use regex::Regex;
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, SeqAccess, Visitor},
@@ -28,6 +29,9 @@ pub(crate) struct Rule {
     /// Text that must be in the body.
     #[serde(default)]
     pub(super) contains: Option<String>,
+    /// Pattern that must be in the body, whose group `value` is the value.
+    #[serde(default)]
+    pub(super) matches: Option<Pattern>,
     /// Meaning of the answer.
     pub(super) outcome: Outcome,
     /// Place of the value; the whole body, if it is empty.
@@ -69,6 +73,34 @@ pub(crate) enum Decoding {
     Base64,
     /// From text to an integer.
     Integer,
+}
+
+/// Regular expression.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Pattern(Regex);
+
+impl Pattern {
+    /// Name of the group that is the value.
+    const GROUP: &str = "value";
+
+    /// Returns true if it has a group that is the value.
+    pub(super) fn has_value(&self) -> bool {
+        self.0.capture_names().flatten().any(|name| name == Self::GROUP)
+    }
+
+    /// Returns the value in a text; none if nothing is in its place.
+    fn value_in(&self, text: &str) -> Option<Json> {
+        Some(self.0.captures(text)?.name(Self::GROUP)?.as_str().into())
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Regex::new(&text).map(Self).map_err(|error| error.to_string())
+    }
 }
 
 /// JSON pointer (RFC 6901): empty, or `/` and names.
@@ -159,9 +191,9 @@ pub(super) fn understand(rules: &[Rule], action: &Action, status: u16, text: &[u
     let answer = match rule.outcome {
         Outcome::Fail => Answer::NotDone(said),
         Outcome::Info => Answer::Unknown(said),
-        Outcome::Mismatch if rule.value.is_none() => Answer::NotDone(said),
+        Outcome::Mismatch if !rule.names_value() => Answer::NotDone(said),
         Outcome::Ok if !returns_value(action) => Answer::Done,
-        Outcome::Ok | Outcome::Mismatch => match rule.value_in(&body) {
+        Outcome::Ok | Outcome::Mismatch => match rule.value_in(&text, &body) {
             // An empty set is often left out.
             Ok(Value::Nil) if *action == Action::Elements => Answer::Value(Value::List(Vec::new())),
             Ok(value) if rule.outcome == Outcome::Mismatch => Answer::Mismatch(value),
@@ -183,6 +215,17 @@ impl Rule {
             && self.equal.iter().all(|(place, wanted)| place.find(body) == Some(wanted))
             && self.absent.iter().all(|place| place.find(body).is_none())
             && self.contains.as_ref().is_none_or(|wanted| text.contains(wanted))
+            && self.matches.as_ref().is_none_or(|pattern| pattern.0.is_match(text))
+    }
+
+    /// Returns true if every answer with its status meets it.
+    pub(super) fn is_vague(&self) -> bool {
+        self.equal.is_empty() && self.absent.is_empty() && self.contains.is_none() && self.matches.is_none()
+    }
+
+    /// Returns true if it says where the value is.
+    pub(super) fn names_value(&self) -> bool {
+        self.value.is_some() || self.matches.as_ref().is_some_and(Pattern::has_value)
     }
 
     /// Returns the revision, which is a whole number or the text of one; none if there is no such number.
@@ -193,23 +236,25 @@ impl Rule {
         }
     }
 
-    fn value_in(&self, body: &Json) -> Result<Value, String> {
-        let Some(place) = &self.value else { return Err("the rule names no `value`".to_owned()) };
-        let Some(found) = place.find(body) else {
-            let why = || format!("it has nothing at {:?}", place.0);
-            return if self.or_nil { Ok(Value::Nil) } else { Err(why()) };
+    fn value_in(&self, text: &str, body: &Json) -> Result<Value, String> {
+        let (found, place) = match (&self.value, &self.matches) {
+            (Some(place), _) => (place.find(body).cloned(), format!("{:?}", place.0)),
+            (None, Some(pattern)) => (pattern.value_in(text), "the group `value`".to_owned()),
+            (None, None) => return Err("the rule names no `value`".to_owned()),
+        };
+        let Some(found) = found else {
+            return if self.or_nil { Ok(Value::Nil) } else { Err(format!("it has nothing at {place}")) };
         };
         let Json::Array(elements) = found else { return decode(found, &self.decode) };
         let element = |element: &Json| {
             let within = self.each.as_ref().map_or(Some(element), |each| each.find(element));
-            decode(within.ok_or("an element of the list lacks what `each` names")?, &self.decode)
+            decode(within.ok_or("an element of the list lacks what `each` names")?.clone(), &self.decode)
         };
         elements.iter().map(element).collect::<Result<_, _>>().map(Value::List)
     }
 }
 
-fn decode(found: &Json, steps: &[Decoding]) -> Result<Value, String> {
-    let mut value = found.clone();
+fn decode(mut value: Json, steps: &[Decoding]) -> Result<Value, String> {
     for step in steps {
         value = match (step, &value) {
             (_, Json::Null) => Json::Null,
@@ -274,6 +319,21 @@ mod tests {
         let elements = |body| understood(each.clone(), &Action::Elements, 200, body);
         assert_eq!(elements(r#"{"kvs":[{"v":"1"},{"v":2}]}"#), value(Value::List(vec![1.into(), 2.into()])));
         assert_eq!(elements("{}"), value(Value::List(Vec::new())));
+    }
+
+    #[test]
+    fn a_pattern_is_a_condition_and_finds_a_value_in_text() {
+        let rules = json!([
+            {"matches": "(?m)^VALUE k3 = (?<value>-?\\d+)?$", "or_nil": true, "decode": ["integer"], "outcome": "ok"},
+            {"matches": "^ERR (read-only|no leader)", "outcome": "fail"},
+        ]);
+        let answer = |body| understood(rules.clone(), &Action::Read, 200, body);
+        assert_eq!(answer("OK\nVALUE k3 = -17\n"), Answer::Value((-17).into()));
+        assert_eq!(answer("VALUE k3 = "), Answer::Value(Value::Nil));
+        assert!(matches!(answer("ERR no leader"), Answer::NotDone(_)));
+        assert!(matches!(answer("ERR timeout"), Answer::Unknown(_)));
+        let wrong = serde_json::from_value::<Rule>(json!({"matches": "(", "outcome": "ok"})).unwrap_err().to_string();
+        assert!(wrong.contains("unclosed group"), "{wrong}");
     }
 
     #[test]
