@@ -5,7 +5,7 @@
 //! still have to read. If that fails, constraints are propagated as in Cobra (Tan et al., OSDI 2020): a chain that
 //! cannot come before another, because that would close a cycle, comes after it; this is repeated until nothing
 //! changes. Then the order of chains is searched by trial, with a limit. Snapshot isolation is the same problem with
-//! two vertices for each transaction, its beginning and its commit (Huang et al., VLDB 2023): a writer commits before
+//! two points for each transaction, its beginning and its commit (Huang et al., VLDB 2023): a writer commits before
 //! the writer of the next version begins, and a reader begins before that writer commits.
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -56,7 +56,7 @@ impl VersionRun {
 enum Reason {
     /// Fact of the history.
     Known,
-    /// Consequence: the second of two items of an object cannot come first, because of a path between two vertices.
+    /// Consequence: the second of two items of an object cannot come first, because of a path between two points.
     Forced { object: ObjectIndex, items: [RunIndex; 2], way: [Point; 2], edges: u32 },
     /// Decision that is tried.
     Trial { object: ObjectIndex, items: [RunIndex; 2] },
@@ -66,9 +66,10 @@ enum Reason {
 pub(super) struct Polygraph {
     /// Number of transactions.
     pub count: u32,
-    /// True if each transaction has two vertices, its beginning and its commit.
+    /// True if each transaction has two points, its beginning and its commit.
     pub snapshots: bool,
-    pub vertices: u32,
+    /// Number of points; those of transactions come first.
+    pub points: u32,
     pub edges: Vec<(Point, Point)>,
     reasons: Vec<Reason>,
     pub objects: Vec<Vec<VersionRun>>,
@@ -87,7 +88,7 @@ pub(super) enum Solution {
 impl Polygraph {
     pub(super) fn new(graph: &Graph, needs: Needs, snapshots: bool, objects: Vec<Vec<VersionRun>>) -> Self {
         let mut all = Self::of(graph.transactions, snapshots, Vec::new(), objects);
-        all.vertices = graph.vertices * all.width();
+        all.points = graph.vertices * all.width();
         if snapshots {
             all.edges.extend((0..graph.transactions).map(|t| (Point::from(2 * t), Point::from(2 * t + 1))));
         }
@@ -102,10 +103,10 @@ impl Polygraph {
         all
     }
 
-    /// Makes a polygraph of transactions alone, without intermediate vertices.
+    /// Makes a polygraph of `count` transactions alone, without intermediate vertices.
     fn of(count: u32, snapshots: bool, edges: Vec<(Point, Point)>, objects: Vec<Vec<VersionRun>>) -> Self {
-        let vertices = if snapshots { 2 * count } else { count };
-        Self { count, snapshots, vertices, known: edges.len(), edges, reasons: Vec::new(), objects }
+        let points = if snapshots { 2 * count } else { count };
+        Self { count, snapshots, points, known: edges.len(), edges, reasons: Vec::new(), objects }
     }
 
     /// Gives each item the vertex that comes after its last writer and readers.
@@ -113,8 +114,8 @@ impl Polygraph {
         let width = self.width();
         for object in 0..self.objects.len() {
             for item in 0..self.objects[object].len() {
-                let out = Vertex::from(self.vertices / width);
-                self.vertices += width;
+                let out = Vertex::from(self.points / width);
+                self.points += width;
                 let VersionRun { last, ref readers, .. } = self.objects[object][item];
                 let readers = readers.clone();
                 self.objects[object][item].out = Some(out);
@@ -126,7 +127,7 @@ impl Polygraph {
         }
     }
 
-    /// Adds an edge between vertices of a graph. With snapshots, the first vertex of an intermediate pair leads to
+    /// Adds an edge between vertices of a graph. With snapshots, the first point of an intermediate vertex leads to
     /// beginnings, the second to commits.
     fn add(&mut self, from: impl Into<Vertex>, to: impl Into<Vertex>, kind: Kind) {
         let [from, to] = [from.into(), to.into()].map(|vertex| (self.begin(vertex), self.commit(vertex)));
@@ -137,15 +138,17 @@ impl Polygraph {
         }
     }
 
-    /// Returns the number of vertices of each transaction.
+    /// Returns the number of points of each vertex.
     pub(super) fn width(&self) -> u32 {
         if self.snapshots { 2 } else { 1 }
     }
 
+    /// Returns the first point of a vertex: the beginning of a transaction.
     pub(super) fn begin(&self, vertex: impl Into<Vertex>) -> Point {
         (self.width() * u32::from(vertex.into())).into()
     }
 
+    /// Returns the last point of a vertex: the commit of a transaction.
     pub(super) fn commit(&self, vertex: impl Into<Vertex>) -> Point {
         (u32::from(self.begin(vertex)) + self.width() - 1).into()
     }
@@ -155,7 +158,8 @@ impl Polygraph {
         Vertex::from(u32::from(point) / self.width()).transaction(self.count)
     }
 
-    pub(super) fn columns(&self) -> usize {
+    /// Returns the number of points of transactions, at least those of one.
+    fn columns(&self) -> usize {
         (self.width() * self.count.max(1)) as usize
     }
 
@@ -168,7 +172,7 @@ impl Polygraph {
         if let Schedule::Complete(order) = schedule(self, rank, limit)? {
             return Ok(Solution::Order(order));
         }
-        if self.vertices as usize * self.columns().div_ceil(64) * 8 > TABLE_BYTES {
+        if self.points as usize * self.columns().div_ceil(64) * 8 > TABLE_BYTES {
             return Ok(Solution::Open);
         }
         let mut core = Vec::new();
@@ -215,7 +219,7 @@ impl Polygraph {
     /// Adds consequences until there are no more. Returns the edges of a cycle if there is one.
     fn propagate(&mut self, limit: &Limit<'_>) -> Result<Option<Vec<usize>>, UnknownWhy> {
         loop {
-            let Some(table) = Table::new(self, limit)? else { return Ok(Some(self.circle(limit)?)) };
+            let Some(table) = self.table(limit)? else { return Ok(Some(self.circle(limit)?)) };
             let before = self.edges.len();
             for object in 0..self.objects.len() {
                 self.propagate_object(object.into(), &table, limit)?;
@@ -245,9 +249,9 @@ impl Polygraph {
                 // This one comes first if the other cannot.
                 let Some(way) = self.against(object, [other, one], table) else { continue };
                 self.order_items(object, [one, other], Reason::Forced { object, items: [one, other], way, edges });
-                for (row, vertex) in after.iter_mut().zip([begin, commit]) {
-                    row.iter_mut().zip(table.row(vertex)).for_each(|(word, more)| *word |= more);
-                    row[vertex.index() / 64] |= 1 << (vertex.index() % 64);
+                for (row, point) in after.iter_mut().zip([begin, commit]) {
+                    row.iter_mut().zip(table.row(point)).for_each(|(word, more)| *word |= more);
+                    row[point.index() / 64] |= 1 << (point.index() % 64);
                 }
             }
         }
@@ -271,7 +275,7 @@ impl Polygraph {
         stuck: &[(ObjectIndex, RunIndex)],
         limit: &Limit<'_>,
     ) -> Result<Option<(ObjectIndex, [RunIndex; 2])>, UnknownWhy> {
-        let Some(table) = Table::new(self, limit)? else { return Ok(None) };
+        let Some(table) = self.table(limit)? else { return Ok(None) };
         let stuck = stuck.iter().map(|(object, item)| (*object, Some(*item)));
         let all = (0..self.objects.len()).map(|object| (object.into(), None));
         for (object, item) in stuck.chain(all) {
@@ -365,34 +369,39 @@ impl Polygraph {
 
     /// Returns the edges of a cycle, which must exist.
     fn circle(&self, limit: &Limit<'_>) -> Result<Vec<usize>, UnknownWhy> {
-        let mut left = vec![true; self.vertices as usize];
-        for vertex in self.ahead(self.edges.len(), limit)?.sorted(|steps| limit.steps(steps))? {
-            left[vertex as usize] = false;
+        let mut left = vec![true; self.points as usize];
+        for point in self.ahead(self.edges.len(), limit)?.sorted(|steps| limit.steps(steps))? {
+            left[point as usize] = false;
         }
-        // Each vertex left has a predecessor that is left: go back along these until one repeats.
-        let mut into: Vec<u32> = vec![0; self.vertices as usize];
+        // Each point left has a predecessor that is left: go back along these until one repeats.
+        let mut into: Vec<u32> = vec![0; self.points as usize];
         for (number, (from, to)) in (0_u32..).zip(&self.edges) {
             if left[from.index()] && left[to.index()] {
                 into[to.index()] = number;
             }
         }
-        let mut came = vec![None; self.vertices as usize];
+        let mut came = vec![None; self.points as usize];
         let mut way: Vec<usize> = Vec::new();
-        let mut vertex = left.iter().position(|left| *left).expect("there is a circle");
+        let mut point = left.iter().position(|left| *left).expect("there is a circle");
         loop {
-            if let Some(begin) = came[vertex].replace(way.len()) {
+            if let Some(begin) = came[point].replace(way.len()) {
                 return Ok(way.split_off(begin));
             }
-            way.push(into[vertex] as usize);
-            vertex = self.edges[into[vertex] as usize].0.index();
+            way.push(into[point] as usize);
+            point = self.edges[into[point] as usize].0.index();
         }
     }
 
-    /// Returns the vertices that the first `edges` edges lead to, for each vertex.
+    /// Returns the points that the first `edges` edges lead to, for each point.
     pub(super) fn ahead(&self, edges: usize, limit: &Limit<'_>) -> Result<Rows, UnknownWhy> {
-        limit.may_take((3 * self.vertices as usize + edges) * size_of::<u32>())?;
+        limit.may_take((3 * self.points as usize + edges) * size_of::<u32>())?;
         limit.steps(edges)?;
-        Ok(Rows::new(self.vertices as usize, || self.edges[..edges].iter().map(|&(from, to)| (from.into(), to.into()))))
+        Ok(Rows::new(self.points as usize, || self.edges[..edges].iter().map(|&(from, to)| (from.into(), to.into()))))
+    }
+
+    /// Computes all that each point leads to. Returns `None` if there is a cycle.
+    fn table(&self, limit: &Limit<'_>) -> Result<Option<Table>, UnknownWhy> {
+        Table::new(&self.ahead(self.edges.len(), limit)?, self.columns(), limit)
     }
 
     /// Adds the transactions on which these edges rest to `core`.
@@ -421,15 +430,15 @@ impl Polygraph {
         }
     }
 
-    /// Returns the edges of a shortest path from one vertex to another, among the first `edges` edges.
+    /// Returns the edges of a shortest path from one point to another, among the first `edges` edges.
     fn way(&self, [from, to]: [Point; 2], edges: usize) -> Vec<usize> {
-        let vertices = self.vertices as usize;
+        let points = self.points as usize;
         let next =
-            Rows::new(vertices, || self.edges[..edges].iter().zip(0..).map(|(edge, number)| (edge.0.into(), number)));
-        let mut into = vec![OptionalIndex::NONE; vertices];
+            Rows::new(points, || self.edges[..edges].iter().zip(0..).map(|(edge, number)| (edge.0.into(), number)));
+        let mut into = vec![OptionalIndex::NONE; points];
         let mut queue = std::collections::VecDeque::from([from]);
-        while let Some(vertex) = queue.pop_front() {
-            for &edge in next.of(vertex.into()) {
+        while let Some(point) = queue.pop_front() {
+            for &edge in next.of(point.into()) {
                 let after = self.edges[edge as usize].1;
                 if into[after.index()].get().is_none() {
                     into[after.index()] = edge.into();
@@ -440,11 +449,11 @@ impl Polygraph {
                 break;
             }
         }
-        let (mut way, mut vertex) = (Vec::new(), to);
-        while let Some(edge) = into[vertex.index()].get() {
+        let (mut way, mut point) = (Vec::new(), to);
+        while let Some(edge) = into[point.index()].get() {
             way.push(edge as usize);
-            vertex = self.edges[edge as usize].0;
-            if vertex == from {
+            point = self.edges[edge as usize].0;
+            if point == from {
                 break;
             }
         }

@@ -39,7 +39,7 @@ struct Scheduler<'a> {
     to_read: Vec<u32>,
     /// Current item of each object.
     there: Vec<OptionalIndex<RunIndex>>,
-    /// Vertices that wait for each object.
+    /// Points that wait for each object.
     waiting: Vec<Vec<Point>>,
     ready: BinaryHeap<Reverse<(u32, Point)>>,
     order: Vec<TransactionIndex>,
@@ -49,7 +49,7 @@ struct Scheduler<'a> {
 pub(super) fn schedule(graph: &Polygraph, rank: &[u32], limit: &Limit<'_>) -> Result<Schedule, UnknownWhy> {
     let ahead = graph.ahead(graph.edges.len(), limit)?;
     let (count, objects) = (graph.count as usize, graph.objects.len());
-    limit.may_take(3 * count * size_of::<Vec<At>>() + 16 * graph.vertices as usize)?;
+    limit.may_take(3 * count * size_of::<Vec<At>>() + 16 * graph.points as usize)?;
     let mut schedule = Scheduler {
         graph,
         rank,
@@ -72,25 +72,25 @@ pub(super) fn schedule(graph: &Polygraph, rank: &[u32], limit: &Limit<'_>) -> Re
         }
     }
     let mut waits = ahead.occurrences();
-    for vertex in (0..graph.vertices).filter(|vertex| waits[*vertex as usize] == 0) {
-        schedule.is_due(vertex.into());
+    for point in (0..graph.points).filter(|point| waits[*point as usize] == 0) {
+        schedule.enqueue(point.into());
     }
     let mut done = 0;
-    while let Some(Reverse((_, vertex))) = schedule.ready.pop() {
+    while let Some(Reverse((_, point))) = schedule.ready.pop() {
         limit.step()?;
-        if let Err(object) = schedule.place(vertex) {
-            schedule.waiting[object.index()].push(vertex);
+        if let Err(object) = schedule.place(point) {
+            schedule.waiting[object.index()].push(point);
             continue;
         }
         done += 1;
-        for &to in ahead.of(vertex.into()) {
+        for &to in ahead.of(point.into()) {
             waits[to as usize] -= 1;
             if waits[to as usize] == 0 {
-                schedule.is_due(to.into());
+                schedule.enqueue(to.into());
             }
         }
     }
-    if done == graph.vertices {
+    if done == graph.points {
         return Ok(Schedule::Complete(schedule.order));
     }
     let blocked = (0..objects).filter(|object| !schedule.waiting[*object].is_empty());
@@ -99,19 +99,20 @@ pub(super) fn schedule(graph: &Polygraph, rank: &[u32], limit: &Limit<'_>) -> Re
 }
 
 impl Scheduler<'_> {
-    fn is_due(&mut self, vertex: Point) {
+    /// Makes a point ready to be placed when its transaction is due.
+    fn enqueue(&mut self, point: Point) {
         let changes = |t: &TransactionIndex| !(self.firsts[t.index()].is_empty() && self.lasts[t.index()].is_empty());
-        let begins = |t: &TransactionIndex| self.graph.begin(*t) == vertex;
+        let begins = |t: &TransactionIndex| self.graph.begin(*t) == point;
         // A transaction that only reads delays no other.
-        let begun = self.graph.transaction(vertex).filter(|t| changes(t) && begins(t));
+        let begun = self.graph.transaction(point).filter(|t| changes(t) && begins(t));
         let due = begun.map_or(0, |transaction| self.rank[transaction.index()]);
-        self.ready.push(Reverse((due, vertex)));
+        self.ready.push(Reverse((due, point)));
     }
 
-    /// Places a vertex, or returns the object that it has to wait for.
-    fn place(&mut self, vertex: Point) -> Result<(), ObjectIndex> {
-        let Some(transaction) = self.graph.transaction(vertex) else { return Ok(()) };
-        let (begins, commits) = (vertex == self.graph.begin(transaction), vertex == self.graph.commit(transaction));
+    /// Places a point, or returns the object that it has to wait for.
+    fn place(&mut self, point: Point) -> Result<(), ObjectIndex> {
+        let Some(transaction) = self.graph.transaction(point) else { return Ok(()) };
+        let (begins, commits) = (point == self.graph.begin(transaction), point == self.graph.commit(transaction));
         let at = transaction.index();
         let is_own = |object: ObjectIndex| self.reads[at].iter().any(|(other, _)| *other == object);
         for &(object, _) in &self.firsts[at] {
@@ -148,8 +149,8 @@ impl Scheduler<'_> {
             }
         }
         for object in free {
-            for vertex in std::mem::take(&mut self.waiting[object.index()]) {
-                self.is_due(vertex);
+            for point in std::mem::take(&mut self.waiting[object.index()]) {
+                self.enqueue(point);
             }
         }
         Ok(())

@@ -1,36 +1,36 @@
 //! Reachability in a polygraph, as a table of bits.
 
-use super::{indices::Point, limit::Limit, polygraph::Polygraph};
-use crate::UnknownWhy;
+use super::{indices::Point, limit::Limit};
+use crate::{UnknownWhy, rows::Rows};
 
-/// Reachability table: a row for each vertex, with a bit for each vertex of a transaction.
+/// Reachability table: a row for each point, with a bit for each point of a transaction.
 pub(super) struct Table {
     words: usize,
     bits: Vec<u64>,
     columns: usize,
-    /// Place of each vertex in a topological order.
+    /// Place of each point in a topological order.
     pub place: Vec<u32>,
 }
 
 impl Table {
-    /// Computes the table, or returns `None` if there is a cycle.
-    pub(super) fn new(graph: &Polygraph, limit: &Limit<'_>) -> Result<Option<Self>, UnknownWhy> {
-        let ahead = graph.ahead(graph.edges.len(), limit)?;
+    /// Computes the table from the points that each point leads to directly; the first `columns` are those of
+    /// transactions. Returns `None` if there is a cycle.
+    pub(super) fn new(ahead: &Rows, columns: usize, limit: &Limit<'_>) -> Result<Option<Self>, UnknownWhy> {
+        let points = ahead.begins.len() - 1;
         let order = ahead.sorted(|steps| limit.steps(steps))?;
-        if order.len() < graph.vertices as usize {
+        if order.len() < points {
             return Ok(None);
         }
-        let (columns, vertices) = (graph.columns(), graph.vertices as usize);
         let words = columns.div_ceil(64);
-        limit.may_take(words * vertices * 8 + vertices * 4)?;
-        let (mut bits, mut place) = (vec![0_u64; words * vertices], vec![0_u32; vertices]);
-        for (at, &vertex) in (0_u32..).zip(&order) {
-            place[vertex as usize] = at;
+        limit.may_take(words * points * 8 + points * 4)?;
+        let (mut bits, mut place) = (vec![0_u64; words * points], vec![0_u32; points]);
+        for (at, &point) in (0_u32..).zip(&order) {
+            place[point as usize] = at;
         }
-        for &vertex in order.iter().rev() {
-            for &to in ahead.of(vertex) {
+        for &point in order.iter().rev() {
+            for &to in ahead.of(point) {
                 limit.steps(words / 16)?;
-                let (from, next) = (vertex as usize * words, to as usize * words);
+                let (from, next) = (point as usize * words, to as usize * words);
                 for word in 0..words {
                     bits[from + word] |= bits[next + word];
                 }
