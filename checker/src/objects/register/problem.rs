@@ -93,6 +93,7 @@ impl<'a> Problem<'a> {
         let all: Vec<u32> = (0..).take(self.prepared.steps.len()).collect();
         if has_appends(&self.prepared.steps) {
             return self.since_reset(dead).unwrap_or_else(|| {
+                self.attempts.renew();
                 let before = self.before(self.without_cas(end));
                 let kept = if self.is_impossible(&before) { before } else { all };
                 self.minimal(kept, &[])

@@ -35,6 +35,7 @@ impl Problem<'_> {
             if self.is_refuted(&kept)? {
                 let few = self.minimal(kept, &[]);
                 let all = merged(&self.made_what_was_seen(&few), &few);
+                self.attempts.renew();
                 return Some(if self.is_impossible(&all) { all } else { few });
             }
         }
