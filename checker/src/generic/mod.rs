@@ -247,7 +247,7 @@ pub(crate) fn evidence(
     limits: &Limits<'_>,
 ) -> Result<Evidence, UnknownWhy> {
     let words = tell(history, &small.shown, small.last);
-    confirmed(history, object, &small.shown, words, ViolationOrigin::GenericSearch, limits)
+    confirm(history, object, &small.shown, words, ViolationOrigin::GenericSearch, limits)
 }
 
 /// Describes a violation like [`evidence`]: an operation that found a value which no other can have left.
@@ -262,12 +262,12 @@ pub(crate) fn unexplained_evidence(
 ) -> Result<Evidence, UnknownWhy> {
     let words = words::find_unexplained_value(history, found.operation, &found.what, found.late);
     let operations = sorted(found.late.into_iter().chain([found.operation]));
-    confirmed(history, object, &operations, words, ViolationOrigin::OtherMethod, limits)
+    confirm(history, object, &operations, words, ViolationOrigin::OtherMethod, limits)
 }
 
 /// Returns these operations, which are ascending, as evidence with this claim and these reasons, if the second opinion
 /// confirms it.
-fn confirmed(
+fn confirm(
     history: &History,
     object: &dyn Object,
     operations: &[u32],

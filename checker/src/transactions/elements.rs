@@ -45,7 +45,7 @@ impl<'a, 'h> ElementInspector<'a, 'h> {
 
     /// Returns the writer of an element of a read, and records that it happened. Reports the element if it was never
     /// added, or by a failed transaction.
-    pub(super) fn element(&mut self, read: Read<'h>, place: usize) -> Writer {
+    pub(super) fn inspect(&mut self, read: Read<'h>, place: usize) -> Writer {
         let element = read.list[place];
         let writer = self.writer(element);
         if writer == Writer::SEVERAL {
@@ -86,13 +86,13 @@ impl<'a, 'h> ElementInspector<'a, 'h> {
         }
         self.several[at].1 += 1;
         if self.several[at].1 == added + 1 {
-            self.is_twice(read, place);
+            self.report_duplicate(read, place);
         }
     }
 
     /// Reports an element that occurs more often than it was added. Returns true if it occurs too often even with the
     /// additions of failed operations, or if several operations may have added it.
-    pub(super) fn is_twice(&mut self, read: Read<'h>, place: usize) -> bool {
+    pub(super) fn report_duplicate(&mut self, read: Read<'h>, place: usize) -> bool {
         self.duplicates += 1;
         if self.duplicates > MAX_DUPLICATES {
             return false;
@@ -106,7 +106,7 @@ impl<'a, 'h> ElementInspector<'a, 'h> {
             }
             let claim = || {
                 format!(
-                    "T1 read {value} in {} more often than it was added by who did not fail",
+                    "T1 read {value} in {} more often than those that did not fail added it",
                     facts.key_name(self.key)
                 )
             };
@@ -119,7 +119,7 @@ impl<'a, 'h> ElementInspector<'a, 'h> {
     }
 
     /// Reports an element that comes before an earlier addition of the same transaction.
-    pub(super) fn is_in_order(&mut self, read: Read<'h>, place: usize, writer: ChangeIndex, seen: &[bool]) {
+    pub(super) fn check_order(&mut self, read: Read<'h>, place: usize, writer: ChangeIndex, seen: &[bool]) {
         let facts = &*self.facts;
         let transaction = facts.changes.rows[writer.index()].transaction;
         let is_first = writer.index() == facts.changes.range(self.key).start
@@ -134,7 +134,7 @@ impl<'a, 'h> ElementInspector<'a, 'h> {
 
     /// Inspects the elements beyond the trunk: these have no order, but they may have been added by no transaction,
     /// or occur too often.
-    pub(super) fn beyond(&mut self, trunk: usize, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
+    pub(super) fn inspect_beyond(&mut self, trunk: usize, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
         let mut looked_at = FxHashSet::default();
         let reads: Vec<Read<'h>> =
             self.facts.all_reads(self.key).copied().filter(|read| read.list.len() > trunk).collect();
@@ -143,10 +143,10 @@ impl<'a, 'h> ElementInspector<'a, 'h> {
             limit.steps(read.list.len())?;
             for (place, element) in read.list.iter().enumerate() {
                 if !own.insert(*element) && self.writer(*element) != Writer::NOBODY {
-                    self.is_twice(read, place);
+                    self.report_duplicate(read, place);
                 }
                 if place >= trunk && looked_at.insert(*element) {
-                    self.element(read, place);
+                    self.inspect(read, place);
                 }
             }
         }

@@ -130,7 +130,7 @@ impl<'h> Lists<'h> {
         let mut look = ElementInspector::new(facts, findings, key, slots);
         for place in 0..longest.list[..trunk].len() {
             limit.step()?;
-            self.writers.push(look.element(longest, place));
+            self.writers.push(look.inspect(longest, place));
             let Some(writer) = look.writer(longest.list[place]).change() else {
                 look.mark_several(longest, place, &mut self.seen);
                 continue;
@@ -138,13 +138,13 @@ impl<'h> Lists<'h> {
             if std::mem::replace(&mut self.seen[writer.index()], true) {
                 // It was added by several operations, one of which may have failed: it is unknown whether an
                 // uncommitted write was read.
-                self.disagree |= !look.is_twice(longest, place);
+                self.disagree |= !look.report_duplicate(longest, place);
                 self.agreement[key.index()] = Agreement::Nothing;
             }
-            look.is_in_order(longest, place, writer, &self.seen);
+            look.check_order(longest, place, writer, &self.seen);
         }
         if contradicts.is_some() {
-            look.beyond(trunk, limit)?;
+            look.inspect_beyond(trunk, limit)?;
         }
         Ok(())
     }
