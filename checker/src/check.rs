@@ -157,8 +157,8 @@ fn said(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or("a panic without a message").to_owned()
 }
 
-/// Number of times that a search which can only find violations asks for more time, before it is given up for the
-/// exact one.
+/// Number of queries of the limits (a few thousand steps each) after which a search that can only find violations is
+/// given up for one that finds orders.
 const MAX_QUESTIONS: usize = 256;
 
 /// Decides a key by the method of its own that the model has. Returns `None` if it does not fit these operations.

@@ -213,7 +213,7 @@ pub(crate) struct Preparer<'a> {
     /// True if keys can be appended to and deleted.
     edits: bool,
     initial: Option<ValueId>,
-    /// Number of each value in the key.
+    /// Number in the key of each value of the history; none between keys, and for values of others.
     numbers: Vec<OptionalIndex>,
 }
 

@@ -1,6 +1,6 @@
 //! Shrinking of violations, as far as it is the same for every object: pieces are left out as long as the rest is still
-//! refuted, and the searches for that may ask for so much time. An object adds which of its pieces may go without
-//! creating a violation that was not there.
+//! refuted, and the searches for that get only so much time. An object adds which of its pieces may go without creating
+//! a violation that was not there.
 
 use crate::{Limits, sorted::sorted};
 
@@ -16,7 +16,7 @@ const MAX_UNANSWERED: usize = 8;
 /// Number of pieces whose preparation counts as one query.
 const PIECES_PER_QUESTION: usize = 4_096;
 
-/// Number of pieces up to which they are left out one by one from the beginning: groups of them rarely go.
+/// Number of pieces up to which they are left out only one by one: groups of so few rarely go.
 const FEW: usize = 4;
 
 /// Removes pieces as long as `is_refuted` is true of the rest, the last ones first. Tries large groups first, so that
@@ -40,7 +40,7 @@ pub(crate) fn minimal<T: Clone>(mut kept: Vec<T>, mut is_refuted: impl FnMut(&[T
     kept
 }
 
-/// Does the same as [`minimal`], but fails where `is_refuted` does.
+/// Removes pieces as [`minimal`] does. Fails where `is_refuted` does.
 pub(crate) fn try_minimal<T: Clone, E>(
     kept: Vec<T>,
     mut is_refuted: impl FnMut(&[T]) -> Result<bool, E>,
@@ -58,7 +58,9 @@ pub(crate) fn merged(a: &[u32], b: &[u32]) -> Vec<u32> {
 /// Time that is left for attempts to find out whether fewer pieces are refuted, too.
 pub(crate) struct Attempts<'a> {
     limits: &'a Limits<'a>,
+    /// Number of queries of the limits that are left for all attempts.
     questions: usize,
+    /// Number of attempts that decided nothing.
     unanswered: usize,
 }
 
@@ -72,8 +74,8 @@ impl<'a> Attempts<'a> {
         *self = Self::new(self.limits);
     }
 
-    /// Runs one search of this many pieces within its share of the limits. Returns `None` if there is no time left for
-    /// any.
+    /// Runs one search of this many pieces within its share of the limits. Returns `None` if there is no time left, or
+    /// too many attempts decided nothing.
     pub(crate) fn run<T>(
         &mut self,
         pieces: usize,

@@ -1,4 +1,4 @@
-//! Sets of few things as sorted vectors.
+//! Sets as sorted vectors.
 
 /// Collects these things in ascending order and without duplicates.
 pub(crate) fn sorted<T: Ord>(all: impl IntoIterator<Item = T>) -> Vec<T> {

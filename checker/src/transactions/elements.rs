@@ -118,7 +118,7 @@ impl<'a, 'h> ElementInspector<'a, 'h> {
         true
     }
 
-    /// Reports an element that comes before an earlier addition of the same transaction.
+    /// Reports an element that comes before one that its writer had added earlier.
     pub(super) fn check_order(&mut self, read: Read<'h>, place: usize, writer: ChangeIndex, seen: &[bool]) {
         let facts = &*self.facts;
         let transaction = facts.changes.rows[writer.index()].transaction;

@@ -19,6 +19,7 @@ pub(super) struct ListGrowth<'h> {
 }
 
 impl<'h> ListGrowth<'h> {
+    /// Begins with the initial lists. Returns `None` if the reads of some list show no common order.
     pub(super) fn new(small: &SmallHistory<'h>) -> Option<Self> {
         let mut paths: Vec<&'h [ValueId]> = Vec::new();
         for claims in small.claims() {
@@ -37,10 +38,12 @@ impl<'h> ListGrowth<'h> {
         Some(Self { paths: std::rc::Rc::new(paths), grown: vec![first; keys], were: vec![vec![first]; keys] })
     }
 
+    /// Returns true if the list had this length between two transactions so far.
     pub(super) fn was(&self, key: KeyIndex, length: usize) -> bool {
         self.were[key.index()].contains(&length)
     }
 
+    /// Lets the appends of a transaction take effect. Returns false if they contradict what was read.
     pub(super) fn grow(&mut self, steps: &[SmallStep]) -> bool {
         for step in steps {
             if let SmallStep::Append { key, value } = *step {

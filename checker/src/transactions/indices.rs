@@ -7,8 +7,8 @@ indices! {
     TransactionIndex,
     /// Number of a key, in the order of first appearance.
     KeyIndex,
-    /// Number of a change among all changes, which are grouped by key. The one after the last stands for what was there
-    /// at first.
+    /// Number of a change among all changes, which are grouped by key. The one after the last stands for the initial
+    /// version of a register.
     ChangeIndex,
     /// Number of a vertex of the precedence graph: of a transaction, or an intermediate one after all of these.
     Vertex,

@@ -130,7 +130,7 @@ impl<'h> Case<'_, 'h> {
         self.knows_sources() && self.facts.classes.iter().all(|class| *class == KeyClass::List)
     }
 
-    /// Returns the vertices in an order that respects the edges for which `counts` is true.
+    /// Returns the transactions in an order that respects the edges for which `counts` is true.
     fn order(&self, counts: impl Fn(&Edge) -> bool) -> Result<Vec<TransactionIndex>, UnknownWhy> {
         match self.graph.sort(counts, self.limit)? {
             Sorting::Order(order) => Ok(self.transactions(order)),

@@ -78,6 +78,7 @@ pub(super) struct SmallHistory<'h> {
     keys: FxHashMap<ValueId, KeyIndex>,
     /// Trie of all lists that were read: key, node, element, and the node after it.
     tree: FxHashMap<(KeyIndex, ListNode, ValueId), ListNode>,
+    /// Number of its nodes, without the empty lists.
     nodes: u32,
     /// Values that are read.
     read: FxHashSet<(KeyIndex, ValueId)>,
@@ -224,7 +225,7 @@ impl<'h> SmallHistory<'h> {
         })
     }
 
-    /// Returns all transactions.
+    /// Returns the numbers of all transactions.
     pub(super) fn all(&self) -> impl Iterator<Item = TransactionIndex> + use<> {
         (0..self.transactions.len()).map(TransactionIndex::from)
     }

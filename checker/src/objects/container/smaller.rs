@@ -1,4 +1,4 @@
-//! Violations of containers by few operations.
+//! Shrinking of violations of containers, and the takes of unknown outcome that belong to one.
 
 use histories::{Outcome, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};

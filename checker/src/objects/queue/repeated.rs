@@ -37,9 +37,10 @@ use crate::{
     unknown::unsupported,
 };
 
-/// Start or end of an operation; negative for an initial value.
+/// Start or end of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Moment {
+    /// Rank of an event; negative for an initial value.
     At(i64),
     /// End of an operation that need not take place: after all others.
     Never,

@@ -1,5 +1,5 @@
-//! Registers, of any value or of text: their specification, and automata by which the search prunes. Where values are
-//! unique, `zones/` decides.
+//! Registers, of any value or of text: their specification, the automata by which the search prunes, the stages of that
+//! search, and how a violation is made small. Where values are unique, `zones/` decides.
 
 mod automaton;
 mod plain;

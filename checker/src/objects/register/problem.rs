@@ -1,5 +1,5 @@
-//! Shrinking of violations: from many steps that cannot be ordered to few, without creating a violation that was not
-//! there.
+//! Shrinking of violations of registers: from many steps that cannot be ordered to few, without creating a violation
+//! that was not there.
 //!
 //! An order stays valid without some of its steps as long as no remaining step observed them. A step that only looks
 //! may always be left out. A change may be left out if no remaining step can have observed it, because it began too
@@ -41,12 +41,13 @@ pub(crate) fn fewest_steps(
     kept.iter().map(|&place| prepared.steps[place as usize]).collect()
 }
 
-/// Key whose steps cannot be ordered.
+/// Key of a register whose steps cannot be ordered, or perhaps cannot.
 pub(crate) struct Problem<'a> {
     pub history: &'a History,
     pub initial: &'a Value,
     pub prepared: &'a Prepared,
     pub limits: &'a Limits<'a>,
+    /// Time for finding out whether fewer steps cannot be ordered either.
     attempts: Attempts<'a>,
     /// Changes that set each value.
     setters: Vec<Vec<u32>>,
@@ -317,7 +318,7 @@ impl<'a> Problem<'a> {
     }
 
     /// Returns true if the kept steps alone cannot be ordered; false also if that is undecided, and `None` if there is
-    /// no time to find out.
+    /// no time or memory to find out.
     fn is_refuted(&mut self, kept: &[u32]) -> Option<bool> {
         let bytes = size_of_val(&self.prepared.values[..]) + size_of_val(&self.prepared.failed[..]);
         Budget::new(self.limits).may_take(bytes).ok()?;
