@@ -1,6 +1,6 @@
 #![allow(missing_docs, reason = "criterion's macros define what nobody calls")]
 #![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "benches may read files and say what they skip")]
-//! How long a check takes: every figure that we claim.
+//! Durations of checks: every figure that we claim.
 //!
 //! `cargo bench -p checker`. Histories are simulated: each client thinks, invokes, waits, and the operation takes
 //! effect somewhere between.
@@ -33,10 +33,10 @@ struct Load {
     unknown: u32,
     /// Share of the time that a client spends inside an operation, in percent.
     busy: u32,
-    /// Whether one of the last reads returns a value from long before.
+    /// True if one of the last reads returns a value from long before.
     stale: bool,
     keys: usize,
-    /// How many reads, evenly spread, return another value than was there.
+    /// Number of reads, evenly spread, that return another value than was there.
     corrupted: usize,
 }
 
@@ -49,18 +49,18 @@ enum Client {
 struct Simulation {
     load: Load,
     rng: Pcg64,
-    /// Of each key.
+    /// Value of each key.
     held: Vec<i64>,
     next: i64,
     events: HistoryBuilder,
     time: u64,
     begun: usize,
-    /// How many reads were corrupted so far.
+    /// Number of reads that were corrupted so far.
     corrupted: usize,
 }
 
-/// A call or what came of it.
-struct Said {
+/// Call, or its answer.
+struct Body {
     f: &'static str,
     key: usize,
     value: Option<Value>,
@@ -68,8 +68,8 @@ struct Said {
 }
 
 impl Simulation {
-    /// What a read says that found this.
-    fn told(&mut self, found: i64) -> i64 {
+    /// Returns the answer of a read that found this value: another one, if it is to be corrupted.
+    fn tell(&mut self, found: i64) -> i64 {
         let Load { operations, corrupted, domain, .. } = self.load;
         // None at the very beginning, and one for each share of the rest.
         if self.corrupted == corrupted || self.begun * (corrupted + 1) < (self.corrupted + 1) * operations {
@@ -79,13 +79,13 @@ impl Simulation {
         (found + self.rng.random_range(1..domain)) % domain
     }
 
-    fn record(&mut self, process: u64, kind: EventType, said: Said) {
-        let mut event = Event::new(Process::Client(process), kind, said.f);
+    fn record(&mut self, process: u64, kind: EventType, body: Body) {
+        let mut event = Event::new(Process::Client(process), kind, body.f);
         event.time = self.time;
         // Text, as numbers would be shared with the values.
-        event.key = (self.load.keys > 1).then(|| format!("k{}", said.key).as_str().into());
-        event.value = said.value;
-        event.mismatch = said.mismatch;
+        event.key = (self.load.keys > 1).then(|| format!("k{}", body.key).as_str().into());
+        event.value = body.value;
+        event.mismatch = body.mismatch;
         self.events.push(event).expect("the simulation keeps the rules");
     }
 
@@ -110,7 +110,7 @@ impl Simulation {
             "cas" => Some(Value::List(vec![from.into(), new.into()])),
             _ => Some(new.into()),
         };
-        self.record(process, EventType::Invoke, Said { f, key, value, mismatch: false });
+        self.record(process, EventType::Invoke, Body { f, key, value, mismatch: false });
         let ends = self.rng.random_range(4..40);
         Client::Waiting { f, key, from, to: new, ends, takes_effect: self.rng.random_range(1..ends), found: None }
     }
@@ -125,8 +125,8 @@ fn simulate(load: Load) -> History {
     let mut processes = load.clients as u64;
     let mut stale_at = if load.stale { load.operations - load.operations / 50 } else { usize::MAX };
     for key in 0..load.keys {
-        s.record(processes, EventType::Invoke, Said { f: "write", key, value: Some(0.into()), mismatch: false });
-        s.record(processes, EventType::Ok, Said { f: "write", key, value: None, mismatch: false });
+        s.record(processes, EventType::Invoke, Body { f: "write", key, value: Some(0.into()), mismatch: false });
+        s.record(processes, EventType::Ok, Body { f: "write", key, value: None, mismatch: false });
     }
     processes += 1;
     while s.begun < load.operations || clients.iter().any(|(_, client)| !matches!(client, Client::Idle)) {
@@ -145,7 +145,7 @@ fn simulate(load: Load) -> History {
                 let stale = f == "read" && s.begun >= stale_at && s.held[key] > 1000;
                 let read = match f {
                     _ if stale => s.held[key] - 1000,
-                    "read" => s.told(before),
+                    "read" => s.tell(before),
                     _ => before,
                 };
                 if stale {
@@ -161,7 +161,7 @@ fn simulate(load: Load) -> History {
                     "cas" if before != from => (EventType::Fail, None, true),
                     _ => (EventType::Ok, None, false),
                 };
-                s.record(process, kind, Said { f, key, value, mismatch });
+                s.record(process, kind, Body { f, key, value, mismatch });
                 Client::Idle
             }
             Client::Waiting { f, key, from, to, ends, takes_effect, mut found } => {
@@ -330,7 +330,7 @@ fn simulate_object(model: Model) -> History {
 
 const CONTAINERS: [Model; 4] = [Model::Queue, Model::Stack, Model::PriorityQueue, Model::Bag];
 
-/// Which of the containers it is.
+/// Returns the place of a model in the list of containers.
 fn container(model: Model) -> usize {
     CONTAINERS.iter().position(|other| *other == model).expect("it is one")
 }
@@ -415,7 +415,7 @@ fn measure_transactions(c: &mut Criterion) {
     }
 }
 
-/// What a violation carries beside its verdict: the weaker models that hold, and how old the reads were.
+/// Measures what a violation carries beside its verdict: the weaker models that hold, and the staleness of reads.
 fn measure_weaker_models(c: &mut Criterion, load: Load) {
     let history = simulate(Load { stale: true, ..load });
     let options = Options::new(Model::Register);
