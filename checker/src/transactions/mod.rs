@@ -11,12 +11,12 @@
 //! transactions need millions of edges and not their square. A transaction of unknown outcome happened if something
 //! it wrote was read; otherwise that is unknown, and it is left out, which contradicts no answer.
 
+mod contents;
 mod cycles;
 mod elements;
 mod facts;
 mod findings;
 mod graph;
-mod growth;
 mod indices;
 mod judge;
 mod limit;

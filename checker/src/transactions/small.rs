@@ -15,8 +15,8 @@ use histories::{Found, History, MicroOperation, NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
+    contents::{Content, KeyContents, ListGrowth},
     facts::common_prefix,
-    growth::ListGrowth,
     indices::{KeyIndex, ListNode, TransactionIndex},
     limit::Limit,
     report::Level,
@@ -198,7 +198,8 @@ impl<'h> SmallHistory<'h> {
         let found = match level {
             Level::ReadUncommitted => return uncommitted::decide(self, limit),
             Level::ReadCommitted => {
-                let Some(growth) = ListGrowth::new(self) else { return Ok(SmallDecision::Refuted) };
+                let growth = ListGrowth::new(self.claims(), &self.initial_list);
+                let Some(growth) = growth else { return Ok(SmallDecision::Refuted) };
                 let next = |[done, _]: [u64; 2], growth: &ListGrowth<'h>, at: TransactionIndex| {
                     Some(([done | at.bit(); 2], self.committed(done, growth, at)?))
                 };
@@ -349,8 +350,12 @@ impl<'h> SmallHistory<'h> {
             SmallStep::Value { key, value, own } => own || self.was_left(done, key, value, growth),
             SmallStep::Append { .. } | SmallStep::Write { .. } => true,
         });
+        let appended = steps.iter().filter_map(|step| match *step {
+            SmallStep::Append { key, value } => Some((key, value)),
+            SmallStep::Write { .. } | SmallStep::List { .. } | SmallStep::Value { .. } => None,
+        });
         let mut after = growth.clone();
-        (explained && after.grow(steps)).then_some(after)
+        (explained && after.grow(appended)).then_some(after)
     }
 
     /// Returns true if one of the transactions done left this value behind, or if it is the initial one.
@@ -412,34 +417,6 @@ fn added_by_others(history: &History, operations: &[u32], failed: bool) -> FxHas
         }
     }
     foreign
-}
-
-/// Content of a key.
-#[derive(Clone, Copy)]
-struct Content {
-    /// Value, in case it is a register.
-    value: ValueId,
-    /// Node of its list, in case it is one; none if no read continues it.
-    list: Option<ListNode>,
-}
-
-/// State that transactions left.
-pub(super) trait KeyContents {
-    /// Returns numbers that tell these contents from others.
-    fn as_numbers(&self) -> Vec<u32>;
-
-    /// Returns true if everything that was read was left by then.
-    fn is_complete(&self) -> bool {
-        true
-    }
-}
-
-impl KeyContents for Vec<Content> {
-    fn as_numbers(&self) -> Vec<u32> {
-        // Nodes count from 1, after the absence of one.
-        let list = |node: Option<ListNode>| node.map_or(0, |node| u32::from(node) + 1);
-        self.iter().flat_map(|content| [content.value.0, list(content.list)]).collect()
-    }
 }
 
 /// States that were tried and lead nowhere.

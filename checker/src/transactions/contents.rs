@@ -1,11 +1,36 @@
-//! Growth of lists, for few transactions: how long each list was between transactions, given how it was read.
+//! Contents of keys between few transactions: what is there, or how far lists have grown to what was read of them.
 
 use histories::ValueId;
 
-use super::{
-    indices::KeyIndex,
-    small::{KeyContents, SmallHistory, SmallStep},
-};
+use super::indices::{KeyIndex, ListNode};
+
+/// Content of a key.
+#[derive(Clone, Copy)]
+pub(super) struct Content {
+    /// Value, in case it is a register.
+    pub value: ValueId,
+    /// Node of its list, in case it is one; none if no read continues it.
+    pub list: Option<ListNode>,
+}
+
+/// State that transactions left.
+pub(super) trait KeyContents {
+    /// Returns numbers that tell these contents from others.
+    fn as_numbers(&self) -> Vec<u32>;
+
+    /// Returns true if everything that was read was left by then.
+    fn is_complete(&self) -> bool {
+        true
+    }
+}
+
+impl KeyContents for Vec<Content> {
+    fn as_numbers(&self) -> Vec<u32> {
+        // Nodes count from 1, after the absence of one.
+        let list = |node: Option<ListNode>| node.map_or(0, |node| u32::from(node) + 1);
+        self.iter().flat_map(|content| [content.value.0, list(content.list)]).collect()
+    }
+}
 
 /// Growth of lists to what was read of them.
 #[derive(Clone)]
@@ -19,22 +44,21 @@ pub(super) struct ListGrowth<'h> {
 }
 
 impl<'h> ListGrowth<'h> {
-    /// Begins with the initial lists. Returns `None` if the reads of some list show no common order.
-    pub(super) fn new(small: &SmallHistory<'h>) -> Option<Self> {
+    /// Begins with the initial list of every key, given the parts of each key's reads that show an order. Returns
+    /// `None` if those of some key show different ones.
+    pub(super) fn new(claims: Vec<Vec<&'h [ValueId]>>, initial: &[ValueId]) -> Option<Self> {
         let mut paths: Vec<&'h [ValueId]> = Vec::new();
-        for claims in small.claims() {
+        for claims in claims {
             let path = claims.iter().copied().max_by_key(|claim| claim.len()).unwrap_or(&[]);
             if claims.iter().any(|claim| !path.starts_with(claim)) {
                 return None;
             }
-            let initial = &small.initial_list[..small.initial_list.len().min(path.len())];
-            if !path.starts_with(initial) {
+            if !path.starts_with(&initial[..initial.len().min(path.len())]) {
                 return None;
             }
             paths.push(path);
         }
-        let first = small.initial_list.len();
-        let keys = paths.len();
+        let (first, keys) = (initial.len(), paths.len());
         Some(Self { paths: std::rc::Rc::new(paths), grown: vec![first; keys], were: vec![vec![first]; keys] })
     }
 
@@ -43,16 +67,14 @@ impl<'h> ListGrowth<'h> {
         self.were[key.index()].contains(&length)
     }
 
-    /// Lets the appends of a transaction take effect. Returns false if they contradict what was read.
-    pub(super) fn grow(&mut self, steps: &[SmallStep]) -> bool {
-        for step in steps {
-            if let SmallStep::Append { key, value } = *step {
-                let (path, grown) = (self.paths[key.index()], &mut self.grown[key.index()]);
-                if path.get(*grown).is_some_and(|next| *next != value) {
-                    return false;
-                }
-                *grown = (*grown + 1).min(path.len() + 1);
+    /// Adds what a transaction appended. Returns false if that contradicts what was read.
+    pub(super) fn grow(&mut self, appended: impl Iterator<Item = (KeyIndex, ValueId)>) -> bool {
+        for (key, value) in appended {
+            let (path, grown) = (self.paths[key.index()], &mut self.grown[key.index()]);
+            if path.get(*grown).is_some_and(|next| *next != value) {
+                return false;
             }
+            *grown = (*grown + 1).min(path.len() + 1);
         }
         for key in 0..self.grown.len() {
             // A read of the whole list can only have taken place before it grew beyond that.
