@@ -8,8 +8,8 @@ use std::path::Path;
 use nix::unistd::{Pid, getpid};
 
 /// Returns those of our children, of the members of a process group, and of the descendants of both that are not in the
-/// group. One whose parent has ended is nobody's descendant any more, and is not found. Returns none where `/proc` shows
-/// the processes of another PID namespace, whose numbers mean nothing here.
+/// group. One whose parent has ended is nobody's descendant any more, and is not found. Returns none where `/proc`
+/// shows the processes of another PID namespace, whose numbers mean nothing here.
 pub(crate) fn strays(group: Pid, children: BTreeSet<Pid>) -> BTreeSet<Pid> {
     let is_ours = fs::read_link("/proc/self").is_ok_and(|own| own == Path::new(&getpid().to_string()));
     let entries = is_ours.then(|| fs::read_dir("/proc").into_iter().flatten().flatten()).into_iter().flatten();

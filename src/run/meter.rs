@@ -23,8 +23,8 @@ struct Counter {
 }
 
 impl Meter {
-    /// Reads the counters of all nodes and returns their sum so far. Nodes that programs ask count nothing, and are left
-    /// out: a program takes time.
+    /// Reads the counters of all nodes and returns their sum so far. Nodes that programs ask count nothing, and are
+    /// left out: a program takes time.
     pub(crate) async fn read(&self, cluster: &Cluster) -> Cost {
         if cluster.observer.starts_programs() {
             return Cost::default();

@@ -240,7 +240,8 @@ impl Plan {
 pub(crate) fn shell_words(words: &[String]) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "./_-:,=+".contains(c);
     let quoted = |word: &String| {
-        if !word.is_empty() && word.chars().all(is_plain) { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+        let is_word = !word.is_empty() && word.chars().all(is_plain);
+        if is_word { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
     };
     words.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
