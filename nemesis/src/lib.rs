@@ -49,7 +49,6 @@
 
 mod capabilities;
 mod clock;
-mod descendants;
 mod doctor;
 mod error;
 mod fault;
@@ -70,6 +69,7 @@ mod resolve;
 mod sandbox;
 mod schedule;
 mod spec;
+mod strays;
 
 pub use capabilities::{Capabilities, Capability, Need, UnsupportedFault};
 pub use clock::ClockFile;

@@ -8,9 +8,9 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid, getppid};
 
-/// Makes the process end when we are killed, which nothing else ensures without a PID namespace around it. This must
-/// be the first action before exec, and the process must be started by a thread that outlives it: the signal is sent
-/// at the end of that thread.
+/// Makes the process end when we are killed, which nothing else ensures without a PID namespace around it. Whatever
+/// changes its user or user namespace before exec must come first, since that takes the request back, and the process
+/// must be started by a thread that outlives it: the signal is sent at the end of that thread.
 pub(crate) fn die_with_parent(command: &mut Command) {
     let parent = getpid();
     #[allow(unsafe_code, reason = "the parent death signal is asked for between fork and exec")]

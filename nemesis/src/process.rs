@@ -1,6 +1,6 @@
 //! Processes of a node: started on its host, killed, paused, resumed, ended, and always reaped. The first leads a
-//! process group of its own, which the others are in, and every signal goes to the whole group, and to descendants that
-//! have left it, so that no child of a node escapes a fault.
+//! process group of its own, which the others are in, and every signal goes to the whole group, and to those that have
+//! left it, so that no process of a node escapes a fault.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -19,13 +19,13 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
-use crate::descendants::descendants;
 use crate::error::Error;
 use crate::net::command::enter_netns;
 use crate::node_id::NodeId;
 use crate::ordinary::run_as_ordinary;
 use crate::parent::die_with_parent;
 use crate::sandbox::MARKER;
+use crate::strays::strays;
 
 /// Time that the kernel gets to stop or to end a process that has been signalled.
 const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
@@ -257,15 +257,15 @@ impl NodeProcess {
         }
     }
 
-    /// Signals the whole group, and the descendants that have left it unless they are only asked to end, which the
-    /// process does itself; does nothing once the process was reaped, as the number may belong to another by then.
+    /// Signals the whole group, and those that have left it unless they are only asked to end, which the process does
+    /// itself; does nothing once the process was reaped, as the number may belong to another by then.
     fn signal(&self, signal: Signal) -> Result<(), Error> {
         if self.status.is_some() {
             return Ok(());
         }
         let strays = match signal {
             Signal::SIGKILL | Signal::SIGSTOP => self.stop()?,
-            Signal::SIGCONT => descendants(self.group),
+            Signal::SIGCONT => self.strays(),
             _ => BTreeSet::new(),
         };
         self.signal_group(signal)?;
@@ -275,13 +275,13 @@ impl NodeProcess {
         Ok(())
     }
 
-    /// Stops the group and all descendants that have left it, and returns these. Whoever has been told to stop makes no
-    /// more children, so that none is missed.
+    /// Stops the group and all that have left it, and returns these. Whoever has been told to stop makes no more
+    /// children, so that none is missed.
     fn stop(&self) -> Result<BTreeSet<Pid>, Error> {
         self.signal_group(Signal::SIGSTOP)?;
         let mut stopped = BTreeSet::new();
         loop {
-            let more: Vec<Pid> = descendants(self.group).difference(&stopped).copied().collect();
+            let more: Vec<Pid> = self.strays().difference(&stopped).copied().collect();
             if more.is_empty() {
                 return Ok(stopped);
             }
@@ -290,6 +290,10 @@ impl NodeProcess {
                 stopped.insert(stray);
             }
         }
+    }
+
+    fn strays(&self) -> BTreeSet<Pid> {
+        strays(self.group, self.children.iter().map(process_id).collect())
     }
 
     fn signal_group(&self, signal: Signal) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::fields::WrittenPlan;
 use crate::{
-    run::plan::{NODES, check_faults, default_workload, system_arguments},
+    run::plan::{check_faults, check_nodes, default_workload, system_arguments},
     systems::{Conditions, Expectation, Options, ReadMode, System, SystemFile, SystemName},
 };
 
@@ -286,11 +286,9 @@ impl CampaignPlan {
         }
         for system in &systems {
             self.workloads.iter().try_for_each(|workload| system.check_workload(workload))?;
+            self.nodes.iter().try_for_each(|nodes| check_nodes(*system, *nodes))?;
         }
         self.check_reads(&systems)?;
-        if let Some(nodes) = self.nodes.iter().find(|nodes| !NODES.contains(nodes)) {
-            return Err(format!("a cluster has from 1 to 9 nodes, not {nodes}"));
-        }
         if let Some(share) = self.read_shares.iter().find(|share| **share > 100) {
             return Err(format!("a read share is a percentage up to 100, not {share}"));
         }

@@ -104,7 +104,7 @@ async fn inject(
     recorder: &Recorder,
     in_force: &FaultsInForce,
 ) -> anyhow::Result<Outcome> {
-    let leader = aim(&cluster.observer).await.map(NodeId);
+    let leader = if planned.fault.needs_leader() { aim(&cluster.observer).await.map(NodeId) } else { None };
     let kind = planned.fault.kind();
     record_attempt(recorder, kind, &planned.fault.to_string())?;
     let fault = planned.clone();

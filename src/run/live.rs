@@ -103,19 +103,19 @@ async fn run_on_cluster(
     let connector = plan.system().connector(&clients(plan, cluster)).context("preparing the clients")?;
     let load = load(plan);
     let clients = Clients::open(&load, connector.clone(), stop.clone()).await?;
-    let from_ns = elapsed_ns(origin_mono_ns);
     let driving = workloads::drive(&load, clients, Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
     let breaking = fault_schedule::run_schedule(&plan.schedule, cluster, &recorder, &in_force, progress, stop.clone());
     let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin)?);
     let before = meter.read(cluster).await;
+    let from_ns = elapsed_ns(origin_mono_ns);
     let (driven, broken) = tokio::select! {
         both = async { tokio::join!(driving, breaking) } => both,
         () = show_figures(progress, &counts, &in_force) => unreachable!("figures are shown for ever"),
         () = meter.keep_reading(cluster) => unreachable!("the meter is read for ever"),
         error = prober.keep_probing() => return Err(error.context("probing the nodes")),
     };
-    let cost = meter.read(cluster).await.since(before);
     let load = Span { from_ns, until_ns: elapsed_ns(origin_mono_ns) };
+    let cost = meter.read(cluster).await.since(before);
     let availability = prober.found(load.until_ns);
 
     progress.phase("healing");

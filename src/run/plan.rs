@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Number of nodes that a cluster may have.
-pub(crate) const NODES: RangeInclusive<u16> = 1..=9;
+const NODES: RangeInclusive<u16> = 1..=9;
 
 /// Returns the name of the workload of a run that names none, of a system that has it.
 pub(crate) fn default_workload() -> String {
@@ -37,6 +37,20 @@ pub(crate) fn usual_partition(has_roles: bool) -> &'static str {
 /// Returns the arguments of `schism run` that choose a system: its name, or else the file that describes it.
 pub(crate) fn system_arguments(name: &SystemName, file: Option<&SystemFile>) -> Vec<String> {
     file.map_or_else(|| name.arguments().collect(), |file| vec!["--system".to_owned(), file.path.clone()])
+}
+
+/// Checks that a cluster of a system can have this number of nodes.
+///
+/// # Errors
+/// Fails with the numbers that are possible.
+pub(crate) fn check_nodes(system: &dyn System, nodes: u16) -> Result<(), String> {
+    if !NODES.contains(&nodes) {
+        return Err(format!("a cluster has from {} to {} nodes, not {nodes}", NODES.start(), NODES.end()));
+    }
+    match system.most_nodes().filter(|most| nodes > *most) {
+        Some(most) => Err(format!("{} has at most {}, not {nodes}", system.name(), counted(most.into(), "node"))),
+        None => Ok(()),
+    }
 }
 
 /// Checks that a system can be under faults like these: that it says who leads if one is aimed at the leader, and that
@@ -213,14 +227,7 @@ impl Plan {
         system.check_read(&self.read)?;
         system.check_workload(&self.workload)?;
         system.check_settings(&self.settings)?;
-        if let Some(most) = system.most_nodes().filter(|most| self.nodes > *most) {
-            let plural = if most == 1 { "" } else { "s" };
-            return Err(format!("{} has at most {most} node{plural}, not {}", self.system, self.nodes));
-        }
-        if NODES.contains(&self.nodes) {
-            return Ok(());
-        }
-        Err(format!("a cluster has from {} to {} nodes, not {}", NODES.start(), NODES.end(), self.nodes))
+        check_nodes(system, self.nodes)
     }
 
     /// Returns the name of the run's folder in the store.
@@ -233,7 +240,8 @@ impl Plan {
 pub(crate) fn shell_words(words: &[String]) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "./_-:,=+".contains(c);
     let quoted = |word: &String| {
-        if word.chars().all(is_plain) { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+        let is_word = !word.is_empty() && word.chars().all(is_plain);
+        if is_word { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
     };
     words.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }

@@ -45,7 +45,7 @@ pub struct LoadSummary {
     pub keys: Vec<u32>,
 }
 
-/// Clients of a load, in the order of their numbers, all ready.
+/// Clients of a load, in the order of their numbers, each of which was given the time to get ready.
 #[derive(Debug)]
 pub struct Clients<C: Connect> {
     connect: C,
@@ -53,7 +53,8 @@ pub struct Clients<C: Connect> {
 }
 
 impl<C: Connect> Clients<C> {
-    /// Opens the clients of a load, and waits until all are ready, within their own limits, or until `stop` turns true.
+    /// Opens the clients of a load, and waits until all are ready, within their own limits, or until `stop` turns true
+    /// (or its sender is gone).
     ///
     /// # Errors
     /// Returns an error if a client cannot be created, or the load has none.

@@ -55,6 +55,7 @@ impl Workload for Transactions {
         let mix = Mix { mutations_per_key: mix.mutations_per_key.min(MAX_CHANGES), ..mix.clone() };
         Box::new(TransactionGenerator {
             workload: *self,
+            // The names are those of `append` in both workloads: seeds must go on to mean the same.
             functions: Random::new(seed, "append function"),
             lengths: Random::new(seed, "append length"),
             keys: Keys::new(seed, "append key", &mix),

@@ -91,18 +91,18 @@ fn options<'de, D: Deserializer<'de>>(from: D) -> Result<Options, D::Error> {
 
 impl WrittenPlan {
     /// Returns the systems that exist.
-    fn found(&self) -> Vec<&'static dyn System> {
+    fn find_systems(&self) -> Vec<&'static dyn System> {
         self.systems.iter().filter_map(|name| find_system(name, &self.system_files).ok()).collect()
     }
 
     /// Returns true if all systems say who leads.
     pub(crate) fn has_roles(&self) -> bool {
-        self.found().iter().all(|system| system.has_roles())
+        self.find_systems().iter().all(|system| system.has_roles())
     }
 
     /// Returns those of these mixes of faults that all systems can be under.
     pub(crate) fn possible(&self, mixes: impl IntoIterator<Item = String>) -> Vec<FaultMix> {
-        let systems = self.found();
+        let systems = self.find_systems();
         let mixes = mixes.into_iter().map(|mix| mix.parse::<FaultMix>().expect("a list of faults"));
         mixes.filter(|mix| systems.iter().all(|system| check_mix(*system, mix).is_ok())).collect()
     }
@@ -110,7 +110,7 @@ impl WrittenPlan {
     /// Returns the whole plan. What was left out are all read modes, the default workload or else one that all systems
     /// have, and no fault, each kind of fault, and all kinds at once, as far as all systems can be under them.
     pub(crate) fn complete(self) -> CampaignPlan {
-        let systems = self.found();
+        let systems = self.find_systems();
         let reads = self.reads.clone().unwrap_or_else(|| all_reads(&systems));
         let workloads = self.workloads.clone().unwrap_or_else(|| vec![usual_workload(&systems)]);
         let faults = self.faults.clone().unwrap_or_else(|| self.all_faults());

@@ -176,6 +176,15 @@ fn several_systems_have_a_row_for_each_read_mode_of_their_own() {
 }
 
 #[test]
+fn a_cluster_that_is_larger_than_its_system_can_be_is_refused() {
+    let text = include_str!("../../../examples/store/store.toml");
+    let text = text.replace("name = \"store\"\n", "name = \"store\"\nmost_nodes = 2\n");
+    let file = SystemFile::of_text(Path::new("no such/store.toml"), text).unwrap();
+    let plan = WrittenPlan { system_files: vec![file], ..with_store(&["store"]) };
+    assert_eq!(plan.complete().check().unwrap_err(), "store has at most 2 nodes, not 5");
+}
+
+#[test]
 fn options_of_a_system_are_fields_of_a_plan_and_of_a_cell() {
     let plan: CampaignPlan = toml::from_str("elections = \"basic\"\nreads = [\"log\"]").unwrap();
     assert_eq!(plan.options.get("elections"), Some("basic"));

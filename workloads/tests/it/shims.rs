@@ -305,13 +305,13 @@ async fn a_shim_that_cannot_be_started_is_an_error_that_names_its_command() {
 
 #[tokio::test]
 async fn a_load_waits_until_its_shims_are_ready() {
-    let script = r#"until [ -e "$FOLDER/go" ]; do sleep 0.01; done
+    let script = r#": >"$FOLDER/started-$$"; until [ -e "$FOLDER/go" ]; do sleep 0.01; done
 say '{"type":"ready"}'; while ask; do say "{\"id\":$id,\"type\":\"ok\",\"value\":1}"; done"#;
     let mut bench = Bench::script(script).short();
     bench.options.start_timeout = Some(PATIENCE);
     let go = bench.dir.path().join("go");
     let opening = async {
-        let stop = watch::channel(false).1;
+        let (_stopper, stop) = watch::channel(false);
         let load = Load {
             seed: 1,
             concurrency: 3,
@@ -324,8 +324,10 @@ say '{"type":"ready"}'; while ask; do say "{\"id\":$id,\"type\":\"ok\",\"value\"
         Clients::open(&load, bench.connector(), stop).await.unwrap();
         assert!(go.exists(), "the load waits for them");
     };
+    let is_start = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("started-");
+    let started = || fs::read_dir(bench.dir.path()).unwrap().filter(|entry| is_start(entry.as_ref().unwrap())).count();
     let letting_go = async {
-        poll("all shims are started", || bench.processes().len() >= 3).await;
+        poll("all shims are started", || started() >= 3).await;
         fs::write(&go, "").unwrap();
     };
     tokio::join!(opening, letting_go);

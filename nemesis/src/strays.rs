@@ -1,5 +1,5 @@
-//! Descendants of a process that have left its process group: some servers, such as that of `PostgreSQL`, give each of
-//! their children a session of its own.
+//! Processes of a node that have left its process group: some servers, such as that of `PostgreSQL`, give each of their
+//! children a session of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,14 +7,15 @@ use std::path::Path;
 
 use nix::unistd::{Pid, getpid};
 
-/// Returns the descendants of the leader of a process group that are not in the group; none where `/proc` shows the
-/// processes of another PID namespace, whose numbers mean nothing here.
-pub(crate) fn descendants(leader: Pid) -> BTreeSet<Pid> {
+/// Returns those of our children, of the members of a process group, and of the descendants of both that are not in the
+/// group. One whose parent has ended is nobody's descendant any more, and is not found. Returns none where `/proc`
+/// shows the processes of another PID namespace, whose numbers mean nothing here.
+pub(crate) fn strays(group: Pid, children: BTreeSet<Pid>) -> BTreeSet<Pid> {
     let is_ours = fs::read_link("/proc/self").is_ok_and(|own| own == Path::new(&getpid().to_string()));
     let entries = is_ours.then(|| fs::read_dir("/proc").into_iter().flatten().flatten()).into_iter().flatten();
     let stats = entries.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
     let processes: BTreeMap<Pid, Relations> = stats.filter_map(|stat| read(&stat)).collect();
-    strays(leader, &processes)
+    find_strays(group, children, &processes)
 }
 
 /// Parent and group of a process.
@@ -33,8 +34,9 @@ fn read(stat: &str) -> Option<(Pid, Relations)> {
     Some((Pid::from_raw(id), relations))
 }
 
-fn strays(leader: Pid, processes: &BTreeMap<Pid, Relations>) -> BTreeSet<Pid> {
-    let mut found = BTreeSet::from([leader]);
+fn find_strays(group: Pid, children: BTreeSet<Pid>, processes: &BTreeMap<Pid, Relations>) -> BTreeSet<Pid> {
+    let mut found = children;
+    found.extend(processes.iter().filter(|(_, relations)| relations.group == group).map(|(id, _)| *id));
     loop {
         let more: Vec<Pid> = processes
             .iter()
@@ -42,7 +44,7 @@ fn strays(leader: Pid, processes: &BTreeMap<Pid, Relations>) -> BTreeSet<Pid> {
             .map(|(id, _)| *id)
             .collect();
         if more.is_empty() {
-            found.retain(|id| processes.get(id).is_some_and(|relations| relations.group != leader));
+            found.retain(|id| processes.get(id).is_some_and(|relations| relations.group != group));
             return found;
         }
         found.extend(more);
@@ -54,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_descendants_outside_of_the_group_are_found() {
+    fn children_and_descendants_outside_of_the_group_are_found() {
         let stats = [
             "1 (init) S 0 1 1 0",
             "7 (node (a) b) S 1 7 7 0",
@@ -62,8 +64,13 @@ mod tests {
             "9 (own session) S 8 9 9 0",
             "10 (below) S 9 9 9 0",
             "11 (other) S 1 11 11 0",
+            "12 (beside) S 1 7 7 0",
+            "13 (below beside) S 12 13 13 0",
+            "14 (beside, has left) S 1 14 14 0",
         ];
-        let found = strays(Pid::from_raw(7), &stats.iter().filter_map(|stat| read(stat)).collect());
-        assert_eq!(found, BTreeSet::from([9, 10].map(Pid::from_raw)));
+        let children = BTreeSet::from([7, 12, 14].map(Pid::from_raw));
+        let processes = stats.iter().filter_map(|stat| read(stat)).collect();
+        let found = find_strays(Pid::from_raw(7), children, &processes);
+        assert_eq!(found, BTreeSet::from([9, 10, 13, 14].map(Pid::from_raw)));
     }
 }

@@ -1,0 +1,49 @@
+//! Tests of the text of system files: a wrong one says what is wrong, and what is allowed.
+
+use super::parse;
+
+const GOOD: &str = include_str!("../../../../examples/store/store.toml");
+
+#[test]
+fn a_wrong_file_says_line_field_and_what_is_allowed() {
+    assert_eq!(parse(GOOD).map(drop), Ok(()));
+    for (right, wrong, said) in [
+        ("name = \"store\"", "label = \"store\"", "line 6: unknown field `label`, expected one of `name`, `install`"),
+        ("name = \"store\"", "name = \"My Store\"", "line 6: a name has up to 40 small letters"),
+        ("name = \"store\"", "name = store", "line 6: "),
+        ("kind = \"http\"", "kind = \"carrier-pigeon\"", "unknown variant `carrier-pigeon`, expected `http` or `shim`"),
+        ("\"{client_port}\"", "\"{port}\"", "there is no placeholder {port} here; there are: {node}, {nodes}, {ip}"),
+        ("GET /{key}", "GET /{kye}", "there is no placeholder {kye} here; there are: {key}, {value}"),
+        ("GET /{key}", "fetch", "is no method and path, such as \"GET /keys/{key}\""),
+        ("guarantee = \"linearizable\"", "guarantee = \"good\"", "expected one of `linearizable`, "),
+        ("[[read_modes]]", "[[read_mode]]", "unknown field `read_mode`"),
+        ("[[read_modes]]", "[timing]\nsettle_ms = 1_000_000\n[[read_modes]]", "a time is at most 600000 ms"),
+        ("GET /\"", "GET /{key}\"", "there is no placeholder {key} here"),
+    ] {
+        let text = GOOD.replacen(right, wrong, 1);
+        assert_ne!(text, GOOD, "{right}");
+        let refused = parse(&text).unwrap_err();
+        assert!(refused.contains(said), "{refused}");
+        assert!(refused.starts_with("line "), "{refused}");
+    }
+    for (right, wrong, said) in [
+        ("command = [\"python3\"", "command = [\"{data_dir}\"", "no placeholder {data_dir}; it has: {here}"),
+        ("request = \"GET /\"\n", "", "it needs `ready.request`"),
+        ("client = 8000", "client = 8000\npeer = 8000", "`ports` are different ports"),
+        ("[ready]", "[ready]\ncommand = []", "`ready.command` is empty; it begins with a program"),
+        ("[ready]", "[ready]\ncommand = [\"sh\"]", "`ready` has either `request` or `command`"),
+        ("[ready]", "[roles]\ncommand = [\"sh\"]\nbody = \"\"\n[ready]", "it needs `roles.request`"),
+        ("[ready]", "[roles]\nleads = {}\n[ready]", "`roles` has either `request` or `command`"),
+        ("[[read_modes]]", "[timing]\nprobe_ms = 1\n[[read_modes]]", "`timing.probe_ms` is at least 10, not 1"),
+        ("[[read_modes]]", "[timing]\nfault_ms = 0\n[[read_modes]]", "`timing.fault_ms` is at least 1000, not 0"),
+        (
+            "[client]",
+            "[read_modes.read]\nbody = \"{value}\"\n[client]",
+            "the read mode \"read\": `client.read`: it has no",
+        ),
+        ("[client]", "[read_modes.peek]\n[client]", "the read mode \"read\": there is no `client.peek`"),
+    ] {
+        let refused = parse(&GOOD.replacen(right, wrong, 1)).unwrap_err();
+        assert!(refused.contains(said), "{refused}");
+    }
+}
