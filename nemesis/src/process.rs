@@ -86,7 +86,9 @@ pub struct NodeProcess {
     children: Vec<Child>,
     /// Process id, which is also the id of the group.
     group: Pid,
-    /// Exit status of the one that ended first, once all have ended and were reaped.
+    /// Place of the one that ended first.
+    first_ended: Option<usize>,
+    /// Exit status of that one, once all have ended and were reaped.
     status: Option<ExitStatus>,
     /// Spawner whose thread must stay alive, as its end would kill this process.
     _spawner: Arc<Spawner>,
@@ -120,7 +122,7 @@ impl NodeProcess {
         };
         let child = spawn(&what.program, &what.args, 0)?;
         let group = process_id(&child);
-        let mut started = Self { node, children: vec![child], group, status: None, _spawner: Arc::clone(spawner) };
+        let mut started = Self { node, children: vec![child], group, first_ended: None, status: None, _spawner: Arc::clone(spawner) };
         for (program, args) in &what.beside {
             // After an error, dropping the value kills those that were started.
             started.children.push(spawn(program, args, group.as_raw())?);
@@ -202,25 +204,34 @@ impl NodeProcess {
         Ok(self.exit_status()?.is_none())
     }
 
-    /// Returns the exit status; `None` as long as the process and those beside it run. Once one of them has ended,
-    /// kills the rest of the group, and reaps all.
+    /// Returns the exit status; `None` as long as the process or one beside it runs. Once one of them has ended, kills
+    /// the rest of the group, and reaps all when they have ended.
     ///
     /// # Errors
     /// Returns an error if the system refuses to wait.
     pub fn exit_status(&mut self) -> Result<Option<ExitStatus>, Error> {
-        let Some(first) = self.first_ended()? else { return Ok(self.status) };
+        if self.status.is_some() {
+            return Ok(self.status);
+        }
+        if self.first_ended.is_none() {
+            self.first_ended = self.find_child(true)?;
+        }
+        let Some(first) = self.first_ended else { return Ok(None) };
         // The process is not reaped yet, so the number still refers to this group.
         self.signal(Signal::SIGKILL)?;
+        if self.find_child(false)?.is_some() {
+            return Ok(None);
+        }
         let reaped = self.children.iter_mut().map(Child::wait).collect::<io::Result<Vec<_>>>();
         self.status = Some(reaped.map_err(Error::system(format!("reaping {}", self.node)))?[first]);
         Ok(self.status)
     }
 
-    /// Returns the place of a child that has ended and was not reaped.
-    fn first_ended(&self) -> Result<Option<usize>, Error> {
-        let unreaped = if self.status.is_none() { &self.children[..] } else { &[] };
-        for (place, child) in unreaped.iter().enumerate() {
-            if !matches!(self.peek(process_id(child), WaitPidFlag::WEXITED)?, WaitStatus::StillAlive) {
+    /// Returns the place of the first child, none of which was reaped, that has ended, or else that has not.
+    fn find_child(&self, has_ended: bool) -> Result<Option<usize>, Error> {
+        for (place, child) in self.children.iter().enumerate() {
+            let runs = matches!(self.peek(process_id(child), WaitPidFlag::WEXITED)?, WaitStatus::StillAlive);
+            if runs != has_ended {
                 return Ok(Some(place));
             }
         }

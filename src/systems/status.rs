@@ -3,7 +3,16 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::Stdio, time::Duration};
 
 use nemesis::NodeId;
-use tokio::{net::TcpStream, process::Command, time::timeout};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::TcpStream,
+    process::{Child, Command},
+    time::timeout,
+};
 
 use super::{Deployment, System};
 
@@ -11,6 +20,8 @@ use super::{Deployment, System};
 const CONNECT_LIMIT: Duration = Duration::from_millis(200);
 /// Time limit for a program that asks a node, its start included.
 const COMMAND_LIMIT: Duration = Duration::from_secs(3);
+/// Maximum size of what such a program says that is read.
+const MAX_OUTPUT_BYTES: u64 = 1 << 20;
 
 /// Status that a node reports of itself.
 #[derive(Clone, Debug, Default)]
@@ -139,11 +150,23 @@ async fn ask(client: reqwest::Client, address: SocketAddr, request: StatusReques
         }
         StatusRequest::Command { program, args } => {
             let mut command = Command::new(program);
-            command.args(args).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-            let output = timeout(COMMAND_LIMIT, command.output()).await.ok()?.ok()?;
-            output.status.success().then_some(StatusPage { status: 200, body: output.stdout })
+            command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut child = command.process_group(0).kill_on_drop(true).spawn().ok()?;
+            let answer = timeout(COMMAND_LIMIT, answer(&mut child)).await;
+            if let Some(group) = child.id() {
+                // It is not reaped, so the number still refers to it and its children.
+                killpg(Pid::from_raw(group.try_into().ok()?), Signal::SIGKILL).ok();
+            }
+            answer.ok()?
         }
     }
+}
+
+/// Returns the output of a program that succeeds.
+async fn answer(child: &mut Child) -> Option<StatusPage> {
+    let mut body = Vec::new();
+    child.stdout.take()?.take(MAX_OUTPUT_BYTES).read_to_end(&mut body).await.ok()?;
+    child.wait().await.ok()?.success().then_some(StatusPage { status: 200, body })
 }
 
 /// Returns the node that claims to lead; of several, the one in the latest term.

@@ -416,6 +416,9 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
     if document.ready.request.is_some() && document.ready.command.is_some() {
         return Err("`ready` has either `request` or `command`".to_owned());
     }
+    if document.roles.is_some() && (document.ready.request.is_some() || document.ready.command.is_some()) {
+        return Err("with `roles`, a node is up when it answers what they ask: leave `ready` out".to_owned());
+    }
     if document.roles.as_ref().is_some_and(|roles| roles.request.is_some() == roles.command.is_some()) {
         return Err("`roles` has either `request` or `command`".to_owned());
     }
@@ -434,7 +437,8 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
 
 fn check_numbers(document: &Document<ClientTable>) -> Result<(), String> {
     let PortsTable { client, peer, election } = document.ports;
-    let given: Vec<u16> = [Some(client), peer, election].into_iter().flatten().collect();
+    let peer = peer.unwrap_or(client.wrapping_add(1));
+    let given: Vec<u16> = [Some(client), Some(peer), election].into_iter().flatten().collect();
     if given.contains(&0) || (1..given.len()).any(|at| given[..at].contains(&given[at])) {
         return Err("`ports` are different ports, from 1 to 65535".to_owned());
     }

@@ -43,10 +43,14 @@ impl ShimTable {
             Action::Cas { .. } => knows("register") && self.cas,
             Action::Elements | Action::Add(_) => knows("set"),
             Action::Enqueue(_) | Action::Dequeue | Action::Peek => knows("queue"),
-            Action::Transaction(parts) => parts.iter().all(|part| match part.action {
-                MicroAction::Append(_) | MicroAction::ReadList => knows("append"),
-                MicroAction::Write(_) | MicroAction::ReadRegister => knows("wr") || knows("long-fork"),
-            }),
+            Action::Transaction(parts) => {
+                // Those of `long-fork` either read, or write one register.
+                let is_mixed = parts.len() > 1 && !action.is_read();
+                parts.iter().all(|part| match part.action {
+                    MicroAction::Append(_) | MicroAction::ReadList => knows("append"),
+                    MicroAction::Write(_) | MicroAction::ReadRegister => knows("wr") || knows("long-fork") && !is_mixed,
+                })
+            }
         }
     }
 

@@ -201,7 +201,8 @@ pub(super) fn understand(rules: &[Rule], action: &Action, status: u16, text: &[u
             Err(why) => Answer::Unknown(format!("{why}, {said}")),
         },
     };
-    Response { answer, revision: rule.revision_in(&body) }
+    let revision = if matches!(answer, Answer::Unknown(_)) { None } else { rule.revision_in(&body) };
+    Response { answer, revision }
 }
 
 /// Returns true if a successful answer to this has a value.
