@@ -44,14 +44,12 @@ def message():
 
 
 def until_ready():
-    """Returns the rows of texts, and the tag of the last command, of all answers until the server waits for more."""
-    rows, tag, refused = [], "", None
+    """Returns the rows of texts of all answers until the server waits for more."""
+    rows, refused = [], None
     while True:
         kind, content = message()
         if kind == b"D":
             rows.append(columns(content))
-        elif kind == b"C":
-            tag = content[:-1].decode()
         elif kind == b"E":
             fields = {field[:1]: field[1:].decode() for field in content.split(b"\0") if field}
             refused = Refused(fields[b"C"], fields[b"M"])
@@ -60,7 +58,7 @@ def until_ready():
         elif kind == b"Z":
             if refused:
                 raise refused
-            return rows, tag
+            return rows
 
 
 def columns(content):
@@ -107,16 +105,19 @@ def transact(parts):
                 f" ON CONFLICT (key) DO UPDATE SET elements = lists.elements || ',{value}'"
             )
         else:
-            rows, _ = query(f"SELECT elements FROM lists WHERE key = '{key}'")
+            rows = query(f"SELECT elements FROM lists WHERE key = '{key}'")
             value = [int(element) for element in rows[0][0].split(",")] if rows else None
         done.append([f, key, value])
     query("COMMIT")
     return {"type": "ok", "value": done}
 
 
-def read(key):
-    rows, _ = query(f"SELECT value FROM registers WHERE key = '{key}'")
+def value_of(rows):
     return int(rows[0][0]) if rows else None
+
+
+def read(key):
+    return value_of(query(f"SELECT value FROM registers WHERE key = '{key}'"))
 
 
 def write(key, value):
@@ -125,11 +126,13 @@ def write(key, value):
 
 
 def cas(key, old, new):
+    """Compares and sets. The row is locked, so that at any level, what is compared is what is set and answered."""
     query("BEGIN")
-    _, tag = query(f"UPDATE registers SET value = {new} WHERE key = '{key}' AND value = {old}")
-    found = None if tag == "UPDATE 1" else {"type": "fail", "value": read(key)}
+    found = value_of(query(f"SELECT value FROM registers WHERE key = '{key}' FOR UPDATE"))
+    if found == old:
+        query(f"UPDATE registers SET value = {new} WHERE key = '{key}'")
     query("COMMIT")
-    return found or {"type": "ok"}
+    return {"type": "ok"} if found == old else {"type": "fail", "value": found}
 
 
 def ask(f, key, value):
