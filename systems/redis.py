@@ -30,16 +30,20 @@ class Refused(Exception):
     """Error that the server answered with."""
 
 
+def remaining():
+    return max(deadline - time.monotonic(), 0.001)
+
+
 class Connection:
     def __init__(self, address):
         host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=TIMEOUT_S)
+        self.socket = socket.create_connection((host, int(port)), timeout=remaining())
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile("rb")
 
     def ask(self, *words):
         words = [str(word).encode() for word in words]
-        self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+        self.socket.settimeout(remaining())
         self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
         return self.answer()
 
@@ -55,8 +59,14 @@ class Connection:
         if kind == b"*":
             return [self.answer() for _ in range(int(rest))]
         if kind == b"$":
-            return self.file.read(int(rest) + 2)[:-2].decode() if int(rest) >= 0 else None
+            return self.text(int(rest)) if int(rest) >= 0 else None
         return rest
+
+    def text(self, size):
+        found = self.file.read(size + 2)
+        if len(found) < size + 2:
+            raise ConnectionError("the server closed the connection")
+        return found[:size].decode()
 
 
 def connect(address):
@@ -111,7 +121,7 @@ def ask(f, key, value):
     deadline = time.monotonic() + TIMEOUT_S
     try:
         redis = server(f)
-    except (OSError, Refused) as error:
+    except (OSError, ValueError, Refused) as error:  # A Sentinel that knows no master names none.
         connections.clear()
         return {"type": "fail", "error": f"no connection: {error!r}"}  # Nothing has been sent.
     try:

@@ -45,8 +45,9 @@ class Session:
     def message(self):
         self.socket.settimeout(remaining())
         size = self.file.read(4)
-        content = self.file.read(struct.unpack("!i", size)[0]) if len(size) == 4 else b""
-        if not content:
+        expected = struct.unpack("!i", size)[0] if len(size) == 4 else 0
+        content = self.file.read(expected)
+        if not content or len(content) < expected:
             raise ConnectionError("the server closed the connection")
         return content
 
