@@ -20,7 +20,7 @@ NOT_FOUND, NO_RESPONDERS = 404, 503
 NO_MESSAGE_FOUND, STREAM_NOT_FOUND = 10037, 10059
 
 connection = None
-deadline = 0.0  # Of the request under way, by time.monotonic().
+deadline = 0.0  # End of the time for the request under way, by time.monotonic().
 
 
 class NoResponders(Exception):

@@ -19,10 +19,10 @@ SERIALIZATION_FAILURE, DEADLOCK_DETECTED, UNIQUE_VIOLATION = "40001", "40P01", "
 ROLLED_BACK = {SERIALIZATION_FAILURE, DEADLOCK_DETECTED, UNIQUE_VIOLATION}
 
 server = None
-deadline = 0.0  # Of the request under way, by time.monotonic().
+deadline = 0.0  # End of the time for the request under way, by time.monotonic().
 
 
-class Refused(Exception):
+class ServerError(Exception):
     """Error that the server answered with: its code, and its message."""
 
 
@@ -52,7 +52,7 @@ def until_ready():
             rows.append(columns(content))
         elif kind == b"E":
             fields = {field[:1]: field[1:].decode() for field in content.split(b"\0") if field}
-            refused = Refused(fields[b"C"], fields[b"M"])
+            refused = ServerError(fields[b"C"], fields[b"M"])
             if fields[b"V"] == "FATAL":
                 raise refused
         elif kind == b"Z":
@@ -91,7 +91,7 @@ def leave_transaction():
     global server
     try:
         query("ROLLBACK")
-    except (OSError, Refused):
+    except (OSError, ServerError):
         server = None
 
 
@@ -142,7 +142,7 @@ def ask(f, key, value):
     if server is None:
         try:
             connect()
-        except (OSError, Refused) as error:
+        except (OSError, ServerError) as error:
             server = None
             return {"type": "fail", "error": f"no connection: {error}"}  # Nothing has been sent.
     try:
@@ -151,7 +151,7 @@ def ask(f, key, value):
         if f == "read":
             return {"type": "ok", "value": read(key)}
         return write(key, value) if f == "write" else cas(key, *value)
-    except Refused as error:
+    except ServerError as error:
         code, why = error.args
         if code not in ROLLED_BACK:
             return {"type": "info", "error": f"{code}: {why}"}

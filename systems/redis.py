@@ -23,10 +23,10 @@ return {found}
 """
 
 connections = {}
-deadline = 0.0  # Of the request under way, by time.monotonic().
+deadline = 0.0  # End of the time for the request under way, by time.monotonic().
 
 
-class Refused(Exception):
+class ServerError(Exception):
     """Error that the server answered with."""
 
 
@@ -53,7 +53,7 @@ class Connection:
             raise ConnectionError("the server closed the connection")
         kind, rest = line[:1], line[1:-2].decode()
         if kind == b"-":
-            raise Refused(rest)
+            raise ServerError(rest)
         if kind == b":":
             return int(rest)
         if kind == b"*":
@@ -86,7 +86,7 @@ def read(redis, key):
     try:
         found = redis.ask("GET", key)
         return None if found is None else int(found)
-    except Refused as error:
+    except ServerError as error:
         if not str(error).startswith("WRONGTYPE"):
             raise
         return [int(element) for element in redis.ask("SMEMBERS", key)]
@@ -110,7 +110,7 @@ def await_replica(redis):
     """Waits until a replica has what was written. Whether one has it or not, the master does."""
     try:
         replicas = redis.ask("WAIT", 1, WAIT_MS)
-    except Refused as error:
+    except ServerError as error:
         return {"type": "info", "error": str(error)}
     return {"type": "ok"} if replicas else {"type": "info", "error": "no replica has it"}
 
@@ -121,12 +121,12 @@ def ask(f, key, value):
     deadline = time.monotonic() + TIMEOUT_S
     try:
         redis = server(f)
-    except (OSError, ValueError, Refused) as error:  # A Sentinel that knows no master names none.
+    except (OSError, ValueError, ServerError) as error:  # A Sentinel that knows no master names none.
         connections.clear()
         return {"type": "fail", "error": f"no connection: {error!r}"}  # Nothing has been sent.
     try:
         return carry_out(redis, f, key, value)
-    except Refused as error:
+    except ServerError as error:
         return {"type": "fail", "error": str(error)}  # An error of Redis means that it did nothing.
     except OSError as error:
         return {"type": "info", "error": repr(error)}
