@@ -20,20 +20,25 @@ MAX_ATTEMPTS = 3
 # others write is read to be compared with.
 FROM_OWN_STATE = os.environ.get("SCHISM_READ") == "serializable"
 
-connection = http.client.HTTPConnection(os.environ["SCHISM_ADDRESS"], timeout=LIMIT_S)
+connection = http.client.HTTPConnection(os.environ["SCHISM_ADDRESS"])
 
 
 def base64_of(text):
     return base64.b64encode(text.encode()).decode()
 
 
-def commit(transaction, deadline):
+def remaining(deadline):
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError("no time is left")
+    return left
+
+
+def commit(transaction, deadline):
     if connection.sock is None:
+        connection.timeout = remaining(deadline)
         connection.connect()
-    connection.sock.settimeout(left)
+    connection.sock.settimeout(remaining(deadline))
     connection.request("POST", "/v3/kv/txn", json.dumps(transaction))
     response = connection.getresponse()
     body = response.read()

@@ -15,37 +15,57 @@ STREAM = "KV_registers"
 SUBJECT = "$KV.registers."
 # Time in which a node must say its role; schism waits for three seconds.
 ROLE_S = 2
+# Statuses of answers, and codes of JetStream's errors: https://docs.nats.io/reference/jetstream/errors/
 NOT_FOUND, NO_RESPONDERS = 404, 503
+NO_MESSAGE_FOUND, STREAM_NOT_FOUND = 10037, 10059
 
 connection = None
-deadline = 0.0  # Of the request under way, by time.monotonic().
+deadline = 0.0  # End of the time for the request under way, by time.monotonic().
 
 
 class NoResponders(Exception):
     """Nobody listens on the subject, so nobody has received the request."""
 
 
+def remaining():
+    return max(deadline - time.monotonic(), 0.001)
+
+
 class Connection:
-    def __init__(self, address, timeout):
+    """Connection to a server. Each request has an inbox of its own: of two nodes that both take themselves for the
+    leader, both may answer, and a second answer must not be taken for that to the next request."""
+
+    def __init__(self, address):
         host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=timeout)
+        self.socket = socket.create_connection((host, int(port)), timeout=remaining())
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile("rb")
         self.info = json.loads(self.line().removeprefix(b"INFO "))
         options = {"verbose": False, "headers": True, "no_responders": True}
-        self.inbox = f"_INBOX.{self.info['server_id']}.{self.info['client_id']}"
-        self.socket.sendall(f"CONNECT {json.dumps(options)}\r\nSUB {self.inbox} 1\r\n".encode())
+        self.inboxes = f"_INBOX.{self.info['server_id']}.{self.info['client_id']}"
+        self.requests = 0
+        self.socket.sendall(f"CONNECT {json.dumps(options)}\r\nSUB {self.inboxes}.* 1\r\n".encode())
 
     def line(self):
+        self.socket.settimeout(remaining())
         found = self.file.readline()
         if not found.endswith(b"\r\n"):
             raise ConnectionError("the server closed the connection")
         return found
 
+    def content(self, size):
+        """Returns so many bytes, and takes the end of line that follows them."""
+        found = self.file.read(size + 2)
+        if len(found) < size + 2:
+            raise ConnectionError("the server closed the connection")
+        return found[:size]
+
     def ask(self, subject, body=""):
         """Returns the status, 200 if there is none, and the body of the answer."""
-        self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
-        self.socket.sendall(f"PUB {subject} {self.inbox} {len(body)}\r\n{body}\r\n".encode())
+        self.requests += 1
+        inbox = f"{self.inboxes}.{self.requests}"
+        self.socket.settimeout(remaining())
+        self.socket.sendall(f"PUB {subject} {inbox} {len(body)}\r\n{body}\r\n".encode())
         while True:
             command, *words = self.line().split()
             if command == b"PING":
@@ -53,7 +73,9 @@ class Connection:
             elif command == b"-ERR":
                 raise ConnectionError(b" ".join(words).decode())
             elif command in (b"MSG", b"HMSG"):
-                content = self.file.read(int(words[-1]) + 2)[:-2]
+                content = self.content(int(words[-1]))
+                if words[0].decode() != inbox:
+                    continue
                 headers = content[: int(words[-2])] if command == b"HMSG" else b""
                 first = headers.split(b"\r\n")[0].split()
                 status = int(first[1]) if len(first) > 1 else 200
@@ -67,16 +89,19 @@ class Connection:
 
 
 def role(address, nodes):
-    """Returns the name of a node, and of the leader that it knows, of the bucket that it makes if it is missing."""
+    """Returns the name of a node, and of the leader, if it knows one, of the bucket that it makes if it is missing."""
     global deadline
     deadline = time.monotonic() + ROLE_S
-    nats = Connection(address, ROLE_S)
+    nats = Connection(address)
     found = nats.ask_stream("INFO", {})
-    if found.get("error", {}).get("code") == NOT_FOUND:
+    if found.get("error", {}).get("err_code") == STREAM_NOT_FOUND:
         bucket = {"name": STREAM, "subjects": [SUBJECT + ">"], "num_replicas": nodes, "max_msgs_per_subject": 1}
         found = nats.ask_stream("CREATE", bucket | {"storage": "file", "discard": "new", "allow_direct": True})
     name = nats.info["server_name"]
-    return {"name": name, "leader": found.get("cluster", {"leader": name})["leader"]}
+    if "error" in found:
+        return {"name": name}
+    # A node without a cluster is its own leader.
+    return {"name": name, "leader": found.get("cluster", {"leader": name}).get("leader", "")}
 
 
 def read(nats, key):
@@ -86,9 +111,11 @@ def read(nats, key):
             return {"type": "info", "error": f"status {status}"}
         return {"type": "ok", "value": int(body) if status == 200 else None}
     answer = nats.ask_stream("MSG.GET", {"last_by_subj": SUBJECT + key})
-    if answer.get("error", {}).get("code", NOT_FOUND) != NOT_FOUND:
-        return {"type": "info", "error": answer["error"]["description"]}
-    return {"type": "ok", "value": int(base64.b64decode(answer["message"]["data"])) if "message" in answer else None}
+    if "message" in answer:
+        return {"type": "ok", "value": int(base64.b64decode(answer["message"]["data"]))}
+    if answer["error"]["err_code"] == NO_MESSAGE_FOUND:
+        return {"type": "ok", "value": None}
+    return {"type": "info", "error": answer["error"]["description"]}
 
 
 def write(nats, key, value):
@@ -102,14 +129,14 @@ def ask(f, key, value, timeout):
     deadline = time.monotonic() + timeout
     if connection is None:
         try:
-            connection = Connection(os.environ["SCHISM_ADDRESS"], timeout)
-        except OSError as error:
+            connection = Connection(os.environ["SCHISM_ADDRESS"])
+        except (OSError, ValueError, LookupError) as error:
             return {"type": "fail", "error": f"no connection: {error}"}  # Nothing has been sent.
     try:
         return read(connection, key) if f == "read" else write(connection, key, value)
     except NoResponders:
         return {"type": "fail", "error": "no responders"}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError) as error:
         return {"type": "info", "error": repr(error)}
 
 

@@ -19,10 +19,10 @@ SERIALIZATION_FAILURE, DEADLOCK_DETECTED, UNIQUE_VIOLATION = "40001", "40P01", "
 ROLLED_BACK = {SERIALIZATION_FAILURE, DEADLOCK_DETECTED, UNIQUE_VIOLATION}
 
 server = None
-deadline = 0.0  # Of the request under way, by time.monotonic().
+deadline = 0.0  # End of the time for the request under way, by time.monotonic().
 
 
-class Refused(Exception):
+class ServerError(Exception):
     """Error that the server answered with: its code, and its message."""
 
 
@@ -44,23 +44,21 @@ def message():
 
 
 def until_ready():
-    """Returns the rows of texts, and the tag of the last command, of all answers until the server waits for more."""
-    rows, tag, refused = [], "", None
+    """Returns the rows of texts of all answers until the server waits for more."""
+    rows, refused = [], None
     while True:
         kind, content = message()
         if kind == b"D":
             rows.append(columns(content))
-        elif kind == b"C":
-            tag = content[:-1].decode()
         elif kind == b"E":
             fields = {field[:1]: field[1:].decode() for field in content.split(b"\0") if field}
-            refused = Refused(fields[b"C"], fields[b"M"])
+            refused = ServerError(fields[b"C"], fields[b"M"])
             if fields[b"V"] == "FATAL":
                 raise refused
         elif kind == b"Z":
             if refused:
                 raise refused
-            return rows, tag
+            return rows
 
 
 def columns(content):
@@ -93,7 +91,7 @@ def leave_transaction():
     global server
     try:
         query("ROLLBACK")
-    except (OSError, Refused):
+    except (OSError, ServerError):
         server = None
 
 
@@ -107,16 +105,19 @@ def transact(parts):
                 f" ON CONFLICT (key) DO UPDATE SET elements = lists.elements || ',{value}'"
             )
         else:
-            rows, _ = query(f"SELECT elements FROM lists WHERE key = '{key}'")
+            rows = query(f"SELECT elements FROM lists WHERE key = '{key}'")
             value = [int(element) for element in rows[0][0].split(",")] if rows else None
         done.append([f, key, value])
     query("COMMIT")
     return {"type": "ok", "value": done}
 
 
-def read(key):
-    rows, _ = query(f"SELECT value FROM registers WHERE key = '{key}'")
+def value_of(rows):
     return int(rows[0][0]) if rows else None
+
+
+def read(key):
+    return value_of(query(f"SELECT value FROM registers WHERE key = '{key}'"))
 
 
 def write(key, value):
@@ -125,11 +126,13 @@ def write(key, value):
 
 
 def cas(key, old, new):
+    """Compares and sets. The row is locked, so that at any level, what is compared is what is set and answered."""
     query("BEGIN")
-    _, tag = query(f"UPDATE registers SET value = {new} WHERE key = '{key}' AND value = {old}")
-    found = None if tag == "UPDATE 1" else {"type": "fail", "value": read(key)}
+    found = value_of(query(f"SELECT value FROM registers WHERE key = '{key}' FOR UPDATE"))
+    if found == old:
+        query(f"UPDATE registers SET value = {new} WHERE key = '{key}'")
     query("COMMIT")
-    return found or {"type": "ok"}
+    return {"type": "ok"} if found == old else {"type": "fail", "value": found}
 
 
 def ask(f, key, value):
@@ -139,7 +142,7 @@ def ask(f, key, value):
     if server is None:
         try:
             connect()
-        except (OSError, Refused) as error:
+        except (OSError, ServerError) as error:
             server = None
             return {"type": "fail", "error": f"no connection: {error}"}  # Nothing has been sent.
     try:
@@ -148,7 +151,7 @@ def ask(f, key, value):
         if f == "read":
             return {"type": "ok", "value": read(key)}
         return write(key, value) if f == "write" else cas(key, *value)
-    except Refused as error:
+    except ServerError as error:
         code, why = error.args
         if code not in ROLLED_BACK:
             return {"type": "info", "error": f"{code}: {why}"}

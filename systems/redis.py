@@ -23,23 +23,27 @@ return {found}
 """
 
 connections = {}
-deadline = 0.0  # Of the request under way, by time.monotonic().
+deadline = 0.0  # End of the time for the request under way, by time.monotonic().
 
 
-class Refused(Exception):
+class ServerError(Exception):
     """Error that the server answered with."""
+
+
+def remaining():
+    return max(deadline - time.monotonic(), 0.001)
 
 
 class Connection:
     def __init__(self, address):
         host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=TIMEOUT_S)
+        self.socket = socket.create_connection((host, int(port)), timeout=remaining())
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile("rb")
 
     def ask(self, *words):
         words = [str(word).encode() for word in words]
-        self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+        self.socket.settimeout(remaining())
         self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
         return self.answer()
 
@@ -49,14 +53,20 @@ class Connection:
             raise ConnectionError("the server closed the connection")
         kind, rest = line[:1], line[1:-2].decode()
         if kind == b"-":
-            raise Refused(rest)
+            raise ServerError(rest)
         if kind == b":":
             return int(rest)
         if kind == b"*":
             return [self.answer() for _ in range(int(rest))]
         if kind == b"$":
-            return self.file.read(int(rest) + 2)[:-2].decode() if int(rest) >= 0 else None
+            return self.text(int(rest)) if int(rest) >= 0 else None
         return rest
+
+    def text(self, size):
+        found = self.file.read(size + 2)
+        if len(found) < size + 2:
+            raise ConnectionError("the server closed the connection")
+        return found[:size].decode()
 
 
 def connect(address):
@@ -76,7 +86,7 @@ def read(redis, key):
     try:
         found = redis.ask("GET", key)
         return None if found is None else int(found)
-    except Refused as error:
+    except ServerError as error:
         if not str(error).startswith("WRONGTYPE"):
             raise
         return [int(element) for element in redis.ask("SMEMBERS", key)]
@@ -100,7 +110,7 @@ def await_replica(redis):
     """Waits until a replica has what was written. Whether one has it or not, the master does."""
     try:
         replicas = redis.ask("WAIT", 1, WAIT_MS)
-    except Refused as error:
+    except ServerError as error:
         return {"type": "info", "error": str(error)}
     return {"type": "ok"} if replicas else {"type": "info", "error": "no replica has it"}
 
@@ -111,12 +121,12 @@ def ask(f, key, value):
     deadline = time.monotonic() + TIMEOUT_S
     try:
         redis = server(f)
-    except (OSError, Refused) as error:
+    except (OSError, ValueError, ServerError) as error:  # A Sentinel that knows no master names none.
         connections.clear()
         return {"type": "fail", "error": f"no connection: {error!r}"}  # Nothing has been sent.
     try:
         return carry_out(redis, f, key, value)
-    except Refused as error:
+    except ServerError as error:
         return {"type": "fail", "error": str(error)}  # An error of Redis means that it did nothing.
     except OSError as error:
         return {"type": "info", "error": repr(error)}

@@ -19,10 +19,10 @@ ANY_VERSION = -1
 ALL_RIGHTS = struct.pack("!ii", 1, 31) + b"\0\0\0\5world" + b"\0\0\0\6anyone"
 
 session = None
-deadline = 0.0  # Of the request under way, by time.monotonic().
+deadline = 0.0  # End of the time for the request under way, by time.monotonic().
 
 
-class Unexpected(Exception):
+class UnexpectedAnswer(Exception):
     """Error of the server that says nothing of what has happened."""
 
 
@@ -45,8 +45,9 @@ class Session:
     def message(self):
         self.socket.settimeout(remaining())
         size = self.file.read(4)
-        content = self.file.read(struct.unpack("!i", size)[0]) if len(size) == 4 else b""
-        if not content:
+        expected = struct.unpack("!i", size)[0] if len(size) == 4 else 0
+        content = self.file.read(expected)
+        if not content or len(content) < expected:
             raise ConnectionError("the server closed the connection")
         return content
 
@@ -58,7 +59,7 @@ class Session:
         answer = self.message()
         number, _, error = struct.unpack_from("!iqi", answer)
         if number != self.requests or error not in (OK, NO_NODE, NODE_EXISTS):
-            raise Unexpected(f"answer {number} to request {self.requests}, error {error}")
+            raise UnexpectedAnswer(f"answer {number} to request {self.requests}, error {error}")
         return error, answer[16:]
 
 
@@ -95,7 +96,7 @@ def write(path, value):
             return
         if session.ask(CREATE, sized(path) + data + ALL_RIGHTS + struct.pack("!i", 0))[0] == OK:
             return
-    raise Unexpected("the node comes and goes")
+    raise UnexpectedAnswer("the node comes and goes")
 
 
 def ask(f, key, value):
@@ -113,7 +114,7 @@ def ask(f, key, value):
             return {"type": "ok", "value": read(path)}
         write(path, value)
         return {"type": "ok"}
-    except (OSError, Unexpected) as error:
+    except (OSError, UnexpectedAnswer) as error:
         return {"type": "info", "error": repr(error)}
 
 

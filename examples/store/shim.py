@@ -24,14 +24,22 @@ def ask(f, key, value):
         return {"type": "fail", "error": repr(error)}  # Nothing has been sent.
     try:
         if f == "read":
-            return {"type": "ok", "value": send("GET", f"/{key}")[1].get("value")}
-        if f == "write":
-            send("PUT", f"/{key}", value)
-            return {"type": "ok"}
-        status, answer = send("POST", f"/{key}", {"from": value[0], "to": value[1]})
-        return {"type": "ok"} if status == 200 else {"type": "fail", "value": answer["found"]}
+            status, answer = send("GET", f"/{key}")
+            if status in (200, 404):
+                return {"type": "ok", "value": answer.get("value")}
+        elif f == "write":
+            status, answer = send("PUT", f"/{key}", value)
+            if status == 200:
+                return {"type": "ok"}
+        else:
+            status, answer = send("POST", f"/{key}", {"from": value[0], "to": value[1]})
+            if status == 200:
+                return {"type": "ok"}
+            if status == 409:
+                return {"type": "fail", "value": answer["found"]}
     except (OSError, http.client.HTTPException, ValueError) as error:
         return {"type": "info", "error": repr(error)}  # It may have happened, and may yet.
+    return {"type": "info", "error": f"status {status}"}
 
 
 print(json.dumps({"type": "ready"}), flush=True)

@@ -90,7 +90,7 @@ impl Replica for Node {
             Ask::Status => Answer::Status(self.status()),
             Ask::Command(command) => self.command(command).await,
             Ask::Read(Read::Log, key) => self.command(Command::Read { key }).await,
-            Ask::Read(Read::Index, _) if !self.ensure_linearizable().await => Answer::Refused("no majority"),
+            Ask::Read(Read::Index, _) if !self.ensure_linearizable().await => Answer::Refused("not confirmed in time"),
             Ask::Read(Read::Index | Read::Local, key) => Answer::Outcome(self.machine.read(&key)),
         }
     }

@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{Raft, Types};
 
 /// Maximum size of a frame, bytes.
 const MAX_FRAME: u32 = 16 << 20;
-/// Time after a failed call until the next.
+/// Time after a failed call or connection until the next.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Call of a node to another.
@@ -127,10 +127,14 @@ impl RaftNetwork<Types> for Peer {
     }
 }
 
-/// Answers the calls of peers. Returns at an error of the listener.
-pub async fn serve(listener: TcpListener, raft: Raft) -> io::Result<()> {
+/// Answers the calls of peers. Does not return.
+pub async fn serve(listener: TcpListener, raft: Raft) {
     loop {
-        let (stream, _) = listener.accept().await?;
+        let Ok((stream, _)) = listener.accept().await else {
+            // An error is that of one connection, or passes, as when there are too many files. A node must not go deaf.
+            sleep(PAUSE).await;
+            continue;
+        };
         let raft = raft.clone();
         tokio::spawn(async move { answer_all(stream, &raft).await });
     }

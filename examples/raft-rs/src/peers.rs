@@ -21,6 +21,7 @@ const MAX_WAITING: usize = 1024;
 const MAX_FRAME: u32 = 2 << 20;
 /// Time limit for a connection, and for what was sent to be acknowledged, so that TCP does not outlive a partition.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// Time after a connection failed until the next.
 const REDIAL: Duration = Duration::from_millis(20);
 
 /// Connections to all peers.
@@ -69,10 +70,14 @@ async fn send_all(mut stream: TcpStream, waiting: &mut mpsc::Receiver<Vec<u8>>) 
     Ok(())
 }
 
-/// Takes connections of peers, and hands their messages for the node `id` on. Returns at an error of the listener.
-pub async fn receive(listener: TcpListener, id: u64, inputs: SyncSender<Input>) -> io::Result<()> {
+/// Takes connections of peers, and hands their messages for the node `id` on. Does not return.
+pub async fn receive(listener: TcpListener, id: u64, inputs: SyncSender<Input>) {
     loop {
-        let (stream, _) = listener.accept().await?;
+        let Ok((stream, _)) = listener.accept().await else {
+            // An error is that of one connection, or passes, as when there are too many files. A node must not go deaf.
+            time::sleep(REDIAL).await;
+            continue;
+        };
         let inputs = inputs.clone();
         tokio::spawn(async move { receive_all(stream, id, &inputs).await });
     }
