@@ -13,8 +13,6 @@ use anyhow::Context as _;
 
 use crate::error::host_limits;
 
-/// Maximum time that a run may take in addition to its load: for a leader, healing, final reads, the verdict.
-const AROUND_THE_LOAD: Duration = Duration::from_mins(4);
 /// Interval at which a run is polled.
 const POLL: Duration = Duration::from_millis(20);
 /// Length of the end of a failed run's log that is kept, in characters.
@@ -43,7 +41,7 @@ pub(crate) fn run_process(
     campaign: &Path,
     folder: &Path,
     log: File,
-    load: Duration,
+    limit: Duration,
     stop: &AtomicBool,
 ) -> anyhow::Result<ProcessEnd> {
     let started = Command::new("/proc/self/exe")
@@ -65,7 +63,6 @@ pub(crate) fn run_process(
             return Ok(ProcessEnd::NotStarted(format!("cannot start a run: {error}{why}")));
         }
     };
-    let limit = load + AROUND_THE_LOAD;
     let end = Instant::now() + limit;
     loop {
         if let Some(status) = child.try_wait().context("cannot wait for a run")? {

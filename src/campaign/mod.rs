@@ -149,7 +149,8 @@ impl Task {
         let plan = &folder.asked.plan;
         let carried = folder.clear(&self.run).and_then(|()| {
             let (dir, log) = (folder.run_dir(&self.run)?, folder.prepare(&self.run)?);
-            job::run_process(&self.run.arguments(plan), folder.path(), &dir, log, plan.time_limit, stop)
+            let limit = self.run.time_limit(plan).map_err(anyhow::Error::msg)?;
+            job::run_process(&self.run.arguments(plan), folder.path(), &dir, log, limit, stop)
         });
         let took = started.elapsed();
         (carried, took, cpu_time_of_children().saturating_sub(cpu).div_duration_f64(took))

@@ -2,15 +2,16 @@
 //! order.
 
 mod fields;
+mod run;
 
-use std::{collections::HashSet, fmt, str::FromStr};
+use std::{collections::HashSet, fmt, str::FromStr, time::Duration};
 
 use nemesis::{FaultKind, FaultSpecs, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::fields::WrittenPlan;
+pub(crate) use self::{fields::WrittenPlan, run::RunPlan};
 use crate::{
-    run::plan::{check_faults, check_nodes, default_workload, system_arguments},
+    run::plan::{check_faults, check_nodes, default_workload},
     systems::{Conditions, Expectation, Options, ReadMode, System, SystemFile, SystemName},
 };
 
@@ -36,7 +37,7 @@ pub(crate) struct CampaignPlan {
     /// Percentages of reads among the operations, a dimension of the matrix.
     pub(crate) read_shares: Vec<u8>,
     #[serde(with = "fields::humantime_text")]
-    pub(crate) time_limit: std::time::Duration,
+    pub(crate) time_limit: Duration,
     pub(crate) rate: u32,
     pub(crate) concurrency: u16,
     pub(crate) keys: u16,
@@ -221,46 +222,6 @@ impl Cell {
         } else {
             self.read.name().to_owned()
         }
-    }
-}
-
-/// One run of a campaign.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct RunPlan {
-    pub(crate) cell: Cell,
-    /// Name of the cell's folder.
-    pub(crate) cell_folder: String,
-    pub(crate) seed: u64,
-}
-
-impl RunPlan {
-    /// Returns the identifier of the run in its campaign, which is also its folder below `runs/`.
-    pub(crate) fn id(&self) -> String {
-        format!("{}/seed-{}", self.cell_folder, self.seed)
-    }
-
-    /// Returns the arguments of `schism` that repeat the run.
-    pub(crate) fn arguments(&self, plan: &CampaignPlan) -> Vec<String> {
-        let cell = &self.cell;
-        let mut arguments = vec!["run".to_owned()];
-        arguments.extend(system_arguments(&cell.system, file_of(&cell.system, &plan.system_files)));
-        for (name, value) in [
-            ("--read", cell.read.name().to_owned()),
-            ("--faults", cell.faults.specs.to_string()),
-            ("--workload", cell.workload.clone()),
-            ("--nodes", cell.nodes.to_string()),
-            ("--read-share", cell.read_share.to_string()),
-            ("--time-limit", humantime::format_duration(plan.time_limit).to_string().replace(' ', "")),
-            ("--rate", plan.rate.to_string()),
-            ("--concurrency", plan.concurrency.to_string()),
-            ("--keys", plan.keys.to_string()),
-            ("--seed", self.seed.to_string()),
-        ] {
-            arguments.extend([name.to_owned(), value]);
-        }
-        arguments.extend(cell.options.arguments());
-        arguments.extend(plan.trace.then(|| "--trace".to_owned()));
-        arguments
     }
 }
 

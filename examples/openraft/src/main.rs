@@ -5,7 +5,10 @@ mod storage;
 
 use std::{collections::BTreeMap, io::Cursor, net::SocketAddr, sync::Arc, time::Duration};
 
-use openraft::{BasicNode, Config, LogId, SnapshotPolicy};
+use openraft::{
+    BasicNode, Config, LogId, SnapshotPolicy,
+    error::{InitializeError, RaftError},
+};
 use register::{Answer, Arguments, Ask, Command, Outcome, Read, Replica, Status};
 use tokio::net::TcpListener;
 
@@ -98,6 +101,7 @@ impl Replica for Node {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    register::end_on_panic();
     let mut arguments = Arguments::read()?;
     let members = arguments.take_members()?;
     arguments.end()?;
@@ -115,8 +119,11 @@ async fn main() -> anyhow::Result<()> {
     tokio::spawn(network::serve(TcpListener::bind(members.own()).await?, raft.clone()));
     if members.id == 1 {
         let nodes = members.addresses.iter().map(|(id, address)| (*id, BasicNode::new(address)));
-        // A cluster that was formed in an earlier start says so.
-        drop(raft.initialize(nodes.collect::<BTreeMap<_, _>>()).await);
+        match raft.initialize(nodes.collect::<BTreeMap<_, _>>()).await {
+            // It was formed in an earlier start.
+            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     let node = Node { id: members.id, raft, machine, addresses: members.addresses };
     axum::serve(TcpListener::bind(members.client).await?, register::router(node)).await?;

@@ -76,7 +76,8 @@ impl Log {
     fn change(&self, records: Vec<Record>) -> anyhow::Result<()> {
         let mut content = self.content();
         let bytes: Vec<Vec<u8>> = records.iter().map(serde_json::to_vec).collect::<std::result::Result<_, _>>()?;
-        content.disk.append(bytes.iter().map(Vec::as_slice), true)?;
+        let appended = content.disk.append(bytes.iter().map(Vec::as_slice), true);
+        appended.expect("a node whose disk fails must not go on");
         for record in records {
             content.state.take(record);
         }

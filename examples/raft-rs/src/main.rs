@@ -48,10 +48,14 @@ fn config(id: u64, reads: Option<&str>, min_election_tick: usize) -> Config {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
+    register::end_on_panic();
     let mut arguments = Arguments::read()?;
     let members = arguments.take_members()?;
     let clock = arguments.take("clock").map(PathBuf::from);
     let reads = arguments.take("reads");
+    if let Some(unknown) = reads.as_deref().filter(|mode| !["local", "lease", "safe", "log"].contains(mode)) {
+        anyhow::bail!("there are no reads {unknown:?}; there are: local, lease, safe, log");
+    }
     let min_election_tick = arguments.take("min-election-tick").map_or(Ok(0), |ticks| ticks.parse())?;
     arguments.end()?;
 
