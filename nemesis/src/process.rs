@@ -122,7 +122,8 @@ impl NodeProcess {
         };
         let child = spawn(&what.program, &what.args, 0)?;
         let group = process_id(&child);
-        let mut started = Self { node, children: vec![child], group, first_ended: None, status: None, _spawner: Arc::clone(spawner) };
+        let mut started =
+            Self { node, children: vec![child], group, first_ended: None, status: None, _spawner: Arc::clone(spawner) };
         for (program, args) in &what.beside {
             // After an error, dropping the value kills those that were started.
             started.children.push(spawn(program, args, group.as_raw())?);
