@@ -1,6 +1,6 @@
 //! Processes of a node: started on its host, killed, paused, resumed, ended, and always reaped. The first leads a
 //! process group of its own, which the others are in, and every signal goes to the whole group, and to those that have
-//! left it, so that no process of a node escapes a fault.
+//! left it, so that no process of a node escapes a fault, as far as `/proc` shows them and their parents live.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

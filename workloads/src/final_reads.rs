@@ -4,10 +4,14 @@
 use std::{sync::Arc, time::Duration};
 
 use histories::{EventType, Recorder};
-use tokio::{sync::watch, task::JoinSet, time::Instant};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
-    Connect, DriveError, Progress, Workload,
+    Client as _, Connect, DriveError, Progress, Workload,
     worker::{LogicalProcess, wait_until},
 };
 
@@ -96,6 +100,8 @@ impl<C: Connect> KeyReader<C> {
         end: Instant,
         mut stop: watch::Receiver<bool>,
     ) -> Result<Vec<UnreadKey>, DriveError> {
+        // A client that is not ready in time shows in its answers.
+        timeout_at(end, self.process.client.ready()).await.ok();
         let mut left = keys.iter().copied().peekable();
         let mut ready = Instant::now();
         while let Some(key) = left.peek().copied()
