@@ -416,9 +416,6 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
     if document.ready.request.is_some() && document.ready.command.is_some() {
         return Err("`ready` has either `request` or `command`".to_owned());
     }
-    if document.roles.is_some() && (document.ready.request.is_some() || document.ready.command.is_some()) {
-        return Err("with `roles`, a node is up when it answers what they ask: leave `ready` out".to_owned());
-    }
     if document.roles.as_ref().is_some_and(|roles| roles.request.is_some() == roles.command.is_some()) {
         return Err("`roles` has either `request` or `command`".to_owned());
     }
@@ -431,6 +428,9 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
         .is_some_and(|roles| roles.leads.is_empty() && !(roles.id.is_some() && roles.leader.is_some()))
     {
         return Err("`roles` needs `leads`, values in the answer of a leader, or both `id` and `leader`".to_owned());
+    }
+    if document.roles.is_some() && (document.ready.request.is_some() || document.ready.command.is_some()) {
+        return Err("with `roles`, a node is up when it answers what they ask: leave `ready` out".to_owned());
     }
     Ok(())
 }

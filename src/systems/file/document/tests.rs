@@ -33,6 +33,7 @@ fn a_wrong_file_says_line_field_and_what_is_allowed() {
         ("[ready]", "[ready]\ncommand = []", "`ready.command` is empty; it begins with a program"),
         ("[ready]", "[ready]\ncommand = [\"sh\"]", "`ready` has either `request` or `command`"),
         ("[ready]", "[roles]\ncommand = [\"sh\"]\nbody = \"\"\n[ready]", "it needs `roles.request`"),
+        ("[ready]", "[roles]\ncommand = [\"sh\"]\nleads = { \"/a\" = 1 }\n[ready]", "leave `ready` out"),
         ("[ready]", "[roles]\nleads = {}\n[ready]", "`roles` has either `request` or `command`"),
         ("[[read_modes]]", "[timing]\nprobe_ms = 1\n[[read_modes]]", "`timing.probe_ms` is at least 10, not 1"),
         ("[[read_modes]]", "[timing]\nfault_ms = 0\n[[read_modes]]", "`timing.fault_ms` is at least 1000, not 0"),
