@@ -18,7 +18,7 @@ use crate::{
     evidence,
     generic::{self, Object},
     objects::{
-        self, Question,
+        self, MethodResult, Question,
         register::{Problem, Stage, by_search, specification::Register},
     },
     prepare::{Keys, Preparation, Prepared, Preparer, SingleKeySteps, Steps},
@@ -167,12 +167,12 @@ fn by_method(history: &History, options: &Options<'_>, operations: &[u32]) -> Op
         return None;
     }
     let Options { model, ref initial, ref limits, keep_order, .. } = *options;
-    let question = Question { history, model, initial, limits, keep_order };
-    match objects::decide(&question, operations)? {
-        objects::Found::Order(order) => Some(Decision::yes(Method::Object, options.keep_order.then_some(order))),
-        objects::Found::Violation(evidence) => Some(Decision::no(Method::Object, evidence)),
-        objects::Found::Unknown(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. }) => None,
-        objects::Found::Unknown(why) => Some(Decision::unknown(why)),
+    let question = Question { history, initial, limits, keep_order };
+    match objects::decide(model, &question, operations)? {
+        MethodResult::Order(order) => Some(Decision::yes(Method::Object, options.keep_order.then_some(order))),
+        MethodResult::Violation(evidence) => Some(Decision::no(Method::Object, evidence)),
+        MethodResult::Unknown(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. }) => None,
+        MethodResult::Unknown(why) => Some(Decision::unknown(why)),
     }
 }
 

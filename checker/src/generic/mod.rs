@@ -25,22 +25,11 @@ use crate::{
 use second_opinion::{RefuteError, refute};
 use states::States;
 
+pub(crate) use second_opinion::ViolationOrigin;
 pub(crate) use shrinker::{SmallViolation, shrink_by};
 pub(crate) use states::RaceResult;
 pub(crate) use transactions::as_values;
 pub(crate) use words::tell;
-
-/// Number of queries of the limits (a few thousand steps each) after which a second opinion is given up.
-const MAX_QUESTIONS: usize = 1 << 14;
-
-/// Origin of a violation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ViolationOrigin {
-    /// Violation found by the searches in this module.
-    GenericSearch,
-    /// Violation found by a method that shares nothing with them.
-    OtherMethod,
-}
 
 /// Decision about one object.
 pub(crate) enum Judgment {
@@ -136,32 +125,6 @@ impl<S: Specification> Object for S {
         let calls: Vec<Call<'_>> = operations.iter().map(|o| Call::of(history, o, self.depends_on_process())).collect();
         refute(self, &operations, &calls, found_by, || None, limits)
     }
-}
-
-/// Returns true if these calls, the i-th made by the i-th operation, have an order; `None` if a limit is reached. A
-/// violation found by this module is confirmed by the depth-first search only, because it was most often found by the
-/// other one.
-pub(crate) fn can_be_ordered(
-    object: &impl Specification,
-    operations: &[Operation],
-    calls: &[Call<'_>],
-    found_by: ViolationOrigin,
-    limits: &Limits<'_>,
-) -> Option<bool> {
-    let mut by_start: Vec<(u32, Operation, Call<'_>)> =
-        (0..).zip(operations.iter().zip(calls)).map(|(place, (operation, call))| (place, *operation, *call)).collect();
-    by_start.sort_by_key(|(_, operation, _)| operation.invoked);
-    let racers = if found_by == ViolationOrigin::GenericSearch { Racers::DepthOnly } else { Racers::Both };
-    let decide = |limits: &Limits<'_>| {
-        let mut states = States::new(object, limits);
-        let steps = states.steps(by_start.into_iter(), |_| false, &Budget::new(limits)).ok()?;
-        match states.race(&steps, racers, limits) {
-            RaceResult::Order(_) => Some(true),
-            RaceResult::Refuted(_) => Some(false),
-            RaceResult::Limit(_) => None,
-        }
-    };
-    limits.within(MAX_QUESTIONS, decide).0
 }
 
 /// Operation that found a value which no other can have left by then, and the first operation that left it too late,

@@ -3,16 +3,29 @@
 
 use histories::Operation;
 
-use super::{ViolationOrigin, can_be_ordered};
+use super::states::{RaceResult, States};
 use crate::{
     Limits, UnknownWhy,
     budget::Budget,
+    search::Racers,
     specification::{Call, Specification},
     verify::some_order,
 };
 
 /// Maximum number of orders of a violation's operations that are tried.
 const MAX_TRIES: usize = 20_000;
+
+/// Number of queries of the limits (a few thousand steps each) after which a second opinion is given up.
+const MAX_QUESTIONS: usize = 1 << 14;
+
+/// Origin of a violation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ViolationOrigin {
+    /// Violation found by the searches of this crate for any specification.
+    GenericSearch,
+    /// Violation found by a method that shares nothing with them.
+    OtherMethod,
+}
 
 /// Reason not to believe a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,4 +68,30 @@ pub(crate) fn refute(
         Some(false) => Ok(()),
         None => Err(RefuteError::Unconfirmed),
     }
+}
+
+/// Returns true if these calls, the i-th made by the i-th operation, have an order; `None` if a limit is reached. A
+/// violation of a generic search is confirmed by the depth-first search only, because it was most often found by the
+/// other one.
+fn can_be_ordered(
+    object: &impl Specification,
+    operations: &[Operation],
+    calls: &[Call<'_>],
+    found_by: ViolationOrigin,
+    limits: &Limits<'_>,
+) -> Option<bool> {
+    let mut by_start: Vec<(u32, Operation, Call<'_>)> =
+        (0..).zip(operations.iter().zip(calls)).map(|(place, (operation, call))| (place, *operation, *call)).collect();
+    by_start.sort_by_key(|(_, operation, _)| operation.invoked);
+    let racers = if found_by == ViolationOrigin::GenericSearch { Racers::DepthOnly } else { Racers::Both };
+    let decide = |limits: &Limits<'_>| {
+        let mut states = States::new(object, limits);
+        let steps = states.steps(by_start.into_iter(), |_| false, &Budget::new(limits)).ok()?;
+        match states.race(&steps, racers, limits) {
+            RaceResult::Order(_) => Some(true),
+            RaceResult::Refuted(_) => Some(false),
+            RaceResult::Limit(_) => None,
+        }
+    };
+    limits.within(MAX_QUESTIONS, decide).0
 }

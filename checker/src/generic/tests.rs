@@ -8,10 +8,37 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use super::states::{RaceResult, States};
+use super::{Judgment, Object, evidence};
 use crate::{
-    Call, Limits, Memory, Model, Options, Specification, UnknownWhy, Verdict, budget::Budget, check_with,
-    objects::register::specification::Register, oracles::share_of, search::Racers, verify::Verify,
+    Call, Limits, Memory, Specification, UnknownWhy, budget::Budget, oracles::share_of, search::Racers, verify::Verify,
 };
+
+/// Register that is written and read.
+struct Cell;
+
+impl Specification for Cell {
+    type State = Value;
+
+    fn initial(&self) -> Value {
+        Value::Nil
+    }
+
+    fn apply(&self, value: &mut Value, call: &Call<'_>) -> bool {
+        if call.function == "write" {
+            value.clone_from(call.input);
+            return true;
+        }
+        call.may_answer(value)
+    }
+
+    fn is_read_only(&self, call: &Call<'_>) -> bool {
+        call.function == "read"
+    }
+
+    fn depends_on_process(&self) -> bool {
+        false
+    }
+}
 
 /// List with appends, whose last element is read.
 struct Tail;
@@ -61,9 +88,12 @@ fn history(events: impl IntoIterator<Item = (EventType, u64, &'static str, Optio
 
 use EventType::{Info as Lost, Invoke, Ok as Done};
 
+fn all(history: &History) -> Vec<u32> {
+    (0..).take(history.operations.len()).collect()
+}
+
 fn alone<S: Specification>(object: &S, history: &History, racers: Racers, limits: &Limits<'_>) -> RaceResult {
-    let all: Vec<u32> = (0..).take(history.operations.len()).collect();
-    States::new(object, limits).search(history, &all, |_| false, racers, limits)
+    States::new(object, limits).search(history, &all(history), |_| false, racers, limits)
 }
 
 fn random(seed: u64, change: &'static str, read: &'static str) -> History {
@@ -97,27 +127,22 @@ const HISTORIES: u64 = 60_000;
 
 #[test]
 fn each_search_alone_agrees_with_trying_every_order() {
-    let register = Register::new(&Value::Nil, false);
     let mut counts = [0; 2];
     for seed in 0..share_of(HISTORIES) {
         let is_list = seed % 2 == 0;
         let history = if is_list { random(seed, "append", "last") } else { random(seed, "write", "read") };
         let operations: Vec<usize> = (0..history.operations.len()).collect();
-        let all: Vec<u32> = (0..).take(operations.len()).collect();
-        let object: &dyn Verify = if is_list { &Tail } else { &register };
+        let object: &dyn Verify = if is_list { &Tail } else { &Cell };
         let truth = object.can_be_ordered(&history, &operations, usize::MAX).expect("there are few");
         counts[usize::from(truth)] += 1;
         for racers in [Racers::DepthOnly, Racers::SweepOnly, Racers::Both] {
             let limits = Limits::none();
-            let found = if is_list {
-                alone(&Tail, &history, racers, &limits)
-            } else {
-                alone(&register, &history, racers, &limits)
-            };
+            let found =
+                if is_list { alone(&Tail, &history, racers, &limits) } else { alone(&Cell, &history, racers, &limits) };
             match found {
                 RaceResult::Order(order) => {
                     assert_eq!(
-                        object.replay(&history, &all, &order, &Budget::endless()),
+                        object.replay(&history, &all(&history), &order, &Budget::endless()),
                         Ok(()),
                         "{racers:?} {history:#?}"
                     );
@@ -159,10 +184,9 @@ fn the_race_ends_where_either_search_alone_does_not() {
         [(Invoke, number, "write", Some(i64::try_from(number).unwrap())), (Lost, number, "write", None)]
     });
     let deep = history(lost.chain([(Invoke, 99, "read", None), (Done, 99, "read", Some(99))]));
-    let register = Register::new(&Value::Nil, false);
     let ends = |found: &RaceResult| !matches!(found, RaceResult::Limit(UnknownWhy::Time { .. }));
     let on_wide = |racers| ends(&within(50, |limits| alone(&Tail, &wide, racers, limits)));
-    let on_deep = |racers| ends(&within(50, |limits| alone(&register, &deep, racers, limits)));
+    let on_deep = |racers| ends(&within(50, |limits| alone(&Cell, &deep, racers, limits)));
     assert_eq!((on_wide(DepthOnly), on_wide(SweepOnly), on_wide(Both)), (true, false, true));
     assert_eq!((on_deep(DepthOnly), on_deep(SweepOnly), on_deep(Both)), (false, true, true));
 }
@@ -199,9 +223,11 @@ fn the_caller_is_asked_often() {
         questions.fetch_add(1, Ordering::Relaxed) < 500
     };
     let limits = Limits { keep_going: &keep_going, ..Limits::none() };
-    let report = check_with(&hopeless(), &Counting(&applied), &Options { limits, ..Options::new(Model::Register) });
-    assert_eq!(report.verdict, Verdict::Unknown);
-    assert!(matches!(report.keys[0].why, Some(UnknownWhy::Time { explained: 0, completed: 1, unknown_outcomes: 24 })));
+    let history = hopeless();
+    let Judgment::Unknown(why) = Counting(&applied).judge(&history, &all(&history), &limits) else {
+        panic!("nobody can say");
+    };
+    assert!(matches!(why, UnknownWhy::Time { explained: 0, completed: 1, unknown_outcomes: 24 }), "{why}");
     assert_eq!(questions.into_inner(), 501, "it ends when it is told to");
     assert!((1..=512).contains(&most.into_inner()), "a step that is not remembered may be slow");
 }
@@ -263,8 +289,9 @@ fn the_limit_in_memory_is_kept() {
     const LIMIT: usize = 8 << 20;
     let memory = Memory::new(LIMIT);
     let limits = Limits { memory: &memory, ..Limits::none() };
-    let report = check_with(&hopeless(), &Large, &Options { limits, ..Options::new(Model::Register) });
-    assert!(matches!(report.keys[0].why, Some(UnknownWhy::Memory { .. })), "{report:?}");
+    let history = hopeless();
+    let judgment = Large.judge(&history, &all(&history), &limits);
+    assert!(matches!(judgment, Judgment::Unknown(UnknownWhy::Memory { .. })));
     let most = MOST_BYTES.load(Ordering::Relaxed);
     assert!(most <= LIMIT + LIMIT / 10, "{most} bytes of states alone");
     assert!(most >= LIMIT / 4, "it gives up at {most} bytes");
@@ -277,8 +304,11 @@ fn what_is_left_of_a_violation_is_told_with_its_reasons() {
         [(Invoke, 1, "append", value), (Done, 1, "append", None), (Invoke, 2, "last", None), (Done, 2, "last", value)]
     });
     let stale = [(Invoke, 3, "last", None), (Done, 3, "last", Some(7))];
-    let report = check_with(&history(events.chain(stale)), &Tail, &Options::new(Model::Register));
-    let evidence = report.keys[0].evidence.as_ref().unwrap();
+    let history = history(events.chain(stale));
+    let Judgment::Violation(small) = Tail.judge(&history, &all(&history), &Limits::none()) else {
+        panic!("no order explains it");
+    };
+    let evidence = evidence(&history, &Tail, &small, &Limits::none()).unwrap();
     assert_eq!(
         evidence.claim,
         "last by process 3 at event 1600 answered 7, which no order of the operations before it explains"

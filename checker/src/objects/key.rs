@@ -4,7 +4,6 @@
 use histories::{Function, History, NEVER, Operation, Outcome, Process, Value, ValueId};
 use rustc_hash::FxHashSet;
 
-use super::{Model, counter::specification::Counter, list::specification::List, set::specification::Set};
 use crate::{
     Evidence, Limits, UnknownWhy,
     budget::{Budget, Exhausted},
@@ -20,15 +19,17 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct Question<'a> {
     pub history: &'a History,
-    pub model: Model,
     pub initial: &'a Value,
     pub limits: &'a Limits<'a>,
     /// True if the order that is found matters to the caller.
     pub keep_order: bool,
 }
 
-/// Decision about one key.
-pub(crate) enum Found {
+/// Makes the sequential specification of an object that begins with this value.
+pub(super) type NewObject = for<'a> fn(&'a Value) -> Box<dyn Object + 'a>;
+
+/// Result of a method for one key, after the second opinion.
+pub(crate) enum MethodResult {
     /// Linearization, which was replayed. May be empty unless [`Question::keep_order`] is set.
     Order(Vec<u32>),
     /// Violation: no order exists.
@@ -74,10 +75,21 @@ pub(super) enum Scope {
     Whole,
     /// Assumption named in these words.
     Among(String),
-    /// Assumption that others may increment the counter too.
-    AmongIncrements,
-    /// Assumption that the list or set may hold elements other than these.
-    Elements(Vec<Value>),
+    /// Assumption that others may change the object too.
+    Beside(Others),
+}
+
+/// Assumption of [`Others`] who add elements.
+pub(super) const OTHER_ELEMENTS: &str = "whatever other elements were added";
+
+/// Assumption about the changes that others may have made.
+pub(super) struct Others {
+    /// Assumption in words.
+    pub assumption: &'static str,
+    /// Elements that all others leave alone; `None` where changes cannot be told apart.
+    pub elements: Option<Vec<Value>>,
+    /// Specification under this assumption, of an object that begins with this value, given these elements.
+    pub specification: for<'a> fn(&'a Value, &'a [Value]) -> Box<dyn Object + 'a>,
 }
 
 impl Violation {
@@ -89,6 +101,9 @@ impl Violation {
 /// Key of an object.
 pub(crate) struct Key<'a> {
     question: Question<'a>,
+    /// Name of the model.
+    name: &'static str,
+    specification: NewObject,
     budget: Budget<'a>,
     /// Indexes of the operations that took place or may have, ascending.
     pub(super) operations: Vec<u32>,
@@ -103,13 +118,18 @@ impl<'a> std::ops::Deref for Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    pub(super) fn new(question: &Question<'a>, operations: Vec<u32>) -> Self {
-        Self { question: *question, budget: Budget::new(question.limits), operations }
+    pub(super) fn new(
+        question: &Question<'a>,
+        name: &'static str,
+        specification: NewObject,
+        operations: Vec<u32>,
+    ) -> Self {
+        Self { question: *question, name, specification, budget: Budget::new(question.limits), operations }
     }
 
     /// Returns the same key with only these operations, which are ascending.
     pub(super) fn of(&self, operations: Vec<u32>) -> Self {
-        Self::new(&self.question, operations)
+        Self::new(&self.question, self.name, self.specification, operations)
     }
 }
 
@@ -176,61 +196,51 @@ impl Key<'_> {
     }
 
     /// Returns the decision that a claim about these operations leads to, after the second opinion.
-    pub(super) fn verified(&self, operations: &[u32], claim: Claim) -> Found {
-        let object = self.model.specification(self.initial);
+    pub(super) fn verified(&self, operations: &[u32], claim: Claim) -> MethodResult {
+        let object = (self.specification)(self.initial);
         match claim {
             Ok(order) => match object.replay(self.history, operations, &order, &self.budget) {
-                Ok(()) => Found::Order(order),
-                Err(ReplayError::Exhausted(out)) => Found::Unknown(self.exhausted(out, 0)),
+                Ok(()) => MethodResult::Order(order),
+                Err(ReplayError::Exhausted(out)) => MethodResult::Unknown(self.exhausted(out, 0)),
                 Err(ReplayError::Wrong(why)) => {
-                    let what = format!("the method for {:?} found an order that is none: {why}", self.model);
-                    Found::Unknown(UnknownWhy::Internal { what })
+                    let what = format!("the method for {} found an order that is none: {why}", self.name);
+                    MethodResult::Unknown(UnknownWhy::Internal { what })
                 }
             },
             Err(SolveError::Violation(violation)) => self.refuted(violation),
-            Err(SolveError::Unknown(why)) => Found::Unknown(why),
+            Err(SolveError::Unknown(why)) => MethodResult::Unknown(why),
         }
     }
 
     /// Returns the decision for a violation, if the second opinion confirms it. If few additional operations make it
     /// stand alone, these are added.
-    fn refuted(&self, violation: Violation) -> Found {
+    fn refuted(&self, violation: Violation) -> MethodResult {
         let (mut operations, mut besides) = (violation.operations.clone(), None);
-        let mut object = self.model.specification(self.initial);
+        let mut object = (self.specification)(self.initial);
         match &violation.scope {
             Scope::Whole => {}
             Scope::Among(besides_what) => besides = Some(besides_what.clone()),
-            scope => {
-                let alone = self.alone(&operations);
+            Scope::Beside(others) => {
+                let alone = self.alone(&operations, others);
                 if alone.len() <= MAX_EVIDENCE {
                     operations = alone;
                 } else {
-                    let others = "whatever other elements were added";
-                    let (narrowed, assumption): (Box<dyn Object + '_>, &str) = match scope {
-                        Scope::Elements(elements) if self.model == Model::Set => {
-                            (Box::new(Set::of_only(self.initial, elements)), others)
-                        }
-                        Scope::Elements(elements) => (Box::new(List::of_only(self.initial, elements)), others),
-                        _ => {
-                            let increments = "however often others incremented the counter";
-                            (Box::new(Counter::among_others(self.initial)), increments)
-                        }
-                    };
-                    (object, besides) = (narrowed, Some(assumption.to_owned()));
+                    object = (others.specification)(self.initial, others.elements.as_deref().unwrap_or_default());
+                    besides = Some(others.assumption.to_owned());
                 }
             }
         }
         let operations = sorted(operations.into_iter().map(|index| index as usize));
         if let Err(doubt) = object.refute(self.history, &operations, ViolationOrigin::OtherMethod, self.limits) {
-            return Found::Unknown(doubt.why(operations.len(), &violation.claim));
+            return MethodResult::Unknown(doubt.why(operations.len(), &violation.claim));
         }
         let Violation { claim, reasons, .. } = violation;
-        Found::Violation(Evidence { operations, besides, claim, reasons, ..Evidence::default() })
+        MethodResult::Violation(Evidence { operations, besides, claim, reasons, ..Evidence::default() })
     }
 
     /// Returns these operations, with all increments that began before their end, or all that added an element that
     /// they saw.
-    pub(super) fn alone(&self, operations: &[u32]) -> Vec<u32> {
+    fn alone(&self, operations: &[u32], others: &Others) -> Vec<u32> {
         let is_read = |index: u32| self.operation(index).function == Function::Read;
         let end = operations.iter().map(|&index| self.operation(index).completed).max().unwrap_or(0);
         let mut elements: FxHashSet<&Value> = FxHashSet::default();
@@ -243,7 +253,7 @@ impl Key<'_> {
         }
         let changes = |&index: &u32| {
             let operation = self.operation(index);
-            let counts = self.model == Model::Counter || elements.contains(self.history.value(operation.input));
+            let counts = others.elements.is_none() || elements.contains(self.history.value(operation.input));
             !is_read(index) && counts && operation.invoked < end
         };
         sorted(self.operations.iter().copied().filter(changes).chain(operations.iter().copied()))

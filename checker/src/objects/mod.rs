@@ -11,6 +11,7 @@
 mod bag;
 mod container;
 mod counter;
+mod definition;
 mod fenced_lock;
 mod growth;
 mod key;
@@ -33,8 +34,10 @@ use crate::{
     generic::Object,
     specification::{Argument, Call},
 };
+use definition::Definition;
 use key::Key;
-pub(crate) use key::{Found, Question};
+
+pub(crate) use key::{MethodResult, Question};
 
 /// Defines [`Model`] from the rows of the table: documentation, name, and definition of each.
 macro_rules! models {
@@ -96,45 +99,6 @@ models! {
     Semaphore: semaphore::DEFINITION,
 }
 
-/// Definition of a model: everything that the table needs to know of it.
-struct Definition {
-    /// Name as a user types it.
-    name: &'static str,
-    /// Functions in a few words, for a list of models.
-    functions: &'static str,
-    /// Sequential specification of an object that begins with this value.
-    specification: for<'a> fn(&'a Value) -> Box<dyn Object + 'a>,
-    /// Initial values in a few words, and whether this is one of them.
-    initial: (&'static str, fn(&Value) -> bool),
-    /// Method of its own. The general search decides where there is none, or where it does not fit.
-    method: Option<fn(&Key<'_>) -> Found>,
-    /// Argument that a function of this name takes, as far as that is known without looking at values; any argument
-    /// for a function that the model does not have.
-    argument: fn(&str) -> Argument,
-    /// True of a call that has an answer which could be wrong. In a model in which any write is possible, only reads
-    /// have one.
-    is_informative: fn(&Call<'_>) -> bool,
-}
-
-impl Definition {
-    /// Defines a model without a method, which begins with any value, and whose functions take any argument.
-    const fn new(
-        name: &'static str,
-        functions: &'static str,
-        specification: for<'a> fn(&'a Value) -> Box<dyn Object + 'a>,
-    ) -> Self {
-        Self {
-            name,
-            functions,
-            specification,
-            initial: ("any value", |_| true),
-            method: None,
-            argument: |_| Argument::Any,
-            is_informative: |call| call.output.is_some(),
-        }
-    }
-}
-
 impl Model {
     /// Returns the name of the model as a user types it: `priority-queue`.
     pub fn name(self) -> &'static str {
@@ -160,6 +124,16 @@ impl Model {
         self.specification(&Value::Nil).has(function)
     }
 
+    /// Returns true if the object is a single register, with or without text.
+    pub fn is_register(self) -> bool {
+        matches!(self, Self::Register | Self::KeyValue)
+    }
+
+    /// Returns true if the object is a register that can be appended to and deleted.
+    pub(crate) fn has_edits(self) -> bool {
+        self == Self::KeyValue
+    }
+
     /// Returns the sequential specification of this model.
     pub(crate) fn specification(self, initial: &Value) -> Box<dyn Object + '_> {
         (self.definition().specification)(initial)
@@ -167,17 +141,18 @@ impl Model {
 }
 
 /// Decides one key. Returns `None` if the model has no method of its own.
-pub(crate) fn decide(question: &Question<'_>, operations: &[u32]) -> Option<Found> {
-    let Question { history, model, limits, .. } = *question;
-    let method = model.definition().method?;
+pub(crate) fn decide(model: Model, question: &Question<'_>, operations: &[u32]) -> Option<MethodResult> {
+    let Question { history, limits, .. } = *question;
+    let definition = model.definition();
+    let method = definition.method?;
     if let Err(out) = Budget::new(limits).may_take(2 * size_of_val(operations)) {
-        return Some(Found::Unknown(out.among(history, operations)));
+        return Some(MethodResult::Unknown(out.among(history, operations)));
     }
     // Arguments that no method looks at are left to the specification.
     let mut arguments: [Option<Argument>; FUNCTIONS] = [None; FUNCTIONS];
     let fits = |&index: &u32| {
         let operation = &history.operations[index as usize];
-        let argument = || (model.definition().argument)(history.function_name(operation.function));
+        let argument = || (definition.argument)(history.function_name(operation.function));
         arguments[number(operation.function)].get_or_insert_with(argument).fits(operation)
     };
     let happened = |&index: &u32| history.operations[index as usize].outcome != Outcome::Fail;
@@ -185,7 +160,7 @@ pub(crate) fn decide(question: &Question<'_>, operations: &[u32]) -> Option<Foun
     if !operations.iter().all(fits) {
         return None;
     }
-    Some(method(&Key::new(question, operations)))
+    Some(method(&Key::new(question, definition.name, definition.specification, operations)))
 }
 
 /// Number of functions that a history can have.

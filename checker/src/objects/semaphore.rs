@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use histories::Value;
 
 use super::{
-    Definition,
+    definition::Definition,
     mutex::specification::{acquires, was_refused},
 };
 use crate::{

@@ -6,8 +6,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashSet;
 
 use super::{
-    SearchResult,
-    race::{Racer, Turn},
+    racer::{Racer, SearchResult, Turn},
     space::{Node, Space},
 };
 use crate::{

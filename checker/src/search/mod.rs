@@ -51,9 +51,11 @@
 mod antichain;
 mod counts;
 mod depth;
+mod effort;
 mod mask;
 mod open;
 mod race;
+mod racer;
 mod space;
 mod sweep;
 mod trail;
@@ -61,95 +63,15 @@ mod trail;
 use std::collections::VecDeque;
 
 use crate::{Limits, UnknownWhy, automaton::Automaton, budget::Exhausted, prepare::Step};
-
-pub(crate) use race::{Racers, race};
-
-use race::{Racer, Turn};
+use racer::{Racer, Turn};
 use sweep::{Sweep, SweepState};
 
-/// Result of the search.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SearchResult {
-    /// Order of steps (by their indexes) that explains every answer.
-    Order(Vec<u32>),
-    /// Step (its index) whose completion no configuration survived: a violation.
-    Refuted(usize),
-    /// Step as in `Refuted`, but this proves nothing: a configuration that was given up before might have survived, or
-    /// the supply was endless.
-    GaveUp(usize),
-    /// Limit that was reached.
-    Limit(UnknownWhy),
-}
+pub(crate) use effort::{EXACT, Effort, GUIDED_LEVELS, LEVELS, Supply, TEXT_LEVELS};
+pub(crate) use race::{Racers, race};
+pub(crate) use racer::SearchResult;
 
 /// Maximum number of certain steps that can be open at once.
 pub(crate) const MAX_OPEN: usize = 4096;
-
-/// Effort at a completion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Effort {
-    /// Maximum number of changes that take effect there before the last one.
-    between: u8,
-    /// Maximum number of these that are of unknown outcome.
-    unknown: u8,
-    /// Maximum number of configurations kept after it.
-    width: usize,
-    /// True if states come only in the order that was guessed.
-    is_guided: bool,
-}
-
-impl Effort {
-    const fn new(between: u8, unknown: u8, width: usize) -> Self {
-        Self { between, unknown, width, is_guided: false }
-    }
-
-    const fn guided(between: u8, unknown: u8, width: usize) -> Self {
-        Self { is_guided: true, ..Self::new(between, unknown, width) }
-    }
-}
-
-/// Efforts that usually find an order if there is one; each is tried where the one before failed.
-pub(crate) const LEVELS: [Effort; 5] = [
-    Effort::new(1, 0, 16),
-    Effort::new(1, 1, 64),
-    Effort::new(2, 2, 256),
-    Effort::new(3, 3, 1024),
-    Effort::new(5, 4, 4096),
-];
-
-/// Efforts like [`LEVELS`] for text that grows: an observed text tells more of the changes that led to it, and
-/// changes of unknown outcome are better saved.
-pub(crate) const TEXT_LEVELS: [Effort; 7] = [
-    Effort::new(3, 0, 16),
-    Effort::new(4, 0, 64),
-    Effort::new(4, 0, 256),
-    Effort::new(4, 1, 256),
-    Effort::new(6, 1, 1024),
-    Effort::new(6, 2, 2048),
-    Effort::new(8, 3, 4096),
-];
-
-/// Efforts like [`TEXT_LEVELS`] where most texts have a place in the guessed order: then long sequences of changes
-/// can be tried, because they are known.
-pub(crate) const GUIDED_LEVELS: [Effort; 6] = [
-    Effort::guided(16, 0, 16),
-    Effort::guided(32, 2, 64),
-    Effort::guided(32, 4, 256),
-    Effort::new(16, 2, 256),
-    Effort::new(16, 2, 1024),
-    Effort::new(32, 3, 4096),
-];
-
-/// Unlimited effort.
-pub(crate) const EXACT: [Effort; 1] = [Effort::new(u8::MAX, u8::MAX, usize::MAX)];
-
-/// Number of times that an unknown change can take effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Supply {
-    /// Supply of one: it can take effect at most once.
-    Counted,
-    /// Supply without end: it can take effect any number of times, once a change of its class was invoked.
-    Endless,
-}
 
 /// Number of completions between two snapshots to which a search can go back.
 const BETWEEN_SNAPSHOTS: usize = 64;
@@ -349,85 +271,5 @@ impl<A: Automaton + ?Sized, const N: usize> Racer<A> for SearchDriver<'_, A, N> 
     /// A quarter of a turn: where the sweep is the better search, it is better by far.
     fn share(&self) -> usize {
         4
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use histories::NEVER;
-
-    use super::*;
-    use crate::{
-        liveness::Liveness,
-        objects::register::RegisterAutomaton,
-        prepare::{Action, INITIAL},
-    };
-
-    fn run(steps: &[(u32, u32, Action)]) -> SearchResult {
-        let steps: Vec<Step> =
-            (0..).zip(steps).map(|(operation, &(start, end, action))| Step { operation, start, end, action }).collect();
-        search(&steps, &mut RegisterAutomaton::new(Liveness::new(&steps, 10)), &Limits::none(), &EXACT, Supply::Counted)
-    }
-
-    fn is_ordered(found: &SearchResult) -> bool {
-        matches!(found, SearchResult::Order(_))
-    }
-
-    use Action::{Cas, NotEqual, Read, Write};
-
-    #[test]
-    fn a_read_sees_the_last_write_before_it() {
-        assert!(is_ordered(&run(&[(0, 1, Write(1)), (2, 3, Read(1))])));
-        assert_eq!(run(&[(0, 1, Write(1)), (2, 3, Read(INITIAL))]), SearchResult::Refuted(1));
-    }
-
-    #[test]
-    fn a_read_beside_a_write_may_see_either() {
-        assert!(is_ordered(&run(&[(0, 3, Write(1)), (1, 2, Read(INITIAL)), (4, 5, Read(1))])));
-        assert_eq!(run(&[(0, 5, Write(1)), (1, 2, Read(1)), (3, 4, Read(INITIAL))]), SearchResult::Refuted(2));
-    }
-
-    #[test]
-    fn an_unknown_write_may_happen_late_or_never_but_not_twice() {
-        assert!(is_ordered(&run(&[(0, NEVER, Write(1)), (1, 2, Read(INITIAL)), (3, 4, Read(1))])));
-        assert!(is_ordered(&run(&[(0, NEVER, Write(1)), (1, 2, Read(INITIAL))])));
-        let twice = [(0, NEVER, Write(1)), (1, 2, Read(1)), (3, 4, Write(2)), (5, 6, Read(2)), (7, 8, Read(1))];
-        assert_eq!(run(&twice), SearchResult::Refuted(4));
-    }
-
-    #[test]
-    fn equal_unknown_writes_are_counted() {
-        let mut steps = vec![(0, NEVER, Write(1)), (1, NEVER, Write(1))];
-        for round in 0..3 {
-            let start = 2 + 8 * round;
-            steps.extend([
-                (start, start + 1, Read(1)),
-                (start + 2, start + 3, Write(2)),
-                (start + 4, start + 5, Read(2)),
-            ]);
-        }
-        assert!(is_ordered(&run(&steps[..8])));
-        assert_eq!(run(&steps), SearchResult::Refuted(8));
-    }
-
-    #[test]
-    fn a_cas_takes_what_it_expects() {
-        let chain = [(0, 1, Cas { from: INITIAL, to: 1 }), (2, 3, Cas { from: 1, to: 2 }), (4, 5, Read(2))];
-        assert!(is_ordered(&run(&chain)));
-        assert_eq!(
-            run(&[(0, 3, Cas { from: INITIAL, to: 1 }), (1, 2, Cas { from: INITIAL, to: 2 })]),
-            SearchResult::Refuted(0)
-        );
-    }
-
-    #[test]
-    fn a_cas_that_did_not_match_saw_something_else() {
-        assert_eq!(run(&[(0, 1, NotEqual(INITIAL))]), SearchResult::Refuted(0));
-        assert!(is_ordered(&run(&[(0, 3, Write(1)), (1, 2, NotEqual(INITIAL))])));
-        assert!(is_ordered(&run(&[(0, NEVER, Write(1)), (1, 2, NotEqual(INITIAL))])));
-        assert_eq!(
-            run(&[(0, NEVER, Write(1)), (1, 2, NotEqual(INITIAL)), (3, 4, Read(INITIAL))]),
-            SearchResult::Refuted(2)
-        );
     }
 }

@@ -2,7 +2,14 @@
 //! doubles (the sweep for fewer). The one that ends first decides. So the answer takes at most about ten times as long
 //! as by the better search, and is deterministic.
 
-use super::{EXACT, SearchResult, Supply, completions, depth::Depth, space::Space, sweep};
+use super::{
+    completions,
+    depth::Depth,
+    effort::{EXACT, Supply},
+    racer::{Racer, SearchResult, Turn},
+    space::Space,
+    sweep,
+};
 use crate::{
     Limits,
     automaton::Automaton,
@@ -13,47 +20,6 @@ use crate::{
 /// Work of the first turn, and the additional work for each completion: enough for an order that is never in doubt.
 const FIRST_TURN: usize = 4096;
 const FIRST_TURN_PER_COMPLETION: usize = 32;
-
-/// Work that is left until the other search has its turn, in steps.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Turn(usize);
-
-impl Turn {
-    pub(super) fn of(steps: usize) -> Self {
-        Self(steps)
-    }
-
-    pub(super) fn endless() -> Self {
-        Self(usize::MAX)
-    }
-
-    pub(super) fn over() -> Self {
-        Self(0)
-    }
-
-    pub(super) fn is_over(self) -> bool {
-        self.0 == 0
-    }
-
-    pub(super) fn spend(&mut self, steps: usize) {
-        self.0 = self.0.saturating_sub(steps);
-    }
-}
-
-/// Search that can be interrupted.
-pub(super) trait Racer<A: ?Sized> {
-    /// Searches until the turn is over, for which it returns `None`, or a limit is reached. It can go on after both.
-    fn run(&mut self, object: &mut A, turn: &mut Turn) -> Result<Option<SearchResult>, Exhausted>;
-
-    /// Returns the number of completions that some order explains.
-    fn explained(&self) -> usize;
-
-    /// Returns the memory held, in bytes.
-    fn bytes(&self) -> usize;
-
-    /// Returns the divisor of a turn that this search gets.
-    fn share(&self) -> usize;
-}
 
 /// Searches that take part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +77,7 @@ fn run<'r, A: Automaton + ?Sized>(
                 racers.extend(later.take().and_then(|make| make(object)));
             }
             let Some(racer) = racers.get_mut(at) else { break };
-            let found = racer.run(object, &mut Turn(turn / racer.share()));
+            let found = racer.run(object, &mut Turn::of(turn / racer.share()));
             *explained = racer.explained().max(*explained);
             match found {
                 Ok(Some(found)) => return Ok(found),

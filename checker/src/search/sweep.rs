@@ -6,12 +6,12 @@ use histories::NEVER;
 use rustc_hash::FxHashMap;
 
 use super::{
-    Effort, Supply,
     antichain::{Antichain, Config},
     counts::Counts,
+    effort::{Effort, Supply},
     mask::Mask,
     open::Open,
-    race::Turn,
+    racer::Turn,
     trail::{Change, Trail},
 };
 use crate::{

@@ -4,7 +4,7 @@ use histories::{History, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    add_processes, add_realtime, cycles,
+    cycles,
     facts::{Facts, Initial, KeyClass},
     findings::Findings,
     graph::{Edge, Graph, Kind, Needs, Sorting},
@@ -12,6 +12,7 @@ use super::{
     limit::Limit,
     links::LinkWriter,
     lists::Lists,
+    moments::{add_processes, add_realtime},
     polygraph::{Polygraph, Solution, VersionRun},
     registers::{self, Registers},
     report::{AnomalyKind, Level, Status},

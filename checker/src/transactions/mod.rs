@@ -11,7 +11,6 @@
 //! transactions need millions of edges and not their square. A transaction of unknown outcome happened if something
 //! it wrote was read; otherwise that is unknown, and it is left out, which contradicts no answer.
 
-mod contents;
 mod cycles;
 mod elements;
 mod facts;
@@ -22,26 +21,21 @@ mod judge;
 mod limit;
 mod links;
 mod lists;
+mod moments;
 mod polygraph;
 mod registers;
 mod report;
-mod schedule;
+mod room;
 mod small;
-mod table;
-mod uncommitted;
 mod verify;
 mod versions;
 
-use histories::{History, NEVER, Outcome, Value};
-use rustc_hash::FxHashMap;
+use histories::{History, Outcome, Value};
 
-use crate::{Limits, UnknownWhy, index::OptionalIndex};
-use facts::{Facts, Initial};
+use crate::{Limits, UnknownWhy};
+use facts::Initial;
 use findings::Findings;
-use graph::{Graph, Kind, Needs};
-use indices::TransactionIndex;
 use judge::Levels;
-use limit::Limit;
 
 pub use report::{
     Anomaly, AnomalyCount, AnomalyKind, Level, LevelReport, Link, LinkEvidence, Orders, Status, TransactionReport,
@@ -88,50 +82,5 @@ pub fn check_transactions_from(history: &History, initial: &Value, limits: &Limi
         counts,
         why,
         order: levels.order,
-    }
-}
-
-/// Adds a chain of moments: a transaction that has ended before one leads into it, and it leads to each that begins
-/// after it.
-fn add_realtime(facts: &Facts<'_>, graph: &mut Graph, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
-    let happened = || facts.transactions();
-    let ended = happened().map(|t| (facts.operation(t).completed, t)).filter(|(rank, _)| *rank != NEVER);
-    limit.may_take(facts.happened.len() * 2 * size_of::<(u32, TransactionIndex)>())?;
-    let mut ended: Vec<(u32, TransactionIndex)> = ended.collect();
-    ended.sort_unstable();
-    let mut ended = ended.into_iter().peekable();
-    let mut moment = None;
-    for transaction in happened() {
-        limit.step()?;
-        limit.edges(graph, 4)?;
-        let begun = facts.operation(transaction).invoked;
-        let mut fresh = None;
-        while let Some((_, before)) = ended.next_if(|(rank, _)| *rank < begun) {
-            let fresh = *fresh.get_or_insert_with(|| graph.between());
-            graph.add(before, fresh, Kind::Realtime, Needs::Realtime, OptionalIndex::NONE);
-        }
-        if let Some((before, after)) = moment.zip(fresh) {
-            graph.add(before, after, Kind::Onward, Needs::Realtime, OptionalIndex::NONE);
-        }
-        moment = fresh.or(moment);
-        if let Some(moment) = moment {
-            graph.add(moment, transaction, Kind::Onward, Needs::Realtime, OptionalIndex::NONE);
-        }
-    }
-    Ok(())
-}
-
-/// Adds process order: each process's transactions, one after the other. Real time implies it, so it is added only to
-/// name the anomalies.
-fn add_processes(facts: &Facts<'_>, graph: &mut Graph) {
-    let mut last: FxHashMap<u32, TransactionIndex> = FxHashMap::default();
-    for transaction in facts.transactions() {
-        let operation = facts.operation(transaction);
-        if let Some(&before) = last.get(&operation.process) {
-            graph.add(before, transaction, Kind::Process, Needs::Process, OptionalIndex::NONE);
-        }
-        if operation.outcome == Outcome::Ok {
-            last.insert(operation.process, transaction);
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use histories::NEVER;
 
-use super::ZoneViolation;
+use super::violation::ZoneViolation;
 use crate::{
     budget::{Budget, Exhausted},
     index::OptionalIndex,
@@ -282,6 +282,14 @@ impl Clusters {
     /// Returns `from` and every value after it in its chain.
     pub(crate) fn chain(&self, from: Val) -> impl Iterator<Item = Val> + '_ {
         std::iter::successors(Some(from), |&value| self[value].next.get())
+    }
+
+    /// Returns the values after `from` up to `to` in their chain, or none if `to` does not come after `from`.
+    pub(crate) fn between(&self, from: Val, to: Val) -> Vec<Val> {
+        let mut found = false;
+        let values: Vec<Val> =
+            (self.chain(from).skip(1)).take_while(|&value| !std::mem::replace(&mut found, value == to)).collect();
+        if values.last() == Some(&to) { values } else { Vec::new() }
     }
 
     /// Returns a ring: values that are each set by a cas from another of them, so that none can be first.

@@ -50,20 +50,18 @@
 
 mod clusters;
 mod order;
+mod placement;
 mod violation;
 
 use crate::{
     budget::{Budget, Exhausted},
-    conflict_ranges::ConflictRanges,
     prepare::Steps,
-    sorted::sorted,
 };
-use clusters::Blocks;
 
-use clusters::Cluster;
-pub(crate) use clusters::{AT_START, Block, Clusters, NO_END, StepRank, Zone, begin, finish};
+pub(crate) use clusters::{AT_START, Block, Clusters, NO_END, StepRank, begin, finish};
 pub(crate) use order::order;
-pub(crate) use violation::{ZoneViolation, meeting, sort_nearly_sorted};
+pub(crate) use placement::{KeyZones, meeting, place, sort_nearly_sorted};
+pub(crate) use violation::ZoneViolation;
 
 /// Decision of the zone method.
 #[derive(Debug)]
@@ -76,21 +74,6 @@ pub(crate) enum Zones {
     Undecided,
 }
 
-/// Unique values of a key, and their zones.
-#[derive(Debug)]
-pub(crate) struct KeyZones {
-    /// Values of the key.
-    pub clusters: Clusters,
-    /// Zones of the blocks by their left ends: this is a valid order if there is any. Empty if the violation leaves
-    /// no blocks.
-    pub zones: Vec<Zone>,
-    /// Reason why no order exists, if none does.
-    pub violation: Option<ZoneViolation>,
-}
-
-/// Memory for each value, in bytes: its cluster, its zone with room to grow, and the place of its steps in the order.
-const VALUE_BYTES: usize = size_of::<Cluster>() + 2 * size_of::<Zone>() + size_of::<u32>();
-
 /// Decides the key with these steps. Returns `None` if its values are not unique.
 pub(crate) fn zones(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Zones>, Exhausted> {
     Ok(match place(steps, budget)? {
@@ -98,46 +81,4 @@ pub(crate) fn zones(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Zo
         Some(KeyZones { violation: Some(violation), clusters, .. }) => Some(Zones::Violation(violation, clusters)),
         Some(placed) => Some(order(steps, &placed, budget)?.map_or(Zones::Undecided, Zones::Order)),
     })
-}
-
-/// Does the same as [`zones`], without writing out the order and without placing each cas that did not match.
-pub(crate) fn place(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<KeyZones>, Exhausted> {
-    budget.may_take(steps.values() * VALUE_BYTES + steps.end() as usize * size_of::<u32>())?;
-    let Some(mut clusters) = Clusters::gather(steps, budget)? else { return Ok(None) };
-    let unplaceable = clusters.include(budget)?;
-    let contradiction = clusters.contradiction.map(|step| ZoneViolation::Contradiction { step });
-    if let Some(violation) = contradiction.or(unplaceable) {
-        return Ok(Some(KeyZones { clusters, zones: Vec::new(), violation: Some(violation) }));
-    }
-    let Blocks { mut zones, inverted, has_rings, mut violation } = clusters.zones(budget)?;
-    sort_nearly_sorted(&mut zones, Zone::left);
-    if violation.is_none() {
-        violation = meeting(zones.iter().copied()).map(|origins| {
-            let blocks = origins.map(|origin| clusters.block(origin).0);
-            let first_ends = blocks.map(|block| block.first_end.1.get());
-            let last_begin = |block: Block| block.last_begin.1.get().expect("what begins late is no initial value");
-            ZoneViolation::Meeting { first_ends, last_begins: blocks.map(last_begin), origins }
-        });
-    }
-    if violation.is_some() && !has_rings {
-        let windows = windows(&zones);
-        let between = windows.places().map(|place| zones[place as usize].origin);
-        clusters.suspects = Some(sorted(inverted.into_iter().chain(between)));
-    }
-    Ok(Some(KeyZones { clusters, zones, violation }))
-}
-
-/// Returns the ranges of places between conflicting zones, in the order of their left ends.
-fn windows(zones: &[Zone]) -> ConflictRanges {
-    let mut ranges = Vec::new();
-    let (mut widest, mut right) = (0, 0);
-    for (place, zone) in (0..).zip(zones) {
-        if (if zone.is_forward() { zone.left() } else { zone.right() }) < right {
-            ranges.push((widest, place));
-        }
-        if zone.is_forward() && zone.right() > right {
-            (widest, right) = (place, zone.right());
-        }
-    }
-    ConflictRanges::new(ranges)
 }

@@ -4,8 +4,8 @@ use histories::NEVER;
 use rustc_hash::FxHashMap;
 
 use super::{
-    KeyZones,
     clusters::{Cluster, Clusters, begin, finish},
+    placement::KeyZones,
 };
 use crate::{
     budget::{Budget, Exhausted},

@@ -15,11 +15,11 @@ mod words;
 use histories::{NEVER, Outcome, Value, ValueId};
 use rustc_hash::FxHashMap;
 
-use names::Names;
-use smaller::{add_adrift, smaller};
-
 use super::key::{Claim, Key, SolveError, Violation, says_nothing};
 use crate::{UnknownWhy, index::OptionalIndex, specification::items, unknown::unsupported};
+use names::Names;
+
+pub(super) use smaller::decide;
 
 /// Kind of container.
 pub(super) struct ContainerKind {
@@ -128,20 +128,7 @@ pub(super) struct Container {
 /// not decided here.
 ///
 /// A peek at the value that would be taken next shows that it was inside: it was put in by the end of the peek, and
-/// is taken after its start.
-pub(super) fn decide(key: &Key<'_>, kind: &ContainerKind) -> Claim {
-    let peeks = |index: &u32| kind.names.peek.contains(&key.name(key.operation(*index)));
-    match decide_once(key, kind) {
-        Err(SolveError::Violation(_)) if key.operations.iter().any(peeks) => Err(smaller(key, kind).into()),
-        Err(SolveError::Violation(mut violation)) => {
-            add_adrift(key, kind, &mut violation.operations);
-            Err(violation.into())
-        }
-        claim => claim,
-    }
-}
-
-/// Decides a container without making a violation smaller.
+/// is taken after its start. A violation is not made smaller here.
 fn decide_once(key: &Key<'_>, kind: &ContainerKind) -> Claim {
     let mut container = Container::gather(key, kind)?;
     match container.decide(key, kind) {

@@ -1,4 +1,4 @@
-//! Shrinking of violations of containers, and the takes of unknown outcome that belong to one.
+//! Decision of a container, shrinking of its violations, and the takes of unknown outcome that belong to one.
 
 use histories::{Outcome, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -6,14 +6,29 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{ContainerKind, decide_once};
 use crate::{
     generic::tell,
-    objects::key::{Key, SolveError, Violation},
+    objects::key::{Claim, Key, SolveError, Violation},
     shrink::minimal,
+    sorted::sorted,
 };
+
+/// Decides one container of values that are put in once each. Shrinks a violation, or adds the takes of unknown
+/// outcome that belong to it.
+pub(in crate::objects) fn decide(key: &Key<'_>, kind: &ContainerKind) -> Claim {
+    let peeks = |index: &u32| kind.names.peek.contains(&key.name(key.operation(*index)));
+    match decide_once(key, kind) {
+        Err(SolveError::Violation(_)) if key.operations.iter().any(peeks) => Err(smaller(key, kind).into()),
+        Err(SolveError::Violation(mut violation)) => {
+            add_adrift(key, kind, &mut violation.operations);
+            Err(violation.into())
+        }
+        claim => claim,
+    }
+}
 
 /// Adds the takes of unknown outcome that may have removed a value of these operations: with a different answer of
 /// one of them, a value that no other took might have to be gone. As many as there are values suffice, those that
 /// began first, because they have no ends; and none that began after everything else ended.
-pub(super) fn add_adrift(key: &Key<'_>, kind: &ContainerKind, operations: &mut Vec<u32>) {
+fn add_adrift(key: &Key<'_>, kind: &ContainerKind, operations: &mut Vec<u32>) {
     let is_of = |names: &[&str], index: u32| names.contains(&key.name(key.operation(index)));
     let ends =
         operations.iter().map(|&index| key.operation(index)).filter(|operation| operation.outcome == Outcome::Ok);
@@ -25,14 +40,12 @@ pub(super) fn add_adrift(key: &Key<'_>, kind: &ContainerKind, operations: &mut V
     };
     let mut adrift: Vec<u32> = key.operations.iter().copied().filter(is_adrift).collect();
     adrift.sort_unstable_by_key(|&index| key.operation(index).invoked);
-    operations.extend(adrift.into_iter().take(values));
-    operations.sort_unstable();
-    operations.dedup();
+    *operations = sorted(operations.drain(..).chain(adrift.into_iter().take(values)));
 }
 
 /// Shrinks a violation in which peeks may be involved to fewer values and peeks that have no order either. An order
 /// of a container stays an order without all operations about some values, and without any peeks.
-pub(super) fn smaller(key: &Key<'_>, kind: &ContainerKind) -> Violation {
+fn smaller(key: &Key<'_>, kind: &ContainerKind) -> Violation {
     let is_of = |names: &[&str], index: u32| names.contains(&key.name(key.operation(index)));
     let is_adrift = |&index: &u32| is_of(kind.names.take, index) && key.operation(index).outcome != Outcome::Ok;
     let (adrift, others): (Vec<u32>, Vec<u32>) = key.operations.iter().copied().partition(is_adrift);

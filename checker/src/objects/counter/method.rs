@@ -4,12 +4,12 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use histories::{Operation, Outcome, Value};
 
-use super::specification::is_increment;
+use super::specification::{Counter, is_increment};
 use crate::{
     UnknownWhy,
     objects::{
         growth::{Growth, sweep},
-        key::{Claim, Key, Scope, Violation, says_nothing},
+        key::{Claim, Key, Others, Scope, Violation, says_nothing},
     },
     unknown::unsupported,
 };
@@ -188,7 +188,12 @@ fn too_low(key: &Key<'_>, read: u32, initial: i128) -> Violation {
         ),
     };
     let reasons = vec!["increments only ever add, so the count cannot have gone back".to_owned()];
-    Violation { operations, claim, reasons, scope: Scope::AmongIncrements }
+    let others = Others {
+        assumption: "however often others incremented the counter",
+        elements: None,
+        specification: |initial, _| Box::new(Counter::among_others(initial)),
+    };
+    Violation { operations, claim, reasons, scope: Scope::Beside(others) }
 }
 
 /// Returns the number of increments that exceed `count`.

@@ -5,7 +5,7 @@ pub(super) mod specification;
 
 use histories::Value;
 
-use super::Definition;
+use super::definition::Definition;
 use crate::specification::Argument;
 use specification::{Counter, needs_number};
 

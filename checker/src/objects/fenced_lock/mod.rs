@@ -5,7 +5,7 @@ pub(super) mod specification;
 use histories::Value;
 
 use super::{
-    Definition,
+    definition::Definition,
     mutex::{method, specification::acquires},
 };
 use crate::specification::Argument;
@@ -15,7 +15,7 @@ pub(super) static DEFINITION: Definition = Definition {
     initial: ("a whole number, above which all tokens are, or null for none", |initial| {
         matches!(initial, Value::Nil | Value::Int(_))
     }),
-    method: Some(|key| key.verified(&key.operations, method::decide(key))),
+    method: Some(|key| key.verified(&key.operations, method::decide(key, true))),
     argument: |function| match acquires(function) {
         Some(true) => Argument::NoneOrAnswer,
         _ => Argument::Any,

@@ -8,28 +8,16 @@ use rustc_hash::FxHashSet;
 
 use super::{
     method::{initial, order, seen},
-    specification::appends,
+    specification::{List, appends},
+    violation::ListViolation,
 };
-use crate::objects::key::{Key, Scope, SolveError, Violation};
+use crate::objects::key::{Key, OTHER_ELEMENTS, Others, Scope, SolveError, Violation};
 
 /// Maximum number of operations that are looked at while the evidence is shrunk, over all attempts.
 const MAX_SEARCHED: usize = 200_000;
 
 /// Maximum length of a list that is written out.
 const MAX_SHOWN: usize = 8;
-
-/// Kind of violation.
-pub(super) enum ListViolation {
-    /// Read that does not begin with the initial list.
-    NotInitial(u32),
-    /// Two reads, neither of which begins with the other.
-    Fork(u32, u32),
-    /// Read that began when the list was longer already.
-    Stale { read: u32, longest: u32 },
-    /// Place of the longest list that must have been filled when this operation ended, and that no append can have
-    /// filled.
-    Missing { place: usize, needed_by: u32, longest: u32 },
-}
 
 impl ListViolation {
     /// Describes the violation, with operations that show it.
@@ -77,7 +65,12 @@ fn appends_of(key: &Key<'_>, element: &Value) -> Vec<u32> {
 }
 
 fn about(elements: Vec<Value>, operations: Vec<u32>, claim: String, reasons: Vec<String>) -> Violation {
-    Violation { reasons, scope: Scope::Elements(elements), ..Violation::new(operations, claim) }
+    let others = Others {
+        assumption: OTHER_ELEMENTS,
+        elements: Some(elements),
+        specification: |initial, elements| Box::new(List::of_only(initial, elements)),
+    };
+    Violation { reasons, scope: Scope::Beside(others), ..Violation::new(operations, claim) }
 }
 
 fn fork(key: &Key<'_>, one: u32, other: u32) -> Violation {
@@ -107,7 +100,7 @@ impl Violation {
     /// Extends the scope to all elements if an element that tells the lists apart occurs more than once in one of
     /// them.
     fn unless_repeated(mut self, key: &Key<'_>, reads: &[u32]) -> Self {
-        let Scope::Elements(elements) = &self.scope else { return self };
+        let Scope::Beside(Others { elements: Some(elements), .. }) = &self.scope else { return self };
         let once = |element: &Value, read: u32| list(key, read).iter().filter(|other| *other == element).count() <= 1;
         if elements.iter().any(|element| reads.iter().any(|&read| !once(element, read))) {
             self.scope = Scope::Whole;

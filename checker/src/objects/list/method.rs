@@ -6,16 +6,16 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use histories::{Outcome, Value, ValueId};
 use rustc_hash::FxHashMap;
 
-use super::{evidence::ListViolation, specification::appends};
+use super::{specification::appends, violation::ListViolation};
 use crate::{
     objects::{
         growth::{Growth, sweep},
-        key::{Claim, Key, SolveError, says_nothing},
+        key::{Key, SolveError, says_nothing},
     },
     unknown::unsupported,
 };
 
-/// Decides one list, exactly, with appends of unknown outcome.
+/// Returns an order of one list, or the violation; exact, with appends of unknown outcome.
 ///
 /// The final list begins with each list that was read, so each of these begins with all shorter ones, and the longest
 /// shows what the list was at each length. The length is then a counter with distinguishable increments: each place
@@ -30,14 +30,6 @@ use crate::{
 /// the element have places as here. If a place has no append when it must be filled, then in every order the same
 /// number had begun, and the places before used them all. An append of unknown outcome that nothing needs did not
 /// happen.
-pub(super) fn decide(key: &Key<'_>) -> Claim {
-    order(key).map_err(|error| match error {
-        SolveError::Violation(violation) => violation.describe(key).into(),
-        SolveError::Unknown(why) => why.into(),
-    })
-}
-
-/// Returns an order, or the violation.
 pub(super) fn order(key: &Key<'_>) -> Result<Vec<u32>, SolveError<ListViolation>> {
     for &index in &key.operations {
         key.steps(1, 0)?;

@@ -2,7 +2,7 @@
 
 pub(super) mod specification;
 
-use super::Definition;
+use super::definition::Definition;
 use specification::{MultiRegister, reads};
 
 pub(super) static DEFINITION: Definition = Definition {

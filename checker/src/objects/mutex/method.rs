@@ -4,7 +4,6 @@ use histories::{NEVER, Operation, Outcome, Value, ValueId};
 
 use super::specification::acquires;
 use crate::{
-    Model,
     objects::key::{Claim, Key, Violation, says_nothing},
     unknown::unsupported,
 };
@@ -32,18 +31,18 @@ const BYTES: usize = 8 + 2 * size_of::<Section>() + 8;
 /// same reason. If a process continues after an unknown outcome, this method does not decide.
 ///
 /// Fencing tokens must grow from section to section, because sections that do not overlap have only one order: if one
-/// ended before the other began, its acquire had ended before the other's release started.
-pub(in crate::objects) fn decide(key: &Key<'_>) -> Claim {
+/// ended before the other began, its acquire had ended before the other's release started. `has_tokens` is true if an
+/// acquire answers with one.
+pub(in crate::objects) fn decide(key: &Key<'_>, has_tokens: bool) -> Claim {
     for &index in &key.operations {
         key.steps(1, 0)?;
         let operation = key.operation(index);
         let name = key.name(operation);
         match acquires(name) {
-            Some(true) if key.model == Model::FencedLock && token(key, operation).is_some() => {}
-            Some(true) if key.model == Model::FencedLock && operation.outcome == Outcome::Info => {}
-            Some(true) if key.model == Model::Mutex && says_nothing(operation) => {}
-            Some(false)
-                if (key.model == Model::Mutex || operation.input == ValueId::NIL) && says_nothing(operation) => {}
+            Some(true) if has_tokens && token(key, operation).is_some() => {}
+            Some(true) if has_tokens && operation.outcome == Outcome::Info => {}
+            Some(true) if !has_tokens && says_nothing(operation) => {}
+            Some(false) if (!has_tokens || operation.input == ValueId::NIL) && says_nothing(operation) => {}
             Some(_) => return unsupported(format!("an answer of {name}")),
             None => return Err(key.lacks(operation).into()),
         }

@@ -5,13 +5,13 @@ pub(super) mod specification;
 
 use histories::Value;
 
-use super::Definition;
+use super::definition::Definition;
 use crate::specification::Argument;
 use specification::Mutex;
 
 pub(super) static DEFINITION: Definition = Definition {
     initial: ("nobody holding it, which needs not be said", |initial| *initial == Value::Nil),
-    method: Some(|key| key.verified(&key.operations, method::decide(key))),
+    method: Some(|key| key.verified(&key.operations, method::decide(key, false))),
     argument: |_| Argument::None,
     // A lock that one process holds is not free for others.
     is_informative: |_| true,

@@ -6,8 +6,8 @@ pub(super) mod specification;
 use histories::Value;
 
 use super::{
-    Definition,
     container::{self, collection::Collection},
+    definition::Definition,
 };
 use crate::specification::is_collection_of;
 use specification::{NAMES, PriorityQueue};

@@ -7,9 +7,9 @@ pub(super) mod specification;
 use histories::Value;
 
 use super::{
-    Definition,
     container::{self, collection::Collection},
-    key::{Found, Key, SolveError},
+    definition::Definition,
+    key::{Key, MethodResult, SolveError},
 };
 use crate::{UnknownWhy, specification::is_list_of};
 use specification::{NAMES, Queue};
@@ -27,7 +27,7 @@ pub(super) static DEFINITION: Definition = Definition {
 };
 
 /// Decides a queue by the method for unique values, or by the other one where that does not fit.
-fn decide(key: &Key<'_>) -> Found {
+fn decide(key: &Key<'_>) -> MethodResult {
     let claim = match container::decide(key, &method::KIND) {
         Err(SolveError::Unknown(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. })) => repeated::decide(key),
         claim => claim,

@@ -6,14 +6,14 @@ mod plain;
 mod problem;
 pub(crate) mod specification;
 mod stages;
+#[cfg(test)]
+mod tests;
 mod text;
 
-use super::{Definition, Model};
+use super::definition::Definition;
 use crate::specification::{Call, is_compound};
 use specification::Register;
 
-#[cfg(test)]
-pub(crate) use automaton::RegisterAutomaton;
 pub(crate) use problem::{Problem, fewest_steps};
 pub(crate) use stages::{Stage, by_search, by_specification};
 
@@ -34,16 +34,4 @@ pub(super) static KEY_VALUE: Definition = Definition {
 
 fn is_informative(call: &Call<'_>) -> bool {
     call.output.is_some() || call.function == "cas"
-}
-
-impl Model {
-    /// Returns true if the object is a single register, with or without text.
-    pub fn is_register(self) -> bool {
-        matches!(self, Self::Register | Self::KeyValue)
-    }
-
-    /// Returns true if the object is a register that can be appended to and deleted.
-    pub(crate) fn has_edits(self) -> bool {
-        self == Self::KeyValue
-    }
 }

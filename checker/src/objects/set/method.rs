@@ -13,7 +13,7 @@ use crate::{
     generic::Object,
     merge::merge_orders,
     objects::{
-        key::{Claim, Found, Key, Violation, says_nothing},
+        key::{Claim, Key, MethodResult, Violation, says_nothing},
         register::fewest_steps,
     },
     prepare::{Action, Step},
@@ -26,7 +26,7 @@ const BYTES: usize = 3 * (size_of::<Option<Step>>() + size_of::<ValueId>()) / 2;
 
 /// Decides each element on its own: whether it is in the set does not depend on the others, so it is an object of its
 /// own, and linearizability is local (Herlihy and Wing 1990, theorem 1). One element is a [`switch`](super::switch).
-pub(super) fn decide(key: &Key<'_>) -> Result<Found, UnknownWhy> {
+pub(super) fn decide(key: &Key<'_>) -> Result<MethodResult, UnknownWhy> {
     let is_snapshot = |&index: &u32| {
         let operation = key.operation(index);
         operation.outcome == Outcome::Ok && SetFunction::named(key.name(operation)) == Some(SetFunction::Read)
@@ -50,7 +50,7 @@ pub(super) fn decide(key: &Key<'_>) -> Result<Found, UnknownWhy> {
                 let index = |place: &u32| steps[*place as usize].operation;
                 let all: Vec<u32> = steps.iter().map(|step| step.operation).collect();
                 match key.verified(&all, Ok(order.iter().map(index).collect())) {
-                    Found::Order(order) => orders.push(order),
+                    MethodResult::Order(order) => orders.push(order),
                     other => return Ok(other),
                 }
             }
@@ -63,7 +63,7 @@ pub(super) fn decide(key: &Key<'_>) -> Result<Found, UnknownWhy> {
         }
     }
     let order = if key.keep_order { merge_orders(key.history, &orders) } else { Vec::new() };
-    Ok(undecided.map_or(Found::Order(order), Found::Unknown))
+    Ok(undecided.map_or(MethodResult::Order(order), MethodResult::Unknown))
 }
 
 /// Decides a set that is read as a whole: first without its `contains` calls; if that has an order, these must have

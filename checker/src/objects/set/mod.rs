@@ -10,13 +10,13 @@ use std::collections::BTreeSet;
 
 use histories::Value;
 
-use super::{Definition, key::Found};
+use super::{definition::Definition, key::MethodResult};
 use crate::specification::{Argument, Call, elements, is_collection_of};
 use specification::{Set, SetFunction};
 
 pub(super) static DEFINITION: Definition = Definition {
     initial: ("a list of different elements, or null for none", can_be_initial),
-    method: Some(|key| method::decide(key).unwrap_or_else(Found::Unknown)),
+    method: Some(|key| method::decide(key).unwrap_or_else(MethodResult::Unknown)),
     argument: |function| match SetFunction::named(function) {
         Some(SetFunction::Read) => Argument::NoneOrAnswer,
         _ => Argument::Any,

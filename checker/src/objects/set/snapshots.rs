@@ -13,10 +13,10 @@
 use histories::{Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::specification::SetFunction;
+use super::specification::{Set, SetFunction};
 use crate::{
     UnknownWhy,
-    objects::key::{Claim, Key, Scope, SolveError, Violation, says_nothing},
+    objects::key::{Claim, Key, OTHER_ELEMENTS, Others, Scope, SolveError, Violation, says_nothing},
     specification::items,
     unknown::unsupported,
 };
@@ -122,8 +122,12 @@ fn place(key: &Key<'_>, adds: &FxHashMap<&Value, u32>, reads: &mut [u32]) -> Res
 }
 
 fn about(elements: &[&Value], operations: Vec<u32>, claim: String) -> Violation {
-    let elements = elements.iter().map(|&element| element.clone()).collect();
-    Violation { scope: Scope::Elements(elements), ..Violation::new(operations, claim) }
+    let others = Others {
+        assumption: OTHER_ELEMENTS,
+        elements: Some(elements.iter().map(|&element| element.clone()).collect()),
+        specification: |initial, elements| Box::new(Set::of_only(initial, elements)),
+    };
+    Violation { scope: Scope::Beside(others), ..Violation::new(operations, claim) }
 }
 
 /// Describes two reads, each with an element that the other lacks, or one that lacks an initial element.

@@ -7,8 +7,8 @@ pub(super) mod specification;
 use histories::Value;
 
 use super::{
-    Definition,
     container::{self, collection::Collection},
+    definition::Definition,
 };
 use crate::specification::is_list_of;
 use specification::{NAMES, Stack};

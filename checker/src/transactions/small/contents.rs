@@ -2,11 +2,11 @@
 
 use histories::ValueId;
 
-use super::indices::{KeyIndex, ListNode};
+use crate::transactions::indices::{KeyIndex, ListNode};
 
-/// Content of a key.
+/// NumberedContent of a key, as numbers.
 #[derive(Clone, Copy)]
-pub(super) struct Content {
+pub(super) struct NumberedContent {
     /// Value, in case it is a register.
     pub value: ValueId,
     /// Node of its list, in case it is one; none if no read continues it.
@@ -24,7 +24,7 @@ pub(super) trait KeyContents {
     }
 }
 
-impl KeyContents for Vec<Content> {
+impl KeyContents for Vec<NumberedContent> {
     fn as_numbers(&self) -> Vec<u32> {
         // Nodes count from 1, after the absence of one.
         let list = |node: Option<ListNode>| node.map_or(0, |node| u32::from(node) + 1);

@@ -1,7 +1,10 @@
 //! Reachability in a polygraph, as a table of bits.
 
-use super::{indices::Point, limit::Limit};
-use crate::{UnknownWhy, rows::Rows};
+use crate::{
+    UnknownWhy,
+    rows::Rows,
+    transactions::{indices::Point, limit::Limit},
+};
 
 /// Reachability table: a row for each point, with a bit for each point of a transaction.
 pub(super) struct Table {

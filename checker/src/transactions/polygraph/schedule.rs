@@ -9,12 +9,15 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use super::{
-    indices::{ObjectIndex, Point, RunIndex, TransactionIndex},
-    limit::Limit,
-    polygraph::Polygraph,
+use super::points::Polygraph;
+use crate::{
+    UnknownWhy,
+    index::OptionalIndex,
+    transactions::{
+        indices::{ObjectIndex, Point, RunIndex, TransactionIndex},
+        limit::Limit,
+    },
 };
-use crate::{UnknownWhy, index::OptionalIndex};
 
 /// Item of an object: the numbers of both.
 type At = (ObjectIndex, RunIndex);

@@ -8,13 +8,16 @@
 use histories::ValueId;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{
-    facts::common_prefix,
-    indices::{KeyIndex, TransactionIndex},
-    limit::Limit,
-    small::{SmallDecision, SmallHistory, SmallStep},
+use super::history::{MOST, SmallDecision, SmallHistory, SmallStep};
+use crate::{
+    UnknownWhy,
+    sorted::sorted,
+    transactions::{
+        facts::common_prefix,
+        indices::{KeyIndex, TransactionIndex},
+        limit::Limit,
+    },
 };
-use crate::{UnknownWhy, sorted::sorted};
 
 /// Longest read of one list, and what each transaction may have added to it.
 struct Order<'h> {
@@ -159,7 +162,7 @@ impl UncommittedSearch<'_, '_> {
         if !self.tried.insert((done, places.to_vec())) {
             return Ok(false);
         }
-        debug_assert!(self.small.transactions.len() <= super::small::MOST, "they are told apart by bits");
+        debug_assert!(self.small.transactions.len() <= MOST, "they are told apart by bits");
         for at in self.certain.clone() {
             let waits = self.before[at.index()] & !done != 0;
             if done & at.bit() == 0 && !waits && self.place(done | at.bit(), at, 0, &mut places.to_vec())? {

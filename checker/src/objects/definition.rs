@@ -1,0 +1,41 @@
+//! Definition of a model: everything that the table of models needs to know of it.
+
+use histories::Value;
+
+use super::key::{Key, MethodResult, NewObject};
+use crate::specification::{Argument, Call};
+
+/// Definition of a model.
+pub(super) struct Definition {
+    /// Name as a user types it.
+    pub name: &'static str,
+    /// Functions in a few words, for a list of models.
+    pub functions: &'static str,
+    /// Sequential specification of an object that begins with this value.
+    pub specification: NewObject,
+    /// Initial values in a few words, and whether this is one of them.
+    pub initial: (&'static str, fn(&Value) -> bool),
+    /// Method of its own. The general search decides where there is none, or where it does not fit.
+    pub method: Option<fn(&Key<'_>) -> MethodResult>,
+    /// Argument that a function of this name takes, as far as that is known without looking at values; any argument
+    /// for a function that the model does not have.
+    pub argument: fn(&str) -> Argument,
+    /// True of a call that has an answer which could be wrong. In a model in which any write is possible, only reads
+    /// have one.
+    pub is_informative: fn(&Call<'_>) -> bool,
+}
+
+impl Definition {
+    /// Defines a model without a method, which begins with any value, and whose functions take any argument.
+    pub(super) const fn new(name: &'static str, functions: &'static str, specification: NewObject) -> Self {
+        Self {
+            name,
+            functions,
+            specification,
+            initial: ("any value", |_| true),
+            method: None,
+            argument: |_| Argument::Any,
+            is_informative: |call| call.output.is_some(),
+        }
+    }
+}
