@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::ReadOptions;
+use super::options::{ReadOptions, Reading};
 use crate::{HistoryBuilder, Interpretation, ReadError};
 
 /// Number of bytes of text that are parsed between two questions.
@@ -16,17 +16,6 @@ const VALUES_PER_QUESTION: usize = 4096;
 /// Memory for a part of a text that may become a value: once as it is read, once in the table of values, and once as
 /// its key there.
 const PART_BYTES: usize = 128;
-
-/// Progress of reading a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reading {
-    /// Number of bytes read from the file, before unpacking.
-    pub bytes: u64,
-    /// Number of operations invoked so far.
-    pub operations: usize,
-    /// Upper bound of the memory that is about to be taken at once, in bytes.
-    pub needs: usize,
-}
 
 /// Control shared by everything that takes part in reading one file.
 pub(super) struct ReadControl<'a> {

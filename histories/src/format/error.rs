@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::{Format, Reading};
+use super::options::{Format, Reading};
 use crate::PairingError;
 
 /// Reason why a history could not be read. Lines and columns count from 1; columns count bytes.

@@ -7,10 +7,10 @@ use super::{
     chunks::Chunks,
     control::ReadControl,
     cursor::{Cursor, MAX_DEPTH, ParseError, unicode},
+    edn,
     event_buffer::Each,
     event_builder::{EventBuilder, Field, ParsedEvent, kind_named},
     intake::Intake,
-    json_value::unescaped,
 };
 use crate::{History, ReadError, Value, value::ESCAPE};
 
@@ -312,4 +312,13 @@ impl<'a> Scanner<'a> {
         self.cursor.at = at + length;
         Ok(c)
     }
+}
+
+/// Returns the value that this text of EDN, taken from a `$edn` object, stands for.
+fn unescaped(text: &str) -> Result<Value, String> {
+    let value = edn::parse(text).map_err(|why| format!("\"{ESCAPE}\" stands before a value in EDN: {why}"))?;
+    if value.is_json() {
+        return Err(format!("\"{ESCAPE}\" stands before what only EDN can say, not before {value}"));
+    }
+    Ok(value)
 }

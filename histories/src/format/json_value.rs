@@ -70,15 +70,6 @@ pub fn parse_value(text: &str) -> Result<Value, String> {
     }
 }
 
-/// Returns the value that this text of EDN, taken from a `$edn` object, stands for.
-pub(super) fn unescaped(text: &str) -> Result<Value, String> {
-    let value = edn::parse(text).map_err(|why| format!("\"{ESCAPE}\" stands before a value in EDN: {why}"))?;
-    if value.is_json() {
-        return Err(format!("\"{ESCAPE}\" stands before what only EDN can say, not before {value}"));
-    }
-    Ok(value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::parse_value;

@@ -20,100 +20,30 @@ mod json_value;
 mod jsonl;
 mod key_detector;
 mod lines;
+mod options;
 mod order;
 mod origin;
 mod records;
 
-use std::{fmt, fs::File, io::Read, path::Path};
+use std::{fs::File, io::Read, path::Path};
 
 pub use columns::write_columns;
 use compressed::unpacked_within;
 pub use compressed::{Compression, Packer, unpacked};
-pub use control::Reading;
 pub use edn_write::EdnStyle;
 pub use error::ReadError;
 pub use json_value::parse_value;
 pub use jsonl::write_event;
+pub use options::{FailedCas, Format, ReadOptions, Reading};
 
-use crate::{Event, History, Interpretation};
+use crate::{Event, History};
 use control::{ControlledReader, ReadControl};
 use event_buffer::Each;
 use lines::{Place, line_ends};
 use origin::Origin;
 
-/// Format of a history file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// Our own: one JSON object per line.
-    JsonLines,
-    /// The same objects in one array, or spread over several lines.
-    Json,
-    /// The format of Jepsen and Knossos: EDN maps, in one vector or in sequence.
-    Edn,
-    /// The lines that Jepsen logs: process, type, function, value, separated by tabs.
-    JepsenLog,
-    /// Our own binary format: the input of a checker, without the events from which it was made.
-    Columns,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::JsonLines => "JSON Lines",
-            Self::Json => "JSON",
-            Self::Edn => "EDN",
-            Self::JepsenLog => "Jepsen's log lines",
-            Self::Columns => "columns",
-        })
-    }
-}
-
 /// Number of bytes at the beginning of a file by which its format is detected.
 const SNIFF_BYTES: usize = 64 * 1024;
-
-/// Meaning of a cas that failed without stating whether it found another value than it expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailedCas {
-    /// The cas found another value: [`crate::Outcome::Mismatch`].
-    Mismatch,
-    /// The cas did not happen: [`crate::Outcome::Fail`].
-    Nothing,
-}
-
-/// Options of reading a file.
-#[derive(Clone, Copy)]
-pub struct ReadOptions<'a> {
-    /// Format of the file; without one, it is detected by its content.
-    pub format: Option<Format>,
-    /// True if the values of clients are pairs of key and value, as Jepsen's `independent` writes them, and false if
-    /// they are not; without either, the content decides, and it is an error if it does not.
-    pub keyed: Option<bool>,
-    /// Meaning of a cas that failed without stating what it found or why. Without one, the format decides: in Jepsen's
-    /// log lines the cas found another value than it expected, elsewhere it did not happen.
-    pub failed_cas: Option<FailedCas>,
-    /// Interpretation that an earlier reading of the same file found; by default, reading finds it.
-    pub interpretation: Interpretation,
-    /// Function called every few thousand events, and before much memory is taken at once; `false` stops the reading.
-    pub keep_going: &'a dyn Fn(Reading) -> bool,
-}
-
-impl Default for ReadOptions<'_> {
-    fn default() -> Self {
-        Self {
-            format: None,
-            keyed: None,
-            failed_cas: None,
-            interpretation: Interpretation::default(),
-            keep_going: &|_| true,
-        }
-    }
-}
-
-impl fmt::Debug for ReadOptions<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadOptions").field("format", &self.format).field("keyed", &self.keyed).finish_non_exhaustive()
-    }
-}
 
 /// Reads a history from a file.
 ///
@@ -308,6 +238,8 @@ fn is_utf16(start: &[u8]) -> bool {
         || matches!(start, [0, 0x09..=0x7e, 0, 0x09..=0x7e, ..] | [0x09..=0x7e, 0, 0x09..=0x7e, 0, ..])
 }
 
+#[cfg(test)]
+mod columns_tests;
 #[cfg(test)]
 mod meanings;
 #[cfg(test)]

@@ -13,7 +13,10 @@ use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::{Pid, read, setpgid, write};
 
 use super::namespaces::{self, UserMaps};
-use super::{MARKER, outer};
+
+/// Environment variable that tells the executable that it is control. It has no effect outside a sandbox: see
+/// `is_control`.
+pub(crate) const MARKER: &str = "SCHISM_SANDBOX";
 
 /// Inputs of init from the outer process.
 pub(super) struct Init<'a> {
@@ -85,7 +88,7 @@ fn reap_until(control: Pid) -> u8 {
     loop {
         match wait() {
             Ok(status) if status.pid() == Some(control) && !matches!(status, WaitStatus::StillAlive) => {
-                return outer::exit_code(status).unwrap_or(1);
+                return exit_code(status).unwrap_or(1);
             }
             Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => return 1,
@@ -110,5 +113,14 @@ mod tests {
         assert!(is_open(&end));
         drop(held);
         assert!(!is_open(&end));
+    }
+}
+
+/// Returns the exit code as a shell reports it; `None` while the process lives.
+pub(super) fn exit_code(status: WaitStatus) -> Option<u8> {
+    match status {
+        WaitStatus::Exited(_, code) => Some(u8::try_from(code).unwrap_or(u8::MAX)),
+        WaitStatus::Signaled(_, signal, _) => Some(128 + u8::try_from(signal as i32).unwrap_or(0)),
+        _ => None,
     }
 }

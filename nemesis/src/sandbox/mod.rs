@@ -7,6 +7,7 @@
 //! the kernel kills all others in the PID namespace; when control ends, init ends. So SIGKILL of any of the three
 //! leaves nothing behind.
 
+mod error;
 mod init;
 mod namespaces;
 mod outer;
@@ -15,16 +16,14 @@ use std::env;
 use std::fs;
 use std::io;
 
+use error::system;
 use nix::net::if_::if_nameindex;
 use nix::sys::{prctl::set_pdeathsig, signal::Signal};
-use nix::unistd::{Pid, geteuid, getpid, getppid};
-use thiserror::Error;
+use nix::unistd::{Pid, getpid, getppid};
 
-pub(crate) use namespaces::{UserMaps, make_mounts_private};
-
-/// Environment variable that tells the executable that it is control. It has no effect outside a sandbox: see
-/// [`is_control`].
-pub(crate) const MARKER: &str = "SCHISM_SANDBOX";
+pub use error::SandboxError;
+pub(crate) use init::MARKER;
+pub(crate) use namespaces::{UserMaps, is_root, make_mounts_private};
 
 /// Environment of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,22 +47,6 @@ pub enum Entry {
     Over {
         /// Code to exit with.
         exit_code: u8,
-    },
-}
-
-/// Reason why no sandbox could even be tried.
-#[derive(Debug, Error)]
-pub enum SandboxError {
-    /// Threads are running, but namespaces can only be entered before the first thread is started.
-    #[error("the sandbox must be entered before any thread is started, but there are {0} threads")]
-    Threads(usize),
-    /// A system call failed that no host refuses.
-    #[error("{step}: {source}")]
-    System {
-        /// Action that failed.
-        step: &'static str,
-        /// Error of the system call.
-        source: io::Error,
     },
 }
 
@@ -120,13 +103,4 @@ pub fn end_with(parent: i32) -> Result<(), SandboxError> {
 fn is_control() -> bool {
     let started_by_init = getpid() == Pid::from_raw(2) && getppid() == Pid::from_raw(1);
     started_by_init && if_nameindex().is_ok_and(|all| all.iter().all(|interface| interface.name() == c"lo"))
-}
-
-fn system(step: &'static str) -> impl Fn(io::Error) -> SandboxError {
-    move |source| SandboxError::System { step, source }
-}
-
-/// Returns true if the effective user is root, which does not imply root's capabilities.
-pub(crate) fn is_root() -> bool {
-    geteuid().is_root()
 }

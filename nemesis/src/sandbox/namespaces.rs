@@ -42,7 +42,7 @@ impl UserMaps {
     /// the capabilities.
     pub(crate) fn to_try() -> Vec<Option<Self>> {
         let by_user_namespace = Some(Self::of_caller());
-        if super::is_root() { vec![None, by_user_namespace] } else { vec![by_user_namespace] }
+        if is_root() { vec![None, by_user_namespace] } else { vec![by_user_namespace] }
     }
 
     /// Writes the maps; to be called by the process in the new namespace itself. Allocates nothing.
@@ -116,4 +116,9 @@ pub(crate) fn raise_loopback() -> nix::Result<()> {
     // SAFETY: the descriptor is open, and SIOCSIFFLAGS only reads the request, which outlives the call.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
     nix::errno::Errno::result(result).map(drop)
+}
+
+/// Returns true if the effective user is root, which does not imply root's capabilities.
+pub(crate) fn is_root() -> bool {
+    geteuid().is_root()
 }

@@ -10,12 +10,12 @@ use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sched::{CloneFlags, clone};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, killpg, sigaction};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, close, pipe2, setpgid};
 
-use super::init::Init;
+use super::error::{SandboxError, system};
+use super::init::{Init, exit_code};
 use super::namespaces::UserMaps;
-use super::{SandboxError, system};
 
 /// Signals forwarded to control.
 const FORWARDED: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
@@ -123,14 +123,5 @@ pub(super) fn supervise(started: &StartedInit) -> io::Result<u8> {
             killpg(init, signal).ok();
             last = Some((signal, Instant::now()));
         }
-    }
-}
-
-/// Returns the exit code as a shell reports it; `None` while the process lives.
-pub(super) fn exit_code(status: WaitStatus) -> Option<u8> {
-    match status {
-        WaitStatus::Exited(_, code) => Some(u8::try_from(code).unwrap_or(u8::MAX)),
-        WaitStatus::Signaled(_, signal, _) => Some(128 + u8::try_from(signal as i32).unwrap_or(0)),
-        _ => None,
     }
 }

@@ -10,16 +10,17 @@
 mod accept;
 mod codec;
 mod dial;
+mod links;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use tokio::{net::TcpStream, runtime};
+use tokio::net::TcpStream;
 
-use crate::{event::Log, frame::Frame, raft::NodeId};
+use crate::raft::NodeId;
 
 pub(crate) use accept::accept_links;
-use dial::Link;
+pub(crate) use links::Links;
 
 /// Version of the frame format, incremented when frames change.
 const VERSION: u32 = 3;
@@ -69,36 +70,6 @@ impl Hello {
 /// Answer to an accepted [`Hello`]; a refused one is answered by closing the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Welcome;
-
-/// Outgoing links of a node.
-#[derive(Debug)]
-pub(crate) struct Links {
-    links: BTreeMap<NodeId, Link>,
-    sent: u64,
-}
-
-impl Links {
-    /// Dials every peer except `id`, and keeps the links for as long as this value lives.
-    pub(crate) fn dial(runtime: &runtime::Handle, id: NodeId, peers: &BTreeMap<NodeId, SocketAddr>, log: &Log) -> Self {
-        let others = peers.iter().filter(|(peer, _)| **peer != id);
-        let dial = |(peer, address): (&NodeId, &SocketAddr)| {
-            (*peer, Link::dial(runtime, *address, Hello::new(id, *peer, peers), log.clone()))
-        };
-        Self { links: others.map(dial).collect(), sent: 0 }
-    }
-
-    /// Queues a frame; returns false if it was certainly not sent and never will be.
-    pub(crate) fn send(&mut self, to: NodeId, frame: Frame) -> bool {
-        let queued = self.links.get(&to).is_some_and(|link| link.send(frame));
-        self.sent += u64::from(queued);
-        queued
-    }
-
-    /// Returns the number of frames queued so far.
-    pub(crate) fn sent(&self) -> u64 {
-        self.sent
-    }
-}
 
 /// Sets the options of every link: no delay for small writes, and an end to connections whose other side is gone.
 fn tune(stream: &TcpStream) -> std::io::Result<()> {

@@ -8,13 +8,15 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
+    runtime,
     task::JoinHandle,
     time::{sleep, timeout},
 };
 
 use super::*;
 use crate::{
-    event::{CapturedLog, Event, LogLine},
+    event::{CapturedLog, Event, Log, LogLine},
+    frame::Frame,
     input::Input,
     raft::{Body, Message, Term},
 };
