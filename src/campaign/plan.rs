@@ -2,16 +2,24 @@
 //! order.
 
 mod fields;
+mod parts;
 mod run;
 
 use std::{collections::HashSet, fmt, str::FromStr, time::Duration};
 
-use nemesis::{FaultKind, FaultSpecs, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::{fields::WrittenPlan, run::RunPlan};
+pub(crate) use self::{
+    fields::WrittenPlan,
+    parts::{FaultMix, Seeds, parse_mixes},
+    run::RunPlan,
+};
+use self::{
+    fields::all_reads,
+    parts::{check_mix, file_of, find_system},
+};
 use crate::{
-    run::plan::{check_faults, check_nodes, default_workload},
+    run::plan::{check_nodes, default_workload, usual_workload},
     systems::{Conditions, Expectation, Options, ReadMode, System, SystemFile, SystemName},
 };
 
@@ -51,114 +59,44 @@ pub(crate) struct CampaignPlan {
     pub(crate) options: Options,
 }
 
+impl WrittenPlan {
+    /// Returns the whole plan. What was left out are all read modes, the default workload or else one that all systems
+    /// have, and no fault, each kind of fault, and all kinds at once, as far as all systems can be under them.
+    pub(crate) fn complete(self) -> CampaignPlan {
+        let systems = self.find_systems();
+        let reads = self.reads.clone().unwrap_or_else(|| all_reads(&systems));
+        let workloads = self.workloads.clone().unwrap_or_else(|| vec![usual_workload(&systems)]);
+        let faults = self.faults.clone().unwrap_or_else(|| self.all_faults());
+        CampaignPlan {
+            systems: self.systems,
+            system_files: self.system_files,
+            reads,
+            faults,
+            workloads,
+            seeds: self.seeds,
+            nodes: self.nodes,
+            read_shares: self.read_shares,
+            time_limit: self.time_limit,
+            rate: self.rate,
+            concurrency: self.concurrency,
+            keys: self.keys,
+            trace: self.trace,
+            names_workloads: self.names_workloads,
+            options: self.options,
+        }
+    }
+}
+
+impl From<WrittenPlan> for CampaignPlan {
+    fn from(plan: WrittenPlan) -> Self {
+        plan.complete()
+    }
+}
+
 impl Default for CampaignPlan {
     fn default() -> Self {
         WrittenPlan::default().complete()
     }
-}
-
-/// Returns the file that describes the system of this name, if it is none of ours.
-fn file_of<'a>(name: &SystemName, files: &'a [SystemFile]) -> Option<&'a SystemFile> {
-    files.iter().find(|file| file.system().is_ok_and(|system| *name == system.name().into()))
-}
-
-/// Returns the system of this name, ours or that of a file.
-fn find_system(name: &SystemName, files: &[SystemFile]) -> Result<&'static dyn System, String> {
-    match file_of(name, files) {
-        Some(file) => Ok(file.system()?),
-        None => name.find(),
-    }
-}
-
-/// Checks that a system can be under a mix of faults.
-fn check_mix(system: &dyn System, mix: &FaultMix) -> Result<(), String> {
-    let options =
-        ScheduleOptions { faults: mix.specs.0.clone(), has_leader: system.has_roles(), ..ScheduleOptions::default() };
-    check_faults(system, &nemesis::plan(0, &options))
-        .map_err(|impossible| format!("{}; {}", impossible.what, impossible.remedy))
-}
-
-/// Seeds of a campaign: a count, meaning 1 to that number, or a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Seeds {
-    Count(u32),
-    These(Vec<u64>),
-}
-
-impl Seeds {
-    /// Returns the number of seeds without listing them.
-    pub(crate) fn count(&self) -> usize {
-        match self {
-            Self::Count(count) => usize::try_from(*count).unwrap_or(usize::MAX),
-            Self::These(seeds) => seeds.len(),
-        }
-    }
-
-    pub(crate) fn list(&self) -> Vec<u64> {
-        match self {
-            Self::Count(count) => (1..=u64::from(*count)).collect(),
-            Self::These(seeds) => seeds.clone(),
-        }
-    }
-}
-
-/// Faults of a cell, as written by the user: `kill`, `partition:isolate-leader+clock`, `all`, `none`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct FaultMix {
-    text: String,
-    pub(crate) specs: FaultSpecs,
-}
-
-/// Returns the list of faults that `all` stands for.
-fn every_kind() -> String {
-    FaultKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")
-}
-
-impl FromStr for FaultMix {
-    type Err = nemesis::SpecError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
-        let specs = if text == "all" { every_kind().parse()? } else { text.replace('+', ",").parse()? };
-        Ok(Self { text: text.to_owned(), specs })
-    }
-}
-
-impl TryFrom<String> for FaultMix {
-    type Error = nemesis::SpecError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<FaultMix> for String {
-    fn from(mix: FaultMix) -> Self {
-        mix.text
-    }
-}
-
-impl fmt::Display for FaultMix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-/// Parses a list of mixes such as `none,kill,clock:rate=0.2,jump=5s`; `jump=5s` is an option of the clock before it.
-pub(crate) fn parse_mixes(text: &str) -> Result<Vec<FaultMix>, nemesis::SpecError> {
-    let mut parts: Vec<String> = Vec::new();
-    for part in text.split(',').map(str::trim) {
-        match parts.last_mut() {
-            Some(last) if part.contains('=') && !part.split('=').next().is_some_and(|name| name.contains(':')) => {
-                last.push(',');
-                last.push_str(part);
-            }
-            _ => parts.push(part.to_owned()),
-        }
-    }
-    parts.iter().map(|part| part.parse()).collect()
 }
 
 /// A cell of the matrix: all parameters except the seed.
@@ -395,19 +333,6 @@ impl CampaignPlan {
             }
         }
         cells
-    }
-
-    /// Returns all runs, seed after seed: the matrix fills evenly, and read modes alternate, so that a busy host
-    /// affects all alike.
-    pub(crate) fn runs(&self) -> Vec<RunPlan> {
-        let cells = self.cells();
-        let columns = self.faults.len() * self.read_shares.len() * self.nodes.len() * self.workloads.len();
-        let mut by_column: Vec<&Cell> = cells.iter().collect();
-        by_column.sort_by_key(|cell| (cell.number - 1) % columns);
-        let of_seed = |seed: u64| {
-            by_column.iter().map(move |cell| RunPlan { cell: Cell::clone(cell), cell_folder: cell.folder(self), seed })
-        };
-        self.seeds.list().into_iter().flat_map(of_seed).collect()
     }
 }
 

@@ -9,8 +9,8 @@ use histories::{Event, EventType, Function, History, Operation, Outcome, Process
 use super::{
     budget::Budget,
     evidence,
+    levels::{LevelName, initial_mismatch},
     reading_options::ReadingOptions,
-    transactions::{self, LevelName},
 };
 use crate::error::{ExitStatus, Failure};
 
@@ -138,7 +138,7 @@ impl JudgingOptions {
         let found = self.model.map_or(!history.transactions.is_empty(), |model| model.of_keys().is_none());
         let refused = |what: String, hint: &str| Err(Failure::new(ExitStatus::Usage, what).hint(hint));
         if found {
-            let initial_mismatch = transactions::initial_mismatch(history, self.initial_of_transactions());
+            let initial_mismatch = initial_mismatch(history, self.initial_of_transactions());
             return initial_mismatch.map_or(Ok(true), |what| {
                 refused(what, "lists begin as a list such as `--initial '[1]'`, registers as any other value")
             });

@@ -6,6 +6,7 @@ pub(crate) mod files;
 mod guard;
 pub(crate) mod hints;
 mod judging;
+mod levels;
 pub(crate) mod linearization;
 mod reading_options;
 mod source;

@@ -107,28 +107,3 @@ fn parse_peer(text: &str) -> Result<(NodeId, SocketAddr), String> {
     let address = address.parse().map_err(|_| format!("{address:?} is not ADDRESS:PORT"))?;
     Ok((NodeId(id), address))
 }
-
-#[cfg(test)]
-mod tests {
-    use std::env;
-
-    use clap::Parser as _;
-
-    use crate::{
-        cli::{Cli, Command},
-        error::ExitStatus,
-        systems::roleless::{ARGUMENTS, FIRST},
-    };
-
-    /// Runs a node, in the process that the system for tests starts; in any other, this has nothing to do.
-    #[test]
-    fn a_test_binary_can_be_a_node() {
-        let Ok(arguments) = env::var(ARGUMENTS) else { return };
-        let init = env::args().any(|argument| argument == FIRST).then_some("--init");
-        let Command::Node(node) = Cli::parse_from(["schism"].into_iter().chain(arguments.lines()).chain(init)).command
-        else {
-            panic!("these are no arguments of a node: {arguments}");
-        };
-        assert_eq!(node.execute().unwrap(), ExitStatus::Linearizable);
-    }
-}

@@ -2,6 +2,7 @@
 
 pub(crate) mod hierarchy;
 mod matrix;
+pub(crate) mod operations;
 pub(crate) mod prefix;
 pub(crate) mod run_summary;
 mod table;

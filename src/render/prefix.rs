@@ -3,7 +3,7 @@
 use checker::Prefix;
 use histories::{Event, EventType, History};
 
-use super::verdict::{moment, operation_in_words};
+use super::operations::{moment, operation_in_words};
 use crate::{
     check::JUDGE_AS,
     terminal::{sanitize, words::seconds},

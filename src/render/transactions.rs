@@ -1,13 +1,13 @@
 //! The report on transactions, in words.
 
 use checker::{Anomaly, Level, Status, TransactionReport, WeakVerdict};
-use histories::{Found, History, MicroOperation, Value};
+use histories::History;
 
-use super::{Row, verdict::actor_in_words};
-use crate::terminal::words::{counted, grouped, plain, push_line};
-
-/// Maximum length of a list that is shown whole; of a longer one, only its end is shown.
-const SHOWN: usize = 8;
+use super::{
+    Row,
+    operations::{actor_in_words, micro_operations},
+};
+use crate::terminal::words::{counted, grouped, push_line};
 
 /// Describes the report on one history: whether `level` holds, the clearest anomaly that refutes it, and the counts of
 /// all anomalies.
@@ -84,32 +84,4 @@ fn in_words(text: &mut String, history: &History, anomaly: &Anomaly) {
 
 fn transaction(history: &History, index: usize) -> String {
     format!("{}: {}", actor_in_words(history, index), micro_operations(history, index))
-}
-
-/// Describes the micro-operations of a transaction with the values that it read.
-pub(super) fn micro_operations(history: &History, index: usize) -> String {
-    let micros = history.transactions.at(index).map(|at| history.transactions.micro_operations(at));
-    let micros: Vec<String> = micros.into_iter().flatten().map(|micro| micro_operation(history, micro)).collect();
-    micros.join(", ")
-}
-
-fn micro_operation(history: &History, micro: MicroOperation<'_>) -> String {
-    let value = |id| history.value(id);
-    match micro {
-        MicroOperation::Append { key, value: added } => format!("append {} to {}", value(added), plain(value(key))),
-        MicroOperation::Write { key, value: written } => format!("w {} to {}", value(written), plain(value(key))),
-        MicroOperation::Read { key, found } => {
-            let found = match found {
-                Found::Unknown => "?".to_owned(),
-                Found::Value(found) => value(found).to_string(),
-                Found::List(list) => {
-                    let skipped = list.len().saturating_sub(SHOWN);
-                    let shown: Vec<String> = list[skipped..].iter().map(|id| Value::to_string(value(*id))).collect();
-                    let dots = if skipped > 0 { "… " } else { "" };
-                    format!("[{dots}{}]", shown.join(" "))
-                }
-            };
-            format!("r {} -> {found}", plain(value(key)))
-        }
-    }
 }

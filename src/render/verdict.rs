@@ -1,14 +1,12 @@
 //! The report of the checker, in words.
 
 use checker::{Evidence, KeyReport, Report, UnknownWhy, Verdict, WeakVerdict};
-use histories::{Function, History, Operation, Outcome, Value, ValueId};
+use histories::{History, Value};
 
+use super::operations::operation_in_words;
 use crate::{
     check::evidence::{clearest, keys_with},
-    terminal::{
-        sanitize,
-        words::{counted, grouped, plain, push_line, seconds},
-    },
+    terminal::words::{counted, grouped, plain, push_line},
 };
 
 /// Describes the report on one history: the verdict, and for a violation the clearest evidence.
@@ -118,78 +116,6 @@ pub(crate) fn contradiction_in_words(evidence: &Evidence) -> String {
         None => "These operations alone already contradict each other".to_owned(),
         Some(besides) => format!("These operations contradict each other, {besides}"),
     }
-}
-
-/// Describes one operation with its process and times.
-pub(crate) fn operation_in_words(history: &History, index: usize) -> String {
-    let operation = &history.operations[index];
-    let key =
-        if operation.key == ValueId::NIL { String::new() } else { format!(" {}", plain(history.value(operation.key))) };
-    let function = sanitize::line(history.function_name(operation.function));
-    let what = format!("{function}{key}{}", sanitize::line(&values_in_words(history, index)));
-    format!("{what:<28} {}", actor_in_words(history, index))
-}
-
-/// Describes the process, the node, and the times of invocation and completion.
-pub(super) fn actor_in_words(history: &History, index: usize) -> String {
-    let (operation, times) = (&history.operations[index], history.times(index));
-    let node = match history.node(index) {
-        0 => String::new(),
-        node => format!(" on n{node}"),
-    };
-    let ended = || moment(history, times.completed_ns, operation.completed);
-    let end = match operation.outcome {
-        Outcome::Ok | Outcome::Mismatch => format!("to {}", ended()),
-        Outcome::Fail => format!("failed at {}", ended()),
-        Outcome::Info => "outcome unknown".to_owned(),
-    };
-    format!(
-        "process {}{node}, {} {end}",
-        history.process(operation.process),
-        moment(history, times.invoked_ns, operation.invoked)
-    )
-}
-
-/// Formats a time as `4.182 s`, or `event 17` if the history has no times.
-pub(super) fn moment(history: &History, time_ns: u64, rank: u32) -> String {
-    if history.has_times() { seconds(time_ns) } else { format!("event {rank}") }
-}
-
-/// Describes the input and output of an operation; for a transaction, its micro-operations.
-pub(crate) fn values_in_words(history: &History, index: usize) -> String {
-    if history.transactions.at(index).is_some() {
-        return format!(" {}", super::transactions::micro_operations(history, index));
-    }
-    let operation = &history.operations[index];
-    let value = |id| history.value(id);
-    match (operation.function, operation.outcome) {
-        (Function::Read, Outcome::Ok) => format!(" -> {}", value(operation.output)),
-        (Function::Read | Function::Delete, _) => String::new(),
-        (Function::Cas, outcome) => {
-            let swap = format!(" {} => {}", value(operation.input), value(operation.to));
-            match outcome {
-                Outcome::Mismatch if operation.output == ValueId::UNKNOWN => format!("{swap}, found another value"),
-                Outcome::Mismatch => format!("{swap}, found {}", value(operation.output)),
-                Outcome::Ok | Outcome::Fail | Outcome::Info => swap,
-            }
-        }
-        (Function::Write | Function::Append, _) => format!(" {}", value(operation.input)),
-        (Function::Other(_), outcome) => {
-            let shown = |id| Some(value(id)).filter(|value| **value != Value::Nil);
-            let asked = shown(operation.input).map_or_else(String::new, |asked| format!(" {asked}"));
-            // An output that only repeats the input is no answer.
-            let answer =
-                shown(operation.output).filter(|_| outcome == Outcome::Ok && operation.output != operation.input);
-            let finds_nothing = outcome == Outcome::Ok && operation.output == ValueId::NIL;
-            let answer = answer.or_else(|| finds_nothing.then_some(&Value::Nil).filter(|_| looks(history, operation)));
-            asked + &answer.map_or_else(String::new, |answer| format!(" -> {answer}"))
-        }
-    }
-}
-
-/// Returns true if the operation takes or looks at an element of a collection: nil says then that it was empty.
-fn looks(history: &History, operation: &Operation) -> bool {
-    matches!(history.function_name(operation.function), "dequeue" | "poll" | "pop" | "take" | "receive" | "peek")
 }
 
 fn shortened(names: &[String]) -> String {

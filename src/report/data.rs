@@ -9,7 +9,7 @@ use super::{
     Facts,
     page::{script_json, text},
 };
-use crate::{render::verdict::values_in_words, terminal::words::plain};
+use crate::{render::operations::values_in_words, terminal::words::plain};
 
 /// Maximum length of a value in characters; longer ones are cut.
 const MOST_VALUE: usize = 80;

@@ -4,6 +4,7 @@
 pub(crate) mod campaign;
 pub(crate) mod compare;
 mod data;
+mod facts;
 pub(crate) mod outputs;
 mod page;
 mod sections;
@@ -14,92 +15,25 @@ pub(crate) mod timeline;
 
 use std::path::Path;
 
-use checker::{Evidence, Hierarchy, Prefix, Report, StalenessReport, Verdict};
-use histories::{History, NEVER, Operation, Times};
-use maud::Markup;
+use checker::Verdict;
+use maud::{Markup, PreEscaped, html};
 
-pub(crate) use self::page::POLICY;
+pub(crate) use self::{
+    facts::{Facts, Section},
+    page::POLICY,
+};
+use self::{
+    page::{PLOTS, frame},
+    sections::SECTIONS,
+};
 use crate::{
     check::evidence::{clearest, keys_with},
-    run::{FaultWindow, FinishedRun, MessageLog, Reign},
+    run::{FinishedRun, MessageLog},
     store::{REPORT_FILE, write_inside},
-    terminal::{words::seconds, write_whole},
+    terminal::write_whole,
 };
 
-/// Duration of an event in pictures of histories without times.
-const EVENT_NS: u64 = 1_000_000;
-
-/// Everything that a page can show.
-#[derive(Debug)]
-pub(crate) struct Facts<'a> {
-    /// Name of the run or history, in a few words.
-    pub(crate) name: String,
-    /// Command that repeats the run, or checks the history again.
-    pub(crate) command: String,
-    /// The run, if the history comes from one.
-    pub(crate) run: Option<&'a FinishedRun>,
-    pub(crate) history: &'a History,
-    pub(crate) report: &'a Report,
-    pub(crate) ladder: Option<&'a Hierarchy>,
-    pub(crate) staleness: Option<&'a StalenessReport>,
-    pub(crate) fault_windows: &'a [FaultWindow],
-    pub(crate) reigns: &'a [Reign],
-    /// Longest prefix of the operations on the key of the evidence that can be ordered.
-    pub(crate) prefix: Option<Prefix>,
-    /// Messages between the nodes around the evidence; empty if the nodes did not trace them.
-    pub(crate) message_log: MessageLog,
-}
-
-impl Facts<'_> {
-    /// Returns the evidence that is easiest to understand.
-    pub(crate) fn evidence(&self) -> Option<&Evidence> {
-        clearest(&keys_with(self.report, Verdict::NotLinearizable)).map(|(_, evidence)| evidence)
-    }
-
-    /// Returns the operations of that evidence.
-    pub(crate) fn evidence_operations(&self) -> &[usize] {
-        self.evidence().map_or(&[], |evidence| &evidence.operations)
-    }
-
-    /// Returns the operation of the evidence that was invoked last, which is presented as the wrong one.
-    pub(crate) fn wrong_operation(&self) -> Option<usize> {
-        self.evidence_operations().iter().copied().max_by_key(|&index| self.times(index).invoked_ns)
-    }
-
-    /// Returns the times of invocation and completion of an operation; in a history without times, each event lasts
-    /// [`EVENT_NS`].
-    pub(crate) fn times(&self, index: usize) -> Times {
-        if self.history.has_times() {
-            return self.history.times(index);
-        }
-        let Operation { invoked, completed, .. } = self.history.operations[index];
-        Times { invoked_ns: u64::from(invoked) * EVENT_NS, completed_ns: u64::from(completed) * EVENT_NS }
-    }
-
-    /// Formats a time in seconds, or as the number of an event if the history has no times.
-    pub(crate) fn moment(&self, time_ns: u64) -> String {
-        if self.history.has_times() { seconds(time_ns) } else { format!("event {}", time_ns / EVENT_NS) }
-    }
-
-    /// Returns the time of the last event in the history.
-    pub(crate) fn end_ns(&self) -> u64 {
-        let last_ns = |index: usize| match self.history.operations[index].completed {
-            NEVER if !self.history.has_times() => self.times(index).invoked_ns,
-            _ => self.times(index).completed_ns,
-        };
-        let ends = (0..self.history.operations.len()).map(last_ns);
-        ends.chain(self.history.others.iter().map(|event| event.time)).max().unwrap_or_default()
-    }
-}
-
-/// One section of the page.
-pub(crate) struct Section {
-    /// Anchor that links point to.
-    pub(crate) id: &'static str,
-    pub(crate) title: &'static str,
-    /// Renders the section; none if there is nothing to show.
-    pub(crate) body: fn(&Facts<'_>) -> Option<Markup>,
-}
+const SCRIPT: &str = include_str!("assets/report.js");
 
 /// Writes the page of a run into its folder.
 ///
@@ -131,9 +65,28 @@ pub(crate) fn facts_of(finished: &FinishedRun) -> Facts<'_> {
     Facts { message_log, ..facts }
 }
 
-/// Renders the page as HTML.
+/// Renders the page of a run or a history as HTML.
 pub(crate) fn html(facts: &Facts<'_>) -> String {
-    page::render(facts).into_string()
+    let shown: Vec<(&Section, Markup)> =
+        SECTIONS.iter().filter_map(|section| Some((section, (section.body)(facts)?))).collect();
+    let body = html! {
+        nav aria-label="Sections" {
+            @for (section, _) in &shown { a href={ "#" (section.id) } { (section.title) } " " }
+        }
+        main {
+            @for (section, body) in &shown {
+                section id=(section.id) aria-labelledby={ (section.id) "-title" } {
+                    h2 id={ (section.id) "-title" } { (section.title) }
+                    (body)
+                }
+            }
+        }
+        div id="tip" role="status" aria-live="polite" hidden {}
+        script type="application/json" id="data" { (PreEscaped(data::json(facts))) }
+        script { (PreEscaped(PLOTS)) }
+        script { (PreEscaped(SCRIPT)) }
+    };
+    frame(&format!("{}: {}", facts.report.verdict, facts.name), &body).into_string()
 }
 
 /// Writes the page to a file.

@@ -4,11 +4,9 @@ use checker::Verdict;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
 
-use super::{Facts, Section, data, sections::SECTIONS};
 use crate::terminal::sanitize;
 
 const STYLE: &str = include_str!("assets/report.css");
-const SCRIPT: &str = include_str!("assets/report.js");
 pub(super) const PLOTS: &str = include_str!("assets/vendor/uplot-1.6.32/uPlot.iife.min.js");
 const PLOTS_STYLE: &str = include_str!("assets/vendor/uplot-1.6.32/uPlot.min.css");
 /// Content security policy of every page: it loads nothing and sends nothing.
@@ -16,30 +14,6 @@ pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; 
 data:; form-action 'none'; base-uri 'none'";
 /// Maximum length of a text from a history in characters; longer ones are cut.
 const MOST_TEXT: usize = 400;
-
-/// Renders the page of a run or a history.
-pub(super) fn render(facts: &Facts<'_>) -> Markup {
-    let shown: Vec<(&Section, Markup)> =
-        SECTIONS.iter().filter_map(|section| Some((section, (section.body)(facts)?))).collect();
-    let body = html! {
-        nav aria-label="Sections" {
-            @for (section, _) in &shown { a href={ "#" (section.id) } { (section.title) } " " }
-        }
-        main {
-            @for (section, body) in &shown {
-                section id=(section.id) aria-labelledby={ (section.id) "-title" } {
-                    h2 id={ (section.id) "-title" } { (section.title) }
-                    (body)
-                }
-            }
-        }
-        div id="tip" role="status" aria-live="polite" hidden {}
-        script type="application/json" id="data" { (PreEscaped(data::json(facts))) }
-        script { (PreEscaped(PLOTS)) }
-        script { (PreEscaped(SCRIPT)) }
-    };
-    frame(&format!("{}: {}", facts.report.verdict, facts.name), &body)
-}
 
 /// Renders a page with the given title and content.
 pub(super) fn frame(title: &str, body: &Markup) -> Markup {

@@ -6,7 +6,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::{Facts, page::text};
 use crate::{
-    render::verdict::{operation_in_words, values_in_words},
+    render::operations::{operation_in_words, values_in_words},
     run::Span,
     terminal::words::{plain, seconds},
 };

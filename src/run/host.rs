@@ -16,16 +16,11 @@ use tokio::{
     sync::watch,
 };
 
-use super::{FinishedRun, RunLocation, live};
 use crate::{
-    error::{ExitStatus, Failure, host_limits},
+    error::{ExitStatus, Failure},
     run::plan::{Plan, check_faults},
-    systems::Deployment,
     terminal,
 };
-
-/// Number of threads of a run: few suffice, as the work is done by the nodes.
-const THREADS: usize = 2;
 
 /// A host with its sandbox and capabilities.
 #[derive(Debug)]
@@ -67,38 +62,11 @@ impl Host {
         }
     }
 
-    /// Carries out a plan, unless one of its faults is not possible here.
+    /// Checks that this host can carry out a plan.
     ///
     /// # Errors
-    /// Fails if a fault of the plan, which it names, is not possible here, before anything starts; or if the run
-    /// itself fails.
-    pub(crate) fn run(&self, plan: &Plan, place: &RunLocation) -> anyhow::Result<FinishedRun> {
-        self.refuse_unsupported(plan)?;
-        host_limits::can_open(files_of(plan), "this run")?;
-        let runtime = host_limits::runtime(THREADS)?;
-        let finished = runtime.block_on(super::run(plan, self, place));
-        runtime.shutdown_timeout(Duration::from_secs(1));
-        finished
-    }
-
-    /// Starts the cluster of a plan, does something with it, and stops it. If it cannot be started, its folder is kept.
-    ///
-    /// # Errors
-    /// Fails if the cluster cannot be started or stopped.
-    pub(crate) fn try_out<T>(&self, plan: &Plan, act: impl AsyncFnOnce(&Deployment) -> T) -> anyhow::Result<T> {
-        self.refuse_unsupported(plan)?;
-        let folder = tempfile::tempdir().context("making a folder")?;
-        let dir = RunDir::create(&folder.path().join("run"))?;
-        let runtime = host_limits::runtime(THREADS)?;
-        let tried = runtime.block_on(live::try_out(plan, self, &dir, act));
-        runtime.shutdown_timeout(Duration::from_secs(1));
-        if tried.is_err() {
-            let _kept = folder.keep();
-        }
-        tried
-    }
-
-    fn refuse_unsupported(&self, plan: &Plan) -> anyhow::Result<()> {
+    /// Names what it lacks.
+    pub(super) fn refuse_unsupported(&self, plan: &Plan) -> anyhow::Result<()> {
         if let Some((program, remedy)) = plan.system().missing_program() {
             let what = format!("{} needs the program {program}, which this host lacks", plan.system);
             return Err(Failure::new(ExitStatus::Failed, what).hint(remedy).into());
@@ -120,12 +88,6 @@ impl Host {
         }
         Ok(())
     }
-}
-
-/// Estimates the maximum number of files that a run has open: two connections per client, some files per node, and the
-/// rest.
-fn files_of(plan: &Plan) -> u64 {
-    64 + 2 * u64::from(plan.concurrency) + 8 * u64::from(plan.nodes)
 }
 
 /// Reads the host's monotonic clock, which the logs of all nodes share, in ns.

@@ -12,11 +12,11 @@ use nemesis::FaultKind;
 use serde::de::DeserializeOwned;
 
 use super::{
-    FinishedRun, LOG_FILE, TEST_FILE, context,
+    context,
     coverage::{self, Leadership},
     faults::{FaultWindow, fault_windows},
+    finished::{FinishedRun, LOG_FILE, TEST_FILE, node_file},
     leadership::{self, Beliefs, Reign, Span},
-    node_file,
     plan::Plan,
     results::{Counts, Latency, LiveResults, RESULTS_FILE, Results, RunStart, START_FILE},
 };

@@ -6,6 +6,7 @@ mod context;
 mod coverage;
 mod fault_schedule;
 mod faults;
+mod finished;
 mod host;
 mod judge;
 mod leadership;
@@ -16,21 +17,16 @@ pub(crate) mod plan;
 mod results;
 mod stored_runs;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
-use checker::{Options, Prefix};
-use histories::{History, RunDir, Store, Value};
-use serde::Serialize;
+use histories::{RunDir, Store};
 
-use self::plan::Plan;
 pub(crate) use self::{
     availability::recovery_ns,
     coverage::Coverage,
     faults::{FaultWindow, clock_offset_s, fault_windows},
+    finished::{COLUMNS_FILE, FinishedRun},
     host::Host,
     judge::{checker_budget, rejudge},
     leadership::{Reign, Span},
@@ -38,122 +34,11 @@ pub(crate) use self::{
     results::{Counts, Latency, RESULTS_FILE, Results},
     stored_runs::{StoredRun, find_runs, is_run},
 };
-use crate::{
-    check::{Budget, model_named},
-    store::{ConfinedFolder, write_inside},
-    terminal::Progress,
-};
+use self::{finished::TEST_FILE, plan::Plan};
+use crate::{error::host_limits, systems::Deployment, terminal::Progress};
 
-/// Name of the file with the history in columns, which is the fastest to read.
-pub(crate) const COLUMNS_FILE: &str = "history.columns";
-
-/// A finished run with everything needed to report on it.
-#[derive(Debug)]
-pub(crate) struct FinishedRun {
-    pub(crate) plan: Plan,
-    pub(crate) history: History,
-    pub(crate) results: Results,
-    pub(crate) fault_windows: Vec<FaultWindow>,
-    dir: RunDir,
-    /// The run's folder, confined: no path in it leads outside.
-    folder: ConfinedFolder,
-    history_path: PathBuf,
-    /// Error in writing the results, if any.
-    pub(crate) results_written: anyhow::Result<()>,
-    /// Time and memory left for explanations.
-    pub(crate) budget: Budget,
-}
-
-impl FinishedRun {
-    pub(crate) fn history_path(&self) -> &Path {
-        &self.history_path
-    }
-
-    /// Reads the messages between the nodes in a span, if the nodes traced them.
-    pub(crate) fn message_log(&self, during: Span) -> MessageLog {
-        let system = self.plan.system();
-        let file = system.trace_file();
-        let trace = |id: u16| {
-            let name = node_file(id, file?);
-            let found = self.folder.open(&name).ok().flatten();
-            found.or_else(|| self.folder.open(name.with_added_extension("zst")).ok().flatten())
-        };
-        let traces = (1..=self.plan.nodes).filter_map(trace);
-        let keep_going = || self.budget.lacks(Duration::ZERO, 0).is_none();
-        MessageLog::read(system, traces, self.results.live.start.origin_mono_ns, during, &keep_going)
-    }
-
-    /// Returns a node's log; empty if it cannot be read.
-    pub(crate) fn log(&self, node: u16) -> Vec<u8> {
-        self.folder.read(node_file(node, LOG_FILE)).ok().flatten().unwrap_or_default()
-    }
-
-    /// Writes the results. The verdict stands even if this fails.
-    fn write_results(&self) -> anyhow::Result<()> {
-        // Transactions have no columns.
-        if self.history.transactions.is_empty() {
-            write_inside(&self.folder, COLUMNS_FILE, |out| Ok(histories::write_columns(out, &self.history)?))?;
-        }
-        self.dir.write_json(RESULTS_FILE, &self.results)?;
-        Ok(())
-    }
-
-    /// Returns the run's folder, confined: no path in it leads outside.
-    pub(crate) fn folder(&self) -> &ConfinedFolder {
-        &self.folder
-    }
-
-    /// Returns the longest prefix of a key's operations that can be ordered.
-    pub(crate) fn prefix(&self, key: &Value) -> Option<Prefix> {
-        let model = model_named(self.plan.workload().model())?;
-        self.budget.within(self.history.operations.len(), |limits| {
-            let options = Options { limits: *limits, ..Options::new(model) };
-            checker::longest_prefix(&self.history, &options, key)
-        })
-    }
-
-    /// Returns the results together with the run's name and the command that repeats it.
-    pub(crate) fn as_json(&self) -> RunJson<'_> {
-        RunJson {
-            version: &self.plan.version,
-            seed: self.plan.seed,
-            path: self.shown_dir().display().to_string(),
-            command: self.plan.command(),
-            results: &self.results,
-        }
-    }
-
-    /// Returns the run's folder, relative to the current directory if possible.
-    pub(crate) fn shown_dir(&self) -> PathBuf {
-        let here = std::env::current_dir().unwrap_or_default();
-        self.folder.path().strip_prefix(&here).unwrap_or(self.folder.path()).to_owned()
-    }
-}
-
-/// A run as printed by `--json`.
-#[derive(Debug, Serialize)]
-pub(crate) struct RunJson<'a> {
-    /// Version of schism that carried out the run.
-    version: &'a str,
-    seed: u64,
-    /// Path of the run's folder.
-    path: String,
-    /// Command that repeats the run.
-    command: String,
-    #[serde(flatten)]
-    results: &'a Results,
-}
-
-/// Name of the file with the plan, which marks a folder as a run's.
-const TEST_FILE: &str = "test.json";
-
-/// Name of the log in a node's folder.
-const LOG_FILE: &str = "node.log";
-
-/// Returns the path of a node's file, relative to the run's folder.
-fn node_file(node: u16, file: &str) -> PathBuf {
-    Path::new("nodes").join(node.to_string()).join(file)
-}
+/// Number of threads of a run: few suffice, as the work is done by the nodes.
+const THREADS: usize = 2;
 
 /// Location at which a run is stored.
 #[derive(Debug)]
@@ -180,11 +65,50 @@ impl RunLocation {
     }
 }
 
+impl Host {
+    /// Carries out a plan, unless one of its faults is not possible here.
+    ///
+    /// # Errors
+    /// Fails if a fault of the plan, which it names, is not possible here, before anything starts; or if the run
+    /// itself fails.
+    pub(crate) fn run(&self, plan: &Plan, place: &RunLocation) -> anyhow::Result<FinishedRun> {
+        self.refuse_unsupported(plan)?;
+        host_limits::can_open(files_of(plan), "this run")?;
+        let runtime = host_limits::runtime(THREADS)?;
+        let finished = runtime.block_on(run(plan, self, place));
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        finished
+    }
+
+    /// Starts the cluster of a plan, does something with it, and stops it. If it cannot be started, its folder is kept.
+    ///
+    /// # Errors
+    /// Fails if the cluster cannot be started or stopped.
+    pub(crate) fn try_out<T>(&self, plan: &Plan, act: impl AsyncFnOnce(&Deployment) -> T) -> anyhow::Result<T> {
+        self.refuse_unsupported(plan)?;
+        let folder = tempfile::tempdir().context("making a folder")?;
+        let dir = RunDir::create(&folder.path().join("run"))?;
+        let runtime = host_limits::runtime(THREADS)?;
+        let tried = runtime.block_on(live::try_out(plan, self, &dir, act));
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        if tried.is_err() {
+            let _kept = folder.keep();
+        }
+        tried
+    }
+}
+
+/// Estimates the maximum number of files that a run has open: two connections per client, some files per node, and the
+/// rest.
+fn files_of(plan: &Plan) -> u64 {
+    64 + 2 * u64::from(plan.concurrency) + 8 * u64::from(plan.nodes)
+}
+
 /// Carries out a plan and judges the history.
 ///
 /// # Errors
 /// Fails if the run cannot be started, or if its files cannot be read.
-pub(crate) async fn run(plan: &Plan, host: &Host, place: &RunLocation) -> anyhow::Result<FinishedRun> {
+async fn run(plan: &Plan, host: &Host, place: &RunLocation) -> anyhow::Result<FinishedRun> {
     let dir = place.begin(plan)?;
     let progress = Progress::new(&format!("{} reads", plan.read.name()));
     let live = live::run_live(plan, host, &dir, &progress).await?;

@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
-
-use super::systems;
 
 /// Option of a system, with all its values.
 #[derive(Clone, Copy, Debug)]
@@ -43,50 +41,6 @@ impl Options {
     /// Returns the arguments of `schism run` that set these options.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = String> {
         self.0.iter().flat_map(|(name, value)| [format!("--{name}"), value.clone()])
-    }
-
-    /// Reads options from the fields of a plan that are nothing else.
-    ///
-    /// # Errors
-    /// Fails if no system has such an option, or the option has no such value.
-    pub(crate) fn from_fields(fields: BTreeMap<String, Value>) -> Result<Self, OptionError> {
-        let mut options = Self::default();
-        for (name, value) in fields {
-            let described: Vec<OptionDescription> = descriptions().filter(|option| option.name == name).collect();
-            if described.is_empty() {
-                return Err(OptionError::Unknown(name));
-            }
-            let known: Vec<&str> = described.iter().flat_map(|option| option.values).copied().collect();
-            match value.as_str().filter(|value| known.contains(value)) {
-                Some(value) => options = options.with(&name, Some(value)),
-                None => return Err(OptionError::Value(format!("`{name}` is {}, not {value}", known.join(" or ")))),
-            }
-        }
-        Ok(options)
-    }
-}
-
-/// Reason why a field is no option.
-#[derive(Debug)]
-pub(crate) enum OptionError {
-    /// No system has an option of this name.
-    Unknown(String),
-    /// The option has no such value, in words.
-    Value(String),
-}
-
-/// Iterates over the options of all systems.
-pub(crate) fn descriptions() -> impl Iterator<Item = OptionDescription> {
-    systems().flat_map(|system| system.options().iter().copied())
-}
-
-impl<'de> Deserialize<'de> for Options {
-    /// Reads the fields that are options of a system, and leaves out others: options stand among the fields of a file
-    /// that a later schism may have written.
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let mut fields = BTreeMap::<String, Value>::deserialize(from)?;
-        fields.retain(|name, _| descriptions().any(|option| option.name == name));
-        Ok(Self::from_fields(fields).unwrap_or_default())
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) const ARGUMENTS: &str = "SCHISM_TEST_NODE";
 /// Argument of a node's first start. The test binary takes it for the name of another test, of which there is none.
 pub(crate) const FIRST: &str = "first-start";
 /// Name of the test in whose process a node runs.
-const NODE: &str = "cli::node::tests::a_test_binary_can_be_a_node";
+const NODE: &str = "cli::tests::a_test_binary_can_be_a_node";
 
 /// A system whose nodes only say that they are up.
 #[derive(Debug)]
@@ -76,5 +76,25 @@ impl System for Roleless {
     fn connector(&self, clients: &ClientSetup<'_>) -> anyhow::Result<Connector> {
         let read = if clients.read.name() == "fresh" { schism::QUORUM } else { schism::LOCAL };
         Ok(schism::connector(clients, read))
+    }
+}
+
+mod tests {
+    use super::{
+        super::{System as _, is_ready, is_settled},
+        Roleless, StatusPage,
+    };
+
+    #[test]
+    fn a_cluster_without_roles_is_ready_and_settled_when_all_nodes_are_up() {
+        let page = |body: &[u8]| StatusPage { status: 200, body: body.to_vec() };
+        let up = Roleless.read_status(&page(b"{}"));
+        assert!(up.is_some() && Roleless.read_status(&page(b"starting")).is_none());
+        for is_reached in [is_ready, is_settled] {
+            assert!(is_reached(Roleless.has_roles(), &[up.clone(), up.clone()]));
+            assert!(!is_reached(Roleless.has_roles(), &[up.clone(), None]));
+            assert!(!is_reached(true, &[up.clone(), up.clone()]), "nobody leads");
+        }
+        assert!(Roleless.read_log("anything").is_empty() && Roleless.trace_file().is_none());
     }
 }

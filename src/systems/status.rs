@@ -1,27 +1,8 @@
-//! Status of the nodes: who asks for it, who leads by it, and when a cluster is ready or has recovered.
+//! Status of the nodes: who leads by it, and when a cluster is ready or has recovered.
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::Stdio, time::Duration};
+use std::{ffi::OsString, path::PathBuf};
 
 use nemesis::NodeId;
-use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
-};
-use tokio::{
-    io::AsyncReadExt as _,
-    net::TcpStream,
-    process::{Child, Command},
-    time::timeout,
-};
-
-use super::{Deployment, System};
-
-/// Time limit for connecting to a node.
-const CONNECT_LIMIT: Duration = Duration::from_millis(200);
-/// Time limit for a program that asks a node, its start included.
-const COMMAND_LIMIT: Duration = Duration::from_secs(3);
-/// Maximum size of what such a program says that is read.
-const MAX_OUTPUT_BYTES: u64 = 1 << 20;
 
 /// Status that a node reports of itself.
 #[derive(Clone, Debug, Default)]
@@ -76,101 +57,8 @@ pub(crate) struct StatusPage {
     pub(crate) body: Vec<u8>,
 }
 
-/// Client that asks the nodes for their status, with a time limit for each request.
-#[derive(Clone, Debug)]
-pub(crate) struct StatusClient {
-    system: &'static dyn System,
-    client: reqwest::Client,
-    /// Address of each node, and the way in which it is asked.
-    nodes: Vec<(SocketAddr, StatusRequest)>,
-}
-
-impl StatusClient {
-    /// Creates a client for the nodes of a cluster.
-    ///
-    /// # Errors
-    /// Fails if the HTTP client cannot be built.
-    pub(crate) fn new(system: &'static dyn System, deployment: &Deployment) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(Duration::from_millis(400))
-            .pool_max_idle_per_host(0)
-            .build()?;
-        let nodes = (1..).zip(&deployment.addresses);
-        let nodes = nodes.map(|(id, address)| (address.client, system.status_request(id, deployment))).collect();
-        Ok(Self { system, client, nodes })
-    }
-
-    /// Returns true if nodes say who leads.
-    pub(crate) fn has_roles(&self) -> bool {
-        self.system.has_roles()
-    }
-
-    /// Returns true if asking a node starts a program, which is not to be done too often.
-    pub(crate) fn starts_programs(&self) -> bool {
-        self.nodes.iter().any(|(_, request)| matches!(request, StatusRequest::Command { .. }))
-    }
-
-    /// Returns the status of each node, in order of their ids; `None` for a node that does not answer in time.
-    pub(crate) async fn statuses(&self) -> Vec<Option<Status>> {
-        let ask = |(address, request): &(SocketAddr, StatusRequest)| {
-            tokio::spawn(ask(self.client.clone(), *address, request.clone()))
-        };
-        let asked: Vec<_> = self.nodes.iter().map(ask).collect();
-        let mut pages = Vec::with_capacity(asked.len());
-        for answer in asked {
-            pages.push(answer.await.ok().flatten());
-        }
-        self.system.read_statuses(&pages)
-    }
-
-    /// Returns the node that claims to lead; of several, the one in the latest term.
-    pub(crate) async fn leader(&self) -> Option<u16> {
-        leader_of(&self.statuses().await)
-    }
-}
-
-/// Asks a node for its status; none if it does not answer in time.
-async fn ask(client: reqwest::Client, address: SocketAddr, request: StatusRequest) -> Option<StatusPage> {
-    match request {
-        StatusRequest::Page { method, path, body } => {
-            let method = reqwest::Method::from_bytes(method.as_bytes()).ok()?;
-            let mut request = client.request(method, format!("http://{address}{path}"));
-            if let Some(body) = body {
-                request = request.body(body);
-            }
-            let answer = request.send().await.ok()?;
-            Some(StatusPage { status: answer.status().as_u16(), body: answer.bytes().await.ok()?.to_vec() })
-        }
-        StatusRequest::Port => {
-            let connected = timeout(CONNECT_LIMIT, TcpStream::connect(address)).await;
-            connected.ok()?.ok().map(|_| StatusPage::default())
-        }
-        StatusRequest::Command { program, args } => {
-            let mut command = Command::new(program);
-            command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-            let mut child = command.process_group(0).kill_on_drop(true).spawn().ok()?;
-            let answer = timeout(COMMAND_LIMIT, answer(&mut child)).await;
-            if let Some(group) = child.id() {
-                // It is not reaped, so the number still refers to it and its children.
-                killpg(Pid::from_raw(group.try_into().ok()?), Signal::SIGKILL).ok();
-            }
-            answer.ok()?
-        }
-    }
-}
-
-/// Returns the output of a program that succeeds.
-async fn answer(child: &mut Child) -> Option<StatusPage> {
-    let mut body = Vec::new();
-    child.stdout.take()?.take(MAX_OUTPUT_BYTES).read_to_end(&mut body).await.ok()?;
-    child.wait().await.ok()?.success().then_some(StatusPage { status: 200, body })
-}
-
 /// Returns the node that claims to lead; of several, the one in the latest term.
-fn leader_of(statuses: &[Option<Status>]) -> Option<u16> {
+pub(super) fn leader_of(statuses: &[Option<Status>]) -> Option<u16> {
     let roles = (1..).zip(statuses).filter_map(|(id, status)| Some((NodeId(id), status.as_ref()?.role.as_ref()?)));
     let leading: Vec<_> = roles.filter(|(_, role)| role.leads).map(|(id, role)| (id, role.term)).collect();
     nemesis::leader_of(&leading).map(|leader| leader.0)
@@ -203,10 +91,7 @@ pub(crate) fn is_settled(has_roles: bool, statuses: &[Option<Status>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{System as _, roleless::Roleless},
-        RoleStatus, Status, StatusPage, is_ready, is_settled, leader_of,
-    };
+    use super::{RoleStatus, Status, is_settled, leader_of};
 
     fn status(name: &str, term: u64, leader: Option<u16>, applied: u64) -> Status {
         let role =
@@ -230,18 +115,5 @@ mod tests {
         assert!(!is_settled(true, &[follower(4), leader(3), follower(5)]));
         assert!(!is_settled(true, &[Some(status("leader", 2, Some(1), 5)), leader(3), follower(5)]));
         assert!(!is_settled(true, &[follower(5), follower(5), follower(5)]));
-    }
-
-    #[test]
-    fn a_cluster_without_roles_is_ready_and_settled_when_all_nodes_are_up() {
-        let page = |body: &[u8]| StatusPage { status: 200, body: body.to_vec() };
-        let up = Roleless.read_status(&page(b"{}"));
-        assert!(up.is_some() && Roleless.read_status(&page(b"starting")).is_none());
-        for is_reached in [is_ready, is_settled] {
-            assert!(is_reached(Roleless.has_roles(), &[up.clone(), up.clone()]));
-            assert!(!is_reached(Roleless.has_roles(), &[up.clone(), None]));
-            assert!(!is_reached(true, &[up.clone(), up.clone()]), "nobody leads");
-        }
-        assert!(Roleless.read_log("anything").is_empty() && Roleless.trace_file().is_none());
     }
 }

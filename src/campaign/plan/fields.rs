@@ -7,11 +7,8 @@ use nemesis::FaultKind;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
-use super::{CampaignPlan, FaultMix, Seeds, check_mix, find_system};
-use crate::{
-    run::plan::usual_workload,
-    systems::{OptionError, Options, ReadMode, System, SystemFile, SystemName, systems},
-};
+use super::parts::{FaultMix, Seeds, check_mix, find_system};
+use crate::systems::{OptionError, Options, ReadMode, System, SystemFile, SystemName, systems};
 
 /// Plan as it is written. What is left out follows from its systems.
 #[derive(Clone, Debug, Deserialize)]
@@ -91,7 +88,7 @@ fn options<'de, D: Deserializer<'de>>(from: D) -> Result<Options, D::Error> {
 
 impl WrittenPlan {
     /// Returns the systems that exist.
-    fn find_systems(&self) -> Vec<&'static dyn System> {
+    pub(super) fn find_systems(&self) -> Vec<&'static dyn System> {
         self.systems.iter().filter_map(|name| find_system(name, &self.system_files).ok()).collect()
     }
 
@@ -107,33 +104,8 @@ impl WrittenPlan {
         mixes.filter(|mix| systems.iter().all(|system| check_mix(*system, mix).is_ok())).collect()
     }
 
-    /// Returns the whole plan. What was left out are all read modes, the default workload or else one that all systems
-    /// have, and no fault, each kind of fault, and all kinds at once, as far as all systems can be under them.
-    pub(crate) fn complete(self) -> CampaignPlan {
-        let systems = self.find_systems();
-        let reads = self.reads.clone().unwrap_or_else(|| all_reads(&systems));
-        let workloads = self.workloads.clone().unwrap_or_else(|| vec![usual_workload(&systems)]);
-        let faults = self.faults.clone().unwrap_or_else(|| self.all_faults());
-        CampaignPlan {
-            systems: self.systems,
-            system_files: self.system_files,
-            reads,
-            faults,
-            workloads,
-            seeds: self.seeds,
-            nodes: self.nodes,
-            read_shares: self.read_shares,
-            time_limit: self.time_limit,
-            rate: self.rate,
-            concurrency: self.concurrency,
-            keys: self.keys,
-            trace: self.trace,
-            names_workloads: self.names_workloads,
-            options: self.options,
-        }
-    }
-
-    fn all_faults(&self) -> Vec<FaultMix> {
+    /// Returns no fault, each kind of fault, and all kinds at once, as far as all systems can be under them.
+    pub(super) fn all_faults(&self) -> Vec<FaultMix> {
         let kinds = self.possible(FaultKind::ALL.iter().map(|kind| kind.name().to_owned()));
         let together = if kinds.len() == FaultKind::ALL.len() {
             "all".to_owned()
@@ -146,7 +118,7 @@ impl WrittenPlan {
 }
 
 /// Returns the read modes of these systems, each once.
-fn all_reads(systems: &[&'static dyn System]) -> Vec<ReadMode> {
+pub(super) fn all_reads(systems: &[&'static dyn System]) -> Vec<ReadMode> {
     let mut reads: Vec<ReadMode> = Vec::new();
     for read in systems.iter().flat_map(|system| system.read_modes()).map(|known| ReadMode::from(&*known.name)) {
         if !reads.contains(&read) {
@@ -154,12 +126,6 @@ fn all_reads(systems: &[&'static dyn System]) -> Vec<ReadMode> {
         }
     }
     reads
-}
-
-impl From<WrittenPlan> for CampaignPlan {
-    fn from(plan: WrittenPlan) -> Self {
-        plan.complete()
-    }
 }
 
 pub(super) mod humantime_text {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CampaignPlan, Cell, file_of};
+use super::{CampaignPlan, Cell, parts::file_of};
 use crate::{run::plan::system_arguments, systems::Timing};
 
 /// Maximum duration of what else there is to a run: preparation, healing, final reads, the verdict.
@@ -15,6 +15,21 @@ pub(crate) struct RunPlan {
     /// Name of the cell's folder.
     pub(crate) cell_folder: String,
     pub(crate) seed: u64,
+}
+
+impl CampaignPlan {
+    /// Returns all runs, seed after seed: the matrix fills evenly, and read modes alternate, so that a busy host
+    /// affects all alike.
+    pub(crate) fn runs(&self) -> Vec<RunPlan> {
+        let cells = self.cells();
+        let columns = self.faults.len() * self.read_shares.len() * self.nodes.len() * self.workloads.len();
+        let mut by_column: Vec<&Cell> = cells.iter().collect();
+        by_column.sort_by_key(|cell| (cell.number - 1) % columns);
+        let of_seed = |seed: u64| {
+            by_column.iter().map(move |cell| RunPlan { cell: Cell::clone(cell), cell_folder: cell.folder(self), seed })
+        };
+        self.seeds.list().into_iter().flat_map(of_seed).collect()
+    }
 }
 
 impl RunPlan {

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text, timeline};
 use crate::{
-    render::verdict::{contradiction_in_words, operation_in_words},
+    render::{operations::operation_in_words, verdict::contradiction_in_words},
     terminal::words::{grouped, plain},
 };
 

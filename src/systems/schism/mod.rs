@@ -1,21 +1,28 @@
 //! Our own Raft server as a system under test: the command line of a node, its read modes and what theory says of them,
 //! its status page, and the lines of its log.
 
+mod reads;
 mod settings;
 mod trace;
 
-use std::{borrow::Cow, ffi::OsString};
+use std::ffi::OsString;
 
 use serde::Deserialize;
 use serde_json::Value;
 use workloads::{Connector, HttpConnector, HttpOptions};
 
-pub(crate) use self::settings::Elections;
-use self::settings::{ELECTIONS, NodeSettings};
+use self::{
+    reads::READ_MODES,
+    settings::{ELECTIONS, NodeSettings},
+};
+pub(crate) use self::{
+    reads::{LEADER, LOCAL, QUORUM},
+    settings::Elections,
+};
 use super::{
-    ClientSetup, Conditions, Counters, Deployment, Expectation, Guarantee, LogEvent, LogEventKind, LogLine,
-    OptionDescription, Options, Ports, ReadMode, ReadModeDescription, Role, RoleStatus, Settings, StartCommand, Status,
-    StatusPage, StatusRequest, System, Timing, TraceRecord,
+    ClientSetup, Conditions, Counters, Deployment, Expectation, LogEvent, LogEventKind, LogLine, OptionDescription,
+    Options, Ports, ReadMode, ReadModeDescription, Role, RoleStatus, Settings, StartCommand, Status, StatusPage,
+    StatusRequest, System, Timing, TraceRecord,
 };
 
 /// Port for peers if each node has an address of its own.
@@ -24,48 +31,6 @@ const PEER_PORT: u16 = 7000;
 const CLIENT_PORT: u16 = 8000;
 /// Interval between two probes of a node, in heartbeats.
 const HEARTBEATS_PER_PROBE: u32 = 2;
-
-/// Reads of any node, from its own state.
-pub(crate) const LOCAL: &str = "local";
-/// Reads of whoever believes that it leads, from its own state.
-pub(crate) const LEADER: &str = "leader";
-/// Reads of a leader while its lease runs.
-pub(crate) const LEASE: &str = "lease";
-/// Reads of a leader that has just asked a majority.
-pub(crate) const QUORUM: &str = "quorum";
-/// Reads that are entries of the log.
-pub(crate) const LOG: &str = "log";
-
-/// Read modes of a node; see the README for the guarantees of each.
-static READ_MODES: [ReadModeDescription; 5] = [
-    described(
-        LOCAL,
-        "any node answers from its own state; elections: basic, as they make no difference to it",
-        Guarantee::Weaker,
-    ),
-    described(
-        LEADER,
-        "a node that believes it leads answers from its own state; elections: basic, as in the paper's figure 2",
-        Guarantee::Weaker,
-    ),
-    described(
-        LEASE,
-        "the leader answers while its lease runs by its own clock; elections: check-quorum, as a lease relies on loyal \
-        voters",
-        Guarantee::LinearizableByClocks,
-    ),
-    described(
-        QUORUM,
-        "the leader answers after a round of heartbeats (`ReadIndex`); elections: basic, which leaves deposed leaders \
-        about, a harder test",
-        Guarantee::Linearizable,
-    ),
-    described(LOG, "the read is an entry of the log; elections: basic, as for quorum", Guarantee::Linearizable),
-];
-
-const fn described(name: &'static str, about: &'static str, guarantee: Guarantee) -> ReadModeDescription {
-    ReadModeDescription { name: Cow::Borrowed(name), about: Cow::Borrowed(about), guarantee }
-}
 
 /// Option that tells a node that it is new; without it, a node that finds no data refuses to start.
 const INIT: &str = "--init";
@@ -286,7 +251,10 @@ pub(super) fn connector(clients: &ClientSetup<'_>, read: &str) -> Connector {
 mod tests {
     use nemesis::FaultSpecs;
 
-    use super::{Elections, LEADER, LEASE, LOCAL, LOG, QUORUM, Schism};
+    use super::{
+        Elections, LEADER, LOCAL, QUORUM, Schism,
+        reads::{LEASE, LOG},
+    };
     use crate::systems::{Conditions, Expectation, Options, System as _};
 
     fn check_quorum() -> Options {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{OptionDescription, Options, ReadMode, Settings},
-    LEASE,
+    reads::LEASE,
 };
 
 /// Election mode: the duties of leaders and voters beyond the votes themselves.

@@ -1,0 +1,115 @@
+//! Parts of a plan: its systems, seeds and mixes of faults.
+
+use std::{fmt, str::FromStr};
+
+use nemesis::{FaultKind, FaultSpecs, ScheduleOptions};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    run::plan::check_faults,
+    systems::{System, SystemFile, SystemName},
+};
+
+/// Returns the file that describes the system of this name, if it is none of ours.
+pub(super) fn file_of<'a>(name: &SystemName, files: &'a [SystemFile]) -> Option<&'a SystemFile> {
+    files.iter().find(|file| file.system().is_ok_and(|system| *name == system.name().into()))
+}
+
+/// Returns the system of this name, ours or that of a file.
+pub(super) fn find_system(name: &SystemName, files: &[SystemFile]) -> Result<&'static dyn System, String> {
+    match file_of(name, files) {
+        Some(file) => Ok(file.system()?),
+        None => name.find(),
+    }
+}
+
+/// Checks that a system can be under a mix of faults.
+pub(super) fn check_mix(system: &dyn System, mix: &FaultMix) -> Result<(), String> {
+    let options =
+        ScheduleOptions { faults: mix.specs.0.clone(), has_leader: system.has_roles(), ..ScheduleOptions::default() };
+    check_faults(system, &nemesis::plan(0, &options))
+        .map_err(|impossible| format!("{}; {}", impossible.what, impossible.remedy))
+}
+
+/// Seeds of a campaign: a count, meaning 1 to that number, or a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Seeds {
+    Count(u32),
+    These(Vec<u64>),
+}
+
+impl Seeds {
+    /// Returns the number of seeds without listing them.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Count(count) => usize::try_from(*count).unwrap_or(usize::MAX),
+            Self::These(seeds) => seeds.len(),
+        }
+    }
+
+    pub(crate) fn list(&self) -> Vec<u64> {
+        match self {
+            Self::Count(count) => (1..=u64::from(*count)).collect(),
+            Self::These(seeds) => seeds.clone(),
+        }
+    }
+}
+
+/// Faults of a cell, as written by the user: `kill`, `partition:isolate-leader+clock`, `all`, `none`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct FaultMix {
+    pub(super) text: String,
+    pub(crate) specs: FaultSpecs,
+}
+
+/// Returns the list of faults that `all` stands for.
+fn every_kind() -> String {
+    FaultKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")
+}
+
+impl FromStr for FaultMix {
+    type Err = nemesis::SpecError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let specs = if text == "all" { every_kind().parse()? } else { text.replace('+', ",").parse()? };
+        Ok(Self { text: text.to_owned(), specs })
+    }
+}
+
+impl TryFrom<String> for FaultMix {
+    type Error = nemesis::SpecError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<FaultMix> for String {
+    fn from(mix: FaultMix) -> Self {
+        mix.text
+    }
+}
+
+impl fmt::Display for FaultMix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Parses a list of mixes such as `none,kill,clock:rate=0.2,jump=5s`; `jump=5s` is an option of the clock before it.
+pub(crate) fn parse_mixes(text: &str) -> Result<Vec<FaultMix>, nemesis::SpecError> {
+    let mut parts: Vec<String> = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        match parts.last_mut() {
+            Some(last) if part.contains('=') && !part.split('=').next().is_some_and(|name| name.contains(':')) => {
+                last.push(',');
+                last.push_str(part);
+            }
+            _ => parts.push(part.to_owned()),
+        }
+    }
+    parts.iter().map(|part| part.parse()).collect()
+}

@@ -1,0 +1,86 @@
+//! Facts that a page can show, and the sections that show them.
+
+use checker::{Evidence, Hierarchy, Prefix, Report, StalenessReport, Verdict};
+use histories::{History, NEVER, Operation, Times};
+use maud::Markup;
+
+use crate::{
+    check::evidence::{clearest, keys_with},
+    run::{FaultWindow, FinishedRun, MessageLog, Reign},
+    terminal::words::seconds,
+};
+
+/// Duration of an event in pictures of histories without times.
+const EVENT_NS: u64 = 1_000_000;
+
+/// Everything that a page can show.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    /// Name of the run or history, in a few words.
+    pub(crate) name: String,
+    /// Command that repeats the run, or checks the history again.
+    pub(crate) command: String,
+    /// The run, if the history comes from one.
+    pub(crate) run: Option<&'a FinishedRun>,
+    pub(crate) history: &'a History,
+    pub(crate) report: &'a Report,
+    pub(crate) ladder: Option<&'a Hierarchy>,
+    pub(crate) staleness: Option<&'a StalenessReport>,
+    pub(crate) fault_windows: &'a [FaultWindow],
+    pub(crate) reigns: &'a [Reign],
+    /// Longest prefix of the operations on the key of the evidence that can be ordered.
+    pub(crate) prefix: Option<Prefix>,
+    /// Messages between the nodes around the evidence; empty if the nodes did not trace them.
+    pub(crate) message_log: MessageLog,
+}
+
+impl Facts<'_> {
+    /// Returns the evidence that is easiest to understand.
+    pub(crate) fn evidence(&self) -> Option<&Evidence> {
+        clearest(&keys_with(self.report, Verdict::NotLinearizable)).map(|(_, evidence)| evidence)
+    }
+
+    /// Returns the operations of that evidence.
+    pub(crate) fn evidence_operations(&self) -> &[usize] {
+        self.evidence().map_or(&[], |evidence| &evidence.operations)
+    }
+
+    /// Returns the operation of the evidence that was invoked last, which is presented as the wrong one.
+    pub(crate) fn wrong_operation(&self) -> Option<usize> {
+        self.evidence_operations().iter().copied().max_by_key(|&index| self.times(index).invoked_ns)
+    }
+
+    /// Returns the times of invocation and completion of an operation; in a history without times, each event lasts
+    /// [`EVENT_NS`].
+    pub(crate) fn times(&self, index: usize) -> Times {
+        if self.history.has_times() {
+            return self.history.times(index);
+        }
+        let Operation { invoked, completed, .. } = self.history.operations[index];
+        Times { invoked_ns: u64::from(invoked) * EVENT_NS, completed_ns: u64::from(completed) * EVENT_NS }
+    }
+
+    /// Formats a time in seconds, or as the number of an event if the history has no times.
+    pub(crate) fn moment(&self, time_ns: u64) -> String {
+        if self.history.has_times() { seconds(time_ns) } else { format!("event {}", time_ns / EVENT_NS) }
+    }
+
+    /// Returns the time of the last event in the history.
+    pub(crate) fn end_ns(&self) -> u64 {
+        let last_ns = |index: usize| match self.history.operations[index].completed {
+            NEVER if !self.history.has_times() => self.times(index).invoked_ns,
+            _ => self.times(index).completed_ns,
+        };
+        let ends = (0..self.history.operations.len()).map(last_ns);
+        ends.chain(self.history.others.iter().map(|event| event.time)).max().unwrap_or_default()
+    }
+}
+
+/// One section of the page.
+pub(crate) struct Section {
+    /// Anchor that links point to.
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    /// Renders the section; none if there is nothing to show.
+    pub(crate) body: fn(&Facts<'_>) -> Option<Markup>,
+}

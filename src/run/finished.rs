@@ -1,0 +1,133 @@
+//! A finished run, with what can be read from its folder.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use checker::{Options, Prefix};
+use histories::{History, RunDir, Value};
+use serde::Serialize;
+
+use super::{
+    faults::FaultWindow,
+    leadership::Span,
+    messages::MessageLog,
+    plan::Plan,
+    results::{RESULTS_FILE, Results},
+};
+use crate::{
+    check::{Budget, model_named},
+    store::{ConfinedFolder, write_inside},
+};
+
+/// Name of the file with the history in columns, which is the fastest to read.
+pub(crate) const COLUMNS_FILE: &str = "history.columns";
+
+/// A finished run with everything needed to report on it.
+#[derive(Debug)]
+pub(crate) struct FinishedRun {
+    pub(crate) plan: Plan,
+    pub(crate) history: History,
+    pub(crate) results: Results,
+    pub(crate) fault_windows: Vec<FaultWindow>,
+    pub(super) dir: RunDir,
+    /// The run's folder, confined: no path in it leads outside.
+    pub(super) folder: ConfinedFolder,
+    pub(super) history_path: PathBuf,
+    /// Error in writing the results, if any.
+    pub(crate) results_written: anyhow::Result<()>,
+    /// Time and memory left for explanations.
+    pub(crate) budget: Budget,
+}
+
+impl FinishedRun {
+    pub(crate) fn history_path(&self) -> &Path {
+        &self.history_path
+    }
+
+    /// Reads the messages between the nodes in a span, if the nodes traced them.
+    pub(crate) fn message_log(&self, during: Span) -> MessageLog {
+        let system = self.plan.system();
+        let file = system.trace_file();
+        let trace = |id: u16| {
+            let name = node_file(id, file?);
+            let found = self.folder.open(&name).ok().flatten();
+            found.or_else(|| self.folder.open(name.with_added_extension("zst")).ok().flatten())
+        };
+        let traces = (1..=self.plan.nodes).filter_map(trace);
+        let keep_going = || self.budget.lacks(Duration::ZERO, 0).is_none();
+        MessageLog::read(system, traces, self.results.live.start.origin_mono_ns, during, &keep_going)
+    }
+
+    /// Returns a node's log; empty if it cannot be read.
+    pub(crate) fn log(&self, node: u16) -> Vec<u8> {
+        self.folder.read(node_file(node, LOG_FILE)).ok().flatten().unwrap_or_default()
+    }
+
+    /// Writes the results. The verdict stands even if this fails.
+    pub(super) fn write_results(&self) -> anyhow::Result<()> {
+        // Transactions have no columns.
+        if self.history.transactions.is_empty() {
+            write_inside(&self.folder, COLUMNS_FILE, |out| Ok(histories::write_columns(out, &self.history)?))?;
+        }
+        self.dir.write_json(RESULTS_FILE, &self.results)?;
+        Ok(())
+    }
+
+    /// Returns the run's folder, confined: no path in it leads outside.
+    pub(crate) fn folder(&self) -> &ConfinedFolder {
+        &self.folder
+    }
+
+    /// Returns the longest prefix of a key's operations that can be ordered.
+    pub(crate) fn prefix(&self, key: &Value) -> Option<Prefix> {
+        let model = model_named(self.plan.workload().model())?;
+        self.budget.within(self.history.operations.len(), |limits| {
+            let options = Options { limits: *limits, ..Options::new(model) };
+            checker::longest_prefix(&self.history, &options, key)
+        })
+    }
+
+    /// Returns the results together with the run's name and the command that repeats it.
+    pub(crate) fn as_json(&self) -> RunJson<'_> {
+        RunJson {
+            version: &self.plan.version,
+            seed: self.plan.seed,
+            path: self.shown_dir().display().to_string(),
+            command: self.plan.command(),
+            results: &self.results,
+        }
+    }
+
+    /// Returns the run's folder, relative to the current directory if possible.
+    pub(crate) fn shown_dir(&self) -> PathBuf {
+        let here = std::env::current_dir().unwrap_or_default();
+        self.folder.path().strip_prefix(&here).unwrap_or(self.folder.path()).to_owned()
+    }
+}
+
+/// A run as printed by `--json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunJson<'a> {
+    /// Version of schism that carried out the run.
+    version: &'a str,
+    seed: u64,
+    /// Path of the run's folder.
+    path: String,
+    /// Command that repeats the run.
+    command: String,
+    #[serde(flatten)]
+    results: &'a Results,
+}
+
+/// Name of the file with the plan, which marks a folder as a run's.
+pub(super) const TEST_FILE: &str = "test.json";
+
+/// Name of the log in a node's folder.
+pub(super) const LOG_FILE: &str = "node.log";
+
+/// Returns the path of a node's file, relative to the run's folder.
+pub(super) fn node_file(node: u16, file: &str) -> PathBuf {
+    Path::new("nodes").join(node.to_string()).join(file)
+}

@@ -1,0 +1,120 @@
+//! Client that asks the nodes for their status.
+
+use std::{net::SocketAddr, process::Stdio, time::Duration};
+
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::TcpStream,
+    process::{Child, Command},
+    time::timeout,
+};
+
+use super::{
+    cluster::Deployment,
+    status::{Status, StatusPage, StatusRequest, leader_of},
+    system::System,
+};
+
+/// Time limit for connecting to a node.
+const CONNECT_LIMIT: Duration = Duration::from_millis(200);
+/// Time limit for a program that asks a node, its start included.
+const COMMAND_LIMIT: Duration = Duration::from_secs(3);
+/// Maximum size of what such a program says that is read.
+const MAX_OUTPUT_BYTES: u64 = 1 << 20;
+
+/// Client that asks the nodes for their status, with a time limit for each request.
+#[derive(Clone, Debug)]
+pub(crate) struct StatusClient {
+    system: &'static dyn System,
+    client: reqwest::Client,
+    /// Address of each node, and the way in which it is asked.
+    nodes: Vec<(SocketAddr, StatusRequest)>,
+}
+
+impl StatusClient {
+    /// Creates a client for the nodes of a cluster.
+    ///
+    /// # Errors
+    /// Fails if the HTTP client cannot be built.
+    pub(crate) fn new(system: &'static dyn System, deployment: &Deployment) -> anyhow::Result<Self> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_LIMIT)
+            .timeout(Duration::from_millis(400))
+            .pool_max_idle_per_host(0)
+            .build()?;
+        let nodes = (1..).zip(&deployment.addresses);
+        let nodes = nodes.map(|(id, address)| (address.client, system.status_request(id, deployment))).collect();
+        Ok(Self { system, client, nodes })
+    }
+
+    /// Returns true if nodes say who leads.
+    pub(crate) fn has_roles(&self) -> bool {
+        self.system.has_roles()
+    }
+
+    /// Returns true if asking a node starts a program, which is not to be done too often.
+    pub(crate) fn starts_programs(&self) -> bool {
+        self.nodes.iter().any(|(_, request)| matches!(request, StatusRequest::Command { .. }))
+    }
+
+    /// Returns the status of each node, in order of their ids; `None` for a node that does not answer in time.
+    pub(crate) async fn statuses(&self) -> Vec<Option<Status>> {
+        let ask = |(address, request): &(SocketAddr, StatusRequest)| {
+            tokio::spawn(ask(self.client.clone(), *address, request.clone()))
+        };
+        let asked: Vec<_> = self.nodes.iter().map(ask).collect();
+        let mut pages = Vec::with_capacity(asked.len());
+        for answer in asked {
+            pages.push(answer.await.ok().flatten());
+        }
+        self.system.read_statuses(&pages)
+    }
+
+    /// Returns the node that claims to lead; of several, the one in the latest term.
+    pub(crate) async fn leader(&self) -> Option<u16> {
+        leader_of(&self.statuses().await)
+    }
+}
+
+/// Asks a node for its status; none if it does not answer in time.
+async fn ask(client: reqwest::Client, address: SocketAddr, request: StatusRequest) -> Option<StatusPage> {
+    match request {
+        StatusRequest::Page { method, path, body } => {
+            let method = reqwest::Method::from_bytes(method.as_bytes()).ok()?;
+            let mut request = client.request(method, format!("http://{address}{path}"));
+            if let Some(body) = body {
+                request = request.body(body);
+            }
+            let answer = request.send().await.ok()?;
+            Some(StatusPage { status: answer.status().as_u16(), body: answer.bytes().await.ok()?.to_vec() })
+        }
+        StatusRequest::Port => {
+            let connected = timeout(CONNECT_LIMIT, TcpStream::connect(address)).await;
+            connected.ok()?.ok().map(|_| StatusPage::default())
+        }
+        StatusRequest::Command { program, args } => {
+            let mut command = Command::new(program);
+            command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut child = command.process_group(0).kill_on_drop(true).spawn().ok()?;
+            let answer = timeout(COMMAND_LIMIT, answer(&mut child)).await;
+            if let Some(group) = child.id() {
+                // It is not reaped, so the number still refers to it and its children.
+                killpg(Pid::from_raw(group.try_into().ok()?), Signal::SIGKILL).ok();
+            }
+            answer.ok()?
+        }
+    }
+}
+
+/// Returns the output of a program that succeeds.
+async fn answer(child: &mut Child) -> Option<StatusPage> {
+    let mut body = Vec::new();
+    child.stdout.take()?.take(MAX_OUTPUT_BYTES).read_to_end(&mut body).await.ok()?;
+    child.wait().await.ok()?.success().then_some(StatusPage { status: 200, body })
+}
