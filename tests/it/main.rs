@@ -33,6 +33,7 @@ mod seams;
 mod shrink;
 mod store;
 mod support;
+mod syntax;
 mod systems;
 mod usage;
 mod workloads;

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use crate::modules::{Token, tokens, use_tree};
+use crate::syntax::{Token, tokens, use_tree};
 
 /// Layers that work with any system.
 const NEUTRAL: [&str; 5] = ["run", "campaign", "compare", "render", "report"];
@@ -73,7 +73,7 @@ fn names(source: &str) -> Vec<String> {
         let names_it = match &*token.text {
             "crate" | "super" => {
                 let paths = use_tree(&all[at..]).0;
-                paths.iter().any(|path| path.windows(2).any(|pair| pair[0] == "systems" && pair[1] == "schism"))
+                paths.iter().any(|path| path.parts.windows(2).any(|pair| pair[0] == "systems" && pair[1] == "schism"))
             }
             "systems" => text(at + 2) == "schism",
             "node" => true,

@@ -18,7 +18,6 @@ mod limits;
 mod memory;
 mod metamorphic;
 mod models;
-mod modules;
 mod objects;
 mod oracle;
 mod oracles;
