@@ -57,7 +57,7 @@ impl Limits<'_> {
     }
 
     /// Returns an error if the time or the memory is used up.
-    pub(crate) fn ask(&self) -> Result<(), Exhausted> {
+    pub(crate) fn ask(&self) -> Result<(), Shortage> {
         Budget::new(self).ask()
     }
 }
@@ -70,14 +70,14 @@ impl fmt::Debug for Limits<'_> {
 
 /// Resource that ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exhausted {
+pub(crate) enum Shortage {
     /// The caller ended the check.
     Time,
     /// The memory budget is used up.
     Memory,
 }
 
-impl fmt::Display for Exhausted {
+impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Time => "time ran out",
@@ -105,26 +105,26 @@ impl<'a> Budget<'a> {
 
     /// Counts one step. Queries the limits once in [`STEPS`] steps.
     #[inline]
-    pub(crate) fn step(&self) -> Result<(), Exhausted> {
+    pub(crate) fn step(&self) -> Result<(), Shortage> {
         self.steps(1)
     }
 
     /// Counts `more` steps.
     #[inline]
-    pub(crate) fn steps(&self, more: usize) -> Result<(), Exhausted> {
+    pub(crate) fn steps(&self, more: usize) -> Result<(), Shortage> {
         self.steps.set(self.steps.get() + more);
         if self.steps.get() < STEPS { Ok(()) } else { self.ask() }
     }
 
     /// Queries the limits now.
-    pub(crate) fn ask(&self) -> Result<(), Exhausted> {
+    pub(crate) fn ask(&self) -> Result<(), Shortage> {
         self.steps.set(0);
         self.may_take(0)?;
-        if (self.limits.keep_going)() { Ok(()) } else { Err(Exhausted::Time) }
+        if (self.limits.keep_going)() { Ok(()) } else { Err(Shortage::Time) }
     }
 
     /// Asks for this many bytes, to be taken before the next query.
-    pub(crate) fn may_take(&self, bytes: usize) -> Result<(), Exhausted> {
-        if self.promise.renew(bytes) { Ok(()) } else { Err(Exhausted::Memory) }
+    pub(crate) fn may_take(&self, bytes: usize) -> Result<(), Shortage> {
+        if self.promise.renew(bytes) { Ok(()) } else { Err(Shortage::Memory) }
     }
 }

@@ -13,7 +13,7 @@ use histories::History;
 
 use crate::{
     KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict,
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     decision::Decision,
     evidence,
     generic::{self, Object},
@@ -21,7 +21,7 @@ use crate::{
         self, MethodResult, Question,
         register::{Problem, Stage, by_search, specification::Register},
     },
-    prepare::{Keys, Preparation, Prepared, Preparer, SingleKeySteps, Steps},
+    prepare::{KeySteps, Keys, Preparation, Preparer, SingleKeySteps, Steps},
     search::SearchResult,
     tally::Tally,
     verify::{Verify, replay_register},
@@ -106,7 +106,7 @@ fn decide_all<D: FnMut(&[u32]) -> Decision>(
         while let Some(&key) = largest_first.get(next.fetch_add(1, Ordering::Relaxed)) {
             let operations = keys.operations(key);
             let asked = if is_late.load(Ordering::Relaxed) {
-                Err(Exhausted::Time)
+                Err(Shortage::Time)
             } else {
                 budget.steps(STEPS_PER_KEY + operations.len())
             };
@@ -221,7 +221,7 @@ fn by_register(
     options: &Options<'_>,
     preparer: &mut Preparer<'_>,
     operations: &[u32],
-) -> Result<Decision, Exhausted> {
+) -> Result<Decision, Shortage> {
     let single = SingleKeySteps::of(history, options.model.has_edits(), &options.initial, operations);
     if let Some(steps) = single
         && let Some(decision) = by_zones(history, options, &steps, operations)?
@@ -244,7 +244,7 @@ fn by_zones(
     options: &Options<'_>,
     steps: &impl Steps,
     operations: &[u32],
-) -> Result<Option<Decision>, Exhausted> {
+) -> Result<Option<Decision>, Shortage> {
     let budget = Budget::new(&options.limits);
     let found = if options.search_only { None } else { zones(steps, &budget)? };
     Ok(match found {
@@ -266,7 +266,7 @@ fn by_zones(
 /// Searches for an order in stages, cheapest first: a narrow search for an order; a violation near the step where
 /// that was lost, or a violation even if changes of unknown outcome could occur any number of times; a wide search
 /// for an order; the exact search.
-fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepared, operations: &[u32]) -> Decision {
+fn by_general_search(history: &History, options: &Options<'_>, prepared: &KeySteps, operations: &[u32]) -> Decision {
     let Options { initial, limits, .. } = options;
     if let Err(out) = Budget::new(limits).may_take(Problem::bytes(prepared)) {
         return Decision::exhausted(out, history, operations);
@@ -306,7 +306,7 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
 
 /// Searches where the narrow search found nothing: for a violation even if changes of unknown outcome could occur any
 /// number of times, then widely for an order, then exactly.
-fn by_wider_search(history: &History, options: &Options<'_>, prepared: &Prepared) -> SearchResult {
+fn by_wider_search(history: &History, options: &Options<'_>, prepared: &KeySteps) -> SearchResult {
     let Options { initial, limits, .. } = options;
     let relaxed = |limits: &Limits<'_>| by_search(history, initial, prepared, limits, Stage::Relaxed);
     let (mut found, _) = limits.within(MAX_QUESTIONS, relaxed);

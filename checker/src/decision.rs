@@ -4,7 +4,7 @@ use histories::{History, ValueId};
 
 use crate::{
     Evidence, KeyReport, Method, Model, Options, UnknownWhy, Verdict,
-    budget::Exhausted,
+    budget::Shortage,
     doubt::doubt,
     evidence::{possible, revisions},
     objects,
@@ -83,7 +83,7 @@ impl Decision {
         KeyReport { key, verdict, why, method, operations, answered, unanswered, weak, evidence, order, revisions }
     }
 
-    pub(crate) fn exhausted(out: Exhausted, history: &History, operations: &[u32]) -> Self {
+    pub(crate) fn exhausted(out: Shortage, history: &History, operations: &[u32]) -> Self {
         Self::unknown(out.among(history, operations))
     }
 
@@ -97,7 +97,7 @@ impl Decision {
     ) -> Self {
         match replayed {
             Ok(()) => Self::yes(method, options.keep_order.then_some(order)),
-            Err(ReplayError::Exhausted(out)) => Self::exhausted(out, history, operations),
+            Err(ReplayError::Shortage(out)) => Self::exhausted(out, history, operations),
             Err(ReplayError::Wrong(why)) => {
                 let what = format!("an order by {method} is none: {why}");
                 Self::unknown(UnknownWhy::Internal { what }).by(method)

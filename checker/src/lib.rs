@@ -48,7 +48,7 @@ pub use options::Options;
 pub use prefix::{Prefix, longest_prefix};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, Verdict, WeakVerdict};
 pub use specification::{Call, Specification};
-pub use staleness::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport, staleness};
+pub use staleness::{Distribution, NodeStaleness, Share, StaleReads, StalenessReport, UnmeasuredKeys, staleness};
 pub use transactions::{
     Anomaly, AnomalyCount, AnomalyKind, Level, LevelReport, Link, LinkEvidence, Orders, Status, TransactionReport,
     check_transactions, check_transactions_from,

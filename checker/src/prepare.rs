@@ -4,7 +4,7 @@
 use histories::{Function, History, NEVER, Operation, Outcome, Value, ValueId};
 
 use crate::{
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     index::OptionalIndex,
     memory::of_vec,
     report::key_order,
@@ -83,7 +83,7 @@ impl<A> Step<A> {
 
 /// Steps of one key, in the order of their invocations.
 #[derive(Clone, Debug)]
-pub(crate) struct Prepared {
+pub(crate) struct KeySteps {
     /// Operations that took place or may have.
     pub steps: Vec<Step>,
     /// Number of each value in the history, by its number in the key; `None` for an initial value that the history
@@ -105,11 +105,11 @@ pub(crate) trait Steps {
     fn operation(&self, number: u32) -> u32;
     /// Returns the start and the end of the step with this number.
     fn span(&self, number: u32) -> (u32, u32);
-    /// Returns the operations that certainly changed nothing, like [`Prepared::failed`].
+    /// Returns the operations that certainly changed nothing, like [`KeySteps::failed`].
     fn failed(&self) -> Vec<u32>;
 }
 
-impl Steps for Prepared {
+impl Steps for KeySteps {
     fn end(&self) -> u32 {
         u32::try_from(self.steps.len()).expect("steps are numbered by u32")
     }
@@ -191,14 +191,14 @@ impl Steps for SingleKeySteps<'_> {
 /// Result of preparing one key.
 pub(crate) enum Preparation {
     /// Steps of all operations that took place or may have.
-    Steps(Prepared),
+    Steps(KeySteps),
     /// Index of the first operation that may have taken place and that the model does not have.
     UnknownOperation(u32),
 }
 
 impl Preparation {
     /// Returns the steps, if the model has all operations.
-    pub(crate) fn steps(self) -> Option<Prepared> {
+    pub(crate) fn steps(self) -> Option<KeySteps> {
         match self {
             Self::Steps(prepared) => Some(prepared),
             Self::UnknownOperation(_) => None,
@@ -231,11 +231,11 @@ impl<'a> Preparer<'a> {
     }
 
     /// Prepares the operations with these indexes.
-    pub(crate) fn prepare(&mut self, operations: &[u32], budget: &Budget<'_>) -> Result<Preparation, Exhausted> {
+    pub(crate) fn prepare(&mut self, operations: &[u32], budget: &Budget<'_>) -> Result<Preparation, Shortage> {
         budget.may_take(self.bytes(operations.len()))?;
         self.numbers.resize(self.history.values.len(), OptionalIndex::NONE);
         let mut prepared =
-            Prepared { steps: Vec::with_capacity(operations.len()), values: vec![self.initial], failed: Vec::new() };
+            KeySteps { steps: Vec::with_capacity(operations.len()), values: vec![self.initial], failed: Vec::new() };
         if let Some(initial) = self.initial {
             self.numbers[initial.0 as usize] = INITIAL.into();
         }
@@ -335,7 +335,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn split(history: &History, budget: &Budget<'_>) -> Result<Self, Exhausted> {
+    pub(crate) fn split(history: &History, budget: &Budget<'_>) -> Result<Self, Shortage> {
         let all = &history.operations;
         budget.may_take(all.len() * size_of::<u32>())?;
         let mut tally = Tally::default();

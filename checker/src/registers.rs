@@ -4,9 +4,9 @@ use histories::{History, Value};
 
 use crate::{
     Options,
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     doubt::doubt,
-    prepare::{Keys, Preparation, Prepared, Preparer},
+    prepare::{KeySteps, Keys, Preparation, Preparer},
     zones::{KeyZones, place},
 };
 
@@ -21,12 +21,12 @@ pub(crate) fn are_registers(options: &Options<'_>) -> bool {
 }
 
 /// Splits the history by key, within the limits.
-pub(crate) fn split(history: &History, options: &Options<'_>) -> Result<Keys, Exhausted> {
+pub(crate) fn split(history: &History, options: &Options<'_>) -> Result<Keys, Shortage> {
     Keys::split(history, &Budget::new(&options.limits))
 }
 
 /// Returns the number of keys, 0 if the history could not be split.
-pub(crate) fn count(keys: &Result<Keys, Exhausted>) -> usize {
+pub(crate) fn count(keys: &Result<Keys, Shortage>) -> usize {
     keys.as_ref().map_or(0, Keys::len)
 }
 
@@ -35,9 +35,9 @@ pub(crate) fn count(keys: &Result<Keys, Exhausted>) -> usize {
 pub(crate) fn each_key(
     history: &History,
     options: &Options<'_>,
-    keys: &Result<Keys, Exhausted>,
-    mut take: impl FnMut(&Value, Result<(Prepared, KeyZones), &'static str>, &Budget<'_>) -> Result<(), Exhausted>,
-) -> Result<(), Exhausted> {
+    keys: &Result<Keys, Shortage>,
+    mut take: impl FnMut(&Value, Result<(KeySteps, KeyZones), &'static str>, &Budget<'_>) -> Result<(), Shortage>,
+) -> Result<(), Shortage> {
     let budget = Budget::new(&options.limits);
     let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
     let keys = keys.as_ref().map_err(|out| *out)?;

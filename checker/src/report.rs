@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt};
 use histories::Value;
 use serde::{Deserialize, Serialize};
 
-use crate::{UnknownWhy, budget::Exhausted};
+use crate::{UnknownWhy, budget::Shortage};
 
 /// Answer to the question if some order of the operations explains everything that clients saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -107,7 +107,7 @@ impl Report {
     }
 
     /// Returns the report on a history about which nothing could be found out within the limits.
-    pub(crate) fn unknown(operations: usize, out: Exhausted) -> Self {
+    pub(crate) fn unknown(operations: usize, out: Shortage) -> Self {
         Self::undecided(operations, out.why(0, operations, 0))
     }
 

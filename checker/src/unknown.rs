@@ -5,7 +5,7 @@ use std::fmt;
 use histories::{History, Outcome};
 use serde::{Deserialize, Serialize};
 
-use crate::budget::Exhausted;
+use crate::budget::Shortage;
 
 /// Reason why a key could not be decided. `Display` gives a sentence that includes what would help.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,7 +130,7 @@ impl fmt::Display for UnknownWhy {
     }
 }
 
-impl Exhausted {
+impl Shortage {
     /// Returns the reason for an unknown verdict: with the number of operations explained, of completed ones, and of
     /// those of unknown outcome.
     pub(crate) fn why(self, explained: usize, completed: usize, unknown_outcomes: usize) -> UnknownWhy {

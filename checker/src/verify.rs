@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     Limits,
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     specification::{Call, Specification},
 };
 
@@ -24,7 +24,7 @@ pub(crate) enum ReplayError {
     /// The order is no linearization, for this reason.
     Wrong(String),
     /// A limit was reached first.
-    Exhausted(Exhausted),
+    Shortage(Shortage),
 }
 
 impl From<String> for ReplayError {
@@ -33,9 +33,9 @@ impl From<String> for ReplayError {
     }
 }
 
-impl From<Exhausted> for ReplayError {
-    fn from(out: Exhausted) -> Self {
-        Self::Exhausted(out)
+impl From<Shortage> for ReplayError {
+    fn from(out: Shortage) -> Self {
+        Self::Shortage(out)
     }
 }
 
@@ -210,7 +210,7 @@ pub(crate) fn some_order<S: Specification>(
 }
 
 /// Set of operations that took place, as a bit set in words of 64.
-type Done = Box<[u64]>;
+type OperationSet = Box<[u64]>;
 
 struct Trial<'a, S: Specification> {
     object: &'a S,
@@ -219,12 +219,12 @@ struct Trial<'a, S: Specification> {
     /// Previous operation with the same call, for each operation of unknown outcome: it may as well take place
     /// first.
     twins: Vec<Option<usize>>,
-    dead_ends: FxHashSet<(Done, S::State)>,
+    dead_ends: FxHashSet<(OperationSet, S::State)>,
 }
 
 /// Prefix of an order, and what to try next.
 struct Beginning<T> {
-    done: Done,
+    done: OperationSet,
     state: T,
     /// Completion of the first operation that must still take place: no operation that began later can come before
     /// it.
@@ -268,7 +268,7 @@ impl<'a, S: Specification> Trial<'a, S> {
     }
 
     /// Returns `None` if every operation that must take place has.
-    fn begin(&self, done: Done, state: S::State) -> Option<Beginning<S::State>> {
+    fn begin(&self, done: OperationSet, state: S::State) -> Option<Beginning<S::State>> {
         let is_due = |place: &usize| !is_done(&done, *place) && must_take_place(&self.operations[*place]);
         let due = (0..self.operations.len()).filter(is_due).map(|place| self.operations[place].completed);
         let end = due.min()?;
@@ -276,7 +276,7 @@ impl<'a, S: Specification> Trial<'a, S> {
     }
 
     /// Applies the next operation that can follow.
-    fn next(&self, now: &mut Beginning<S::State>) -> Option<(Done, S::State)> {
+    fn next(&self, now: &mut Beginning<S::State>) -> Option<(OperationSet, S::State)> {
         while now.next < self.operations.len() {
             let place = now.next;
             now.next += 1;

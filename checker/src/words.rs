@@ -2,13 +2,13 @@
 
 use histories::{Function, History, Operation, Outcome, Process, Times, Value};
 
-use crate::prepare::{Prepared, Step, Val};
+use crate::prepare::{KeySteps, Step, Val};
 
 /// Formatter for the operations of one key.
 pub(crate) struct Words<'a> {
     pub history: &'a History,
     pub initial: &'a Value,
-    pub prepared: &'a Prepared,
+    pub prepared: &'a KeySteps,
 }
 
 impl Words<'_> {

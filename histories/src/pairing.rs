@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct HistoryBuilder {
     history: History,
-    open: FxHashMap<u32, Open>,
+    open: FxHashMap<u32, ProcessState>,
     /// Numbers, from [`FIRST_NAMED`] on, of the clients that have none of their own or too large a one.
     names: FxHashMap<Value, u32>,
     rank: u32,
@@ -24,7 +24,7 @@ pub struct HistoryBuilder {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Open {
+enum ProcessState {
     /// The operation at this index has not ended yet.
     At(u32),
     /// The process has no operation open. If its last outcome is unknown, that operation counts as open for ever, but
@@ -166,9 +166,9 @@ impl HistoryBuilder {
 
     fn invoke(&mut self, rank: u32, process: u32, event: Event<'_>) -> Result<(), PairingError> {
         let place = u32::try_from(self.history.operations.len()).expect("there are fewer operations than events");
-        match self.open.insert(process, Open::At(place)) {
-            None | Some(Open::Idle) => {}
-            Some(Open::At(open)) => {
+        match self.open.insert(process, ProcessState::At(place)) {
+            None | Some(ProcessState::Idle) => {}
+            Some(ProcessState::At(open)) => {
                 let open = self.history.operations[open as usize].invoked;
                 return Err(PairingError::AlreadyOpen { process: event.process, f: event.f.into_owned(), open });
             }
@@ -202,8 +202,8 @@ impl HistoryBuilder {
     }
 
     fn complete(&mut self, rank: u32, process: u32, event: Event<'_>, has_micros: bool) -> Result<(), PairingError> {
-        let state = self.open.insert(process, Open::Idle);
-        let Some(Open::At(place)) = state else {
+        let state = self.open.insert(process, ProcessState::Idle);
+        let Some(ProcessState::At(place)) = state else {
             return Err(PairingError::NotOpen { process: event.process, f: event.f.into_owned() });
         };
         let function = self.function(&event.f)?;

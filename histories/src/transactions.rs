@@ -45,13 +45,13 @@ pub enum MicroOperation<'a> {
         /// The list or register.
         key: ValueId,
         /// The result.
-        found: Found<'a>,
+        found: ReadResult<'a>,
     },
 }
 
 /// Result of a read in a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found<'a> {
+pub enum ReadResult<'a> {
     /// Unknown: the transaction did not complete, or did not happen.
     Unknown,
     /// A single value; [`ValueId::NIL`] where nothing was written yet.
@@ -233,9 +233,9 @@ impl Columns {
         let found = match step.kind {
             Kind::Append => return MicroOperation::Append { key, value },
             Kind::Write => return MicroOperation::Write { key, value },
-            Kind::ReadUnknown => Found::Unknown,
-            Kind::ReadValue => Found::Value(value),
-            Kind::ReadList => Found::List(self.list(step)),
+            Kind::ReadUnknown => ReadResult::Unknown,
+            Kind::ReadValue => ReadResult::Value(value),
+            Kind::ReadList => ReadResult::List(self.list(step)),
         };
         MicroOperation::Read { key, found }
     }

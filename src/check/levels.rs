@@ -2,7 +2,7 @@
 
 use checker::Level;
 use clap::ValueEnum;
-use histories::{Found, History, MicroOperation, Value};
+use histories::{History, MicroOperation, ReadResult, Value};
 
 /// A level of isolation.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -43,11 +43,13 @@ pub(crate) fn initial_mismatch(history: &History, initial: &Value) -> Option<Str
     };
     let all = (0..history.transactions.len()).flat_map(|at| history.transactions.micro_operations(at));
     let misfits = all.filter_map(|micro| match micro {
-        MicroOperation::Append { key, .. } | MicroOperation::Read { key, found: Found::List(_) } if !is_list => {
+        MicroOperation::Append { key, .. } | MicroOperation::Read { key, found: ReadResult::List(_) } if !is_list => {
             Some((key, "a list"))
         }
         MicroOperation::Write { key, .. } if is_list => Some((key, "a register")),
-        MicroOperation::Read { key, found: Found::Value(value) } if is_list && *history.value(value) != Value::Nil => {
+        MicroOperation::Read { key, found: ReadResult::Value(value) }
+            if is_list && *history.value(value) != Value::Nil =>
+        {
             Some((key, "a register"))
         }
         _ => None,

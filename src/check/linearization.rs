@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use histories::{Found, Function, History, MicroOperation, Outcome, Process, Value, ValueId};
+use histories::{Function, History, MicroOperation, Outcome, Process, ReadResult, Value, ValueId};
 use serde::Serialize;
 
 /// Line of the output: the operation that takes effect next, with its arguments and its result.
@@ -89,9 +89,9 @@ fn micro_operation(history: &History, micro: MicroOperation<'_>) -> Value {
     let (name, key, value) = match micro {
         MicroOperation::Append { key, value: added } => ("append", key, value(added)),
         MicroOperation::Write { key, value: written } => ("w", key, value(written)),
-        MicroOperation::Read { key, found: Found::Unknown } => ("r", key, Value::Nil),
-        MicroOperation::Read { key, found: Found::Value(found) } => ("r", key, value(found)),
-        MicroOperation::Read { key, found: Found::List(list) } => {
+        MicroOperation::Read { key, found: ReadResult::Unknown } => ("r", key, Value::Nil),
+        MicroOperation::Read { key, found: ReadResult::Value(found) } => ("r", key, value(found)),
+        MicroOperation::Read { key, found: ReadResult::List(list) } => {
             ("r", key, Value::List(list.iter().map(|id| value(*id)).collect()))
         }
     };

@@ -120,15 +120,15 @@ fn create(path: &Path, text: &str) -> anyhow::Result<String> {
 
 /// Operations that were tried out.
 #[derive(Debug, Default)]
-struct Tried {
+struct TrialReport {
     text: String,
     operations: usize,
     mistakes: usize,
 }
 
 /// Tries all operations in the default read mode, and then reads in the others, which must find the same on one node.
-async fn try_all(system: &'static FileSystem, deployment: &Deployment) -> anyhow::Result<Tried> {
-    let mut tried = Tried::default();
+async fn try_all(system: &'static FileSystem, deployment: &Deployment) -> anyhow::Result<TrialReport> {
+    let mut tried = TrialReport::default();
     for (number, mode) in system.read_modes().iter().enumerate() {
         let read = ReadMode::from(&*mode.name);
         let clients = ClientSetup {
@@ -182,7 +182,7 @@ impl TrialClient {
     }
 }
 
-impl Tried {
+impl TrialReport {
     fn add(&mut self, words: &str, step: &TrialStep, exchange: &Exchange) {
         self.operations += 1;
         self.text += &format!("{words}\n  sent        {}\n", line(&exchange.sent));

@@ -1,6 +1,6 @@
 //! Operations in words.
 
-use histories::{Found, Function, History, MicroOperation, Operation, Outcome, Value, ValueId};
+use histories::{Function, History, MicroOperation, Operation, Outcome, ReadResult, Value, ValueId};
 
 use crate::terminal::{
     sanitize,
@@ -96,9 +96,9 @@ fn micro_operation(history: &History, micro: MicroOperation<'_>) -> String {
         MicroOperation::Write { key, value: written } => format!("w {} to {}", value(written), plain(value(key))),
         MicroOperation::Read { key, found } => {
             let found = match found {
-                Found::Unknown => "?".to_owned(),
-                Found::Value(found) => value(found).to_string(),
-                Found::List(list) => {
+                ReadResult::Unknown => "?".to_owned(),
+                ReadResult::Value(found) => value(found).to_string(),
+                ReadResult::List(list) => {
                     let skipped = list.len().saturating_sub(SHOWN);
                     let shown: Vec<String> = list[skipped..].iter().map(|id| Value::to_string(value(*id))).collect();
                     let dots = if skipped > 0 { "… " } else { "" };

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Ended, file, run};
+use crate::support::{CommandResult, file, run};
 
 /// Makes a history of sequential operations, each by a client of its own: function, argument, outcome with result.
 fn history(calls: &[(&str, &str, &str)]) -> String {
@@ -16,7 +16,7 @@ fn history(calls: &[(&str, &str, &str)]) -> String {
     calls.iter().enumerate().map(both).collect()
 }
 
-fn check(calls: &[(&str, &str, &str)], options: &[&str]) -> Ended {
+fn check(calls: &[(&str, &str, &str)], options: &[&str]) -> CommandResult {
     let (dir, _) = file(history(calls));
     run(dir.path(), &[&["check"], options, &["history.jsonl"]].concat())
 }

@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Ended, run, schism};
+use crate::support::{CommandResult, run, schism};
 
 /// Options for small runs: three nodes, one second.
 const SMALL: [&str; 10] =
@@ -167,7 +167,7 @@ fn a_run_that_fails_by_itself_is_tried_again_and_then_said_to_have_failed() {
     // Without the tools for it, a partition is refused before anything starts.
     let arguments = ["campaign", "--reads", "quorum", "--faults", "partition", "--seeds", "1", "--store", "night"];
     let output = schism(dir.path()).args(arguments).env("SCHISM_TOOLS_PATH", "/nonexistent").output().unwrap();
-    let ended = Ended::from(output);
+    let ended = CommandResult::from(output);
     assert_eq!(ended.code, Some(3), "{ended:?}");
     let told = json(&dir.path().join("night/campaign.json"));
     assert_eq!(told["runs"][0]["category"], "harness-failure", "{told:#}");

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::support::{Ended, file, run};
+use crate::support::{CommandResult, file, run};
 
-fn check(content: &str, more: &[&str]) -> Ended {
+fn check(content: &str, more: &[&str]) -> CommandResult {
     let (dir, path) = file(content);
     run(dir.path(), &[&["check", path.to_str().unwrap()], more].concat())
 }

@@ -3,10 +3,10 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::support::{Ended, event, in_time};
+use crate::support::{CommandResult, event, in_time};
 
 /// Runs schism under a limit of the shell, as an unprivileged user, since root's processes are not limited.
-fn limited(dir: &Path, limit: &str, arguments: &[&str]) -> Ended {
+fn limited(dir: &Path, limit: &str, arguments: &[&str]) -> CommandResult {
     let binary = dir.join("schism");
     if !binary.exists() {
         fs::copy(env!("CARGO_BIN_EXE_schism"), &binary).unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Ended, plan, run};
+use crate::support::{CommandResult, plan, run};
 
 /// Text with colours, a window title, reversed direction, a workflow command on its own line, and a hidden letter.
 const HOSTILE: &str = "k\u{1b}[31m\u{1b}]0;title\u{7}\u{9b}31m\u{202e}\r\n::error::x\n  \
@@ -18,7 +18,7 @@ fn does_harm(c: char) -> bool {
         )
 }
 
-fn assert_harmless(ended: &Ended, what: &str) {
+fn assert_harmless(ended: &CommandResult, what: &str) {
     for said in [&ended.out, &ended.err] {
         assert!(!said.chars().any(does_harm), "{what}: {said:?}");
         for line in said.lines() {

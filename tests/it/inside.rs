@@ -10,7 +10,7 @@ use nix::{sys::stat::Mode, unistd::mkfifo};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Ended, in_time, schism, stale_read};
+use crate::support::{CommandResult, in_time, schism, stale_read};
 
 /// A folder for stores, beside a folder with content that must stay unchanged.
 struct Place(TempDir);
@@ -55,7 +55,7 @@ impl Place {
         found
     }
 
-    fn run(&self, arguments: &[&str]) -> Ended {
+    fn run(&self, arguments: &[&str]) -> CommandResult {
         in_time(schism(self.path()).args(arguments))
     }
 

@@ -1,6 +1,6 @@
 //! Tests of `schism check` on transactions: the options that apply to them, and the output.
 
-use crate::support::{Ended, file, run};
+use crate::support::{CommandResult, file, run};
 
 /// Makes a history of sequential transactions, each `[micro-operations as invoked, as completed]`, by processes 0, 1,
 /// 2 and so on.
@@ -12,7 +12,7 @@ fn one_after_another(transactions: &[[&str; 2]]) -> String {
     all.map(|(process, [asked, answered])| line(process, "invoke", asked) + &line(process, "ok", answered)).collect()
 }
 
-fn check(history: &str, options: &[&str]) -> Ended {
+fn check(history: &str, options: &[&str]) -> CommandResult {
     let (dir, _) = file(history);
     run(dir.path(), &[&["check"], options, &["history.jsonl"]].concat())
 }

@@ -11,7 +11,7 @@ use std::{
 
 use nix::{sys::stat::Mode, unistd::mkfifo};
 
-use crate::support::{Ended, in_time, schism, stale_read};
+use crate::support::{CommandResult, in_time, schism, stale_read};
 
 #[test]
 fn a_silent_pipe_is_waited_for_no_longer_than_there_is_time() {
@@ -40,7 +40,7 @@ fn a_silent_pipe_is_waited_for_no_longer_than_there_is_time() {
             .spawn()
             .unwrap();
         let held = child.stdin.take().unwrap();
-        let ended = Ended::from(child.wait_with_output().unwrap());
+        let ended = CommandResult::from(child.wait_with_output().unwrap());
         assert_eq!(ended.code, Some(2), "{name}: {ended:?}");
         drop(held);
     }
@@ -65,14 +65,14 @@ fn what_comes_by_a_pipe_is_judged_like_a_file() {
             thread::sleep(Duration::from_millis(5));
         }
         drop(to);
-        let ended = Ended::from(child.wait_with_output().unwrap());
+        let ended = CommandResult::from(child.wait_with_output().unwrap());
         assert_eq!(ended.code, Some(code), "{name} {text}: {ended:?}");
     }
     fs::write(dir.path().join("bad.jsonl"), &bad).unwrap();
     let ended = in_time(schism(dir.path()).args(["check", "/dev/zero"]));
     assert_eq!(ended.code, Some(65), "a device is no history: {ended:?}");
     let file = File::open(dir.path().join("bad.jsonl")).unwrap();
-    let ended = Ended::from(schism(dir.path()).args(["check", "-"]).stdin(file).output().unwrap());
+    let ended = CommandResult::from(schism(dir.path()).args(["check", "-"]).stdin(file).output().unwrap());
     assert_eq!(ended.code, Some(1), "{ended:?}");
 }
 

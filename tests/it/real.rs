@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 
 use serde_json::Value;
 
-use crate::support::{Ended, schism, within};
+use crate::support::{CommandResult, schism, within};
 
 /// Time limit of a command, on a busy machine.
 const LIMIT: Duration = Duration::from_mins(4);
@@ -22,7 +22,7 @@ fn is_installed(system: &str, program: &str) -> bool {
 }
 
 /// Tries a system out, runs it with a small load under a fault, and returns the end and the results of the run.
-fn disturb(system: &str, arguments: &[&str]) -> (Ended, Value) {
+fn disturb(system: &str, arguments: &[&str]) -> (CommandResult, Value) {
     let dir = tempfile::tempdir().unwrap();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("systems/{system}.toml"));
     let tried = within(LIMIT, schism(dir.path()).args(["system", "check"]).arg(&file));
@@ -36,7 +36,7 @@ fn disturb(system: &str, arguments: &[&str]) -> (Ended, Value) {
 }
 
 /// Checks that the fault was injected, and that the nodes recovered from it.
-fn assert_recovered(ended: &Ended, results: &Value, fault: &str) {
+fn assert_recovered(ended: &CommandResult, results: &Value, fault: &str) {
     assert!(ended.err.contains(&format!("installed: {fault}")), "{ended:?}");
     assert!(ended.err.contains("healed: "), "{ended:?}");
     assert_eq!(results["not_recovered"], Value::Null, "{ended:?}");

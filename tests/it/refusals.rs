@@ -6,7 +6,7 @@ use std::{
     os::unix::ffi::OsStrExt as _,
 };
 
-use crate::support::{Ended, in_time, run, schism, stale_read};
+use crate::support::{CommandResult, in_time, run, schism, stale_read};
 
 #[test]
 fn faults_that_cannot_work_are_refused_before_anything_starts() {
@@ -82,7 +82,7 @@ fn a_violation_beside_an_output_that_cannot_be_written_is_a_violation() {
         &["report", "bad.jsonl"],
     ] {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let ended = Ended::from(schism(dir.path()).args(command).stdout(full).output().unwrap());
+        let ended = CommandResult::from(schism(dir.path()).args(command).stdout(full).output().unwrap());
         assert_eq!(ended.code, Some(1), "{command:?}: {ended:?}");
     }
     let ended = run(dir.path(), &["check", "--linearization", "no/such/folder", "good.jsonl"]);
@@ -107,7 +107,7 @@ fn a_store_with_a_name_that_is_no_text_works() {
             "report" => run.clone(),
             _ => run.join("history.jsonl.zst"),
         };
-        let ended = Ended::from_lossy(schism(dir.path()).args(command).arg(file).output().unwrap());
+        let ended = CommandResult::from_lossy(schism(dir.path()).args(command).arg(file).output().unwrap());
         assert_eq!(ended.code, Some(0), "{command:?}: {ended:?}");
     }
 }

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use crate::support::{Ended, event, file, run, stale_read};
+use crate::support::{CommandResult, event, file, run, stale_read};
 
 /// Makes the page of a history with these options.
-fn page(history: impl AsRef<[u8]>, options: &[&str]) -> (Ended, String) {
+fn page(history: impl AsRef<[u8]>, options: &[&str]) -> (CommandResult, String) {
     let (dir, path) = file(history);
     let renamed = dir.path().join("it's a history.jsonl");
     fs::rename(path, &renamed).unwrap();

@@ -16,7 +16,7 @@ use nix::{
 };
 use serde_json::Value;
 
-use crate::support::{Ended, run, schism};
+use crate::support::{CommandResult, run, schism};
 
 /// Time limit for anything that should be quick.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -144,7 +144,7 @@ fn ctrl_c_heals_saves_and_checks() {
     let before = traces(dir.path());
     let child = busy_run(dir.path(), &["--read", "quorum", "--seed", "1"]);
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
-    let ended = Ended::from(child.wait_with_output().unwrap());
+    let ended = CommandResult::from(child.wait_with_output().unwrap());
     assert_eq!(ended.code, Some(130), "{ended:?}");
     let told = results(dir.path());
     assert_eq!(told["interrupted"], true);
@@ -181,7 +181,7 @@ fn an_ordinary_user_needs_no_root() {
     let mut command = Command::new("setpriv");
     command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&binary).current_dir(dir.path());
     command.args(["run", "--read", "leader", "--time-limit", "6s", "--seed", "1"]);
-    let ended = Ended::from(command.output().unwrap());
+    let ended = CommandResult::from(command.output().unwrap());
     assert_eq!(ended.code, Some(1), "{ended:?}");
 }
 
@@ -195,7 +195,7 @@ fn without_iptables_partitions_are_refused_by_name_and_the_rest_works() {
     let run = |faults| {
         let mut command = schism(dir.path());
         command.env("SCHISM_TOOLS_PATH", &tools).args(["run", "--time-limit", "3s", "--faults", faults]);
-        Ended::from(command.output().unwrap())
+        CommandResult::from(command.output().unwrap())
     };
     let ended = run("partition:isolate-leader");
     assert_eq!(ended.code, Some(3), "{ended:?}");
@@ -216,7 +216,7 @@ fn without_namespaces_nodes_share_loopback() {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_schism")]);
         command.args(["run", "--time-limit", "3s", "--faults", faults]).current_dir(dir.path());
-        Ended::from(command.output().unwrap())
+        CommandResult::from(command.output().unwrap())
     };
     let ended = run("kill:leader");
     assert_eq!(ended.code, Some(0), "{ended:?}");

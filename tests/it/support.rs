@@ -17,17 +17,17 @@ pub(crate) fn schism(dir: &Path) -> Command {
 }
 
 /// Runs the binary to its end.
-pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Ended {
-    Ended::from(schism(dir).args(arguments).output().unwrap())
+pub(crate) fn run(dir: &Path, arguments: &[&str]) -> CommandResult {
+    CommandResult::from(schism(dir).args(arguments).output().unwrap())
 }
 
 /// Runs a command that could hang, and fails if it does not end in time.
-pub(crate) fn in_time(command: &mut Command) -> Ended {
+pub(crate) fn in_time(command: &mut Command) -> CommandResult {
     within(Duration::from_secs(30), command)
 }
 
 /// Runs a command that could hang, and fails if it takes longer than `limit`.
-pub(crate) fn within(limit: Duration, command: &mut Command) -> Ended {
+pub(crate) fn within(limit: Duration, command: &mut Command) -> CommandResult {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let [out, err] = [read_all(child.stdout.take().unwrap()), read_all(child.stderr.take().unwrap())];
     let end = Instant::now() + limit;
@@ -42,7 +42,7 @@ pub(crate) fn within(limit: Duration, command: &mut Command) -> Ended {
         }
         std::thread::sleep(Duration::from_millis(10));
     };
-    Ended { code: status.code(), out: out.join().unwrap(), err: err.join().unwrap() }
+    CommandResult { code: status.code(), out: out.join().unwrap(), err: err.join().unwrap() }
 }
 
 fn read_all(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
@@ -55,13 +55,13 @@ fn read_all(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<Str
 
 /// Exit code and output of a command.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct CommandResult {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Ended {
+impl CommandResult {
     /// Converts output that may contain names which are not UTF-8.
     pub(crate) fn from_lossy(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -69,7 +69,7 @@ impl Ended {
     }
 }
 
-impl From<Output> for Ended {
+impl From<Output> for CommandResult {
     fn from(output: Output) -> Self {
         Self {
             code: output.status.code(),

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use crate::support::{Ended, run};
+use crate::support::{CommandResult, run};
 
 /// Runs a workload against basic Raft reads, which must not pass, and returns its results.
 fn violated(dir: &Path, workload: &str) -> Value {
@@ -25,7 +25,7 @@ fn violated(dir: &Path, workload: &str) -> Value {
     results
 }
 
-fn judged_again(dir: &Path, claim: &str) -> Ended {
+fn judged_again(dir: &Path, claim: &str) -> CommandResult {
     let report = run(dir, &["report", "store/latest"]);
     assert_eq!(report.code, Some(1), "{report:?}");
     let page = fs::read_to_string(dir.join("store/latest/report.html")).unwrap();

@@ -18,10 +18,10 @@ use super::{
     key::{AccessKind, took_place},
 };
 use crate::{
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     conflict_ranges::ConflictRanges,
     index::OptionalIndex,
-    prepare::{INITIAL, Prepared},
+    prepare::{INITIAL, KeySteps},
     rows::Rows,
     zones::{KeyZones, begin, finish},
 };
@@ -57,10 +57,10 @@ impl CausalCandidates {
     pub(super) fn add(
         &mut self,
         history: &History,
-        mut prepared: Prepared,
+        mut prepared: KeySteps,
         placed: KeyZones,
         budget: &Budget<'_>,
-    ) -> Result<(), Exhausted> {
+    ) -> Result<(), Shortage> {
         let clusters = &placed.clusters;
         let offset = u32::try_from(self.events.keys.len()).expect("values are counted by u32");
         let number = u32::try_from(self.events.initial.len()).expect("keys are counted by u32");
@@ -85,7 +85,7 @@ impl CausalCandidates {
     }
 
     /// Returns the events that decide whether all of it is causally consistent, session by session.
-    pub(super) fn suspects(&mut self, budget: &Budget<'_>) -> Result<Vec<AccessEvent>, Exhausted> {
+    pub(super) fn suspects(&mut self, budget: &Budget<'_>) -> Result<Vec<AccessEvent>, Shortage> {
         let all = &self.events.events;
         let mut events = if self.broken {
             all.clone()
@@ -105,7 +105,7 @@ impl CausalCandidates {
 
     /// Returns the events ordered by their moments. Those of one moment belong to one key and are ordered by their
     /// values.
-    fn order(&self, budget: &Budget<'_>) -> Result<Vec<u32>, Exhausted> {
+    fn order(&self, budget: &Budget<'_>) -> Result<Vec<u32>, Shortage> {
         let moments = self.moments.iter().max().map_or(0, |&last| last as usize + 1);
         budget.steps(moments)?;
         let mut order = Rows::new(moments, || self.moments.iter().copied().zip(0..)).numbers;
@@ -126,7 +126,7 @@ impl CausalCandidates {
 
     /// Returns the ranges of this order from the setting of a value to a look that finds it although another was set
     /// last, and the place at which each value is set.
-    fn windows(&self, order: &[u32], budget: &Budget<'_>) -> Result<(ConflictRanges, Vec<OptionalIndex>), Exhausted> {
+    fn windows(&self, order: &[u32], budget: &Budget<'_>) -> Result<(ConflictRanges, Vec<OptionalIndex>), Shortage> {
         let AccessEvents { events, keys, initial } = &self.events;
         let mut last_set = initial.clone();
         let mut set_at = vec![OptionalIndex::NONE; keys.len()];

@@ -22,7 +22,7 @@ use rustc_hash::FxHashMap;
 use super::key::{AccessKind, touches};
 use crate::{
     Memory,
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     index::OptionalIndex,
     prepare::Step,
 };
@@ -111,7 +111,7 @@ pub(super) fn find_causal_violation(
     all: &AccessEvents,
     memory: &Memory,
     budget: &Budget<'_>,
-) -> Result<Option<CausalViolation>, Exhausted> {
+) -> Result<Option<CausalViolation>, Shortage> {
     let mut sweep = match CausalSweep::new(all, memory) {
         Ok(sweep) => sweep,
         Err(bytes) => return Ok(Some(CausalViolation::TooMany { bytes })),
@@ -198,7 +198,7 @@ impl<'a> CausalSweep<'a> {
         session: u32,
         ready: &mut Vec<u32>,
         budget: &Budget<'_>,
-    ) -> Result<Option<CausalViolation>, Exhausted> {
+    ) -> Result<Option<CausalViolation>, Shortage> {
         while self.is_stuck(session) {
             budget.steps(self.sets.len())?;
             let (at, knows) = &mut self.at[session as usize];

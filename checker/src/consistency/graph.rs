@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     index::OptionalIndex,
     rows::Rows,
 };
@@ -26,7 +26,7 @@ const MAX_STARTS: usize = 64;
 const MAX_LOOKS: usize = 4_000_000;
 
 /// Returns the edges of a short cycle, or `None` if there is no cycle.
-pub(super) fn ring(nodes: u32, edges: &[StepEdge], budget: &Budget<'_>) -> Result<Option<Vec<StepEdge>>, Exhausted> {
+pub(super) fn ring(nodes: u32, edges: &[StepEdge], budget: &Budget<'_>) -> Result<Option<Vec<StepEdge>>, Shortage> {
     let count = nodes as usize;
     budget.may_take((3 * count + edges.len()) * size_of::<u32>() + count)?;
     let mut left = vec![true; count];

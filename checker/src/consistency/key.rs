@@ -5,7 +5,7 @@
 
 use crate::{
     index::OptionalIndex,
-    prepare::{Action, Prepared, Step, Val},
+    prepare::{Action, KeySteps, Step, Val},
     zones::{Clusters, KeyZones, ZoneViolation},
 };
 
@@ -21,7 +21,7 @@ pub(super) enum AccessKind {
 /// Key that is not linearizable.
 #[derive(Debug)]
 pub(super) struct ViolatedKey<'a> {
-    pub prepared: &'a Prepared,
+    pub prepared: &'a KeySteps,
     pub clusters: &'a Clusters,
     pub violation: &'a ZoneViolation,
     /// Chain of each value, if it came about, in the order of the zones, and its position in the chain.
@@ -32,7 +32,7 @@ pub(super) struct ViolatedKey<'a> {
 
 impl<'a> ViolatedKey<'a> {
     /// Prepares a key for this violation from values that have no order.
-    pub(super) fn new(prepared: &'a Prepared, placed: &'a KeyZones, violation: &'a ZoneViolation) -> Self {
+    pub(super) fn new(prepared: &'a KeySteps, placed: &'a KeyZones, violation: &'a ZoneViolation) -> Self {
         let KeyZones { clusters, zones, .. } = placed;
         let mut chains = vec![(OptionalIndex::NONE, 0); clusters.len() as usize];
         for (chain, zone) in (0_u32..).zip(zones) {

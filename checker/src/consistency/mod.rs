@@ -26,8 +26,8 @@ use rustc_hash::FxHashSet;
 
 use crate::{
     Options,
-    budget::{Budget, Exhausted},
-    prepare::{Keys, Prepared},
+    budget::{Budget, Shortage},
+    prepare::{KeySteps, Keys},
     registers::{are_registers, count, each_key, split},
     zones::{KeyZones, order},
 };
@@ -88,7 +88,7 @@ pub(crate) struct Evaluation<'a> {
     /// Results so far, in the order of [`Consistency::ALL`].
     levels: [LevelResult; Consistency::ALL.len()],
     /// Keys that can be checked.
-    keys: Vec<(Prepared, KeyZones)>,
+    keys: Vec<(KeySteps, KeyZones)>,
 }
 
 impl<'a> Evaluation<'a> {
@@ -111,9 +111,9 @@ impl<'a> Evaluation<'a> {
     pub(crate) fn key(
         &mut self,
         name: &Value,
-        key: Result<(Prepared, KeyZones), &str>,
+        key: Result<(KeySteps, KeyZones), &str>,
         budget: &Budget<'_>,
-    ) -> Result<(), Exhausted> {
+    ) -> Result<(), Shortage> {
         match key {
             Ok((prepared, placed)) => {
                 if let Some(violation) = &placed.violation {
@@ -131,7 +131,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Returns the hierarchy from all keys together, given the result of processing them.
-    pub(crate) fn hierarchy(mut self, keys: &Result<Keys, Exhausted>, done: Result<(), Exhausted>) -> Hierarchy {
+    pub(crate) fn hierarchy(mut self, keys: &Result<Keys, Shortage>, done: Result<(), Shortage>) -> Hierarchy {
         if !are_registers(self.options) {
             self.skip("only registers are on the ladder");
         } else if let Err(out) = done.and_then(|()| self.causal(&Budget::new(&self.options.limits))) {
@@ -148,7 +148,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Tests every model but the causal one on a key that is not linearizable.
-    fn evaluation(&mut self, builder: &WitnessBuilder<'_>, budget: &Budget<'_>) -> Result<(), Exhausted> {
+    fn evaluation(&mut self, builder: &WitnessBuilder<'_>, budget: &Budget<'_>) -> Result<(), Shortage> {
         let key = builder.key;
         self.of(Consistency::Linearizable).fail(builder.of_zones());
         let mut open = Vec::new();
@@ -201,7 +201,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Tests the causal model, unless the history is linearizable.
-    fn causal(&mut self, budget: &Budget<'_>) -> Result<(), Exhausted> {
+    fn causal(&mut self, budget: &Budget<'_>) -> Result<(), Shortage> {
         if self.of(Consistency::Linearizable).failing == 0 {
             return Ok(());
         }

@@ -18,7 +18,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::key::{AccessKind, ViolatedKey, touches};
 use crate::{
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     prepare::{Action, INITIAL, Step},
 };
 
@@ -34,7 +34,7 @@ pub(super) enum RegularityViolation {
 }
 
 /// Returns the first look that is not regular, or `None` if all are.
-pub(super) fn irregular(key: &ViolatedKey<'_>, budget: &Budget<'_>) -> Result<Option<RegularityViolation>, Exhausted> {
+pub(super) fn irregular(key: &ViolatedKey<'_>, budget: &Budget<'_>) -> Result<Option<RegularityViolation>, Shortage> {
     // Changes that have begun and not ended, by their ends; and the last start among those that have ended.
     let mut open: BinaryHeap<Reverse<(u32, u32)>> = BinaryHeap::new();
     let mut newest = None;

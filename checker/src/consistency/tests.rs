@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     Memory, Model, Options,
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     conflict_ranges::ConflictRanges,
     oracles::share_of,
-    prepare::{Keys, Prepared, Preparer},
+    prepare::{KeySteps, Keys, Preparer},
     staleness::Measure,
     zones::{KeyZones, place},
 };
@@ -73,7 +73,7 @@ fn history(seed: u64) -> History {
 }
 
 /// Returns all results about the staleness of a key.
-fn measured(history: &History, keys: &Result<Keys, Exhausted>, key: &(Prepared, KeyZones)) -> String {
+fn measured(history: &History, keys: &Result<Keys, Shortage>, key: &(KeySteps, KeyZones)) -> String {
     let mut measure = Measure::new(history);
     measure.key(Ok(key), &Budget::endless()).unwrap();
     format!("{:?}", measure.report(&Options::new(Model::Register), keys, Ok(())))

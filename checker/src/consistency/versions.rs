@@ -38,7 +38,7 @@ use super::{
 };
 use crate::{
     Consistency,
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     conflict_ranges::ConflictRanges,
     index::OptionalIndex,
     prepare::INITIAL,
@@ -82,7 +82,7 @@ pub(super) fn suspects(
     history: &History,
     key: &ViolatedKey<'_>,
     budget: &Budget<'_>,
-) -> Result<[ConflictRanges; VERSION_MODELS.len()], Exhausted> {
+) -> Result<[ConflictRanges; VERSION_MODELS.len()], Shortage> {
     let mut sessions: FxHashMap<u32, Newest> = FxHashMap::default();
     let mut suspects: [Vec<(u32, u32)>; VERSION_MODELS.len()] = Default::default();
     for &index in &key.suspects {
@@ -118,7 +118,7 @@ pub(super) fn refute(
     level: Consistency,
     suspects: &ConflictRanges,
     budget: &Budget<'_>,
-) -> Result<Option<Vec<Pair>>, Exhausted> {
+) -> Result<Option<Vec<Pair>>, Shortage> {
     if suspects.is_empty() {
         return Ok(None);
     }

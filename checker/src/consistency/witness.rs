@@ -13,7 +13,7 @@ use crate::{
     evidence::{self, GatheredSteps},
     index::OptionalIndex,
     objects::register::Problem,
-    prepare::{Action, Prepared, Step, Val},
+    prepare::{Action, KeySteps, Step, Val},
     sorted::sorted,
     words::Words,
     zones::ZoneViolation,
@@ -32,7 +32,7 @@ impl WitnessBuilder<'_> {
         Words { history: self.history, initial: &self.options.initial, prepared: self.key.prepared }
     }
 
-    fn witness(&self, gathered: GatheredSteps<'_, Prepared>, claim: String) -> Witness {
+    fn witness(&self, gathered: GatheredSteps<'_, KeySteps>, claim: String) -> Witness {
         let gathered = gathered.complete();
         let mut operations: Vec<u32> = gathered.iter().map(|&index| self.key.step(index).operation).collect();
         if gathered.iter().any(|&index| !self.key.step(index).is_certain()) {
@@ -156,7 +156,7 @@ pub(super) fn of_causal_violation(
     events: &[AccessEvent],
     found: &CausalViolation,
 ) -> Option<Witness> {
-    let nothing = Prepared { steps: Vec::new(), values: vec![None], failed: Vec::new() };
+    let nothing = KeySteps { steps: Vec::new(), values: vec![None], failed: Vec::new() };
     let words = Words { history, initial, prepared: &nothing };
     let step = |index: u32| {
         let operation = &history.operations[index as usize];

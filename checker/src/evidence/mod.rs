@@ -13,7 +13,7 @@ use crate::{
     budget::Budget,
     generic::{ViolationOrigin, second_opinion::refute},
     objects::register::{Problem, by_specification, specification::Register},
-    prepare::{Action, Preparation, Prepared, Preparer, Step, Steps},
+    prepare::{Action, KeySteps, Preparation, Preparer, Step, Steps},
     report::MAX_EVIDENCE,
     sorted::sorted,
     staleness::bounds::BYTES,
@@ -73,7 +73,7 @@ fn prepare_gathered(
     clusters: &Clusters,
     gathered: &[u32],
     failed: Vec<u32>,
-) -> Prepared {
+) -> KeySteps {
     let gathered = || gathered.iter().filter_map(|&step| steps.step(step));
     // Setters of what a cas expects, setters of what these expect, and so on, as long as they are few.
     let setter = |step: Step| match step.action {

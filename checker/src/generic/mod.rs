@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     Evidence, Limits, UnknownWhy,
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     merge::merge_orders,
     search::Racers,
     sorted::sorted,
@@ -87,7 +87,7 @@ impl<S: Specification> Object for S {
     fn judge(&self, history: &History, operations: &[u32], limits: &Limits<'_>) -> Judgment {
         let (mut orders, mut undecided) = (Vec::new(), None);
         let budget = Budget::new(limits);
-        let exhausted = |out: Exhausted| Judgment::Unknown(out.among(history, operations));
+        let exhausted = |out: Shortage| Judgment::Unknown(out.among(history, operations));
         let parts = match parts(self, history, operations, &budget) {
             Ok(parts) => parts,
             Err(out) => return exhausted(out),
@@ -144,7 +144,7 @@ fn find_unexplained_value<S: Specification>(
     history: &History,
     operations: &[u32],
     budget: &Budget<'_>,
-) -> Result<Option<UnexplainedValue>, Exhausted> {
+) -> Result<Option<UnexplainedValue>, Shortage> {
     let happened = |index: &&u32| history.operations[**index as usize].outcome != Outcome::Fail;
     let call = |index: u32| Call::of(history, &history.operations[index as usize], object.depends_on_process());
     // The first two operations that leave each value, since an operation does not find what it leaves itself.
@@ -181,7 +181,7 @@ fn parts<S: Specification>(
     history: &History,
     operations: &[u32],
     budget: &Budget<'_>,
-) -> Result<Vec<Vec<u32>>, Exhausted> {
+) -> Result<Vec<Vec<u32>>, Shortage> {
     let happened = |index: &u32| history.operations[*index as usize].outcome != Outcome::Fail;
     let operations: Vec<u32> = operations.iter().copied().filter(happened).collect();
     let mut places: FxHashMap<Value, usize> = FxHashMap::default();

@@ -8,7 +8,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use crate::{
     Limits, UnknownWhy,
     automaton::{Act, Automaton, Effect, State},
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     index::OptionalIndex,
     memory::{Share, of_table, of_vec},
     prepare::Step,
@@ -126,7 +126,7 @@ impl<'a, S: Specification> States<'a, S> {
         calls: impl Iterator<Item = (u32, Operation, Call<'a>)>,
         is_optional: impl Fn(u32) -> bool,
         budget: &Budget<'_>,
-    ) -> Result<Vec<Step<Kind>>, Exhausted> {
+    ) -> Result<Vec<Step<Kind>>, Shortage> {
         let mut steps = Vec::new();
         for (index, operation, call) in calls {
             budget.step()?;

@@ -192,9 +192,9 @@ fn the_race_ends_where_either_search_alone_does_not() {
 }
 
 /// Specification of [`Tail`] that counts the calls since the last query of the limits.
-struct Counting<'a>(&'a AtomicUsize);
+struct CountingTail<'a>(&'a AtomicUsize);
 
-impl Specification for Counting<'_> {
+impl Specification for CountingTail<'_> {
     type State = Vec<Value>;
 
     fn initial(&self) -> Vec<Value> {
@@ -224,7 +224,7 @@ fn the_caller_is_asked_often() {
     };
     let limits = Limits { keep_going: &keep_going, ..Limits::none() };
     let history = hopeless();
-    let Judgment::Unknown(why) = Counting(&applied).judge(&history, &all(&history), &limits) else {
+    let Judgment::Unknown(why) = CountingTail(&applied).judge(&history, &all(&history), &limits) else {
         panic!("nobody can say");
     };
     assert!(matches!(why, UnknownWhy::Time { explained: 0, completed: 1, unknown_outcomes: 24 }), "{why}");
@@ -237,9 +237,9 @@ static MOST_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// State that counts its live instances.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Held(Vec<i64>);
+struct HeldState(Vec<i64>);
 
-impl Held {
+impl HeldState {
     fn bytes(&self) -> usize {
         8 * self.0.len() + size_of::<Self>()
     }
@@ -251,13 +251,13 @@ impl Held {
     }
 }
 
-impl Clone for Held {
+impl Clone for HeldState {
     fn clone(&self) -> Self {
         Self(self.0.clone()).counted()
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldState {
     fn drop(&mut self) {
         HELD_BYTES.fetch_sub(self.bytes(), Ordering::Relaxed);
     }
@@ -266,17 +266,17 @@ impl Drop for Held {
 struct Large;
 
 impl Specification for Large {
-    type State = Held;
+    type State = HeldState;
 
-    fn state_bytes(&self, held: &Held) -> usize {
+    fn state_bytes(&self, held: &HeldState) -> usize {
         held.bytes()
     }
 
-    fn initial(&self) -> Held {
-        Held(vec![1_000_000; 2_000]).counted()
+    fn initial(&self) -> HeldState {
+        HeldState(vec![1_000_000; 2_000]).counted()
     }
 
-    fn apply(&self, held: &mut Held, call: &Call<'_>) -> bool {
+    fn apply(&self, held: &mut HeldState, call: &Call<'_>) -> bool {
         let Value::Int(number) = *call.input else { return false };
         held.0.rotate_left(1);
         held.0[0] = number;

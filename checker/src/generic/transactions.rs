@@ -3,11 +3,11 @@
 
 use std::borrow::Cow;
 
-use histories::{Found, History, MicroOperation, Operation, Outcome, Times, Value, ValueId};
+use histories::{History, MicroOperation, Operation, Outcome, ReadResult, Times, Value, ValueId};
 
 use crate::{
     Limits,
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
 };
 
 /// Estimated bytes of a micro-operation as a value: its list, key and function, once in an argument and once in an
@@ -18,7 +18,7 @@ const OPERATION_BYTES: usize = size_of::<Operation>() + size_of::<Times>() + 8 *
 
 /// Returns the history with each transaction's micro-operations also as its argument and, if its outcome and all its
 /// reads are known, as its answer.
-pub(crate) fn as_values<'h>(history: &'h History, limits: &Limits<'_>) -> Result<Cow<'h, History>, Exhausted> {
+pub(crate) fn as_values<'h>(history: &'h History, limits: &Limits<'_>) -> Result<Cow<'h, History>, Shortage> {
     if history.transactions.is_empty() {
         return Ok(Cow::Borrowed(history));
     }
@@ -32,7 +32,7 @@ pub(crate) fn as_values<'h>(history: &'h History, limits: &Limits<'_>) -> Result
         let operation = &mut told.operations[history.transactions.operation(transaction)];
         let asked = micros().map(|micro| part(history, micro, false)).collect();
         operation.input = told.values.intern(Value::List(asked));
-        let is_known = !micros().any(|micro| matches!(micro, MicroOperation::Read { found: Found::Unknown, .. }));
+        let is_known = !micros().any(|micro| matches!(micro, MicroOperation::Read { found: ReadResult::Unknown, .. }));
         let happened = operation.outcome == Outcome::Ok;
         operation.output = if happened && is_known {
             told.values.intern(Value::List(micros().map(|micro| part(history, micro, true)).collect()))
@@ -51,8 +51,8 @@ fn part(history: &History, micro: MicroOperation<'_>, is_answer: bool) -> Value 
         MicroOperation::Write { key, value: id } => ("w", key, value(id)),
         MicroOperation::Read { key, found } => {
             let found = match found {
-                Found::Value(id) if is_answer => value(id),
-                Found::List(ids) if is_answer => Value::List(ids.iter().map(|&id| value(id)).collect()),
+                ReadResult::Value(id) if is_answer => value(id),
+                ReadResult::List(ids) if is_answer => Value::List(ids.iter().map(|&id| value(id)).collect()),
                 _ => Value::Nil,
             };
             ("r", key, found)

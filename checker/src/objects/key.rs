@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 
 use crate::{
     Evidence, Limits, UnknownWhy,
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     generic::{Object, ViolationOrigin},
     memory::Share,
     report::MAX_EVIDENCE,
@@ -158,7 +158,7 @@ impl Key<'_> {
         self.budget.steps(more).map_err(|out| self.exhausted(out, explained))
     }
 
-    pub(super) fn exhausted(&self, out: Exhausted, explained: usize) -> UnknownWhy {
+    pub(super) fn exhausted(&self, out: Shortage, explained: usize) -> UnknownWhy {
         let (completed, unknown_outcomes) = self.counts();
         out.why(explained.min(completed), completed, unknown_outcomes)
     }
@@ -201,7 +201,7 @@ impl Key<'_> {
         match claim {
             Ok(order) => match object.replay(self.history, operations, &order, &self.budget) {
                 Ok(()) => MethodResult::Order(order),
-                Err(ReplayError::Exhausted(out)) => MethodResult::Unknown(self.exhausted(out, 0)),
+                Err(ReplayError::Shortage(out)) => MethodResult::Unknown(self.exhausted(out, 0)),
                 Err(ReplayError::Wrong(why)) => {
                     let what = format!("the method for {} found an order that is none: {why}", self.name);
                     MethodResult::Unknown(UnknownWhy::Internal { what })

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{
-    counts::{Counts, Used},
+    counts::{Counts, CountsId},
     mask::Mask,
     trail::{Place, START},
 };
@@ -19,7 +19,7 @@ pub(super) struct Config<const N: usize> {
     /// State of the object.
     pub state: State,
     /// Number of unknown changes of each class that have taken effect.
-    pub used: Used,
+    pub used: CountsId,
     /// Last visible change so far, as a place in the trail.
     pub trail: Place,
     /// Number of changes since the last completion.

@@ -6,14 +6,14 @@ use rustc_hash::FxHashMap;
 use crate::memory::{of_table, of_vec};
 
 /// Number of a list of counts. Equal lists have equal numbers; 0 is the empty list.
-pub(super) type Used = u32;
+pub(super) type CountsId = u32;
 
 type List = Box<[(u32, u32)]>;
 
 #[derive(Debug)]
 pub(super) struct Counts {
     lists: Vec<List>,
-    numbers: FxHashMap<List, Used>,
+    numbers: FxHashMap<List, CountsId>,
     totals: Vec<u32>,
     /// Bytes of the lists themselves, each of which is held twice.
     bytes: usize,
@@ -25,12 +25,12 @@ impl Counts {
         Self { lists: vec![empty.clone()], numbers: [(empty, 0)].into_iter().collect(), totals: vec![0], bytes: 0 }
     }
 
-    fn number(&mut self, list: Vec<(u32, u32)>) -> Used {
+    fn number(&mut self, list: Vec<(u32, u32)>) -> CountsId {
         let list = List::from(list);
         if let Some(&known) = self.numbers.get(&list) {
             return known;
         }
-        let number = Used::try_from(self.lists.len()).expect("the memory limit is reached long before");
+        let number = CountsId::try_from(self.lists.len()).expect("the memory limit is reached long before");
         self.bytes += 2 * size_of_val(&*list);
         self.totals.push(list.iter().map(|&(_, count)| count).sum());
         self.lists.push(list.clone());
@@ -39,18 +39,18 @@ impl Counts {
     }
 
     /// Returns the number of changes of `class` that were used.
-    pub(super) fn of(&self, used: Used, class: u32) -> u32 {
+    pub(super) fn of(&self, used: CountsId, class: u32) -> u32 {
         let list = &self.lists[used as usize];
         list.binary_search_by_key(&class, |&(class, _)| class).map_or(0, |at| list[at].1)
     }
 
     /// Returns the number of changes of all classes that were used.
-    pub(super) fn total(&self, used: Used) -> u32 {
+    pub(super) fn total(&self, used: CountsId) -> u32 {
         self.totals[used as usize]
     }
 
     /// Returns the counts with one more of `class`.
-    pub(super) fn use_up(&mut self, used: Used, class: u32) -> Used {
+    pub(super) fn use_up(&mut self, used: CountsId, class: u32) -> CountsId {
         let mut list = self.lists[used as usize].to_vec();
         match list.binary_search_by_key(&class, |&(class, _)| class) {
             Ok(at) => list[at].1 += 1,
@@ -60,7 +60,7 @@ impl Counts {
     }
 
     /// Returns the counts without the classes that are not `kept`.
-    pub(super) fn keep(&mut self, used: Used, kept: impl Fn(u32) -> bool) -> Used {
+    pub(super) fn keep(&mut self, used: CountsId, kept: impl Fn(u32) -> bool) -> CountsId {
         let list = &self.lists[used as usize];
         if list.iter().all(|&(class, _)| kept(class)) {
             return used;
@@ -70,7 +70,7 @@ impl Counts {
     }
 
     /// Returns true if `a` has used no more of any class than `b`.
-    pub(super) fn covers(&self, a: Used, b: Used) -> bool {
+    pub(super) fn covers(&self, a: CountsId, b: CountsId) -> bool {
         if a == b || a == 0 {
             return true;
         }

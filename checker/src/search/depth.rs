@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Limits,
     automaton::{Act, Automaton},
-    budget::Exhausted,
+    budget::Shortage,
     memory::{Share, of_set, of_vec},
 };
 
@@ -90,16 +90,16 @@ impl<'a, K: Act> Depth<'a, K> {
     }
 
     /// Queries the limits from time to time, and asks for memory before anything grows.
-    fn ask(&mut self, object: &mut (impl Automaton<Action = K> + ?Sized)) -> Result<(), Exhausted> {
+    fn ask(&mut self, object: &mut (impl Automaton<Action = K> + ?Sized)) -> Result<(), Shortage> {
         if !object.has_room(NEW_STATES) {
             if !object.may_grow(NEW_STATES) {
-                return Err(Exhausted::Memory);
+                return Err(Shortage::Memory);
             }
             object.reserve(NEW_STATES);
         }
         if self.until_question.is_over() || self.memory_bytes() > self.most {
             if !self.memory.hold(self.memory_bytes()) {
-                return Err(Exhausted::Memory);
+                return Err(Shortage::Memory);
             }
             self.most = self.memory.most();
             self.until_question = Turn::of(WORK_PER_QUESTION);
@@ -120,7 +120,7 @@ impl<'a, K: Act> Depth<'a, K> {
 }
 
 impl<A: Automaton + ?Sized> Racer<A> for Depth<'_, A::Action> {
-    fn run(&mut self, object: &mut A, turn: &mut Turn) -> Result<Option<SearchResult>, Exhausted> {
+    fn run(&mut self, object: &mut A, turn: &mut Turn) -> Result<Option<SearchResult>, Shortage> {
         while !turn.is_over() {
             self.ask(object)?;
             let before = object.work();

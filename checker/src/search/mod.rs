@@ -62,7 +62,7 @@ mod trail;
 
 use std::collections::VecDeque;
 
-use crate::{Limits, UnknownWhy, automaton::Automaton, budget::Exhausted, prepare::Step};
+use crate::{Limits, UnknownWhy, automaton::Automaton, budget::Shortage, prepare::Step};
 use racer::{Racer, Turn};
 use sweep::{Sweep, SweepState};
 
@@ -170,13 +170,7 @@ impl<'a, A: Automaton + ?Sized, const N: usize> SearchDriver<'a, A, N> {
 
     /// Completes `step` with the first effort that lets a configuration survive. Returns `None` if the turn ended
     /// before.
-    fn complete(
-        &mut self,
-        object: &mut A,
-        step: u32,
-        first: usize,
-        turn: &mut Turn,
-    ) -> Result<Option<bool>, Exhausted> {
+    fn complete(&mut self, object: &mut A, step: u32, first: usize, turn: &mut Turn) -> Result<Option<bool>, Shortage> {
         let first = self.effort.take().unwrap_or(first);
         for (at, &effort) in self.efforts.iter().enumerate().skip(first) {
             self.effort = Some(at);
@@ -234,7 +228,7 @@ impl<'a, A: Automaton + ?Sized, const N: usize> SearchDriver<'a, A, N> {
 }
 
 impl<A: Automaton + ?Sized, const N: usize> Racer<A> for SearchDriver<'_, A, N> {
-    fn run(&mut self, object: &mut A, turn: &mut Turn) -> Result<Option<SearchResult>, Exhausted> {
+    fn run(&mut self, object: &mut A, turn: &mut Turn) -> Result<Option<SearchResult>, Shortage> {
         while let Some(&step) = self.due.get(self.sweep.now.completed) {
             let at = self.sweep.now.completed;
             self.hold();

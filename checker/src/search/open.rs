@@ -42,7 +42,7 @@ const REMEMBERED: usize = 32;
 
 /// Open certain steps.
 #[derive(Clone, Debug)]
-pub(super) struct Open<A, const N: usize> {
+pub(super) struct OpenSteps<A, const N: usize> {
     /// Step in each slot.
     pub slots: Vec<u32>,
     taken: Mask<N>,
@@ -56,7 +56,7 @@ pub(super) struct Open<A, const N: usize> {
     idle: Vec<(State, Mask<N>)>,
 }
 
-impl<A: Act, const N: usize> Open<A, N> {
+impl<A: Act, const N: usize> OpenSteps<A, N> {
     pub(super) fn new() -> Self {
         let none = Mask::NONE;
         let (slots, groups, idle) = (Vec::new(), Vec::new(), Vec::new());

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Limits,
     automaton::Automaton,
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     prepare::Step,
 };
 
@@ -39,7 +39,7 @@ pub(crate) fn race<A: Automaton + ?Sized>(
 ) -> SearchResult {
     let due = completions(steps);
     let unknown_outcomes = steps.len() - due.len();
-    let exhausted = |out: Exhausted, explained| SearchResult::Limit(out.why(explained, due.len(), unknown_outcomes));
+    let exhausted = |out: Shortage, explained| SearchResult::Limit(out.why(explained, due.len(), unknown_outcomes));
     let space = match Space::new(steps, &due, &Budget::new(limits)) {
         Ok(space) => space,
         Err(out) => return exhausted(out, 0),
@@ -68,7 +68,7 @@ fn run<'r, A: Automaton + ?Sized>(
     object: &mut A,
     first_turn: usize,
     explained: &mut usize,
-) -> Result<SearchResult, Exhausted> {
+) -> Result<SearchResult, Shortage> {
     let (mut turn, mut later) = (first_turn, Some(later));
     loop {
         let mut at = 0;
@@ -83,8 +83,8 @@ fn run<'r, A: Automaton + ?Sized>(
                 Ok(Some(found)) => return Ok(found),
                 Ok(None) => at += 1,
                 // The one that needs less may still succeed.
-                Err(Exhausted::Memory) if later.is_some() => at += 1,
-                Err(Exhausted::Memory) if racers.len() > 1 => {
+                Err(Shortage::Memory) if later.is_some() => at += 1,
+                Err(Shortage::Memory) if racers.len() > 1 => {
                     let largest = (0..racers.len()).max_by_key(|&racer| racers[racer].bytes()).expect("one is running");
                     racers.remove(largest);
                     at = at.min(racers.len() - 1);

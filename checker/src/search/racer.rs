@@ -1,6 +1,6 @@
 //! Search that can be interrupted, and its result.
 
-use crate::{UnknownWhy, budget::Exhausted};
+use crate::{UnknownWhy, budget::Shortage};
 
 /// Result of the search.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Turn {
 /// Search that can be interrupted.
 pub(super) trait Racer<A: ?Sized> {
     /// Searches until the turn is over, for which it returns `None`, or a limit is reached. It can go on after both.
-    fn run(&mut self, object: &mut A, turn: &mut Turn) -> Result<Option<SearchResult>, Exhausted>;
+    fn run(&mut self, object: &mut A, turn: &mut Turn) -> Result<Option<SearchResult>, Shortage>;
 
     /// Returns the number of completions that some order explains.
     fn explained(&self) -> usize;

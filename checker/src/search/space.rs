@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     automaton::{Act, Automaton, State},
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     prepare::Step,
 };
 
@@ -70,7 +70,7 @@ pub(super) struct Space<'a, K> {
 
 impl<'a, K: Act> Space<'a, K> {
     /// Builds the space of steps in the order of their starts, of which `due` are the certain ones.
-    pub(super) fn new(steps: &'a [Step<K>], due: &'a [u32], budget: &Budget<'_>) -> Result<Self, Exhausted> {
+    pub(super) fn new(steps: &'a [Step<K>], due: &'a [u32], budget: &Budget<'_>) -> Result<Self, Shortage> {
         let mut classes: FxHashMap<K, Vec<u32>> = FxHashMap::default();
         for (index, step) in (0..).zip(steps) {
             budget.step()?;
@@ -175,7 +175,7 @@ impl<'a, K: Act> Space<'a, K> {
 
 /// Returns the certain steps that are open at each completion, by their ends, and the offsets of each completion's
 /// steps.
-fn open_at<K>(steps: &[Step<K>], due: &[u32], budget: &Budget<'_>) -> Result<(Vec<u32>, Vec<usize>), Exhausted> {
+fn open_at<K>(steps: &[Step<K>], due: &[u32], budget: &Budget<'_>) -> Result<(Vec<u32>, Vec<usize>), Shortage> {
     let mut begun = (0..).zip(steps).filter(|(_, step)| step.is_certain()).peekable();
     let mut open: Vec<u32> = Vec::new();
     let (mut all, mut from) = (Vec::new(), vec![0]);

@@ -10,14 +10,14 @@ use super::{
     counts::Counts,
     effort::{Effort, Supply},
     mask::Mask,
-    open::Open,
+    open::OpenSteps,
     racer::Turn,
     trail::{Change, Trail},
 };
 use crate::{
     Limits,
     automaton::{Act, Automaton, State},
-    budget::Exhausted,
+    budget::Shortage,
     memory::Share,
     prepare::Step,
 };
@@ -41,7 +41,7 @@ struct Class<A> {
 /// State of the sweep between completions: what a rewind restores.
 #[derive(Clone)]
 pub(super) struct SweepState<A, const N: usize> {
-    pub open: Open<A, N>,
+    pub open: OpenSteps<A, N>,
     pub frontier: Vec<Config<N>>,
     /// Number of steps that began.
     pub invoked: usize,
@@ -99,7 +99,7 @@ pub(super) struct Sweep<'a, A: Automaton + ?Sized, const N: usize> {
 impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
     pub(super) fn new(steps: &'a [Step<A::Action>], object: &A, limits: &'a Limits<'a>, supply: Supply) -> Self {
         let now = SweepState {
-            open: Open::new(),
+            open: OpenSteps::new(),
             frontier: vec![Config::new(object.initial())],
             invoked: 0,
             completed: 0,
@@ -194,7 +194,7 @@ impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
         due: u32,
         effort: Effort,
         turn: &mut Turn,
-    ) -> Result<Option<bool>, Exhausted> {
+    ) -> Result<Option<bool>, Shortage> {
         let slot = self.now.open.slot_of(due);
         let due = DueStep { action: self.steps[due as usize].action, slot, dependent: self.now.open.dependent, effort };
         let (mut entered, mut extended) = self.interrupted.unwrap_or_else(|| {
@@ -409,7 +409,7 @@ impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
 
     /// Queries the time limit from time to time, and asks for memory before anything grows. Returns the cost of the
     /// configuration before, in steps.
-    fn ask(&mut self, object: &mut A) -> Result<usize, Exhausted> {
+    fn ask(&mut self, object: &mut A) -> Result<usize, Shortage> {
         let cost = 1 + (self.reached.compared() + self.next.compared()) / COMPARED_PER_STEP;
         self.until_question = self.until_question.saturating_sub(cost);
         let cost = cost as usize;
@@ -424,7 +424,7 @@ impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
             return Ok(cost);
         }
         if !(self.memory.hold(self.bytes(object, more)) && object.may_grow(more)) {
-            return Err(Exhausted::Memory);
+            return Err(Shortage::Memory);
         }
         self.reached.reserve(more);
         self.next.reserve(more);

@@ -15,7 +15,7 @@
 //!   open at once, because those of a linearizable key do not overlap.
 
 use crate::{
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     index::OptionalIndex,
     prepare::{Step, Val},
     zones::{AT_START, Clusters, NO_END, StepRank, sort_nearly_sorted},
@@ -51,7 +51,7 @@ pub(super) fn costs<'a>(
     steps: &[Step],
     between_ns: &'a dyn Fn(u32, u32) -> u64,
     budget: &Budget<'_>,
-) -> Result<Costs<'a>, Exhausted> {
+) -> Result<Costs<'a>, Shortage> {
     let mut costs = Costs { between_ns, delta_ns: Some(0), flip_flops_ns: Vec::new() };
     let mut reached = 0;
     let mut extents = Vec::new();
@@ -138,7 +138,7 @@ impl Costs<'_> {
     }
 
     /// Records the cost of pairs in which neither block is certainly newer.
-    fn flip_flops(&mut self, mut extents: Vec<Extent>, budget: &Budget<'_>) -> Result<(), Exhausted> {
+    fn flip_flops(&mut self, mut extents: Vec<Extent>, budget: &Budget<'_>) -> Result<(), Shortage> {
         let left = |extent: &Extent| extent.read.0.min(extent.first_end.0);
         extents.retain(|extent| extent.read.1.get().is_some());
         sort_nearly_sorted(&mut extents, left);

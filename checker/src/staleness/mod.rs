@@ -15,19 +15,19 @@ use histories::History;
 
 use crate::{
     Options,
-    budget::{Budget, Exhausted},
-    prepare::{Action, Keys, Prepared, Val},
+    budget::{Budget, Shortage},
+    prepare::{Action, KeySteps, Keys, Val},
     registers::{are_registers, count, each_key, split},
     zones::{Clusters, KeyZones, ZoneViolation},
 };
 use bounds::Bounds;
-pub use report::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport};
+pub use report::{Distribution, NodeStaleness, Share, StaleReads, StalenessReport, UnmeasuredKeys};
 
 /// Measures how stale the reads of `history` were, and by how much they would have to begin earlier for it to be
 /// linearizable.
 ///
 /// Only the model, the initial value and the limits of `options` matter; it uses one thread. Keys for which a limit
-/// was reached are reported as [`NotMeasured`].
+/// was reached are reported as [`UnmeasuredKeys`].
 pub fn staleness(history: &History, options: &Options<'_>) -> StalenessReport {
     let keys = split(history, options);
     let mut measure = Measure::new(history);
@@ -49,7 +49,7 @@ struct Reads {
 pub(crate) struct Measure<'a> {
     history: &'a History,
     keys: usize,
-    not_measured: Vec<NotMeasured>,
+    not_measured: Vec<UnmeasuredKeys>,
     /// Reads by node; 0 if the node is not known.
     nodes: BTreeMap<u16, Reads>,
     flip_flops_ns: Vec<u64>,
@@ -65,16 +65,16 @@ impl<'a> Measure<'a> {
     fn skip(&mut self, why: &str, keys: usize) {
         match self.not_measured.iter_mut().find(|other| other.why == why) {
             Some(other) => other.keys += keys,
-            None => self.not_measured.push(NotMeasured { why: why.to_owned(), keys }),
+            None => self.not_measured.push(UnmeasuredKeys { why: why.to_owned(), keys }),
         }
     }
 
     /// Measures a key, or records why it is not measured. Changes nothing if a limit is reached.
     pub(crate) fn key(
         &mut self,
-        key: Result<&(Prepared, KeyZones), &str>,
+        key: Result<&(KeySteps, KeyZones), &str>,
         budget: &Budget<'_>,
-    ) -> Result<(), Exhausted> {
+    ) -> Result<(), Shortage> {
         match key {
             Ok((prepared, placed)) => match placed.violation {
                 None => self.reads(prepared),
@@ -89,7 +89,7 @@ impl<'a> Measure<'a> {
     }
 
     /// Counts the reads of a key.
-    fn reads(&mut self, prepared: &Prepared) {
+    fn reads(&mut self, prepared: &KeySteps) {
         self.keys += 1;
         let mut counts = Vec::new();
         for step in prepared.steps.iter().filter(|step| matches!(step.action, Action::Read(_))) {
@@ -105,7 +105,7 @@ impl<'a> Measure<'a> {
     }
 
     /// Measures a key whose operations have no linearization.
-    fn measure(&mut self, prepared: &Prepared, clusters: &Clusters, budget: &Budget<'_>) -> Result<(), Exhausted> {
+    fn measure(&mut self, prepared: &KeySteps, clusters: &Clusters, budget: &Budget<'_>) -> Result<(), Shortage> {
         let (history, steps) = (self.history, &prepared.steps);
         let times = |step: u32| history.times(steps[step as usize].operation as usize);
         let between_ns = |end: u32, begin: u32| times(begin).invoked_ns.saturating_sub(times(end).completed_ns);
@@ -138,8 +138,8 @@ impl<'a> Measure<'a> {
     pub(crate) fn report(
         mut self,
         options: &Options<'_>,
-        keys: &Result<Keys, Exhausted>,
-        done: Result<(), Exhausted>,
+        keys: &Result<Keys, Shortage>,
+        done: Result<(), Shortage>,
     ) -> StalenessReport {
         let left = count(keys) - self.keys - self.not_measured.iter().map(|other| other.keys).sum::<usize>();
         if !are_registers(options) {

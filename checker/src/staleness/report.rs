@@ -9,7 +9,7 @@ pub struct StalenessReport {
     /// Number of keys that were measured.
     pub keys: usize,
     /// Keys that were not measured, with the reasons.
-    pub not_measured: Vec<NotMeasured>,
+    pub not_measured: Vec<UnmeasuredKeys>,
     /// Staleness of all reads of the measured keys.
     pub reads: StaleReads,
     /// Staleness by node that was asked, if nodes are known, in the order of their numbers.
@@ -25,7 +25,7 @@ pub struct StalenessReport {
 
 /// Keys that were not measured for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotMeasured {
+pub struct UnmeasuredKeys {
     /// Reason, in a few words.
     pub why: String,
     /// Number of keys.

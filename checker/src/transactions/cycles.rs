@@ -67,14 +67,14 @@ struct Rule {
     needs: Needs,
     reads: bool,
     /// Edges of kind rw that are allowed: none, none after another, or any.
-    missed: Missed,
+    missed: RwEdges,
     /// True if only certain transactions count: one that was read only in an intermediate state may have been undone.
     certain: bool,
     refutes: Level,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Missed {
+enum RwEdges {
     None,
     NotAdjacent,
     Any,
@@ -87,24 +87,24 @@ impl Rule {
         }
         let kind = match edge.kind {
             Kind::Wr => self.reads,
-            Kind::Rw => self.missed != Missed::None,
+            Kind::Rw => self.missed != RwEdges::None,
             Kind::Ww | Kind::Process | Kind::Realtime | Kind::Onward => true,
         };
         kind && edge.needs <= self.needs
     }
 }
 
-const fn rule(needs: Needs, reads: bool, missed: Missed, refutes: Level) -> Rule {
+const fn rule(needs: Needs, reads: bool, missed: RwEdges, refutes: Level) -> Rule {
     Rule { needs, reads, missed, certain: false, refutes }
 }
 
 const RULES: [Rule; 6] = [
-    Rule { certain: true, ..rule(Needs::Nothing, false, Missed::None, Level::ReadUncommitted) },
-    rule(Needs::Nothing, true, Missed::None, Level::ReadCommitted),
-    rule(Needs::Snapshots, true, Missed::NotAdjacent, Level::SnapshotIsolation),
-    rule(Needs::Snapshots, true, Missed::Any, Level::Serializable),
-    rule(Needs::Process, true, Missed::Any, Level::StrongSessionSerializable),
-    rule(Needs::Realtime, true, Missed::Any, Level::StrictSerializable),
+    Rule { certain: true, ..rule(Needs::Nothing, false, RwEdges::None, Level::ReadUncommitted) },
+    rule(Needs::Nothing, true, RwEdges::None, Level::ReadCommitted),
+    rule(Needs::Snapshots, true, RwEdges::NotAdjacent, Level::SnapshotIsolation),
+    rule(Needs::Snapshots, true, RwEdges::Any, Level::Serializable),
+    rule(Needs::Process, true, RwEdges::Any, Level::StrongSessionSerializable),
+    rule(Needs::Realtime, true, RwEdges::Any, Level::StrictSerializable),
 ];
 
 /// Returns the significant cycles of a component: the worst that data alone show, and those that are worse with the
@@ -172,7 +172,7 @@ impl CycleSearch {
         for &edge in edges {
             for missed in 0..2 {
                 let after = match edge.kind {
-                    _ if rule.missed != Missed::NotAdjacent => 0,
+                    _ if rule.missed != RwEdges::NotAdjacent => 0,
                     Kind::Rw if missed == 1 => continue,
                     Kind::Rw => 1,
                     Kind::Onward => missed,

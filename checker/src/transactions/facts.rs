@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use histories::{Found, History, MicroOperation, Operation, Outcome, Value, ValueId};
+use histories::{History, MicroOperation, Operation, Outcome, ReadResult, Value, ValueId};
 
 use super::{
     findings::Findings,
@@ -335,8 +335,8 @@ fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<K
             uses[number.index()] |= match micro {
                 MicroOperation::Append { .. } => APPENDED,
                 MicroOperation::Write { .. } => WRITTEN,
-                MicroOperation::Read { found: Found::List(_), .. } => READ_LIST,
-                MicroOperation::Read { found: Found::Value(value), .. } if value != ValueId::NIL => READ_VALUE,
+                MicroOperation::Read { found: ReadResult::List(_), .. } => READ_LIST,
+                MicroOperation::Read { found: ReadResult::Value(value), .. } if value != ValueId::NIL => READ_VALUE,
                 MicroOperation::Read { .. } => 0,
             };
         }
@@ -369,7 +369,7 @@ struct KeyAccesses<'a, 'h> {
 
 impl<'h> KeyAccesses<'_, 'h> {
     fn reads(&self) -> usize {
-        let known = |found: Found<'_>| found != Found::Unknown;
+        let known = |found: ReadResult<'_>| found != ReadResult::Unknown;
         let is_known =
             |micro: &MicroOperation<'_>| matches!(micro, MicroOperation::Read { found, .. } if known(*found));
         self.steps.iter().filter(|(_, micro)| is_known(micro)).count()
@@ -409,8 +409,8 @@ impl<'h> KeyAccesses<'_, 'h> {
         let mut own: Vec<ValueId> = Vec::new();
         for (_, micro) in self.steps {
             let list: &'h [ValueId] = match *micro {
-                MicroOperation::Read { found: Found::List(list), .. } => list,
-                MicroOperation::Read { found: Found::Value(ValueId::NIL), .. } => &[],
+                MicroOperation::Read { found: ReadResult::List(list), .. } => list,
+                MicroOperation::Read { found: ReadResult::Value(ValueId::NIL), .. } => &[],
                 MicroOperation::Append { value, .. } => {
                     own.push(value);
                     continue;
@@ -442,11 +442,11 @@ impl<'h> KeyAccesses<'_, 'h> {
                     holds = Some(value);
                     own.push(value);
                 }
-                MicroOperation::Read { found: Found::Value(value), .. } if holds.is_none() => {
+                MicroOperation::Read { found: ReadResult::Value(value), .. } if holds.is_none() => {
                     holds = Some(value);
                     self.read = Some(Read { transaction: self.transaction, base: 0, list: &[], value });
                 }
-                MicroOperation::Read { found: Found::Value(value), .. } if holds != Some(value) => {
+                MicroOperation::Read { found: ReadResult::Value(value), .. } if holds != Some(value) => {
                     let value = if own.contains(&value) { ValueId::UNKNOWN } else { value };
                     self.strays.push(Read { transaction: self.transaction, base: 0, list: &[], value });
                 }

@@ -279,7 +279,7 @@ impl<'h> Case<'_, 'h> {
     /// before the reader, even if several may have written it. Otherwise returns the transactions that wait for each
     /// other. Transactions keep their `order` where possible.
     fn in_order_of_reads(&self, order: &[TransactionIndex]) -> Result<Vec<TransactionIndex>, Vec<TransactionIndex>> {
-        use histories::{Found, MicroOperation as Micro};
+        use histories::{MicroOperation as Micro, ReadResult};
         let facts = &self.facts;
         let mut left: FxHashSet<(ValueId, ValueId)> = FxHashSet::default();
         let classes: FxHashMap<ValueId, KeyClass> =
@@ -291,7 +291,7 @@ impl<'h> Case<'_, 'h> {
             for micro in micros(t) {
                 match micro {
                     Micro::Write { key, value } => own.push((key, value)),
-                    Micro::Read { key, found: Found::Value(value) }
+                    Micro::Read { key, found: ReadResult::Value(value) }
                         if classes[&key] == KeyClass::Register
                             && !own.contains(&(key, value))
                             && value != facts.initial.value =>

@@ -2,7 +2,7 @@
 
 use crate::{
     Limits, UnknownWhy,
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     memory::of_vec,
 };
 
@@ -44,7 +44,7 @@ impl<'a> Limit<'a> {
         if vec.len() < vec.capacity() { Ok(()) } else { self.may_take(of_vec(vec, 1)) }
     }
 
-    pub(super) fn exhausted(&self, out: Exhausted) -> UnknownWhy {
+    pub(super) fn exhausted(&self, out: Shortage) -> UnknownWhy {
         out.why(0, self.transactions, 0)
     }
 }

@@ -6,7 +6,7 @@ use super::{
     indices::KeyIndex,
     limit::Limit,
 };
-use crate::{UnknownWhy, budget::Exhausted, memory::of_vec};
+use crate::{UnknownWhy, budget::Shortage, memory::of_vec};
 
 /// Bytes of an edge, which may be half of what is reserved, and of its target in an order.
 const EDGE_BYTES: usize = 2 * size_of::<Edge>() + size_of::<u32>();
@@ -44,6 +44,6 @@ impl Limit<'_> {
         if self.limits.memory.share().hold(edges * EDGE_BYTES + vertices * VERTEX_BYTES) {
             return Ok(());
         }
-        Err(self.exhausted(Exhausted::Memory))
+        Err(self.exhausted(Shortage::Memory))
     }
 }

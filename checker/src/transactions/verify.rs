@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use histories::{Found, History, MicroOperation, NEVER, Outcome, Value, ValueId};
+use histories::{History, MicroOperation, NEVER, Outcome, ReadResult, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::report::{Level, Link, LinkEvidence, Orders};
@@ -25,14 +25,14 @@ pub(super) struct Replay<'a> {
     pub goes_on: &'a mut dyn FnMut(usize) -> bool,
 }
 
-type Replayed = Result<(), String>;
+type ReplayResult = Result<(), String>;
 
 impl Replay<'_> {
     /// Replays `order` (indexes of operations) as a serial order of all transactions at `level`.
     ///
     /// # Errors
     /// The reason why it does not explain them.
-    pub(super) fn serially(&mut self, order: &[u32], level: Level) -> Replayed {
+    pub(super) fn serially(&mut self, order: &[u32], level: Level) -> ReplayResult {
         let history = self.history;
         let mut contents = Contents::new(history, self.initial);
         let mut seen = OrderCoverage::new(history);
@@ -65,7 +65,7 @@ impl Replay<'_> {
     ///
     /// # Errors
     /// The reason why the order does not explain them.
-    pub(super) fn by_snapshots(&mut self, events: &[u32]) -> Replayed {
+    pub(super) fn by_snapshots(&mut self, events: &[u32]) -> ReplayResult {
         let history = self.history;
         let mut contents = Contents::new(history, self.initial);
         let mut seen = OrderCoverage::new(history);
@@ -104,7 +104,7 @@ impl Replay<'_> {
     ///
     /// # Errors
     /// The reason why the order does not explain the reads.
-    pub(super) fn committed(&mut self, order: &[u32]) -> Replayed {
+    pub(super) fn committed(&mut self, order: &[u32]) -> ReplayResult {
         let history = self.history;
         let mut contents = Contents::new(history, self.initial);
         let mut seen = OrderCoverage::new(history);
@@ -127,14 +127,14 @@ impl Replay<'_> {
                 let (initially, first) = (first_list.len(), contents.first);
                 let content = contents.of(key);
                 let explained = match (found, &*content) {
-                    (Found::Unknown, _) => true,
-                    (Found::Value(value), Some(Content::Register(_)) | None) => {
+                    (ReadResult::Unknown, _) => true,
+                    (ReadResult::Value(value), Some(Content::Register(_)) | None) => {
                         own.changes.contains(&value)
                             || held.contains(&(key, value))
                             || value == first.unwrap_or(ValueId::NIL)
                     }
                     (found, content) => {
-                        let list = if let Found::List(list) = found { list } else { &[] };
+                        let list = if let ReadResult::List(list) = found { list } else { &[] };
                         let now: &[ValueId] = if let Some(Content::List(now)) = content { now } else { &[] };
                         let was = |length: usize| length == initially || lengths.contains(&(key, length));
                         let (claimed, explained) = own.list(list, now, &first_list, was);
@@ -173,8 +173,8 @@ impl Replay<'_> {
         seen.all()
     }
 
-    fn step(&mut self, micro: MicroOperation<'_>) -> Replayed {
-        let read = if let MicroOperation::Read { found: Found::List(list), .. } = micro { list.len() } else { 0 };
+    fn step(&mut self, micro: MicroOperation<'_>) -> ReplayResult {
+        let read = if let MicroOperation::Read { found: ReadResult::List(list), .. } = micro { list.len() } else { 0 };
         if (self.goes_on)(1 + read / 16) { Ok(()) } else { Err("it was not looked at to its end".to_owned()) }
     }
 }
@@ -277,7 +277,7 @@ impl<'a> OrderCoverage<'a> {
     }
 
     /// Checks that all certain transactions occurred.
-    fn all(&self) -> Replayed {
+    fn all(&self) -> ReplayResult {
         let history = self.history;
         let all = (0..history.transactions.len()).map(|transaction| history.transactions.operation(transaction));
         let due = all.filter(|&operation| history.operations[operation].outcome == Outcome::Ok).count();
@@ -309,11 +309,11 @@ fn step(content: &mut Option<Content>, micro: MicroOperation<'_>) -> bool {
         (MicroOperation::Write { value, .. }, content) => *content = Some(Content::Register(value)),
         (MicroOperation::Read { found, .. }, content) => {
             return match (found, content) {
-                (Found::Unknown, _) | (Found::Value(ValueId::NIL), None) => true,
-                (Found::List(list), None) => list.is_empty(),
-                (Found::List(list), Some(Content::List(holds))) => list == holds,
-                (Found::Value(value), Some(Content::Register(holds))) => value == *holds,
-                (Found::List(_), Some(Content::Register(_))) | (Found::Value(_), _) => false,
+                (ReadResult::Unknown, _) | (ReadResult::Value(ValueId::NIL), None) => true,
+                (ReadResult::List(list), None) => list.is_empty(),
+                (ReadResult::List(list), Some(Content::List(holds))) => list == holds,
+                (ReadResult::Value(value), Some(Content::Register(holds))) => value == *holds,
+                (ReadResult::List(_), Some(Content::Register(_))) | (ReadResult::Value(_), _) => false,
             };
         }
     }
@@ -435,10 +435,10 @@ fn reads<'h>(
     let all = transaction.into_iter().flat_map(|transaction| history.transactions.micro_operations(transaction));
     all.filter_map(move |micro| match micro {
         MicroOperation::Read { key, found } if history.value(key) == wanted => match found {
-            Found::Unknown => None,
-            Found::Value(ValueId::NIL) => Some(Vec::new()),
-            Found::Value(value) => Some(vec![history.value(value)]),
-            Found::List(list) => {
+            ReadResult::Unknown => None,
+            ReadResult::Value(ValueId::NIL) => Some(Vec::new()),
+            ReadResult::Value(value) => Some(vec![history.value(value)]),
+            ReadResult::List(list) => {
                 let list = list.iter().map(|id| history.value(*id));
                 let same = list.clone().zip(initial).take_while(|(found, first)| found == first).count();
                 Some(list.skip(same).collect())

@@ -6,7 +6,7 @@ use histories::NEVER;
 
 use super::violation::ZoneViolation;
 use crate::{
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     index::OptionalIndex,
     prepare::{Action, INITIAL, Steps, Val},
 };
@@ -147,7 +147,7 @@ impl std::ops::Index<Val> for Clusters {
 impl Clusters {
     /// Collects the clusters. Returns `None` if a value is set twice, if the initial value is set, or if there are
     /// appends.
-    pub(crate) fn gather(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Self>, Exhausted> {
+    pub(crate) fn gather(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Self>, Shortage> {
         let mut all = vec![Cluster::EMPTY; steps.values()];
         let mut earlier = vec![OptionalIndex::NONE; steps.end() as usize];
         let (mut contradiction, mut has_looks) = (None, false);
@@ -191,7 +191,7 @@ impl Clusters {
     }
 
     /// Determines which changes took place, and links the chains. Returns the first violation found on the way.
-    pub(super) fn include(&mut self, budget: &Budget<'_>) -> Result<Option<ZoneViolation>, Exhausted> {
+    pub(super) fn include(&mut self, budget: &Budget<'_>) -> Result<Option<ZoneViolation>, Shortage> {
         self.all[INITIAL as usize].included = true;
         let (mut open, mut found) = (Vec::new(), None);
         for value in 1..self.len() {
@@ -234,7 +234,7 @@ impl Clusters {
 
     /// Returns the zone of each block, the blocks whose levels contradict real time, and the first violation: one of
     /// those, or a ring of values that belongs to no block.
-    pub(super) fn zones(&self, budget: &Budget<'_>) -> Result<Blocks, Exhausted> {
+    pub(super) fn zones(&self, budget: &Budget<'_>) -> Result<Blocks, Shortage> {
         let (mut zones, mut inverted, mut found) = (Vec::with_capacity(self.all.len()), Vec::new(), None);
         let (mut included, mut visited) = (0, 0);
         for (origin, cluster) in (0..).zip(&self.all).filter(|(_, cluster)| cluster.included) {

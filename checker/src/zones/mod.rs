@@ -54,7 +54,7 @@ mod placement;
 mod violation;
 
 use crate::{
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     prepare::Steps,
 };
 
@@ -75,7 +75,7 @@ pub(crate) enum Zones {
 }
 
 /// Decides the key with these steps. Returns `None` if its values are not unique.
-pub(crate) fn zones(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Zones>, Exhausted> {
+pub(crate) fn zones(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Zones>, Shortage> {
     Ok(match place(steps, budget)? {
         None => None,
         Some(KeyZones { violation: Some(violation), clusters, .. }) => Some(Zones::Violation(violation, clusters)),

@@ -8,7 +8,7 @@ use super::{
     placement::KeyZones,
 };
 use crate::{
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     prepare::{Action, Step, Steps, Val},
 };
 
@@ -18,7 +18,7 @@ pub(crate) fn order(
     steps: &impl Steps,
     KeyZones { clusters, zones, .. }: &KeyZones,
     budget: &Budget<'_>,
-) -> Result<Option<Vec<u32>>, Exhausted> {
+) -> Result<Option<Vec<u32>>, Shortage> {
     let levels = || zones.iter().flat_map(|zone| clusters.chain(zone.origin));
     let mut looks_at: FxHashMap<Val, Vec<u32>> = FxHashMap::default();
     if clusters.has_looks {

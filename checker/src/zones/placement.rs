@@ -5,7 +5,7 @@ use super::{
     violation::ZoneViolation,
 };
 use crate::{
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     conflict_ranges::ConflictRanges,
     prepare::{Steps, Val},
     sorted::sorted,
@@ -27,7 +27,7 @@ pub(crate) struct KeyZones {
 const VALUE_BYTES: usize = size_of::<Cluster>() + 2 * size_of::<Zone>() + size_of::<u32>();
 
 /// Does the same as [`super::zones`], without writing out the order and without placing each cas that did not match.
-pub(crate) fn place(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<KeyZones>, Exhausted> {
+pub(crate) fn place(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<KeyZones>, Shortage> {
     budget.may_take(steps.values() * VALUE_BYTES + steps.end() as usize * size_of::<u32>())?;
     let Some(mut clusters) = Clusters::gather(steps, budget)? else { return Ok(None) };
     let unplaceable = clusters.include(budget)?;

@@ -166,9 +166,9 @@ fn a_queue_of_values_that_repeat_is_decided() {
 }
 
 /// Specification that panics on one value, and contradicts its own answer when it is asked a second time.
-struct Broken(AtomicUsize);
+struct FaultySpecification(AtomicUsize);
 
-impl Specification for Broken {
+impl Specification for FaultySpecification {
     type State = u8;
 
     fn initial(&self) -> u8 {
@@ -187,7 +187,7 @@ fn a_panic_or_a_contradiction_is_one_key_that_is_unknown() {
         let text = numbers.iter().fold(String::new(), |text, number| {
             text + &format!("0 invoke write@{number} {number}\n0 ok write@{number}\n")
         });
-        check_with(&history(&text), &Broken(AtomicUsize::new(0)), &Options::new(Model::Register))
+        check_with(&history(&text), &FaultySpecification(AtomicUsize::new(0)), &Options::new(Model::Register))
     };
     let is_internal = |report: &Report, key: usize| {
         matches!(&report.keys[key].why, Some(UnknownWhy::Internal { .. }))

@@ -39,7 +39,7 @@ struct First {
 }
 
 #[derive(Clone, Debug)]
-struct Drawn {
+struct RandomHistory {
     txns: Vec<Txn>,
     is_list: [bool; KEYS],
     first: First,
@@ -47,7 +47,7 @@ struct Drawn {
 
 type State = [Vec<i64>; KEYS];
 
-impl Drawn {
+impl RandomHistory {
     fn initially(&self) -> State {
         std::array::from_fn(|key| {
             if self.is_list[key] { self.first.list.clone() } else { self.first.value.into_iter().collect() }
@@ -390,10 +390,10 @@ struct Draw {
     domain: i64,
     next: i64,
     held: Vec<State>,
-    drawn: Drawn,
+    drawn: RandomHistory,
 }
 
-fn draw(mix: Mix, seed: u64) -> Drawn {
+fn draw(mix: Mix, seed: u64) -> RandomHistory {
     let mut rng = Pcg64::seed_from_u64(seed);
     let keys = rng.random_range(1..=KEYS);
     let is_list = std::array::from_fn(|_| match mix {
@@ -409,7 +409,7 @@ fn draw(mix: Mix, seed: u64) -> Drawn {
         }
     }
     let domain = if rng.random_range(0..3) == 0 { rng.random_range(2..6) } else { 0 };
-    let drawn = Drawn { txns: Vec::new(), is_list, first };
+    let drawn = RandomHistory { txns: Vec::new(), is_list, first };
     let held = vec![drawn.initially()];
     let mut draw = Draw { rng, keys, domain, next: 0, held, drawn };
     draw.txns();
@@ -478,8 +478,8 @@ impl Draw {
             if mode == 1 && self.rng.random_range(0..2) == 0 {
                 own = pick(&mut self.rng, &self.held);
             }
-            Drawn::apply(&mut own, op);
-            Drawn::apply(&mut after, op);
+            RandomHistory::apply(&mut own, op);
+            RandomHistory::apply(&mut after, op);
             match op {
                 Op::Lists(key, list) => list.clone_from(&own[*key]),
                 Op::Holds(key, value) => *value = own[*key].last().copied(),

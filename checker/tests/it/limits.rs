@@ -18,12 +18,12 @@ const MOST_BETWEEN: usize = 8_192;
 const MOST_AFTER: usize = 8;
 
 /// Call: function, argument, answer.
-type Asked = (&'static str, Value, Value);
+type TestCall = (&'static str, Value, Value);
 
 /// Returns a history of these calls in order, each open until the next but one begins.
-fn history(calls: impl Iterator<Item = Asked>) -> History {
+fn history(calls: impl Iterator<Item = TestCall>) -> History {
     let mut builder = HistoryBuilder::default();
-    let mut open: Option<(u64, Asked)> = None;
+    let mut open: Option<(u64, TestCall)> = None;
     let mut push = |process, kind, f, value| {
         builder.push(Event { value: Some(value), ..Event::new(Process::Client(process), kind, f) }).unwrap();
     };
@@ -39,7 +39,7 @@ fn history(calls: impl Iterator<Item = Asked>) -> History {
 }
 
 /// Returns a history of these calls in sequence, by one process.
-fn by_one(calls: impl Iterator<Item = Asked>) -> History {
+fn by_one(calls: impl Iterator<Item = TestCall>) -> History {
     let mut builder = HistoryBuilder::default();
     for (f, argument, answer) in calls {
         for (kind, value) in [(EventType::Invoke, argument), (EventType::Ok, answer)] {
@@ -54,7 +54,7 @@ fn numbers() -> impl Iterator<Item = i64> {
 }
 
 /// Returns two calls for each number.
-fn calls(pair: impl Fn(i64) -> [Asked; 2]) -> impl Iterator<Item = Asked> {
+fn calls(pair: impl Fn(i64) -> [TestCall; 2]) -> impl Iterator<Item = TestCall> {
     numbers().flat_map(pair)
 }
 

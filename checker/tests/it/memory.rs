@@ -14,10 +14,10 @@ use checker::{
 use histories::{Event, EventType, History, HistoryBuilder, Process, TRANSACTION, Value};
 
 /// Allocator that counts, for each thread, the bytes it holds and their maximum.
-struct Counting;
+struct CountingAllocator;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
@@ -34,7 +34,7 @@ fn count(more: usize, less: usize) {
 }
 
 // SAFETY: every call is forwarded to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);
         // SAFETY: as the caller promises.

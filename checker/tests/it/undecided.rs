@@ -22,7 +22,7 @@ struct Load {
 }
 
 #[derive(Clone)]
-struct Open {
+struct OpenTransaction {
     ops: Vec<(usize, Option<i64>)>,
     found: Vec<Option<i64>>,
     acts_at: usize,
@@ -34,7 +34,8 @@ struct Open {
 fn history(load: Load, seed: u64) -> History {
     let mut rng = Pcg64::seed_from_u64(seed);
     let mut held: Vec<Vec<Option<i64>>> = vec![vec![None]; load.keys];
-    let mut open: Vec<(u64, Option<Open>)> = (0..load.clients as u64).map(|process| (process, None)).collect();
+    let mut open: Vec<(u64, Option<OpenTransaction>)> =
+        (0..load.clients as u64).map(|process| (process, None)).collect();
     let (mut begun, mut next, mut processes, mut time) = (0, 0, load.clients as u64, 0);
     let stale_every = load.transactions.checked_div(load.stale).unwrap_or(usize::MAX);
     let mut builder = HistoryBuilder::default();
@@ -54,7 +55,8 @@ fn history(load: Load, seed: u64) -> History {
                 let ops: Vec<(usize, Option<i64>)> = ops.collect();
                 builder.push(event(process, EventType::Invoke, shown(&ops, &[]))).unwrap();
                 let ends_at = time + rng.random_range(2..40);
-                open[at].1 = Some(Open { ops, found: Vec::new(), acts_at: rng.random_range(time..ends_at), ends_at });
+                open[at].1 =
+                    Some(OpenTransaction { ops, found: Vec::new(), acts_at: rng.random_range(time..ends_at), ends_at });
             }
             continue;
         };

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use super::key_detector::{KeyDetector, Keyed};
+use super::key_detector::{KeyDetector, ValueShape};
 use crate::{Event, EventType, Process, TRANSACTION, Value, transactions::functions, value::push_edn};
 
 /// Style in which a history is written, which depends on all its events: pass each to [`EdnStyle::see`], then write
@@ -36,7 +36,7 @@ impl EdnStyle {
     /// the key of nil says that it is none.
     pub fn explicit<'a>(&self, event: Event<'a>) -> Event<'a> {
         let is_client = event.process.is_client();
-        let nil = (is_client && self.shape.keyed() != Keyed::No).then_some(Value::Nil);
+        let nil = (is_client && self.shape.keyed() != ValueShape::Plain).then_some(Value::Nil);
         Event { key: event.key.clone().or(nil), ..event }
     }
 
@@ -59,7 +59,7 @@ impl EdnStyle {
         });
         push_name(&mut line, &event.f)?;
         let is_client = event.process.is_client();
-        let tuples = is_client && !self.keyless && self.tuples.keyed() == Keyed::Yes;
+        let tuples = is_client && !self.keyless && self.tuples.keyed() == ValueShape::Pairs;
         let mut explicit = if tuples { event.clone() } else { self.explicit(event.clone()) };
         if is_client
             && event.f == TRANSACTION

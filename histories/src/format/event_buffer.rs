@@ -4,7 +4,7 @@
 use super::{
     ReadOptions,
     interpreter::Interpreter,
-    key_detector::{KeyDetector, Keyed},
+    key_detector::{KeyDetector, ValueShape},
     lines::Place,
 };
 use crate::{
@@ -133,9 +133,9 @@ impl EventBuffer {
 /// Decides whether values are pairs of key and value; returns an error if that is ambiguous.
 pub(super) fn is_keyed(shape: &KeyDetector, place: Place<'_>) -> Result<bool, ReadError> {
     match shape.keyed() {
-        Keyed::Yes => Ok(true),
-        Keyed::No => Ok(false),
-        Keyed::Either(what) => Err(place.unkeyed(format!(
+        ValueShape::Pairs => Ok(true),
+        ValueShape::Plain => Ok(false),
+        ValueShape::Ambiguous(what) => Err(place.unkeyed(format!(
             "all values are pairs, which may be [key, value] or values as they stand: there is {what}, and nothing \
             that tells"
         ))),

@@ -25,13 +25,13 @@ const MAX_VALUES: usize = 10_000;
 
 /// Interpretation of the values of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keyed {
+pub(super) enum ValueShape {
     /// The values are pairs of key and value.
-    Yes,
+    Pairs,
     /// The values are plain.
-    No,
+    Plain,
     /// The values are ambiguous, because of this.
-    Either(&'static str),
+    Ambiguous(&'static str),
 }
 
 /// Features of the values of a history's clients, as far as they decide whether these are keyed.
@@ -131,15 +131,15 @@ impl KeyDetector {
     }
 
     /// Returns the interpretation of the values, by all events seen.
-    pub(super) fn keyed(&self) -> Keyed {
+    pub(super) fn keyed(&self) -> ValueShape {
         let are_keys = self.expected.iter().any(|first| self.keys.contains(first));
         let are_written = self.expected.iter().any(|first| self.written.contains(first));
         match () {
-            () if self.plain => Keyed::No,
-            () if self.evidence || (are_keys && !are_written) => Keyed::Yes,
-            () if !self.expected.is_empty() && are_keys == are_written => Keyed::Either("a cas of two pairs"),
-            () if self.reads_with_arguments => Keyed::Either("a read of a pair"),
-            () => Keyed::No,
+            () if self.plain => ValueShape::Plain,
+            () if self.evidence || (are_keys && !are_written) => ValueShape::Pairs,
+            () if !self.expected.is_empty() && are_keys == are_written => ValueShape::Ambiguous("a cas of two pairs"),
+            () if self.reads_with_arguments => ValueShape::Ambiguous("a read of a pair"),
+            () => ValueShape::Plain,
         }
     }
 }

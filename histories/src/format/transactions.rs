@@ -1,4 +1,4 @@
-use crate::{Format, Found, History, MicroOperation, Value, read_bytes};
+use crate::{Format, History, MicroOperation, ReadResult, Value, read_bytes};
 
 fn read(text: &str) -> Result<History, String> {
     read_bytes("h", text.as_bytes(), None).map_err(|error| error.to_string())
@@ -14,9 +14,9 @@ fn shown(history: &History, transaction: usize) -> String {
     let all = history.transactions.micro_operations(transaction).map(|micro| match micro {
         MicroOperation::Append { key, value: added } => format!("append {} {}", value(key), value(added)),
         MicroOperation::Write { key, value: written } => format!("w {} {}", value(key), value(written)),
-        MicroOperation::Read { key, found: Found::Unknown } => format!("r {} ?", value(key)),
-        MicroOperation::Read { key, found: Found::Value(found) } => format!("r {} {}", value(key), value(found)),
-        MicroOperation::Read { key, found: Found::List(list) } => {
+        MicroOperation::Read { key, found: ReadResult::Unknown } => format!("r {} ?", value(key)),
+        MicroOperation::Read { key, found: ReadResult::Value(found) } => format!("r {} {}", value(key), value(found)),
+        MicroOperation::Read { key, found: ReadResult::List(list) } => {
             format!("r {} {:?}", value(key), list.iter().map(|id| value(*id)).collect::<Vec<_>>())
         }
     });

@@ -104,9 +104,9 @@ pub(crate) fn die() {
 }
 
 /// Helper that is killed even if its test fails.
-struct Running(Child);
+struct RunningHelper(Child);
 
-impl Drop for Running {
+impl Drop for RunningHelper {
     fn drop(&mut self) {
         self.0.kill().ok();
         self.0.wait().ok();
@@ -114,8 +114,8 @@ impl Drop for Running {
 }
 
 /// Starts a helper and waits until it reports that it is ready; also returns its standard output.
-fn start_ready(command: &mut Command) -> (Running, BufReader<std::process::ChildStdout>) {
-    let mut child = Running(command.stderr(Stdio::inherit()).spawn().unwrap());
+fn start_ready(command: &mut Command) -> (RunningHelper, BufReader<std::process::ChildStdout>) {
+    let mut child = RunningHelper(command.stderr(Stdio::inherit()).spawn().unwrap());
     let mut output = BufReader::new(child.0.stdout.take().unwrap());
     let mut line = String::new();
     output.read_line(&mut line).unwrap();

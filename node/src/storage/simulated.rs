@@ -103,9 +103,9 @@ impl Disk {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Simulated(Arc<Mutex<Disk>>);
+pub(super) struct SimulatedMedium(Arc<Mutex<Disk>>);
 
-impl Simulated {
+impl SimulatedMedium {
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.0.lock().unwrap()
     }
@@ -132,7 +132,7 @@ impl Simulated {
     }
 }
 
-impl Medium for Simulated {
+impl Medium for SimulatedMedium {
     type File = usize;
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
@@ -241,7 +241,7 @@ fn follow_step(model: &StoredState, step: &Step) -> StoredState {
     model
 }
 
-fn carry_out(storage: &mut Storage<Simulated>, step: &Step) -> Result<(), StorageError> {
+fn carry_out(storage: &mut Storage<SimulatedMedium>, step: &Step) -> Result<(), StorageError> {
     match step {
         Step::Persist(persist) => storage.persist(persist),
         Step::Compact(snapshot) => compact(storage, snapshot),
@@ -250,7 +250,7 @@ fn carry_out(storage: &mut Storage<Simulated>, step: &Step) -> Result<(), Storag
 
 /// Runs all steps of [`life`] until something goes wrong. Returns the states that may be found afterwards, the last
 /// one reported durable and the one in progress, and the storage, if there is one.
-fn live(disk: &Simulated) -> (Vec<StoredState>, Option<Storage<Simulated>>) {
+fn live(disk: &SimulatedMedium) -> (Vec<StoredState>, Option<Storage<SimulatedMedium>>) {
     let mut model = StoredState::default();
     let Ok((mut storage, found)) = disk.open(StartMode::New) else { return (vec![model], None) };
     assert_eq!(found, model);
@@ -268,13 +268,13 @@ fn live(disk: &Simulated) -> (Vec<StoredState>, Option<Storage<Simulated>>) {
 }
 
 fn syncs_of_a_life() -> usize {
-    let disk = Simulated::default();
+    let disk = SimulatedMedium::default();
     live(&disk);
     disk.disk().syncs
 }
 
-fn with_fault(at: usize, fault: DiskFault) -> Simulated {
-    let disk = Simulated::default();
+fn with_fault(at: usize, fault: DiskFault) -> SimulatedMedium {
+    let disk = SimulatedMedium::default();
     disk.disk().fault = Some((at, fault));
     disk
 }
@@ -345,7 +345,7 @@ fn a_loss_of_power_leaves_all_or_nothing_of_the_last_step() {
 
 #[test]
 fn after_a_failure_nothing_is_taken_any_more() {
-    let disk = Simulated::default();
+    let disk = SimulatedMedium::default();
     let (mut storage, _) = disk.open(StartMode::New).unwrap();
     let next = disk.disk().syncs + 1;
     disk.disk().fault = Some((next, DiskFault::Failed));
@@ -356,7 +356,7 @@ fn after_a_failure_nothing_is_taken_any_more() {
 /// Running out of descriptors is no failure of the disk: the log continues, and the snapshot is made later.
 #[test]
 fn a_compaction_without_descriptors_is_given_up_and_nothing_else() {
-    let disk = Simulated::default();
+    let disk = SimulatedMedium::default();
     let (mut storage, _) = disk.open(StartMode::New).unwrap();
     storage.persist(&entries(1..=5, 1)).unwrap();
     disk.disk().full = true;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
 
-use super::{simulated::Simulated, *};
+use super::{simulated::SimulatedMedium, *};
 use crate::raft::{Entry, HardState, Payload, Term};
 
 pub(super) const MEMBERS: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
@@ -117,7 +117,7 @@ fn a_log_cut_anywhere_recovers_to_its_last_whole_batch() {
     let path = dir.path().join(WAL);
     let whole = fs::read(&path).unwrap();
     for length in 0..=whole.len() {
-        let disk = Simulated::holding(&[(WAL, &whole[..length])]);
+        let disk = SimulatedMedium::holding(&[(WAL, &whole[..length])]);
         let expected = steps.iter().rev().find(|(end, _)| *end <= length as u64);
         match (disk.open(StartMode::Restart), expected) {
             (Ok((mut storage, stored)), Some((_, model))) => {
@@ -153,7 +153,7 @@ fn any_flipped_bit_is_an_error_that_names_the_place() {
     for bit in 0..whole.len() * 8 {
         let mut bytes = whole.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        let disk = Simulated::holding(&[(WAL, &bytes)]);
+        let disk = SimulatedMedium::holding(&[(WAL, &bytes)]);
         let start = steps.iter().rev().map(|(end, _)| *end).find(|end| *end <= (bit / 8) as u64).unwrap_or(0);
         match disk.open(StartMode::Restart) {
             Err(StorageError::Damaged { path, offset, .. }) => {
@@ -191,7 +191,7 @@ fn a_damaged_or_missing_snapshot_is_an_error() {
     let path = dir.path().join(SNAPSHOT);
     let (whole, log) = (fs::read(&path).unwrap(), fs::read(dir.path().join(WAL)).unwrap());
     let refused = |snapshot: &[u8], what: &str| {
-        let opened = Simulated::holding(&[(SNAPSHOT, snapshot), (WAL, &log)]).open(StartMode::Restart);
+        let opened = SimulatedMedium::holding(&[(SNAPSHOT, snapshot), (WAL, &log)]).open(StartMode::Restart);
         assert!(matches!(opened, Err(StorageError::Damaged { .. })), "{what}: {opened:?}");
     };
     for bit in 0..whole.len() * 8 {
@@ -299,7 +299,7 @@ proptest! {
     fn any_sequence_recovers_to_the_model(
         draws in prop::collection::vec(any::<Draw>(), 1..12), tear in any::<prop::sample::Index>()
     ) {
-        let disk = Simulated::default();
+        let disk = SimulatedMedium::default();
         let (mut storage, mut model) = disk.open(StartMode::New).unwrap();
         for (term, cut, length, kind) in draws {
             let draw = (term.map(|more| more % 3), cut, length, kind);
@@ -315,7 +315,7 @@ proptest! {
                 let snapshot = disk.read(SNAPSHOT);
                 let mut files = vec![(WAL, &whole[..length])];
                 files.extend(snapshot.iter().map(|bytes| (SNAPSHOT, &bytes[..])));
-                let torn = Simulated::holding(&files).restart().1;
+                let torn = SimulatedMedium::holding(&files).restart().1;
                 prop_assert_eq!(&torn, if length == whole.len() { &model } else { &before });
             }
             let (next, stored) = disk.restart();

@@ -9,13 +9,13 @@ use super::FileSystem;
 #[derive(Clone, Debug)]
 pub(crate) struct TrialStep {
     pub(crate) request: Request,
-    expected: Expected,
+    expected: ExpectedAnswer,
     /// Words for what went before, which explain the expectation.
     after: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Expected {
+enum ExpectedAnswer {
     Done,
     Value(Value),
     /// A cas that changes nothing.
@@ -28,23 +28,23 @@ impl FileSystem {
     /// Returns the operations of a trial, in their order: those of each workload on a key of its own.
     pub(crate) fn trial_steps(&self) -> Vec<TrialStep> {
         let cas = |from, to| Action::Cas { from, to };
-        let elements = |all: &[i64]| Expected::Elements(all.to_vec());
-        let value = |number: i64| Expected::Value(number.into());
-        let nil = || Expected::Value(Value::Nil);
+        let elements = |all: &[i64]| ExpectedAnswer::Elements(all.to_vec());
+        let value = |number: i64| ExpectedAnswer::Value(number.into());
+        let nil = || ExpectedAnswer::Value(Value::Nil);
         let steps = [
             (0, Action::Read, nil(), "before anything was written"),
-            (0, Action::Write(1), Expected::Done, "on a new key"),
+            (0, Action::Write(1), ExpectedAnswer::Done, "on a new key"),
             (0, Action::Read, value(1), "after the write of 1"),
-            (0, cas(1, 2), Expected::Done, "after the write of 1"),
+            (0, cas(1, 2), ExpectedAnswer::Done, "after the write of 1"),
             (0, Action::Read, if self.has(&cas(1, 2)) { value(2) } else { value(1) }, "after that"),
-            (0, cas(1, 3), Expected::Refused, "when the value is 2"),
+            (0, cas(1, 3), ExpectedAnswer::Refused, "when the value is 2"),
             (1, Action::Elements, elements(&[]), "before anything was added"),
-            (1, Action::Add(1), Expected::Done, "to an empty set"),
-            (1, Action::Add(2), Expected::Done, "after 1"),
+            (1, Action::Add(1), ExpectedAnswer::Done, "to an empty set"),
+            (1, Action::Add(2), ExpectedAnswer::Done, "after 1"),
             (1, Action::Elements, elements(&[1, 2]), "after 1 and 2 were added"),
             (2, Action::Peek, nil(), "into an empty queue"),
-            (2, Action::Enqueue(1), Expected::Done, "into an empty queue"),
-            (2, Action::Enqueue(2), Expected::Done, "after 1"),
+            (2, Action::Enqueue(1), ExpectedAnswer::Done, "into an empty queue"),
+            (2, Action::Enqueue(2), ExpectedAnswer::Done, "after 1"),
             (2, Action::Peek, value(1), "after 1 and 2 were put in"),
             (2, Action::Dequeue, value(1), "after 1 and 2 were put in"),
             (2, Action::Dequeue, value(2), "after 1 was taken out"),
@@ -75,9 +75,9 @@ impl FileSystem {
     pub(crate) fn trial_reads(&self) -> Vec<TrialStep> {
         let last = if self.has(&Action::Cas { from: 1, to: 2 }) { 2 } else { 1 };
         self.known([
-            (0, Action::Read, Expected::Value(last.into()), "after all writes"),
-            (1, Action::Elements, Expected::Elements(vec![1, 2]), "after 1 and 2 were added"),
-            (2, Action::Peek, Expected::Value(Value::Nil), "into an empty queue"),
+            (0, Action::Read, ExpectedAnswer::Value(last.into()), "after all writes"),
+            (1, Action::Elements, ExpectedAnswer::Elements(vec![1, 2]), "after 1 and 2 were added"),
+            (2, Action::Peek, ExpectedAnswer::Value(Value::Nil), "into an empty queue"),
             lists(),
             registers(),
         ])
@@ -96,7 +96,7 @@ impl FileSystem {
 }
 
 /// Operation of a trial on a key, with its expected answer, and when it comes.
-type Step = (u32, Action, Expected, &'static str);
+type Step = (u32, Action, ExpectedAnswer, &'static str);
 
 /// Returns a read of the lists that the transactions of a trial leave behind.
 fn lists() -> Step {
@@ -114,7 +114,7 @@ fn registers() -> Step {
 /// Returns a transaction of a trial, whose reads must find these values.
 fn transaction(parts: [(MicroOperation, Value); 3], after: &'static str) -> Step {
     let (parts, done): (Vec<_>, Vec<_>) = parts.into_iter().map(|(part, found)| (part, part.in_history(found))).unzip();
-    (0, Action::Transaction(parts), Expected::Value(Value::List(done)), after)
+    (0, Action::Transaction(parts), ExpectedAnswer::Value(Value::List(done)), after)
 }
 
 impl TrialStep {
@@ -144,27 +144,29 @@ impl TrialStep {
     /// Returns what is wrong with an answer, if anything.
     pub(crate) fn mistake(&self, answer: &Answer) -> Option<String> {
         let is_right = match (&self.expected, answer) {
-            (Expected::Done, Answer::Done) | (Expected::Refused, Answer::NotDone(_)) => true,
-            (Expected::Refused, Answer::Mismatch(found)) => *found == Value::from(2),
-            (Expected::Value(wanted), Answer::Value(found)) => wanted == found,
-            (Expected::Elements(wanted), Answer::Value(Value::List(found))) => {
+            (ExpectedAnswer::Done, Answer::Done) | (ExpectedAnswer::Refused, Answer::NotDone(_)) => true,
+            (ExpectedAnswer::Refused, Answer::Mismatch(found)) => *found == Value::from(2),
+            (ExpectedAnswer::Value(wanted), Answer::Value(found)) => wanted == found,
+            (ExpectedAnswer::Elements(wanted), Answer::Value(Value::List(found))) => {
                 wanted.len() == found.len() && wanted.iter().all(|element| found.contains(&(*element).into()))
             }
             _ => false,
         };
         let wanted = match &self.expected {
-            Expected::Done => "ok".to_owned(),
-            Expected::Refused => "mismatch, found 2, or fail".to_owned(),
-            Expected::Value(value) => format!("ok, {}", shown(value)),
-            Expected::Elements(all) => format!("ok, {all:?} in any order"),
+            ExpectedAnswer::Done => "ok".to_owned(),
+            ExpectedAnswer::Refused => "mismatch, found 2, or fail".to_owned(),
+            ExpectedAnswer::Value(value) => format!("ok, {}", shown(value)),
+            ExpectedAnswer::Elements(all) => format!("ok, {all:?} in any order"),
         };
         let hint = match (answer, &self.expected) {
             (Answer::Unknown(why), _) if why.starts_with("no rule names") => "; no rule of the file applies",
-            (Answer::Value(Value::Str(_)), Expected::Value(Value::Int(_))) => "; decode = [\"integer\"] is missing",
-            (Answer::Value(Value::Str(_) | Value::Int(_)), Expected::Value(Value::Nil)) => {
+            (Answer::Value(Value::Str(_)), ExpectedAnswer::Value(Value::Int(_))) => {
+                "; decode = [\"integer\"] is missing"
+            }
+            (Answer::Value(Value::Str(_) | Value::Int(_)), ExpectedAnswer::Value(Value::Nil)) => {
                 "; what is absent needs or_nil = true"
             }
-            (_, Expected::Value(Value::Nil)) => "; a rule for what is absent needs or_nil = true",
+            (_, ExpectedAnswer::Value(Value::Nil)) => "; a rule for what is absent needs or_nil = true",
             _ => "",
         };
         (!is_right).then(|| format!("{} should be: {wanted}{hint}", self.after))

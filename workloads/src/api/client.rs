@@ -73,7 +73,7 @@ pub struct Exchange {
 }
 
 /// Request with its placeholders filled.
-struct Filled {
+struct FilledRequest {
     method: Method,
     path: String,
     headers: Vec<(String, String)>,
@@ -98,7 +98,7 @@ impl ApiClient {
         }
     }
 
-    fn fill(&self, request: &Request) -> Option<Filled> {
+    fn fill(&self, request: &Request) -> Option<FilledRequest> {
         let operation = self.api.operation(&request.action)?;
         let value_of = |name: &str| match (name, &request.action) {
             ("key", _) => request.key_name().unwrap_or_default(),
@@ -109,7 +109,7 @@ impl ApiClient {
             _ => String::new(),
         };
         let headers = self.api.headers.iter().chain(&operation.headers);
-        Some(Filled {
+        Some(FilledRequest {
             method: operation.request.method.clone(),
             path: operation.request.path.fill(value_of),
             headers: headers.map(|(name, text)| (name.clone(), text.0.fill(value_of))).collect(),
@@ -117,7 +117,7 @@ impl ApiClient {
         })
     }
 
-    async fn send(&self, filled: Filled) -> Result<(StatusCode, Vec<u8>), Answer> {
+    async fn send(&self, filled: FilledRequest) -> Result<(StatusCode, Vec<u8>), Answer> {
         let mut request = self.http.request(filled.method, format!("{}{}", self.base, filled.path));
         for (name, value) in filled.headers {
             request = request.header(name, value);

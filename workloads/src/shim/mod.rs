@@ -83,11 +83,11 @@ impl ShimOptions {
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct ShimConnector(Arc<Shared>);
+pub struct ShimConnector(Arc<ShimState>);
 
 /// State shared by all clients of a connector.
 #[derive(Debug)]
-struct Shared {
+struct ShimState {
     options: ShimOptions,
     numbers: Vec<u16>,
     stderr: Arc<StderrFile>,
@@ -100,7 +100,7 @@ impl ShimConnector {
     pub fn new(options: ShimOptions, problems: Arc<ShimProblems>) -> Self {
         let numbers = options.nodes.iter().map(|node| node.number).collect();
         let stderr = Arc::new(StderrFile::new(options.stderr.clone(), Arc::clone(&problems)));
-        Self(Arc::new(Shared { options, numbers, stderr, problems }))
+        Self(Arc::new(ShimState { options, numbers, stderr, problems }))
     }
 }
 
@@ -125,7 +125,7 @@ impl Connect for ShimConnector {
 /// processes of its group.
 #[derive(Debug)]
 pub struct ShimClient {
-    shared: Arc<Shared>,
+    shared: Arc<ShimState>,
     node_index: usize,
     /// Shim that has answered all its requests; none if the next request needs a new one.
     process: Option<ShimProcess>,
@@ -169,7 +169,7 @@ impl Client for ShimClient {
 
 impl ShimClient {
     fn start(&self) -> Result<ShimProcess, String> {
-        let Shared { options, stderr, .. } = &*self.shared;
+        let ShimState { options, stderr, .. } = &*self.shared;
         let ShimNode { number, address, env } = &options.nodes[self.node_index];
         let mut command = Command::new(&options.program);
         let variables = options.env.iter().chain(env).map(|(name, value)| (name, value));

@@ -22,7 +22,7 @@ use workloads::{
     final_reads, keep_probing, workload,
 };
 
-use crate::server::{Asked, Reply, Server};
+use crate::server::{ReceivedRequest, Reply, Server};
 
 /// Setup of a load, and its results.
 struct Bench {
@@ -126,12 +126,12 @@ async fn clients_of_any_kind_are_driven_and_read_through_one_type() {
 }
 
 /// Replies like a cluster that never refuses.
-fn never(_: &Asked) -> Option<Reply> {
+fn never(_: &ReceivedRequest) -> Option<Reply> {
     None
 }
 
 /// Closes the connection of every third write without an answer.
-fn some_writes_vanish() -> impl Fn(&Asked) -> Option<Reply> + Clone {
+fn some_writes_vanish() -> impl Fn(&ReceivedRequest) -> Option<Reply> + Clone {
     let writes = Arc::new(AtomicU32::new(0));
     move |asked| {
         let vanishes = asked.method == "PUT" && writes.fetch_add(1, Ordering::SeqCst) % 3 == 2;
@@ -303,9 +303,9 @@ async fn a_load_needs_nodes_and_clients() {
 }
 
 /// Client that never returns.
-struct Lost;
+struct LostClient;
 
-impl Connect for Lost {
+impl Connect for LostClient {
     type Client = Self;
     fn nodes(&self) -> &[u16] {
         &[1]
@@ -315,7 +315,7 @@ impl Connect for Lost {
     }
 }
 
-impl Client for Lost {
+impl Client for LostClient {
     async fn invoke(&mut self, _: &Request) -> Response {
         std::future::pending().await
     }
@@ -325,7 +325,7 @@ impl Client for Lost {
 async fn a_client_that_never_comes_back_is_cut_off() {
     let bench = Bench::new();
     let load = Load { operation_limit: Duration::from_millis(50), ..load(2, 0, 120) };
-    bench.drive(&load, Lost).await.unwrap();
+    bench.drive(&load, LostClient).await.unwrap();
     let history = bench.history();
     assert!(history.operations.iter().all(|op| matches!(op.outcome, Outcome::Info | Outcome::Fail)));
     assert_eq!(bench.events().len(), 2 * history.operations.len(), "each has its end in the history");
@@ -392,7 +392,7 @@ fn reads(keys: Vec<u32>) -> FinalReads {
 #[tokio::test]
 async fn every_node_is_asked_for_every_key_until_it_answers() {
     let refused = Arc::new(AtomicU32::new(0));
-    let refuse = move |_: &Asked| {
+    let refuse = move |_: &ReceivedRequest| {
         let refuses = refused.fetch_add(1, Ordering::SeqCst) < 4;
         refuses.then(|| Reply::json(503, &json!({"error": "no leader", "happened": "no"})))
     };
@@ -463,7 +463,7 @@ async fn a_queue_is_read_until_it_is_empty_by_a_new_process_after_an_unknown_out
 #[tokio::test]
 async fn probes_tell_which_node_can_be_read_and_which_can_be_written() {
     let silent = Server::start(|_| Reply::Silence).await;
-    let read_only = |asked: &Asked| {
+    let read_only = |asked: &ReceivedRequest| {
         let refusal = json!({"error": "no leader", "happened": "no"});
         (asked.method == "PUT").then(|| Reply::json(503, &refusal))
     };

@@ -18,7 +18,7 @@ use tokio::{
 
 /// Request of a client.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ReceivedRequest {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) body: Value,
@@ -63,7 +63,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub(crate) async fn start(reply: impl Fn(Asked) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(reply: impl Fn(ReceivedRequest) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (reply, asked) = (Arc::new(reply), Arc::new(AtomicU32::new(0)));
@@ -89,13 +89,13 @@ impl Server {
     /// Starts nodes that share one register per key, as a linearizable cluster would.
     pub(crate) async fn cluster(
         nodes: u16,
-        refuse: impl Fn(&Asked) -> Option<Reply> + Clone + Send + Sync + 'static,
+        refuse: impl Fn(&ReceivedRequest) -> Option<Reply> + Clone + Send + Sync + 'static,
     ) -> Vec<Self> {
         let registers = Arc::new(Mutex::new(HashMap::new()));
         let mut servers = Vec::new();
         for _ in 0..nodes {
             let (registers, refuse) = (Arc::clone(&registers), refuse.clone());
-            let reply = move |asked: Asked| {
+            let reply = move |asked: ReceivedRequest| {
                 refuse(&asked).unwrap_or_else(|| Reply::json(200, &act(&mut registers.lock().unwrap(), &asked)))
             };
             servers.push(Self::start(reply).await);
@@ -108,7 +108,7 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, reply: &(impl Fn(Asked) -> Reply + ?Sized), asked: &AtomicU32) {
+async fn serve(mut stream: TcpStream, reply: &(impl Fn(ReceivedRequest) -> Reply + ?Sized), asked: &AtomicU32) {
     let mut buffer = Vec::new();
     while let Some(request) = request(&mut stream, &mut buffer).await {
         asked.fetch_add(1, Ordering::SeqCst);
@@ -125,7 +125,7 @@ async fn serve(mut stream: TcpStream, reply: &(impl Fn(Asked) -> Reply + ?Sized)
 }
 
 /// Reads the next request of a connection; none at its end.
-async fn request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Asked> {
+async fn request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<ReceivedRequest> {
     loop {
         if let Some(head) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             let text = String::from_utf8_lossy(&buffer[..head]).to_lowercase();
@@ -137,7 +137,7 @@ async fn request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Asked> 
                 let (method, path) = (words.next()?, words.next()?);
                 let body = serde_json::from_slice(&buffer[head + 4..end]).unwrap_or_default();
                 buffer.drain(..end);
-                return Some(Asked { method, path, body });
+                return Some(ReceivedRequest { method, path, body });
             }
         }
         if stream.read_buf(buffer).await.ok()? == 0 {
@@ -146,7 +146,7 @@ async fn request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Asked> 
     }
 }
 
-fn act(registers: &mut HashMap<String, Value>, asked: &Asked) -> Value {
+fn act(registers: &mut HashMap<String, Value>, asked: &ReceivedRequest) -> Value {
     let path = asked.path.strip_prefix("/v1/kv/").unwrap();
     let key = path.split(['/', '?']).next().unwrap();
     let register = registers.entry(key.to_owned()).or_default();

@@ -22,7 +22,7 @@ use workloads::{
     workload,
 };
 
-use crate::server::{Asked, Reply, Server};
+use crate::server::{ReceivedRequest, Reply, Server};
 
 /// Limit of whatever is expected to happen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -200,7 +200,7 @@ fn examples(folder: &Path) -> [Vec<String>; 3] {
 
 #[tokio::test]
 async fn the_examples_tell_what_is_certain() {
-    let refuse = |asked: &Asked| match asked.body["value"].as_i64() {
+    let refuse = |asked: &ReceivedRequest| match asked.body["value"].as_i64() {
         Some(404) => Some(Reply::json(503, &json!({"error": "no leader", "happened": "no"}))),
         Some(405) => Some(Reply::json(503, &json!({"error": "no majority", "happened": "unknown"}))),
         Some(406) => Some(Reply::Close),

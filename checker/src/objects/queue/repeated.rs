@@ -27,7 +27,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::specification::{NAMES, Queue};
 use crate::{
     Limits, UnknownWhy,
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     generic::{Object, RaceResult, SmallViolation, shrink_by, tell},
     memory::{of_set, of_vec},
     objects::{
@@ -150,7 +150,7 @@ pub(super) fn decide(key: &Key<'_>) -> Claim {
 /// Searches for an order of these operations, of which those in `spare` need not take place.
 fn search(key: &Key<'_>, operations: &[u32], spare: &FxHashSet<u32>, limits: &Limits<'_>) -> RaceResult {
     let budget = Budget::new(limits);
-    let exhausted = |out: Exhausted| out.among(key.history, operations);
+    let exhausted = |out: Shortage| out.among(key.history, operations);
     let found =
         Fifo::new(key, operations, spare, &budget).and_then(|fifo| fifo.run(limits, &budget).map_err(exhausted));
     found.unwrap_or_else(RaceResult::Limit)
@@ -158,7 +158,7 @@ fn search(key: &Key<'_>, operations: &[u32], spare: &FxHashSet<u32>, limits: &Li
 
 impl Fifo {
     fn new(key: &Key<'_>, operations: &[u32], spare: &FxHashSet<u32>, budget: &Budget<'_>) -> Result<Self, UnknownWhy> {
-        let exhausted = |out: Exhausted| out.among(key.history, operations);
+        let exhausted = |out: Shortage| out.among(key.history, operations);
         budget.may_take(operations.len() * 128).map_err(exhausted)?;
         let first: &[Value] = if let Value::List(items) = key.initial { items } else { &[] };
         let id = |value: &Value| key.history.values.find(value).unwrap_or(ValueId::UNKNOWN);
@@ -384,7 +384,7 @@ impl Fifo {
         children
     }
 
-    fn run(&self, limits: &Limits<'_>, budget: &Budget<'_>) -> Result<RaceResult, Exhausted> {
+    fn run(&self, limits: &Limits<'_>, budget: &Budget<'_>) -> Result<RaceResult, Shortage> {
         let mut memory = limits.memory.share();
         let mut seen: FxHashSet<Rc<QueueState>> = FxHashSet::default();
         let (mut path, mut moves, mut bytes, mut farthest) = (Vec::<SearchFrame>::new(), Vec::<Move>::new(), 0, 0);
@@ -406,7 +406,7 @@ impl Fifo {
                     let held: usize = bytes + of_set(&seen, 1) + of_vec(&path, 1) + of_vec(&moves, 1);
                     // The untried children on the path take about as much as what is stored of it.
                     if !memory.hold(2 * held) {
-                        return Err(Exhausted::Memory);
+                        return Err(Shortage::Memory);
                     }
                     path.push(SearchFrame { children, moves: moves.len() });
                 }

@@ -12,7 +12,7 @@ use super::specification::{Register, as_text};
 use crate::{
     automaton::{Automaton, State, TEXT_BYTES_PER_STEP},
     memory::{of_table, of_vec},
-    prepare::{Action, INITIAL, Prepared, Val},
+    prepare::{Action, INITIAL, KeySteps, Val},
     specification::{Call, Specification},
 };
 
@@ -34,7 +34,7 @@ pub(crate) struct SpecificationRegister<'a> {
 }
 
 impl<'a> SpecificationRegister<'a> {
-    pub(crate) fn new(history: &'a History, initial: &'a Value, prepared: &Prepared) -> Self {
+    pub(crate) fn new(history: &'a History, initial: &'a Value, prepared: &KeySteps) -> Self {
         let values: Vec<&Value> = prepared.values.iter().map(|id| id.map_or(initial, |id| history.value(id))).collect();
         let asked: FxHashSet<&Value> =
             prepared.steps.iter().filter_map(|step| wanted(step.action)).map(|value| values[value as usize]).collect();
@@ -50,7 +50,7 @@ impl<'a> SpecificationRegister<'a> {
     }
 
     /// Returns the memory for the expected texts, in bytes.
-    pub(crate) fn bytes(history: &History, prepared: &Prepared) -> usize {
+    pub(crate) fn bytes(history: &History, prepared: &KeySteps) -> usize {
         let length = |value: Val| match prepared.values[value as usize].map(|id| history.value(id)) {
             Some(Value::Str(text)) => text.len(),
             _ => size_of::<Value>(),

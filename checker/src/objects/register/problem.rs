@@ -13,7 +13,7 @@ use histories::{History, NEVER, Value};
 use crate::{
     Limits,
     budget::Budget,
-    prepare::{Action, INITIAL, Prepared, Step, Val},
+    prepare::{Action, INITIAL, KeySteps, Step, Val},
     report::MAX_EVIDENCE,
     search::SearchResult,
     shrink::{Attempts, merged, minimal},
@@ -36,7 +36,7 @@ pub(crate) fn fewest_steps(
     dead: u32,
     limits: &Limits<'_>,
 ) -> Vec<Step> {
-    let prepared = Prepared { steps, values: vec![None; 2], failed: Vec::new() };
+    let prepared = KeySteps { steps, values: vec![None; 2], failed: Vec::new() };
     let kept = Problem::new(history, initial, &prepared, limits).around(dead);
     kept.iter().map(|&place| prepared.steps[place as usize]).collect()
 }
@@ -45,7 +45,7 @@ pub(crate) fn fewest_steps(
 pub(crate) struct Problem<'a> {
     pub history: &'a History,
     pub initial: &'a Value,
-    pub prepared: &'a Prepared,
+    pub prepared: &'a KeySteps,
     pub limits: &'a Limits<'a>,
     /// Time for finding out whether fewer steps cannot be ordered either.
     attempts: Attempts<'a>,
@@ -57,7 +57,7 @@ pub(crate) struct Problem<'a> {
 
 impl<'a> Problem<'a> {
     /// Returns the memory of a problem with these steps, in bytes.
-    pub(crate) fn bytes(prepared: &Prepared) -> usize {
+    pub(crate) fn bytes(prepared: &KeySteps) -> usize {
         // A list of setters reserves room for four when the first is added.
         prepared.steps.len() * 3 * size_of::<u32>()
             + prepared.values.len() * (size_of::<Vec<u32>>() + size_of::<[u32; 8]>())
@@ -66,7 +66,7 @@ impl<'a> Problem<'a> {
     pub(crate) fn new(
         history: &'a History,
         initial: &'a Value,
-        prepared: &'a Prepared,
+        prepared: &'a KeySteps,
         limits: &'a Limits<'a>,
     ) -> Self {
         let steps = &prepared.steps;
@@ -295,7 +295,7 @@ impl<'a> Problem<'a> {
 
     /// Returns the kept steps alone: a cas whose expected value is set by other steps, but by none of these, becomes
     /// a write.
-    pub(crate) fn alone(&self, kept: &[u32]) -> Prepared {
+    pub(crate) fn alone(&self, kept: &[u32]) -> KeySteps {
         let mut steps: Vec<Step> = kept.iter().map(|&index| self.prepared.steps[index as usize]).collect();
         let mut set = vec![false; self.prepared.values.len()];
         for value in steps.iter().filter_map(|step| step.action.installs()) {
@@ -309,7 +309,7 @@ impl<'a> Problem<'a> {
                 _ => {}
             }
         }
-        Prepared { steps, values: self.prepared.values.clone(), failed: self.prepared.failed.clone() }
+        KeySteps { steps, values: self.prepared.values.clone(), failed: self.prepared.failed.clone() }
     }
 
     /// Returns true if the kept steps alone cannot be ordered; false also if nobody can say.

@@ -5,9 +5,9 @@ use histories::{History, Value};
 use super::{automaton::RegisterAutomaton, plain::SpecificationRegister, text::Text};
 use crate::{
     Limits,
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     liveness::Liveness,
-    prepare::{Action, Prepared, Step},
+    prepare::{Action, KeySteps, Step},
     search::{EXACT, Effort, GUIDED_LEVELS, LEVELS, SearchResult, Supply, TEXT_LEVELS, search},
 };
 
@@ -34,12 +34,12 @@ pub(crate) enum Stage {
 pub(crate) fn by_search(
     history: &History,
     initial: &Value,
-    prepared: &Prepared,
+    prepared: &KeySteps,
     limits: &Limits<'_>,
     stage: Stage,
 ) -> SearchResult {
     let steps = &prepared.steps;
-    let exhausted = |out: Exhausted| {
+    let exhausted = |out: Shortage| {
         let completed = steps.iter().filter(|step| step.is_certain()).count();
         SearchResult::Limit(out.why(0, completed, steps.len() - completed))
     };
@@ -75,7 +75,7 @@ pub(crate) fn by_search(
 pub(crate) fn by_specification(
     history: &History,
     initial: &Value,
-    prepared: &Prepared,
+    prepared: &KeySteps,
     limits: &Limits<'_>,
 ) -> Option<bool> {
     let decide = |limits: &Limits<'_>| {

@@ -21,9 +21,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::specification::{as_text, is_text};
 use crate::{
     automaton::{Automaton, State, TEXT_BYTES_PER_STEP},
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     memory::{of_table, of_vec},
-    prepare::{Action, INITIAL, Prepared, Step, Val},
+    prepare::{Action, INITIAL, KeySteps, Step, Val},
     sorted::sorted,
 };
 
@@ -70,7 +70,7 @@ impl<'a> ExpectedTexts<'a> {
         texts: &[Cow<'a, str>],
         made: &TextMakers<'_>,
         budget: &Budget<'_>,
-    ) -> Result<(Self, u32), Exhausted> {
+    ) -> Result<(Self, u32), Shortage> {
         let looked_for = |step: &Step| match step.action {
             Action::Read(value) | Action::NotEqual(value) | Action::Cas { from: value, .. } => Some(value as usize),
             Action::Write(_) | Action::Append(_) | Action::Contradiction(_) => None,
@@ -195,7 +195,7 @@ pub(crate) struct Text<'a> {
 
 impl<'a> Text<'a> {
     /// Returns the estimated memory for the texts of the history, in bytes.
-    pub(crate) fn bytes(history: &History, prepared: &Prepared) -> usize {
+    pub(crate) fn bytes(history: &History, prepared: &KeySteps) -> usize {
         /// Estimated bytes for each value, in these tables and in [`TextMakers`].
         const OF_VALUE: usize = 2 * size_of::<Cow<'_, str>>() + size_of::<Beginning>() + 128;
         const OF_STEP: usize = 4 * size_of::<usize>();
@@ -215,9 +215,9 @@ impl<'a> Text<'a> {
     pub(crate) fn new(
         history: &'a History,
         initial: &'a Value,
-        prepared: &Prepared,
+        prepared: &KeySteps,
         budget: &Budget<'_>,
-    ) -> Result<Self, Exhausted> {
+    ) -> Result<Self, Shortage> {
         let steps = &prepared.steps;
         let values = prepared.values.iter().map(|id| id.map_or(initial, |id| history.value(id)));
         let texts: Vec<Cow<'a, str>> = values.clone().map(as_text).collect();
@@ -299,7 +299,7 @@ fn seen_until(
     texts: &[Cow<'_, str>],
     steps: &[Step],
     budget: &Budget<'_>,
-) -> Result<FxHashMap<Val, u32>, Exhausted> {
+) -> Result<FxHashMap<Val, u32>, Shortage> {
     let suffixes = (steps.iter().filter(|step| !step.is_certain()))
         .filter_map(|step| if let Action::Append(suffix) = step.action { Some(suffix) } else { None })
         .filter(|&suffix| !texts[suffix as usize].is_empty());

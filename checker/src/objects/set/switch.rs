@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     Limits, UnknownWhy,
-    budget::Exhausted,
+    budget::Shortage,
     index::OptionalIndex,
     prepare::{Action, Step},
 };
@@ -89,7 +89,7 @@ pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> SwitchResult {
             let bytes = sweep.flips.len() * 12 + configs.len() * size_of::<SwitchConfig>();
             let completed = ends.len();
             let unknown_outcomes = steps.len() - completed;
-            let asked = if memory.hold(bytes) { limits.ask() } else { Err(Exhausted::Memory) };
+            let asked = if memory.hold(bytes) { limits.ask() } else { Err(Shortage::Memory) };
             if let Err(out) = asked {
                 return SwitchResult::Limit(out.why(explained, completed, unknown_outcomes));
             }

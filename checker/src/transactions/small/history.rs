@@ -1,6 +1,6 @@
 //! Few transactions to be put in order, with their keys and lists as numbers.
 
-use histories::{Found, History, MicroOperation, Outcome, Value, ValueId};
+use histories::{History, MicroOperation, Outcome, ReadResult, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::transactions::{
@@ -125,14 +125,14 @@ impl<'h> SmallHistory<'h> {
                     let own = own.entry(key).or_default();
                     let is_foreign = |value: &ValueId| foreign.contains(&(name, *value));
                     match found {
-                        Found::List(list) if !list.iter().any(is_foreign) => {
+                        ReadResult::List(list) if !list.iter().any(is_foreign) => {
                             steps.push(self.list(key, list, own, bases.entry(key)));
                         }
-                        Found::Value(value) if !is_foreign(&value) => {
+                        ReadResult::Value(value) if !is_foreign(&value) => {
                             self.read.insert((key, value));
                             steps.push(SmallStep::Value { key, value, own: own.contains(&value) });
                         }
-                        Found::Unknown | Found::List(_) | Found::Value(_) => {}
+                        ReadResult::Unknown | ReadResult::List(_) | ReadResult::Value(_) => {}
                     }
                 }
                 MicroOperation::Read { .. } => {}

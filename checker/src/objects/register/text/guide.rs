@@ -13,7 +13,7 @@ use petgraph::unionfind::UnionFind;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    budget::{Budget, Exhausted},
+    budget::{Budget, Shortage},
     prepare::{Action, Step, Val},
 };
 
@@ -80,7 +80,7 @@ pub(super) struct TextMakers<'t> {
 }
 
 impl<'t> TextMakers<'t> {
-    pub(super) fn by(steps: &[Step], texts: &'t [Cow<'_, str>], budget: &Budget<'_>) -> Result<Self, Exhausted> {
+    pub(super) fn by(steps: &[Step], texts: &'t [Cow<'_, str>], budget: &Budget<'_>) -> Result<Self, Shortage> {
         let mut made = Self::default();
         for (index, step) in steps.iter().enumerate() {
             budget.step()?;
@@ -103,7 +103,7 @@ pub(super) fn places(
     texts: &[Cow<'_, str>],
     steps: &[Step],
     budget: &Budget<'_>,
-) -> Result<Vec<u32>, Exhausted> {
+) -> Result<Vec<u32>, Shortage> {
     let mut blocks = UnionFind::<usize>::new(steps.len());
     let mut block_of: Vec<Option<Option<usize>>> = vec![None; texts.len()];
     let mut block = |blocks: &mut UnionFind<usize>, value: Val| {
