@@ -68,9 +68,7 @@ impl Names {
             (_, Some(element)) => Some(vec![element.clone()]),
         }
     }
-}
 
-impl Names {
     /// Returns the element that a take or a peek found, unless it may have been there initially.
     pub(in crate::objects) fn finds(&self, call: &Call<'_>, at_first: impl Fn(&Value) -> bool) -> Vec<Value> {
         match (self.access(call), call.output) {

@@ -3,7 +3,10 @@
 use histories::ValueId;
 
 use super::{Container, ContainerKind, Empty, Item};
-use crate::objects::key::{Key, Violation};
+use crate::{
+    objects::key::{Key, Violation},
+    sorted::sorted,
+};
 
 impl Container {
     /// Describes a take of a value that had not been put in often enough by then, given the item whose put comes
@@ -57,8 +60,7 @@ impl Container {
                 key.found(blocked)
             ));
         }
-        operations.sort_unstable();
-        operations.dedup();
+        let operations = sorted(operations);
         let could = match takes.len() {
             0 => "nothing can have removed it".to_owned(),
             1 => "only one take of unknown outcome can have removed any of them".to_owned(),

@@ -347,6 +347,8 @@ mod oracle;
 #[cfg(test)]
 mod tests {
     use histories::Value;
+    use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64;
 
     use super::{
         super::stages::by_specification,
@@ -441,6 +443,26 @@ mod tests {
             }
             true
         });
+    }
+
+    #[test]
+    fn steps_that_may_all_go_leave_an_order_where_there_was_one() {
+        let mut rng = Pcg64::seed_from_u64(78);
+        let mut left_out = 0;
+        on_random_problems(40_000, |problem, truth| {
+            let all: Vec<u32> = (0..).take(problem.prepared.steps.len()).collect();
+            for _ in 0..4 {
+                let fewer: Vec<u32> = all.iter().copied().filter(|_| rng.random_bool(0.7)).collect();
+                let is_change = |step: &&u32| !problem.prepared.steps[**step as usize].action.is_read_only();
+                let changes = all.iter().filter(is_change).count() - fewer.iter().filter(is_change).count();
+                if truth && changes > 1 && problem.may_all_go(&all, &fewer) {
+                    left_out += 1;
+                    assert!(!problem.is_impossible(&fewer), "{fewer:?} of {:#?}", problem.prepared.steps);
+                }
+            }
+            true
+        });
+        assert!(left_out * 40 > share_of(40_000), "only {left_out} times could several changes go");
     }
 
     #[test]

@@ -10,11 +10,15 @@ use tokio::{
     sync::oneshot::{self, error::TryRecvError},
 };
 
-use super::*;
+use super::{
+    requests::{LEADERLESS_TIMEOUTS, MAX_PENDING},
+    *,
+};
 use crate::{
     event::CapturedLog,
-    kv::{Json, Op, Query, VersionedValue},
-    raft::{AppendResult, Body, Payload, QuorumContact},
+    kv::{Command, CommandResult, Json, Op, Query, VersionedValue},
+    raft::{AppendResult, Body, Payload, QuorumContact, Role},
+    request::{Effect, Failure, Reply},
     transport::accept_links,
 };
 

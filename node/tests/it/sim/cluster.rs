@@ -12,6 +12,7 @@ use super::{
     faults::{Chance, Defect, Faults, MS, config},
     host::{Clock, Host, Input},
     oracle::Oracle,
+    stats::Stats,
 };
 
 /// Time that a cluster may need after healing until it has a leader and all nodes are equal. It is generous, because
@@ -30,34 +31,6 @@ pub(super) enum Event {
     Fault,
     Deafen(NodeId),
     Client,
-}
-
-/// Counts of events in a run: a run in which nothing happened shows nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Stats {
-    pub(crate) events: u64,
-    pub(crate) leaders: u64,
-    pub(crate) crashes: u64,
-    pub(crate) writes: u64,
-    pub(crate) quorum_reads: u64,
-    pub(crate) lease_reads: u64,
-    pub(crate) compactions: u64,
-    pub(crate) snapshots_received: u64,
-    pub(crate) truncations: u64,
-}
-
-impl Stats {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.events += other.events;
-        self.leaders += other.leaders;
-        self.crashes += other.crashes;
-        self.writes += other.writes;
-        self.quorum_reads += other.quorum_reads;
-        self.lease_reads += other.lease_reads;
-        self.compactions += other.compactions;
-        self.snapshots_received += other.snapshots_received;
-        self.truncations += other.truncations;
-    }
 }
 
 #[derive(Debug)]

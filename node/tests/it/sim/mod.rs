@@ -9,11 +9,13 @@ mod faults;
 mod host;
 mod oracle;
 mod shapes;
+mod stats;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use cluster::{Cluster, Stats};
+use cluster::Cluster;
 use faults::Defect;
+use stats::Stats;
 
 /// Simulated milliseconds of faults in each run: a dozen election timeouts.
 const CHAOS: u64 = 1_200;
