@@ -15,7 +15,7 @@ use super::{
     context,
     coverage::{self, Leadership},
     faults::{FaultWindow, fault_windows},
-    finished::{FinishedRun, LOG_FILE, TEST_FILE, node_file},
+    finished_run::{FinishedRun, LOG_FILE, TEST_FILE, node_file},
     leadership::{self, Beliefs, Reign, Span},
     plan::Plan,
     results::{Counts, Latency, LiveResults, RESULTS_FILE, Results, RunStart, START_FILE},
