@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use std::{sync::Arc, thread, time::{Duration, Instant}};
-//! use nemesis::{Entry, Hosts, Nemesis, NodeCommand, NodeId, ScheduleOptions};
+//! use nemesis::{Entry, Hosts, Nemesis, NodeCommand, NodeId, NodeLog, ScheduleOptions};
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let sandbox = match nemesis::enter()? {
@@ -27,7 +27,7 @@
 //!             beside: vec![],
 //!             ordinary: false,
 //!             env: vec![],
-//!             log: format!("store/{node}.log").into(),
+//!             log: NodeLog::new(format!("store/{node}.log")),
 //!             clock: Some(format!("store/{node}.clock").into()),
 //!         })?;
 //!     }
@@ -60,6 +60,7 @@ mod memory;
 mod nemesis;
 mod net;
 mod node_id;
+mod node_log;
 mod ordinary;
 mod parent;
 mod possible;
@@ -83,6 +84,7 @@ pub use memory::HostMemory;
 pub use nemesis::Nemesis;
 pub use net::{Command, CommandError, FinishedCommand, Firewall, Log, quoted};
 pub use node_id::NodeId;
+pub use node_log::NodeLog;
 pub use ordinary::run_as_ordinary;
 pub use possible::ImpossibleFault;
 pub use process::{NodeCommand, NodeProcess};

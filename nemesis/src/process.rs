@@ -22,6 +22,7 @@ use nix::unistd::Pid;
 use crate::error::Error;
 use crate::net::command::enter_netns;
 use crate::node_id::NodeId;
+use crate::node_log::NodeLog;
 use crate::ordinary::run_as_ordinary;
 use crate::parent::die_with_parent;
 use crate::sandbox::MARKER;
@@ -46,8 +47,8 @@ pub struct NodeCommand {
     pub ordinary: bool,
     /// Additional environment variables.
     pub env: Vec<(OsString, OsString)>,
-    /// File for the node's output; appended to, and created with its folder if missing.
-    pub log: PathBuf,
+    /// Log for the node's output; appended to, and created with its folder if missing.
+    pub log: NodeLog,
     /// Clock file that the node reads, if it reads one.
     pub clock: Option<PathBuf>,
 }
@@ -90,6 +91,7 @@ pub struct NodeProcess {
     first_ended: Option<usize>,
     /// Exit status of that one, once all have ended and were reaped.
     status: Option<ExitStatus>,
+    log: NodeLog,
     /// Spawner whose thread must stay alive, as its end would kill this process.
     _spawner: Arc<Spawner>,
 }
@@ -101,11 +103,13 @@ impl NodeProcess {
         netns: Option<&File>,
         spawner: &Arc<Spawner>,
     ) -> Result<Self, Error> {
-        let file = |source| Error::File { path: what.log.clone(), source };
-        if let Some(folder) = what.log.parent() {
+        let path = what.log.path();
+        let file = |source| Error::File { path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(file)?;
         }
-        let log = OpenOptions::new().create(true).append(true).open(&what.log).map_err(file)?;
+        let log = OpenOptions::new().create(true).append(true).open(path).map_err(file)?;
+        let began = log.metadata().map_err(file)?.len();
         let spawn = |program: &PathBuf, args: &[OsString], group: i32| {
             let mut command = Command::new(program);
             command.args(args).envs(what.env.iter().map(|(name, value)| (name, value))).env_remove(MARKER);
@@ -122,8 +126,9 @@ impl NodeProcess {
         };
         let child = spawn(&what.program, &what.args, 0)?;
         let group = process_id(&child);
-        let mut started =
-            Self { node, children: vec![child], group, first_ended: None, status: None, _spawner: Arc::clone(spawner) };
+        let (log, _spawner) = (what.log.clone(), Arc::clone(spawner));
+        let mut started = Self { node, children: vec![child], group, first_ended: None, status: None, log, _spawner };
+        started.log.set_began(Some(began));
         for (program, args) in &what.beside {
             // After an error, dropping the value kills those that were started.
             started.children.push(spawn(program, args, group.as_raw())?);
@@ -224,6 +229,7 @@ impl NodeProcess {
             return Ok(None);
         }
         let reaped = self.children.iter_mut().map(Child::wait).collect::<io::Result<Vec<_>>>();
+        self.log.set_began(None);
         self.status = Some(reaped.map_err(Error::system(format!("reaping {}", self.node)))?[first]);
         Ok(self.status)
     }

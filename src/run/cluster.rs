@@ -8,8 +8,9 @@ use std::{
 
 use anyhow::Context as _;
 use histories::RunDir;
-use nemesis::{Capabilities, Hosts, Nemesis, NodeCommand, NodeId, Sandbox};
+use nemesis::{Capabilities, Hosts, Nemesis, NodeCommand, NodeId, NodeLog, Sandbox};
 
+use super::LOG_FILE;
 use crate::{
     error::{ExitStatus, Failure, host_limits},
     run::plan::Plan,
@@ -22,10 +23,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(2);
 const LAST_WORDS_BYTES: usize = 2000;
 /// Number of characters quoted of what a node printed before it ended.
 const LAST_WORDS_CHARS: usize = 300;
-/// Interval at which the nodes are polled.
-const POLL: Duration = Duration::from_millis(10);
-/// Interval at which they are polled by programs, whose start costs time that the nodes need.
-const COMMAND_POLL: Duration = Duration::from_millis(100);
 
 /// Running nodes, and the nemesis that injects faults into them.
 #[derive(Debug)]
@@ -56,8 +53,9 @@ impl Cluster {
         let (addresses, read) = (addresses(system, &hosts)?, plan.read.clone());
         let deployment = Deployment { addresses, read, settings, dir: dir.path().to_owned() };
         let mut nemesis = Nemesis::new(hosts);
+        let mut logs = Vec::new();
         for id in 1..=plan.nodes {
-            let node_dir = dir.node_dir(id)?;
+            let log = NodeLog::new(dir.node_dir(id)?.join(LOG_FILE));
             let clock = deployment.clock_file(id);
             let start = system.start_command(id, &deployment).with_context(|| format!("preparing n{id}"))?;
             let command = NodeCommand {
@@ -67,12 +65,13 @@ impl Cluster {
                 beside: start.beside,
                 ordinary: start.ordinary,
                 env: start.env,
-                log: node_dir.join("node.log"),
+                log: log.clone(),
                 clock: system.has_skewable_clocks().then_some(clock),
             };
             nemesis.start(NodeId(id), command).with_context(|| format!("starting n{id}"))?;
+            logs.push(log);
         }
-        let observer = StatusClient::new(system, &deployment)?;
+        let observer = StatusClient::new(system, &deployment, logs)?;
         let nemesis = Arc::new(Mutex::new(nemesis));
         Ok(Self { nemesis, observer, deployment, system, timing, dir: dir.clone(), started })
     }
@@ -123,7 +122,7 @@ impl Cluster {
             if Instant::now() > end {
                 return Ok(Err(describe(&statuses)));
             }
-            tokio::time::sleep(if self.observer.starts_programs() { COMMAND_POLL } else { POLL }).await;
+            tokio::time::sleep(self.observer.effort().poll).await;
         }
     }
 
@@ -132,7 +131,7 @@ impl Cluster {
     /// # Errors
     /// Fails if the node's log blames the host, as this says nothing about the system.
     fn blame(&self, what: String, node: NodeId) -> anyhow::Result<String> {
-        let log = self.dir.path().join("nodes").join(node.0.to_string()).join("node.log");
+        let log = self.dir.path().join("nodes").join(node.0.to_string()).join(LOG_FILE);
         let said = fs::read(log).unwrap_or_default();
         let last = String::from_utf8_lossy(&said[said.len().saturating_sub(LAST_WORDS_BYTES)..]).into_owned();
         if host_limits::is_blamed_in(&last) {

@@ -10,14 +10,10 @@ use super::{
     cluster::Cluster,
     faults::{record_attempt, record_heal, record_outcome},
 };
-use crate::{systems::StatusClient, terminal::Progress};
-
-/// Maximum time to look for a leader to aim at.
-const AIM_LIMIT: Duration = Duration::from_secs(1);
-/// The same where programs ask, whose start takes time beside a load.
-const COMMAND_AIM_LIMIT: Duration = Duration::from_secs(6);
-/// Interval at which the leader is looked for.
-const AIM_POLL: Duration = Duration::from_millis(20);
+use crate::{
+    systems::{Effort, StatusClient},
+    terminal::Progress,
+};
 
 /// Faults in force according to the history, with their kinds.
 #[derive(Debug, Default)]
@@ -134,13 +130,14 @@ async fn aim(observer: &StatusClient) -> Option<u16> {
     if !observer.has_roles() {
         return None;
     }
-    let end = Instant::now() + if observer.starts_programs() { COMMAND_AIM_LIMIT } else { AIM_LIMIT };
+    let Effort { poll, aim_within, .. } = observer.effort();
+    let end = Instant::now() + aim_within;
     loop {
         let leader = observer.leader().await;
         if leader.is_some() || Instant::now() > end {
             return leader;
         }
-        tokio::time::sleep(AIM_POLL).await;
+        tokio::time::sleep(poll).await;
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod cluster;
 pub(crate) mod file;
+mod log_status;
 mod options;
 mod reads;
 #[cfg(test)]
@@ -20,9 +21,10 @@ use workloads::Connector;
 pub(crate) use self::{
     cluster::{Address, ClientSetup, Deployment, Ports, StartCommand, Timing},
     file::{FileSystem, SystemFile, TrialStep, response_words},
+    log_status::LogLines,
     options::{OptionDescription, OptionError, Options, Settings},
     reads::{Conditions, Expectation, Guarantee, ReadMode, ReadModeDescription},
-    status::{Counters, RoleStatus, Status, StatusClient, StatusPage, StatusRequest, is_ready, is_settled},
+    status::{Counters, Effort, RoleStatus, Status, StatusClient, StatusPage, StatusRequest, is_ready, is_settled},
     trace::{LogEvent, LogEventKind, LogLine, MessageContent, MessageKind, Purpose, Role, TraceEvent, TraceRecord},
 };
 

@@ -1,8 +1,15 @@
 //! Status of the nodes: who asks for it, who leads by it, and when a cluster is ready or has recovered.
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    path::PathBuf,
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use nemesis::NodeId;
+use nemesis::{NodeId, NodeLog};
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
@@ -14,7 +21,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Deployment, System};
+use super::{
+    Address, Deployment, System,
+    log_status::{LogLines, LogReader},
+};
 
 /// Time limit for connecting to a node.
 const CONNECT_LIMIT: Duration = Duration::from_millis(200);
@@ -61,6 +71,27 @@ pub(crate) enum StatusRequest {
     Port,
     /// Program that asks it: its success is status 200, its output the body.
     Command { program: PathBuf, args: Vec<OsString> },
+    /// Its log: status 200 once it is up, the last line about its role the body.
+    Log(LogLines),
+}
+
+/// Effort of asking the nodes for their status, which says how often and for how long that is done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effort {
+    /// Interval at which nodes are asked that are waited for.
+    pub(crate) poll: Duration,
+    /// Maximum time to look for a leader to aim a fault at.
+    pub(crate) aim_within: Duration,
+    /// True if nodes can be asked throughout a load, for what they count.
+    pub(crate) suits_load: bool,
+}
+
+impl Effort {
+    /// Effort of a request, or of a look at a log.
+    const SMALL: Self = Self { poll: Duration::from_millis(10), aim_within: Duration::from_secs(1), suits_load: true };
+    /// Effort of programs, whose start takes time that the nodes need.
+    const OF_PROGRAMS: Self =
+        Self { poll: Duration::from_millis(100), aim_within: Duration::from_secs(6), suits_load: false };
 }
 
 impl StatusRequest {
@@ -81,16 +112,27 @@ pub(crate) struct StatusPage {
 pub(crate) struct StatusClient {
     system: &'static dyn System,
     client: reqwest::Client,
-    /// Address of each node, and the way in which it is asked.
-    nodes: Vec<(SocketAddr, StatusRequest)>,
+    nodes: Vec<AskedNode>,
+}
+
+/// Node that is asked for its status.
+#[derive(Clone, Debug)]
+struct AskedNode {
+    address: SocketAddr,
+    request: StatusRequest,
+    log: Arc<Mutex<LogReader>>,
 }
 
 impl StatusClient {
-    /// Creates a client for the nodes of a cluster.
+    /// Creates a client for the nodes of a cluster, with their logs in the same order.
     ///
     /// # Errors
     /// Fails if the HTTP client cannot be built.
-    pub(crate) fn new(system: &'static dyn System, deployment: &Deployment) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        system: &'static dyn System,
+        deployment: &Deployment,
+        logs: Vec<NodeLog>,
+    ) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -98,8 +140,12 @@ impl StatusClient {
             .timeout(Duration::from_millis(400))
             .pool_max_idle_per_host(0)
             .build()?;
-        let nodes = (1..).zip(&deployment.addresses);
-        let nodes = nodes.map(|(id, address)| (address.client, system.status_request(id, deployment))).collect();
+        let node = |((id, address), log): ((u16, &Address), _)| AskedNode {
+            address: address.client,
+            request: system.status_request(id, deployment),
+            log: Arc::new(Mutex::new(LogReader::new(log))),
+        };
+        let nodes = (1..).zip(&deployment.addresses).zip(logs).map(node).collect();
         Ok(Self { system, client, nodes })
     }
 
@@ -108,16 +154,15 @@ impl StatusClient {
         self.system.has_roles()
     }
 
-    /// Returns true if asking a node starts a program, which is not to be done too often.
-    pub(crate) fn starts_programs(&self) -> bool {
-        self.nodes.iter().any(|(_, request)| matches!(request, StatusRequest::Command { .. }))
+    /// Returns the effort of asking all nodes.
+    pub(crate) fn effort(&self) -> Effort {
+        let starts_programs = |node: &AskedNode| matches!(node.request, StatusRequest::Command { .. });
+        if self.nodes.iter().any(starts_programs) { Effort::OF_PROGRAMS } else { Effort::SMALL }
     }
 
     /// Returns the status of each node, in order of their ids; `None` for a node that does not answer in time.
     pub(crate) async fn statuses(&self) -> Vec<Option<Status>> {
-        let ask = |(address, request): &(SocketAddr, StatusRequest)| {
-            tokio::spawn(ask(self.client.clone(), *address, request.clone()))
-        };
+        let ask = |node: &AskedNode| tokio::spawn(ask(self.client.clone(), node.clone()));
         let asked: Vec<_> = self.nodes.iter().map(ask).collect();
         let mut pages = Vec::with_capacity(asked.len());
         for answer in asked {
@@ -133,7 +178,8 @@ impl StatusClient {
 }
 
 /// Asks a node for its status; none if it does not answer in time.
-async fn ask(client: reqwest::Client, address: SocketAddr, request: StatusRequest) -> Option<StatusPage> {
+async fn ask(client: reqwest::Client, node: AskedNode) -> Option<StatusPage> {
+    let AskedNode { address, request, log } = node;
     match request {
         StatusRequest::Page { method, path, body } => {
             let method = reqwest::Method::from_bytes(method.as_bytes()).ok()?;
@@ -144,9 +190,13 @@ async fn ask(client: reqwest::Client, address: SocketAddr, request: StatusReques
             let answer = request.send().await.ok()?;
             Some(StatusPage { status: answer.status().as_u16(), body: answer.bytes().await.ok()?.to_vec() })
         }
-        StatusRequest::Port => {
-            let connected = timeout(CONNECT_LIMIT, TcpStream::connect(address)).await;
-            connected.ok()?.ok().map(|_| StatusPage::default())
+        StatusRequest::Port => takes_connections(address).await.then(StatusPage::default),
+        StatusRequest::Log(lines) => {
+            let by_port = lines.up.is_none();
+            let read = move || log.lock().unwrap_or_else(PoisonError::into_inner).read(&lines);
+            let state = tokio::task::spawn_blocking(read).await.ok()??;
+            let is_up = if by_port { takes_connections(address).await } else { state.is_up };
+            is_up.then_some(StatusPage { status: 200, body: state.role })
         }
         StatusRequest::Command { program, args } => {
             let mut command = Command::new(program);
@@ -160,6 +210,10 @@ async fn ask(client: reqwest::Client, address: SocketAddr, request: StatusReques
             answer.ok()?
         }
     }
+}
+
+async fn takes_connections(address: SocketAddr) -> bool {
+    timeout(CONNECT_LIMIT, TcpStream::connect(address)).await.is_ok_and(|connected| connected.is_ok())
 }
 
 /// Returns the output of a program that succeeds.

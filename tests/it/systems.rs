@@ -343,6 +343,35 @@ leads = { "/role" = "master" }
     assert!(users.lines().count() >= 2 && users.lines().all(|user| user != "0"), "{users}");
 }
 
+#[test]
+fn the_log_of_a_node_says_when_it_is_up_and_whether_it_leads() {
+    let dir = store();
+    let file = dir.path().join("mystore.toml");
+    let serve = "ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()\n";
+    let says = r#"server = ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Handler)
+print("up\nleads in term 7" if sys.argv[3] == "2" else "up\nfollows", flush=True)
+server.serve_forever()
+"#;
+    change(&dir.path().join("server.py"), serve, says);
+    change(&file, "\"{client_port}\"]", "\"{client_port}\", \"{node}\"]");
+    let by_log = r"log = '^up$'
+
+[roles.log]
+leads = 'leads in term (?<term>\d+)'
+follows = 'follows'
+";
+    change(&file, "request = \"GET /\"\nstatus = 200\n", by_log);
+    let load = ["--nodes", "3", "--faults", "kill:leader", "--time-limit", "4s", "--seed", "1"];
+    let ended = in_time(schism(dir.path()).args(["run", "--system", "mystore.toml"]).args(load));
+    assert!(ended.err.contains("a leader after") && ended.err.contains("installed: kill n2"), "{ended:?}");
+    assert_eq!(results(dir.path())["not_recovered"], Value::Null, "{ended:?}");
+    change(&file, "'^up$'", "'never'");
+    change(&file, "[[read_modes]]", "[timing]\nready_within_ms = 500\n[[read_modes]]");
+    let alone = ["run", "--system", "mystore.toml", "--nodes", "1", "--faults", "none"];
+    let ended = in_time(schism(dir.path()).args(alone));
+    assert!(ended.err.contains("no leader within 500ms: n1 does not answer"), "{ended:?}");
+}
+
 /// Makes a folder with the example store and its shim.
 fn store_by_shim() -> TempDir {
     let dir = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nemesis::{
-    Capabilities, Error, Firewall, Hosts, Log, Nemesis, NodeCommand, NodeId, Outcome, PlannedFault, Sandbox,
+    Capabilities, Error, Firewall, Hosts, Log, Nemesis, NodeCommand, NodeId, NodeLog, Outcome, PlannedFault, Sandbox,
     ScheduleOptions, plan, probe,
 };
 
@@ -56,7 +56,7 @@ pub(crate) fn peer(logs: &Path, node: NodeId, address: SocketAddr) -> NodeComman
         beside: vec![],
         ordinary: false,
         env: vec![],
-        log: logs.join(format!("{node}.log")),
+        log: NodeLog::new(logs.join(format!("{node}.log"))),
         clock: Some(logs.join(format!("{node}.clock"))),
     }
 }
@@ -167,7 +167,7 @@ fn shell(log: &Path, script: &str) -> NodeCommand {
         beside: vec![],
         ordinary: false,
         env: vec![("GREETING".into(), "hello".into())],
-        log: log.to_owned(),
+        log: NodeLog::new(log),
         clock: None,
     }
 }
@@ -218,6 +218,13 @@ pub(crate) fn processes(sandbox: &Sandbox) {
     let mut paused = host.start(&shell("exec sleep 1000")).unwrap();
     paused.pause().unwrap();
     assert_eq!(paused.terminate(Duration::from_secs(5)).unwrap().to_string(), "signal: 15 (SIGTERM)");
+
+    let logged = shell("echo again; exec sleep 1000");
+    let before = fs::metadata(&log).unwrap().len();
+    let mut again = host.start(&logged).unwrap();
+    assert_eq!(logged.log.began(), Some(before), "what earlier processes wrote is not its own");
+    again.kill().unwrap();
+    assert_eq!(logged.log.began(), None);
 
     let dropped = host.start(&shell("exec sleep 1000")).unwrap();
     let id = dropped.id();

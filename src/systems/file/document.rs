@@ -1,11 +1,13 @@
 //! Text of a system's file: its tables and fields, as TOML, and what is wrong with it.
 
+mod states;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value as Json;
-use workloads::{Api, Pointer, RequestLine, Statuses, Template, Variation, Variations};
+use workloads::{Api, Template, Variation, Variations};
 
+pub(super) use self::states::{ReadyTable, RoleLines, RolesTable};
 use crate::systems::Guarantee;
 
 /// Placeholders in commands, environment variables and files of a node.
@@ -238,34 +240,6 @@ impl Default for PeerText {
     }
 }
 
-/// State in which a node is up: its client port takes connections, a request is answered with a certain status, or a
-/// command succeeds.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ReadyTable {
-    pub(super) command: Option<Vec<NodeText>>,
-    pub(super) request: Option<RequestLine>,
-    pub(super) status: Option<Statuses>,
-}
-
-/// Request whose answer, or command whose output, says who leads.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RolesTable {
-    pub(super) request: Option<RequestLine>,
-    pub(super) command: Option<Vec<NodeText>>,
-    pub(super) body: Option<String>,
-    /// Values in the answer of a node that leads.
-    #[serde(default)]
-    pub(super) leads: BTreeMap<Pointer, Json>,
-    /// Place of the node's own name, which that of the leader is compared with.
-    pub(super) id: Option<Pointer>,
-    /// Place of the leader's name.
-    pub(super) leader: Option<Pointer>,
-    /// Place of the term.
-    pub(super) term: Option<Pointer>,
-}
-
 /// Time, ms.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "u64")]
@@ -410,29 +384,7 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
     if let Some((_, twice)) = (0..).zip(modes).find(|(at, mode)| modes[..*at].iter().any(|m| m.name.0 == mode.name.0)) {
         return Err(format!("the read mode {:?} is there twice", twice.name.0));
     }
-    if document.ready.request.is_none() && document.ready.status.is_some() {
-        return Err("`ready.status` is that of an answer; it needs `ready.request`".to_owned());
-    }
-    if document.ready.request.is_some() && document.ready.command.is_some() {
-        return Err("`ready` has either `request` or `command`".to_owned());
-    }
-    if document.roles.as_ref().is_some_and(|roles| roles.request.is_some() == roles.command.is_some()) {
-        return Err("`roles` has either `request` or `command`".to_owned());
-    }
-    if document.roles.as_ref().is_some_and(|roles| roles.command.is_some() && roles.body.is_some()) {
-        return Err("`roles.body` is that of a request; it needs `roles.request`".to_owned());
-    }
-    if document
-        .roles
-        .as_ref()
-        .is_some_and(|roles| roles.leads.is_empty() && !(roles.id.is_some() && roles.leader.is_some()))
-    {
-        return Err("`roles` needs `leads`, values in the answer of a leader, or both `id` and `leader`".to_owned());
-    }
-    if document.roles.is_some() && (document.ready.request.is_some() || document.ready.command.is_some()) {
-        return Err("with `roles`, a node is up when it answers what they ask: leave `ready` out".to_owned());
-    }
-    Ok(())
+    states::check(&document.ready, document.roles.as_ref())
 }
 
 fn check_numbers(document: &Document<ClientTable>) -> Result<(), String> {

@@ -19,12 +19,12 @@ use workloads::{Action, Api, ApiConnector, Connector, ShimProblems};
 
 pub(crate) use self::trial::{TrialStep, response_words};
 use self::{
-    document::{ClientTable, Document, Millis, ReadModeTable},
+    document::{ClientTable, Document, Millis, ReadModeTable, RoleLines},
     node::NodeTexts,
 };
 use super::{
-    ClientSetup, Deployment, Ports, ReadModeDescription, StartCommand, Status, StatusPage, StatusRequest, System,
-    SystemName, Timing,
+    ClientSetup, Deployment, LogLines, Ports, ReadModeDescription, StartCommand, Status, StatusPage, StatusRequest,
+    System, SystemName, Timing,
 };
 
 /// Maximum size of a file, bytes.
@@ -212,6 +212,12 @@ impl System for FileSystem {
 
     fn status_request(&self, id: u16, deployment: &Deployment) -> StatusRequest {
         let Document { roles, ready, node: table, .. } = &self.document;
+        let role_lines = roles.as_ref().and_then(|roles| roles.log.as_ref());
+        if ready.log.is_some() || role_lines.is_some() {
+            let roles = role_lines.map(|RoleLines { leads, follows }| [leads, follows]);
+            let roles = roles.into_iter().flatten().map(|line| line.0.clone()).collect();
+            return StatusRequest::Log(LogLines { up: ready.log.as_ref().map(|line| line.0.clone()), roles });
+        }
         let (command, request, body) = match roles {
             Some(roles) => (&roles.command, &roles.request, &roles.body),
             None => (&ready.command, &ready.request, &None),
@@ -354,5 +360,8 @@ mod tests {
         let by_command = changed(ready, "command = [\"sh\", \"{ip}:{client_port}\"]\n").unwrap();
         let StatusRequest::Command { program, args } = request(by_command) else { panic!("it is a command") };
         assert!(program.ends_with("sh") && args == ["10.0.0.1:1"] && is_up(by_command, 200), "{args:?}");
+        let by_log = changed(ready, "log = 'serving on \\d+'\n").unwrap();
+        let StatusRequest::Log(lines) = request(by_log) else { panic!("it is the log") };
+        assert!(lines.up.unwrap().is_match(b"serving on 80") && lines.roles.is_empty() && is_up(by_log, 200));
     }
 }
