@@ -27,6 +27,8 @@
 //!             beside: vec![],
 //!             ordinary: false,
 //!             env: vec![],
+//!             stop: nemesis::Stop::default(),
+//!             stop_within: Duration::from_secs(5),
 //!             log: NodeLog::new(format!("store/{node}.log")),
 //!             clock: Some(format!("store/{node}.clock").into()),
 //!         })?;
@@ -42,7 +44,7 @@
 //!         }
 //!     }
 //!     nemesis.heal_all()?;
-//!     nemesis.stop_all(Duration::from_secs(5))?;
+//!     nemesis.stop_all()?;
 //!     Ok(())
 //! }
 //! ```
@@ -87,7 +89,7 @@ pub use node_id::NodeId;
 pub use node_log::NodeLog;
 pub use ordinary::run_as_ordinary;
 pub use possible::ImpossibleFault;
-pub use process::{NodeCommand, NodeProcess};
+pub use process::{NodeCommand, NodeProcess, Stop};
 pub use resolve::leader_of;
 pub use sandbox::{Entry, Sandbox, SandboxError, end_with, enter};
 pub use schedule::{PlannedFault, ScheduleOptions, plan};

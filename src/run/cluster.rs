@@ -17,8 +17,6 @@ use crate::{
     systems::{Address, Deployment, Ports, Status, StatusClient, System, Timing, is_ready, is_settled},
 };
 
-/// Maximum time for nodes to end by themselves.
-const STOP_LIMIT: Duration = Duration::from_secs(2);
 /// Length of the end of a node's log that is searched for the reason why it ended.
 const LAST_WORDS_BYTES: usize = 2000;
 /// Number of characters quoted of what a node printed before it ended.
@@ -64,6 +62,8 @@ impl Cluster {
                 first_args: start.first_args,
                 beside: start.beside,
                 ordinary: start.ordinary,
+                stop: start.stop,
+                stop_within: timing.stop_within,
                 env: start.env,
                 log: log.clone(),
                 clock: system.has_skewable_clocks().then_some(clock),
@@ -150,9 +150,10 @@ impl Cluster {
         acting.await.expect("the nemesis does not panic, and the runtime outlives it")
     }
 
-    /// Stops all nodes and removes their hosts. Their logs stay, their data is removed.
-    pub(crate) async fn down(&self) -> anyhow::Result<()> {
-        self.with(|nemesis| nemesis.stop_all(STOP_LIMIT)).await.context("ending the nodes")?;
+    /// Stops all nodes and removes their hosts. Their logs stay, their data is removed. Describes those that had to be
+    /// killed, if any.
+    pub(crate) async fn down(&self) -> anyhow::Result<Option<String>> {
+        let killed = self.with(Nemesis::stop_all).await.context("ending the nodes")?;
         self.with(Nemesis::remove_hosts).await.context("removing the nodes' hosts")?;
         for id in (1..).take(self.deployment.addresses.len()) {
             let data = self.dir.node_dir(id)?.join("data");
@@ -163,7 +164,9 @@ impl Cluster {
                 _ => {}
             }
         }
-        Ok(())
+        let names: Vec<String> = killed.iter().map(ToString::to_string).collect();
+        let limit = self.timing.stop_within;
+        Ok((!names.is_empty()).then(|| format!("{} took longer than {limit:?} to end", names.join(", "))))
     }
 }
 

@@ -55,8 +55,8 @@ pub(super) async fn run_live(
     let cluster = Cluster::up(plan, dir, host.sandbox(), host.capabilities(), host::command_log(dir)?)?;
     let results = run_on_cluster(plan, &cluster, dir, progress).await;
     let down = cluster.down().await;
-    let results = results?;
-    down?;
+    let mut results = results?;
+    results.killed_at_end = down?;
     Ok(results)
 }
 
@@ -134,6 +134,7 @@ async fn run_on_cluster(
         harness_failed,
         client_problems: plan.system().client_problems(),
         not_recovered: recovery?,
+        killed_at_end: None,
         cost,
         availability,
     })

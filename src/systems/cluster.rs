@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use nemesis::Stop;
+
 use super::{ReadMode, Settings};
 
 /// Ports of a node.
@@ -72,6 +74,8 @@ pub(crate) struct StartCommand {
     pub(crate) first_args: Vec<OsString>,
     /// Programs with their arguments that run beside it, as one node with it.
     pub(crate) beside: Vec<(PathBuf, Vec<OsString>)>,
+    /// Way in which it is asked to end.
+    pub(crate) stop: Stop,
     /// True if the programs refuse to run as root.
     pub(crate) ordinary: bool,
     /// Environment variables beyond those of this process.
@@ -108,6 +112,8 @@ pub(crate) struct Timing {
     pub(crate) settled_within: Duration,
     /// Time that the cluster is then left alone, in both cases, because nobody can see that it is ready.
     pub(crate) settle: Duration,
+    /// Time that nodes have to end once they are asked, before they are killed.
+    pub(crate) stop_within: Duration,
 }
 
 impl Default for Timing {
@@ -121,6 +127,7 @@ impl Default for Timing {
             ready_within: Duration::from_secs(15),
             settled_within: Duration::from_secs(20),
             settle: Duration::ZERO,
+            stop_within: Duration::from_secs(2),
         }
     }
 }

@@ -100,19 +100,9 @@ mod tests {
     #[test]
     fn the_last_whole_line_about_a_role_counts_and_a_torn_one_waits() {
         let mut reader = LogReader::new(NodeLog::default());
-        reader.take(
-            b"starting
-ready
-leads 1
-fol",
-            &lines(),
-        );
+        reader.take(b"starting\nready\r\nleads 1\nfol", &lines());
         assert_eq!((reader.at, &reader.state), (24, &state(true, "leads 1")));
-        reader.take(
-            b"follows 2
-",
-            &lines(),
-        );
+        reader.take(b"follows 2\n", &lines());
         assert_eq!((reader.at, &reader.state), (34, &state(true, "follows 2")));
         assert_eq!(reader.read(&lines()), None, "it has no process");
     }
@@ -122,18 +112,9 @@ fol",
         let mut reader = LogReader::new(NodeLog::default());
         let long = vec![b'x'; usize::try_from(MAX_READ_BYTES).unwrap()];
         reader.take(&long, &lines());
-        reader.take(
-            b"leads 1
-follows 1
-",
-            &lines(),
-        );
+        reader.take(b"leads 1\nfollows 1\n", &lines());
         assert_eq!((reader.at, &reader.state), (MAX_READ_BYTES + 18, &state(false, "follows 1")));
-        reader.take(
-            b"leads 2
-",
-            &lines(),
-        );
+        reader.take(b"leads 2\n", &lines());
         assert_eq!(reader.state, state(false, "leads 2"));
     }
 }

@@ -372,6 +372,34 @@ follows = 'follows'
     assert!(ended.err.contains("no leader within 500ms: n1 does not answer"), "{ended:?}");
 }
 
+#[test]
+fn nodes_end_as_the_file_says_and_one_that_does_not_in_time_is_killed_and_named() {
+    let dir = store();
+    let file = dir.path().join("mystore.toml");
+    let says = r#"import signal
+
+def end(*_):
+    print("ended in good order", flush=True)
+    sys.exit()
+
+signal.signal(signal.SIGINT, end)
+registers = {}"#;
+    change(&dir.path().join("server.py"), "registers = {}", says);
+    let ended = |stop: &str, from: &str| {
+        change(&file, from, stop);
+        let load = ["--nodes", "1", "--faults", "none", "--time-limit", "1s"];
+        let ended = in_time(schism(dir.path()).args(["run", "--system", "mystore.toml"]).args(load));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let log = fs::read_to_string(dir.path().join("store/latest/nodes/1/node.log")).unwrap();
+        (log.contains("ended in good order"), ended.out)
+    };
+    assert!(ended("[node]\nstop = \"SIGINT\"\n", "[node]\n").0);
+    let command = "stop = [\"sh\", \"-c\", \"pkill -INT -f {ip}.{client_port}\"]\n";
+    assert!(ended(command, "stop = \"SIGINT\"\n").0);
+    let (in_order, told) = ended("stop = [\"true\"]\n", command);
+    assert!(!in_order && told.contains("killed at the end: n1 took longer than 2s to end"), "{told}");
+}
+
 /// Makes a folder with the example store and its shim.
 fn store_by_shim() -> TempDir {
     let dir = tempfile::tempdir().unwrap();

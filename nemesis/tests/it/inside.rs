@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nemesis::{
-    Capabilities, Error, Firewall, Hosts, Log, Nemesis, NodeCommand, NodeId, NodeLog, Outcome, PlannedFault, Sandbox,
-    ScheduleOptions, plan, probe,
+    Capabilities, Error, Firewall, Hosts, Log, Nemesis, NodeCommand, NodeId, NodeLog, NodeProcess, Outcome,
+    PlannedFault, Sandbox, ScheduleOptions, Stop, plan, probe,
 };
+use nix::sys::signal::Signal;
 
 use crate::harness::Test;
 use crate::host::{Starter, User, poll, succeed};
@@ -56,6 +57,8 @@ pub(crate) fn peer(logs: &Path, node: NodeId, address: SocketAddr) -> NodeComman
         beside: vec![],
         ordinary: false,
         env: vec![],
+        stop: Stop::default(),
+        stop_within: Duration::from_secs(5),
         log: NodeLog::new(logs.join(format!("{node}.log"))),
         clock: Some(logs.join(format!("{node}.clock"))),
     }
@@ -167,6 +170,8 @@ fn shell(log: &Path, script: &str) -> NodeCommand {
         beside: vec![],
         ordinary: false,
         env: vec![("GREETING".into(), "hello".into())],
+        stop: Stop::default(),
+        stop_within: Duration::from_secs(5),
         log: NodeLog::new(log),
         clock: None,
     }
@@ -213,11 +218,24 @@ pub(crate) fn processes(sandbox: &Sandbox) {
 
     let mut stubborn = host.start(&shell("trap '' TERM; echo trapped; while :; do sleep 0.01; done")).unwrap();
     poll("the trap", || fs::read_to_string(&log).unwrap().contains("trapped"));
-    let status = stubborn.terminate(Duration::from_millis(50)).unwrap();
-    assert_eq!(status.to_string(), "signal: 9 (SIGKILL)");
+    let end = |process: &mut NodeProcess, limit_ms| {
+        process.ask_to_end().unwrap();
+        let was_killed = process.end_within(Duration::from_millis(limit_ms)).unwrap();
+        (was_killed, process.exit_status().unwrap().unwrap().to_string())
+    };
+    assert_eq!(end(&mut stubborn, 50), (true, "signal: 9 (SIGKILL)".into()));
     let mut paused = host.start(&shell("exec sleep 1000")).unwrap();
     paused.pause().unwrap();
-    assert_eq!(paused.terminate(Duration::from_secs(5)).unwrap().to_string(), "signal: 15 (SIGTERM)");
+    assert_eq!(end(&mut paused, 5000), (false, "signal: 15 (SIGTERM)".into()));
+    let stop = Stop::Signal(Signal::SIGINT);
+    let mut interrupted = host.start(&NodeCommand { stop, ..shell("exec sleep 1000") }).unwrap();
+    assert_eq!(end(&mut interrupted, 5000), (false, "signal: 2 (SIGINT)".into()));
+    let asks = "echo $GREETING >$0; exec sleep 1000";
+    let told = logs.path().join("told");
+    let stop = Stop::Command("sh".into(), vec!["-c".into(), asks.into(), told.clone().into()]);
+    let waits = format!("until [ -e {} ]; do sleep 0.01; done; exit 4", told.display());
+    let mut asked = host.start(&NodeCommand { stop, ..shell(&waits) }).unwrap();
+    assert_eq!(end(&mut asked, 5000), (false, "exit status: 4".into()), "and the command ends with it");
 
     let logged = shell("echo again; exec sleep 1000");
     let before = fs::metadata(&log).unwrap().len();
@@ -322,6 +340,6 @@ pub(crate) fn faults(sandbox: &Sandbox) {
 
     let error = nemesis.start(NodeId(2), peer(logs.path(), NodeId(2), (address, PORT).into())).unwrap_err();
     assert_eq!(error.to_string(), "n2 runs already");
-    nemesis.stop_all(Duration::from_secs(5)).unwrap();
+    assert_eq!(nemesis.stop_all().unwrap(), []);
     assert!(!answers());
 }

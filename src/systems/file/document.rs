@@ -1,13 +1,17 @@
 //! Text of a system's file: its tables and fields, as TOML, and what is wrong with it.
 
 mod states;
+mod stop;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use workloads::{Api, Template, Variation, Variations};
 
-pub(super) use self::states::{ReadyTable, RoleLines, RolesTable};
+pub(super) use self::{
+    states::{ReadyTable, RoleLines, RolesTable},
+    stop::StopTable,
+};
 use crate::systems::Guarantee;
 
 /// Placeholders in commands, environment variables and files of a node.
@@ -146,6 +150,9 @@ pub(super) struct NodeTable {
     /// User that commands run as.
     #[serde(default)]
     pub(super) run_as: RunAs,
+    /// Way in which it is asked to end.
+    #[serde(default)]
+    pub(super) stop: StopTable,
     /// Command that is carried out once for each node, before its first start.
     pub(super) prepare: Option<Vec<NodeText>>,
     /// Form in which `{peers}` and `{others}` name a node.
@@ -268,6 +275,8 @@ pub(super) struct TimingTable {
     pub(super) settled_within_ms: Option<Millis>,
     /// Time that a cluster is left alone once it is up, ms.
     pub(super) settle_ms: Option<Millis>,
+    /// Time that nodes have to end before they are killed, ms.
+    pub(super) stop_within_ms: Option<Millis>,
     /// Minimum duration of a fault, ms.
     pub(super) fault_ms: Option<Millis>,
     /// Interval between two probes of a node, and time limit of each, ms.
@@ -319,6 +328,7 @@ impl<C> Document<C> {
         let optional = [
             ("node.command", Some(&self.node.command)),
             ("node.prepare", self.node.prepare.as_ref()),
+            ("node.stop", self.node.stop.command()),
             ("ready.command", self.ready.command.as_ref()),
             ("roles.command", self.roles.as_ref().and_then(|roles| roles.command.as_ref())),
         ];

@@ -194,6 +194,7 @@ impl System for FileSystem {
             ready_within: or(table.ready_within_ms, usual.ready_within),
             settled_within: or(table.settled_within_ms, usual.settled_within),
             settle: or(table.settle_ms, usual.settle),
+            stop_within: or(table.stop_within_ms, usual.stop_within),
             probe: or(table.probe_ms, usual.probe),
             fault: or(table.fault_ms, usual.fault),
             ..usual

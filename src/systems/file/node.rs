@@ -13,7 +13,9 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use super::document::{CLOCK_FILE, ClientTable, Document, NodeTable, NodeText, RunAs};
+use nemesis::Stop;
+
+use super::document::{CLOCK_FILE, ClientTable, Document, NodeTable, NodeText, RunAs, StopTable};
 use crate::systems::{Address, Deployment, StartCommand};
 
 /// Time limit of the command that prepares a node.
@@ -98,7 +100,14 @@ impl NodeTexts<'_> {
         let (program, args) = self.command(&self.table.command);
         let first_args = self.table.first_arguments.iter().map(|text| self.fill(text).into()).collect();
         let beside = self.table.beside.iter().map(|command| self.command(command)).collect();
-        Ok(StartCommand { program, args, first_args, beside, ordinary, env })
+        let stop = match &self.table.stop {
+            StopTable::Signal(signal) => Stop::Signal(*signal),
+            StopTable::Command(command) => {
+                let (program, args) = self.command(command);
+                Stop::Command(program, args)
+            }
+        };
+        Ok(StartCommand { program, args, first_args, beside, stop, ordinary, env })
     }
 
     /// Returns program and arguments; an empty program if this host lacks it.
@@ -174,6 +183,7 @@ mod tests {
             first_arguments = ["--new"]
             prepare = ["sh", "-c", "echo made >{data_dir}/made; test $(id -u) != 0"]
             run_as = "ordinary"
+            stop = ["sh", "-c", "kill {node}"]
             beside = [["sh", "{client_port} {election_port}"]]
             peers = "n{node}=http://{ip}:{peer_port}"
             env = { NODES = "{nodes}", READS = "{read_mode}" }
@@ -187,7 +197,8 @@ mod tests {
         assert!(start.program.ends_with("sh") && start.program.is_absolute(), "{start:?}");
         assert_eq!((&start.args[..], &start.first_args[..]), (&arguments.map(Into::into)[..], &["--new".into()][..]));
         assert_eq!(start.env, [("NODES".into(), "2".into()), ("READS".into(), "lease".into())]);
-        assert_eq!(start.beside, [(start.program, vec!["2379 2381".into()])]);
+        assert_eq!(start.beside, [(start.program.clone(), vec!["2379 2381".into()])]);
+        assert_eq!(start.stop, Stop::Command(start.program, ["-c", "kill 2"].map(Into::into).into()));
         assert!(start.ordinary);
         let read = |name: &str| fs::read_to_string(folder.path().join("nodes/2").join(name)).unwrap();
         assert_eq!((read("etc/conf").as_str(), read("data/made").as_str()), ("{\"id\": 2}", "made\n"));

@@ -200,6 +200,7 @@ impl System for Schism {
             args: node_arguments(id, deployment, &NodeSettings::of(&deployment.settings)),
             first_args: vec![INIT.into()],
             beside: Vec::new(),
+            stop: nemesis::Stop::default(),
             ordinary: false,
             env: Vec::new(),
         })

@@ -20,8 +20,14 @@ fn a_wrong_file_says_line_field_and_what_is_allowed() {
         ("[[read_modes]]", "[[read_mode]]", "unknown field `read_mode`"),
         ("[[read_modes]]", "[timing]\nsettle_ms = 1_000_000\n[[read_modes]]", "a time is at most 600000 ms"),
         ("GET /\"", "GET /{key}\"", "there is no placeholder {key} here"),
-        ("request = \"GET /\"\nstatus = 200", "log = '(up'", "line 18: \"(up\" is no regular expression"),
-        ("[ready]", "[roles]\nlog = { leads = 'a' }\n[ready]", "line 18: missing field `follows`"),
+        (
+            "[node]",
+            "[node]\nstop = \"SIGKILL\"",
+            "line 12: invalid value: string \"SIGKILL\", expected a signal, SIGTERM, ",
+        ),
+        ("[node]", "[node]\nstop = [\"{x}\"]", "line 12: there is no placeholder {x} here"),
+        ("request = \"GET /\"\nstatus = 200", "log = '(up'", "line 17: \"(up\" is no regular expression"),
+        ("[ready]", "[roles]\nlog = { leads = 'a' }\n[ready]", "line 17: missing field `follows`"),
     ] {
         let text = GOOD.replacen(right, wrong, 1);
         assert_ne!(text, GOOD, "{right}");
@@ -33,6 +39,7 @@ fn a_wrong_file_says_line_field_and_what_is_allowed() {
         ("command = [\"python3\"", "command = [\"{data_dir}\"", "no placeholder {data_dir}; it has: {here}"),
         ("request = \"GET /\"\n", "", "it needs `ready.request`"),
         ("client = 8000", "client = 8000\npeer = 8000", "`ports` are different ports"),
+        ("[node]", "[node]\nstop = []", "`node.stop` is empty; it begins with a program"),
         ("[ready]", "[ready]\ncommand = []", "`ready.command` is empty; it begins with a program"),
         ("[ready]", "[ready]\ncommand = [\"sh\"]", "`ready` has one of `request`, `command` and `log`"),
         ("[ready]", "[roles]\ncommand = [\"sh\"]\nbody = \"\"\n[ready]", "it needs `roles.request`"),
