@@ -26,6 +26,7 @@
 //!             first_args: vec![],
 //!             beside: vec![],
 //!             ordinary: false,
+//!             view: nemesis::OwnView::default(),
 //!             env: vec![],
 //!             stop: nemesis::Stop::default(),
 //!             stop_within: Duration::from_secs(5),
@@ -64,6 +65,7 @@ mod net;
 mod node_id;
 mod node_log;
 mod ordinary;
+mod own_view;
 mod parent;
 mod possible;
 mod process;
@@ -74,7 +76,7 @@ mod schedule;
 mod spec;
 mod strays;
 
-pub use capabilities::{Capabilities, Capability, Need, UnsupportedFault};
+pub use capabilities::{Capabilities, Capability, Need, NodeNeed, Unsupported};
 pub use clock::ClockFile;
 pub use doctor::probe;
 pub use error::Error;
@@ -88,6 +90,7 @@ pub use net::{Command, CommandError, FinishedCommand, Firewall, Log, quoted};
 pub use node_id::NodeId;
 pub use node_log::NodeLog;
 pub use ordinary::run_as_ordinary;
+pub use own_view::OwnView;
 pub use possible::ImpossibleFault;
 pub use process::{NodeCommand, NodeProcess, Stop};
 pub use resolve::leader_of;

@@ -1,6 +1,7 @@
 //! Processes of a node: started on its host, killed, paused, resumed, ended, and always reaped. The first leads a
 //! process group of its own, which the others are in, and every signal goes to the whole group, and to those that have
-//! left it, so that no process of a node escapes a fault, as far as `/proc` shows them and their parents live.
+//! left it, so that no process of a node escapes a fault, as far as `/proc` shows them and, where hosts are not separate,
+//! their parents live.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -24,6 +25,7 @@ use crate::net::command::enter_netns;
 use crate::node_id::NodeId;
 use crate::node_log::NodeLog;
 use crate::ordinary::run_as_ordinary;
+use crate::own_view::OwnView;
 use crate::parent::die_with_parent;
 use crate::sandbox::MARKER;
 use crate::strays::strays;
@@ -45,6 +47,8 @@ pub struct NodeCommand {
     pub beside: Vec<(PathBuf, Vec<OsString>)>,
     /// True if the programs refuse to run as root, so that they need a user namespace in which they are not.
     pub ordinary: bool,
+    /// Files and host name that its programs see instead of those of the host.
+    pub view: OwnView,
     /// Additional environment variables.
     pub env: Vec<(OsString, OsString)>,
     /// Way in which it is asked to end.
@@ -112,6 +116,8 @@ pub struct NodeProcess {
     status: Option<ExitStatus>,
     /// Command that started it.
     what: NodeCommand,
+    /// Network namespace of its host, if that is separate.
+    netns: Option<File>,
     /// Program that asks it to end.
     stopper: Option<Child>,
     /// Spawner whose thread must stay alive, as its end would kill this process.
@@ -132,14 +138,18 @@ impl NodeProcess {
         }
         let log = open_log(path).map_err(file)?;
         let began = log.metadata().map_err(file)?.len();
+        let keep = |netns: Option<&File>| {
+            netns.map(File::try_clone).transpose().map_err(Error::system("keeping a network namespace"))
+        };
         let spawn = |program: &PathBuf, args: &[OsString], group: i32| {
             let mut command = to_run(program, args, what, &log)?;
             command.process_group(group);
-            if let Some(netns) = netns {
-                enter_netns(&mut command, netns.try_clone().map_err(Error::system("keeping a network namespace"))?);
+            if let Some(netns) = keep(netns)? {
+                enter_netns(&mut command, netns);
             }
             start(command, what, spawner).map_err(Error::system(format!("starting {node} ({})", program.display())))
         };
+        let own = keep(netns)?;
         let child = spawn(&what.program, &what.args, 0)?;
         let group = process_id(&child);
         what.log.set_began(Some(began));
@@ -150,6 +160,7 @@ impl NodeProcess {
             first_ended: None,
             status: None,
             what: what.clone(),
+            netns: own,
             stopper: None,
             spawner: Arc::clone(spawner),
         };
@@ -346,7 +357,7 @@ impl NodeProcess {
     }
 
     fn strays(&self) -> BTreeSet<Pid> {
-        strays(self.group, self.children.iter().map(process_id).collect())
+        strays(self.group, self.children.iter().map(process_id).collect(), self.netns.as_ref())
     }
 
     fn signal_group(&self, signal: Signal) -> Result<(), Error> {
@@ -369,8 +380,9 @@ fn to_run(program: &Path, args: &[OsString], what: &NodeCommand, log: &File) -> 
     Ok(command)
 }
 
-/// Starts a program of a node as its user.
+/// Starts a program of a node as its user, and with its view of the host.
 fn start(mut command: Command, what: &NodeCommand, spawner: &Spawner) -> io::Result<Child> {
+    what.view.give(&mut command)?;
     if what.ordinary {
         run_as_ordinary(&mut command);
     }

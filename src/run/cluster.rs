@@ -62,6 +62,7 @@ impl Cluster {
                 first_args: start.first_args,
                 beside: start.beside,
                 ordinary: start.ordinary,
+                view: start.view,
                 stop: start.stop,
                 stop_within: timing.stop_within,
                 env: start.env,

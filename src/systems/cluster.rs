@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use nemesis::Stop;
+use nemesis::{OwnView, Stop};
 
 use super::{ReadMode, Settings};
 
@@ -78,6 +78,8 @@ pub(crate) struct StartCommand {
     pub(crate) stop: Stop,
     /// True if the programs refuse to run as root.
     pub(crate) ordinary: bool,
+    /// Files and host name that they see instead of those of the host.
+    pub(crate) view: OwnView,
     /// Environment variables beyond those of this process.
     pub(crate) env: Vec<(OsString, OsString)>,
 }

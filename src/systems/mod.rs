@@ -15,6 +15,7 @@ mod trace;
 
 use std::fmt;
 
+use nemesis::NodeNeed;
 use serde::{Deserialize, Serialize};
 use workloads::Connector;
 
@@ -118,6 +119,11 @@ pub(crate) trait System: fmt::Debug + Sync {
     /// Returns the name of a program that this host lacks and nodes need, and what to do about it.
     fn missing_program(&self) -> Option<(String, String)> {
         None
+    }
+
+    /// Returns what its nodes need that not every host has.
+    fn node_needs(&self) -> Vec<NodeNeed> {
+        Vec::new()
     }
 
     /// Returns the options that a user may set.

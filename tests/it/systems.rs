@@ -400,6 +400,38 @@ registers = {}"#;
     assert!(!in_order && told.contains("killed at the end: n1 took longer than 2s to end"), "{told}");
 }
 
+#[test]
+fn a_node_sees_files_and_a_host_name_that_nobody_else_sees() {
+    let dir = store();
+    let outside = || fs::read_to_string("/etc/hosts").unwrap();
+    let before = outside();
+    let view = r#"[node]
+host_name = "n{node}"
+files = [{ path = "/etc/hosts", text = "{peers}\n", peers = "{ip} n{node}", separator = "\n" }]
+"#;
+    let file = dir.path().join("mystore.toml");
+    change(&file, "[node]\n", view);
+    let says =
+        "import socket\nfor node in socket.gethostname(), 'n2':\n    print(socket.gethostbyname(node), flush=True)\n";
+    change(&dir.path().join("server.py"), "registers = {}\n", &format!("{says}registers = {{}}\n"));
+    let load = ["--nodes", "2", "--faults", "kill:n1", "--time-limit", "3s"];
+    let ended = in_time(schism(dir.path()).args(["run", "--system", "mystore.toml"]).args(load));
+    assert!(ended.err.contains("healed: kill n1"), "{ended:?}");
+    let log = fs::read_to_string(dir.path().join("store/latest/nodes/1/node.log")).unwrap();
+    let said: Vec<&str> = log.lines().collect();
+    assert!(said.len() >= 4 && said[0] != said[1] && said[..2] == said[2..4], "{said:?}");
+    assert_eq!(outside(), before);
+    let forbid = "for kind in user net mnt pid; do echo 0 >/proc/sys/user/max_${kind}_namespaces; done; exec \"$@\"";
+    let alone = ["run", "--system", "mystore.toml", "--nodes", "1", "--faults", "none", "--time-limit", "1s"];
+    let run_it = schism(dir.path());
+    let mut bare = std::process::Command::new("unshare");
+    bare.args(["-Ur", "sh", "-ec", forbid, "sh"]).arg(run_it.get_program()).args(alone).current_dir(dir.path());
+    let refused = |bare: &mut std::process::Command| String::from_utf8(bare.output().unwrap().stderr).unwrap();
+    assert!(refused(&mut bare).contains("cannot give nodes files or a host name that only they see on this host: "));
+    change(&file, view, "[node]\nrun_as = \"ordinary\"\n");
+    assert!(refused(&mut bare).contains("cannot run nodes as an ordinary user on this host: user namespaces: "));
+}
+
 /// Makes a folder with the example store and its shim.
 fn store_by_shim() -> TempDir {
     let dir = tempfile::tempdir().unwrap();

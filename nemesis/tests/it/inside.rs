@@ -2,19 +2,20 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nemesis::{
-    Capabilities, Error, Firewall, Hosts, Log, Nemesis, NodeCommand, NodeId, NodeLog, NodeProcess, Outcome,
+    Capabilities, Error, Firewall, Hosts, Log, Nemesis, NodeCommand, NodeId, NodeLog, NodeProcess, Outcome, OwnView,
     PlannedFault, Sandbox, ScheduleOptions, Stop, plan, probe,
 };
 use nix::sys::signal::Signal;
 
 use crate::harness::Test;
-use crate::host::{Starter, User, poll, succeed};
+use crate::host::{Starter, User, poll, state as state_of_host, succeed};
 use crate::peer::{PORT, ask, await_grudge};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -25,6 +26,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("processes::work_without_a_sandbox", || {
         print!("{}", succeed(&mut Starter::new().helper(User::Me, &["plain", "processes"])));
     }),
+    ("processes::see_files_and_a_host_name_that_nobody_else_sees", own_views),
     ("faults::each_is_installed_and_healed", || everywhere("faults")),
 ];
 
@@ -33,6 +35,16 @@ fn everywhere(scenario: &str) {
     for user in [User::Me, User::Nobody] {
         print!("{}", succeed(&mut starter.helper(user, &["inside", scenario])));
     }
+}
+
+fn own_views() {
+    let outside = || (state_of_host(), fs::read("/etc/hosts").unwrap(), fs::read("/proc/sys/kernel/hostname").unwrap());
+    let before = outside();
+    everywhere("own_view");
+    if nix::unistd::geteuid().is_root() {
+        succeed(&mut Starter::new().helper(User::Me, &["plain", "own_view"]));
+    }
+    assert_eq!(outside(), before);
 }
 
 fn every_firewall() {
@@ -56,6 +68,7 @@ pub(crate) fn peer(logs: &Path, node: NodeId, address: SocketAddr) -> NodeComman
         first_args: vec!["first".into()],
         beside: vec![],
         ordinary: false,
+        view: OwnView::default(),
         env: vec![],
         stop: Stop::default(),
         stop_within: Duration::from_secs(5),
@@ -169,6 +182,7 @@ fn shell(log: &Path, script: &str) -> NodeCommand {
         first_args: vec![],
         beside: vec![],
         ordinary: false,
+        view: OwnView::default(),
         env: vec![("GREETING".into(), "hello".into())],
         stop: Stop::default(),
         stop_within: Duration::from_secs(5),
@@ -179,8 +193,17 @@ fn shell(log: &Path, script: &str) -> NodeCommand {
 
 /// Returns the letter of a process's state; none if there is no such process.
 fn state(pid: u32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(") ").next().and_then(|rest| rest.chars().next())
+    // `/proc` may be that of a PID namespace around ours.
+    let namespace = |process: &Path| fs::metadata(process.join("ns/pid")).map(|of| of.ino()).ok();
+    let own = namespace(Path::new("/proc/self"));
+    let is_it = |status: &str| {
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        numbers.is_some_and(|numbers| numbers.split_whitespace().next_back() == Some(&pid.to_string()))
+    };
+    let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let mut found = all.filter_map(|path| Some((fs::read_to_string(path.join("status")).ok()?, path)));
+    let (status, _) = found.find(|(status, path)| is_it(status) && namespace(path) == own)?;
+    status.lines().find_map(|line| line.strip_prefix("State:\t")?.chars().next())
 }
 
 /// Scenario: starts, pauses and ends processes.
@@ -263,10 +286,15 @@ pub(crate) fn several_processes(sandbox: &Sandbox) {
     let shell = |script: &str| shell(&log, script);
     // Neither one that has left the group nor one that runs beside it must escape.
     let beside = vec![("sh".into(), ["-c", "echo $$; exec sleep 1000"].map(Into::into).into())];
-    let leaves = "setsid sh -c 'echo $$; exec sleep 1000' & wait";
+    let mut leaves = "setsid sh -c 'echo $$; exec sleep 1000' & ".to_owned();
+    if hosts.are_separate() {
+        leaves += "(setsid sh -c 'echo $$; exec sleep 1000' &); "; // A daemon, whose parent ends.
+    }
+    let count = if hosts.are_separate() { 3 } else { 2 };
+    let leaves = &format!("{leaves} wait");
     let mut several = host.start(&NodeCommand { beside, ..shell(leaves) }).unwrap();
     let others = || fs::read_to_string(&log).unwrap().lines().map(|line| line.parse().unwrap()).collect::<Vec<u32>>();
-    poll("the others", || others().iter().filter(|other| state(**other) == Some('S')).count() == 2);
+    poll("the others", || others().iter().filter(|other| state(**other) == Some('S')).count() == count);
     let others = others();
     assert!(several.pause().unwrap());
     poll("the others to stand still", || others.iter().all(|other| state(*other) == Some('T')));
@@ -281,6 +309,37 @@ pub(crate) fn several_processes(sandbox: &Sandbox) {
     let mut ordinary = host.start(&NodeCommand { ordinary: true, ..shell("test $(id -u) != 0") }).unwrap();
     poll("the end", || !ordinary.is_running().unwrap());
     assert_eq!(ordinary.exit_status().unwrap().unwrap().code(), Some(0));
+}
+
+/// Scenario: starts nodes that see a file and a host name of their own, and kills one of them.
+pub(crate) fn own_view(sandbox: &Sandbox) {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = Hosts::create(1, sandbox, &probe(), silent()).unwrap();
+    let host = hosts.get(NodeId(1)).unwrap();
+    let log = folder.path().join("n1.log");
+    let own = folder.path().join("hosts");
+    fs::write(&own, "10.0.0.1 n1\n").unwrap();
+    let outside = || (fs::read("/etc/hosts").unwrap(), fs::read("/proc/sys/kernel/hostname").unwrap(), mounts());
+    let before = outside();
+    let view = OwnView { files: vec![(own, "/etc/hosts".into())], host_name: Some("n1.test".into()) };
+    for ordinary in [false, true] {
+        let script = "cat /etc/hosts; cat /proc/sys/kernel/hostname; exec sleep 1000";
+        let mut node = host.start(&NodeCommand { view: view.clone(), ordinary, ..shell(&log, script) }).unwrap();
+        let said = || fs::read_to_string(&log).unwrap();
+        poll("its view", || said().ends_with("10.0.0.1 n1\nn1.test\n"));
+        assert_eq!(outside(), before);
+        node.kill().unwrap();
+        assert_eq!(outside(), before);
+        fs::remove_file(&log).unwrap();
+    }
+    let files = vec![("/no/such".into(), "/etc/hosts".into())];
+    let view = OwnView { files, ..OwnView::default() };
+    let refused = host.start(&NodeCommand { view, ..shell(&log, "") }).unwrap_err();
+    assert!(refused.to_string().contains("No such file"), "{refused}");
+}
+
+fn mounts() -> String {
+    fs::read_to_string("/proc/self/mountinfo").unwrap()
 }
 
 /// Scenario: injects faults of every kind and heals them.

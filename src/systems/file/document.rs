@@ -1,39 +1,21 @@
 //! Text of a system's file: its tables and fields, as TOML, and what is wrong with it.
 
+mod node;
 mod states;
 mod stop;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
-use workloads::{Api, Template, Variation, Variations};
+use workloads::{Api, Variation, Variations};
 
 pub(super) use self::{
+    node::{CLOCK_FILE, NodeTable, NodeText, PeerText, RunAs},
     states::{ReadyTable, RoleLines, RolesTable},
     stop::StopTable,
 };
 use crate::systems::Guarantee;
 
-/// Placeholders in commands, environment variables and files of a node.
-const NODE_PLACEHOLDERS: [&str; 13] = [
-    "node",
-    "nodes",
-    "ip",
-    "client_port",
-    "peer_port",
-    "election_port",
-    "peers",
-    "others",
-    "read_mode",
-    "data_dir",
-    "node_dir",
-    CLOCK_FILE,
-    "here",
-];
-/// Placeholder of the file by which a node's clock is skewed.
-pub(super) const CLOCK_FILE: &str = "clock_file";
-/// Placeholders in the form in which a node is told of one of its peers.
-const PEER_PLACEHOLDERS: [&str; 5] = ["node", "ip", "client_port", "peer_port", "election_port"];
 /// Maximum length of a system's name, which folders of runs begin with.
 const MAX_NAME: usize = 40;
 /// Maximum of each time, ms.
@@ -134,117 +116,6 @@ pub(super) struct PortsTable {
     pub(super) peer: Option<u16>,
     /// Second port for other nodes.
     pub(super) election: Option<u16>,
-}
-
-/// Start of a node.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NodeTable {
-    pub(super) command: Vec<NodeText>,
-    /// Arguments that only the first start takes.
-    #[serde(default)]
-    pub(super) first_arguments: Vec<NodeText>,
-    /// Commands that run beside it, as one node with it.
-    #[serde(default)]
-    pub(super) beside: Vec<Vec<NodeText>>,
-    /// User that commands run as.
-    #[serde(default)]
-    pub(super) run_as: RunAs,
-    /// Way in which it is asked to end.
-    #[serde(default)]
-    pub(super) stop: StopTable,
-    /// Command that is carried out once for each node, before its first start.
-    pub(super) prepare: Option<Vec<NodeText>>,
-    /// Form in which `{peers}` and `{others}` name a node.
-    #[serde(default)]
-    pub(super) peers: PeerText,
-    /// Text between two nodes in `{peers}` and `{others}`.
-    #[serde(default = "comma")]
-    pub(super) separator: String,
-    #[serde(default)]
-    pub(super) env: BTreeMap<String, NodeText>,
-    #[serde(default)]
-    pub(super) files: Vec<FileTable>,
-}
-
-impl NodeTable {
-    /// Returns true if a node is told of the file by which its clock is skewed.
-    pub(super) fn has_clock_file(&self) -> bool {
-        let Self { command, first_arguments, beside, env, files, .. } = self;
-        let texts = command.iter().chain(first_arguments).chain(beside.iter().flatten()).chain(env.values());
-        texts.chain(files.iter().map(|file| &file.text)).any(|text| text.0.names().any(|name| name == CLOCK_FILE))
-    }
-}
-
-/// User that the commands of a node run as.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum RunAs {
-    /// The user of the sandbox, which is root in it.
-    #[default]
-    Root,
-    /// A user who is not root, for programs that refuse to run as root.
-    Ordinary,
-}
-
-fn comma() -> String {
-    ",".to_owned()
-}
-
-/// File that is written into a node's folder.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FileTable {
-    pub(super) path: RelativePath,
-    pub(super) text: NodeText,
-}
-
-/// Path that stays within the folder that it starts from.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct RelativePath(pub(super) String);
-
-impl TryFrom<String> for RelativePath {
-    type Error = String;
-
-    fn try_from(path: String) -> Result<Self, String> {
-        if !path.is_empty() && path.split('/').all(|part| !["", ".", ".."].contains(&part)) {
-            return Ok(Self(path));
-        }
-        Err(format!("{path:?} does not stay in the node's folder; a path is such as \"etc/store.conf\""))
-    }
-}
-
-/// Text about a node, with placeholders.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct NodeText(pub(super) Template);
-
-impl TryFrom<String> for NodeText {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Template::parse(&text, &NODE_PLACEHOLDERS).map(Self)
-    }
-}
-
-/// Text about a peer, with placeholders.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct PeerText(pub(super) Template);
-
-impl TryFrom<String> for PeerText {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Template::parse(&text, &PEER_PLACEHOLDERS).map(Self)
-    }
-}
-
-impl Default for PeerText {
-    fn default() -> Self {
-        "{ip}:{peer_port}".to_owned().try_into().expect("it has only placeholders of peers")
-    }
 }
 
 /// Time, ms.

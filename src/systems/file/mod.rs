@@ -14,12 +14,13 @@ use std::{
     time::Duration,
 };
 
+use nemesis::NodeNeed;
 use serde::{Deserialize, Serialize};
 use workloads::{Action, Api, ApiConnector, Connector, ShimProblems};
 
 pub(crate) use self::trial::{TrialStep, response_words};
 use self::{
-    document::{ClientTable, Document, Millis, ReadModeTable, RoleLines},
+    document::{ClientTable, Document, Millis, NodeTable, ReadModeTable, RoleLines, RunAs},
     node::NodeTexts,
 };
 use super::{
@@ -184,6 +185,13 @@ impl System for FileSystem {
         let program = node::missing_program(&self.document, &self.here).or(of_clients)?;
         let install = self.document.install.clone();
         Some((program, install.unwrap_or_else(|| "install it, or correct the command".to_owned())))
+    }
+
+    fn node_needs(&self) -> Vec<NodeNeed> {
+        let NodeTable { run_as, host_name, files, .. } = &self.document.node;
+        let ordinary = (*run_as == RunAs::Ordinary).then_some(NodeNeed::OrdinaryUser);
+        let has_view = host_name.is_some() || files.iter().any(|file| file.path.is_absolute());
+        ordinary.into_iter().chain(has_view.then_some(NodeNeed::OwnView)).collect()
     }
 
     fn timing(&self, _settings: &super::Settings) -> Timing {

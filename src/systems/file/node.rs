@@ -11,15 +11,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 
-use nemesis::Stop;
+use nemesis::{OwnView, Stop};
 
-use super::document::{CLOCK_FILE, ClientTable, Document, NodeTable, NodeText, RunAs, StopTable};
+use super::document::{CLOCK_FILE, ClientTable, Document, NodeTable, NodeText, PeerText, RunAs, StopTable};
 use crate::systems::{Address, Deployment, StartCommand};
 
 /// Time limit of the command that prepares a node.
 const PREPARE_LIMIT: Duration = Duration::from_mins(2);
+/// Folder within that of a node for the files that are bound over others.
+const BOUND_FILES: &str = "bound";
+/// Maximum length of a host name, as Linux has it.
+const MAX_HOST_NAME: usize = 64;
 const POLL: Duration = Duration::from_millis(10);
 
 fn prepare(command: &mut Command, log: &Path) -> anyhow::Result<()> {
@@ -78,14 +82,7 @@ impl NodeTexts<'_> {
     pub(super) fn start_command(&self) -> anyhow::Result<StartCommand> {
         let dir = self.deployment.node_dir(self.id);
         fs::create_dir_all(dir.join("data")).with_context(|| format!("making {}", dir.display()))?;
-        for file in &self.table.files {
-            let path = dir.join(&file.path.0);
-            let write = || {
-                fs::create_dir_all(path.parent().unwrap_or(&dir))?;
-                fs::write(&path, self.fill(&file.text))
-            };
-            write().with_context(|| format!("writing {}", path.display()))?;
-        }
+        let view = self.write_files(&dir)?;
         let ordinary = self.table.run_as == RunAs::Ordinary;
         let env: Vec<_> = self.table.env.iter().map(|(name, text)| (name.into(), self.fill(text).into())).collect();
         if let Some(command) = &self.table.prepare {
@@ -107,7 +104,38 @@ impl NodeTexts<'_> {
                 Stop::Command(program, args)
             }
         };
-        Ok(StartCommand { program, args, first_args, beside, stop, ordinary, env })
+        Ok(StartCommand { program, args, first_args, beside, stop, ordinary, view, env })
+    }
+
+    /// Writes the files of the node, and returns the view in which they are bound over others.
+    fn write_files(&self, dir: &Path) -> anyhow::Result<OwnView> {
+        let mut view = OwnView::default();
+        for file in &self.table.files {
+            let over = Path::new(&file.path.0);
+            let path = match over.strip_prefix("/") {
+                Ok(within) => dir.join(BOUND_FILES).join(within),
+                Err(_) => dir.join(over),
+            };
+            let write = || {
+                fs::create_dir_all(path.parent().unwrap_or(dir))?;
+                fs::write(&path, self.fill_in(&file.text, file.peers.as_ref(), file.separator.as_deref()))
+            };
+            write().with_context(|| format!("writing {}", path.display()))?;
+            if file.path.is_absolute() {
+                ensure!(over.is_file(), "{} is no file on this host that another can be bound over", over.display());
+                view.files.push((path, over.to_owned()));
+            }
+        }
+        view.host_name = self.table.host_name.as_ref().map(|name| self.fill(name));
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
+        if let Some(name) = view
+            .host_name
+            .as_ref()
+            .filter(|name| name.is_empty() || name.len() > MAX_HOST_NAME || !name.chars().all(is_allowed))
+        {
+            bail!("a host name has up to {MAX_HOST_NAME} letters, digits, dots and hyphens, not {name:?}");
+        }
+        Ok(view)
     }
 
     /// Returns program and arguments; an empty program if this host lacks it.
@@ -119,11 +147,17 @@ impl NodeTexts<'_> {
 
     /// Returns the text with its placeholders filled.
     pub(super) fn fill(&self, text: &NodeText) -> String {
+        self.fill_in(text, None, None)
+    }
+
+    /// Returns the text with its placeholders filled, in which nodes have a form and a separator of their own.
+    fn fill_in(&self, text: &NodeText, form: Option<&PeerText>, separator: Option<&str>) -> String {
+        let (form, separator) = (form.unwrap_or(&self.table.peers), separator.unwrap_or(&self.table.separator));
         let dir = self.deployment.node_dir(self.id);
         text.0.fill(|name| match name {
             "nodes" => self.deployment.addresses.len().to_string(),
-            "peers" => self.peers(|_| true),
-            "others" => self.peers(|id| id != self.id),
+            "peers" => self.peers(form, separator, |_| true),
+            "others" => self.peers(form, separator, |id| id != self.id),
             "read_mode" => self.deployment.read.name().to_owned(),
             CLOCK_FILE => self.deployment.clock_file(self.id).display().to_string(),
             "data_dir" => dir.join("data").display().to_string(),
@@ -133,10 +167,10 @@ impl NodeTexts<'_> {
         })
     }
 
-    fn peers(&self, is_named: impl Fn(u16) -> bool) -> String {
+    fn peers(&self, form: &PeerText, separator: &str, is_named: impl Fn(u16) -> bool) -> String {
         let all = (1..).zip(&self.deployment.addresses).filter(|(id, _)| is_named(*id));
-        let all = all.map(|(id, of_peer)| self.table.peers.0.fill(|name| address(name, id, of_peer)));
-        all.collect::<Vec<_>>().join(&self.table.separator)
+        let all = all.map(|(id, of_peer)| form.0.fill(|name| address(name, id, of_peer)));
+        all.collect::<Vec<_>>().join(separator)
     }
 }
 
@@ -187,7 +221,11 @@ mod tests {
             beside = [["sh", "{client_port} {election_port}"]]
             peers = "n{node}=http://{ip}:{peer_port}"
             env = { NODES = "{nodes}", READS = "{read_mode}" }
-            files = [{ path = "etc/conf", text = "{\"id\": {node}}" }]
+            host_name = "n{node}"
+            files = [
+              { path = "etc/conf", text = "{\"id\": {node}}" },
+              { path = "/etc/passwd", text = "{peers}", peers = "{ip} n{node}", separator = ";" },
+            ]
             "#,
         );
         let start = texts(&table, 2, &deployment(folder.path())).start_command().unwrap();
@@ -201,6 +239,10 @@ mod tests {
         assert_eq!(start.stop, Stop::Command(start.program, ["-c", "kill 2"].map(Into::into).into()));
         assert!(start.ordinary);
         let read = |name: &str| fs::read_to_string(folder.path().join("nodes/2").join(name)).unwrap();
+        let bound = folder.path().join("nodes/2/bound/etc/passwd");
+        let (files, host_name) = (vec![(bound, "/etc/passwd".into())], Some("n2".to_owned()));
+        assert_eq!(start.view, OwnView { files, host_name });
+        assert_eq!(read("bound/etc/passwd"), "10.0.0.1 n1;10.0.0.2 n2");
         assert_eq!((read("etc/conf").as_str(), read("data/made").as_str()), ("{\"id\": 2}", "made\n"));
     }
 

@@ -202,6 +202,7 @@ impl System for Schism {
             beside: Vec::new(),
             stop: nemesis::Stop::default(),
             ordinary: false,
+            view: nemesis::OwnView::default(),
             env: Vec::new(),
         })
     }

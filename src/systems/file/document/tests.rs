@@ -26,6 +26,8 @@ fn a_wrong_file_says_line_field_and_what_is_allowed() {
             "line 12: invalid value: string \"SIGKILL\", expected a signal, SIGTERM, ",
         ),
         ("[node]", "[node]\nstop = [\"{x}\"]", "line 12: there is no placeholder {x} here"),
+        ("[node]", "[node]\nfiles = [{ path = \"/etc/../a\", text = \"\" }]", "line 12: \"/etc/../a\" is empty or has"),
+        ("[node]", "[node]\nfiles = [{ path = \"/a/\", text = \"\" }]", "within the node's folder, or \"/etc/hosts\""),
         ("request = \"GET /\"\nstatus = 200", "log = '(up'", "line 17: \"(up\" is no regular expression"),
         ("[ready]", "[roles]\nlog = { leads = 'a' }\n[ready]", "line 17: missing field `follows`"),
     ] {
