@@ -104,7 +104,8 @@ async fn run_on_cluster(
     let load = load(plan);
     let clients = Clients::open(&load, connector.clone(), stop.clone()).await?;
     let driving = workloads::drive(&load, clients, Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
-    let breaking = fault_schedule::run_schedule(&plan.schedule, cluster, &recorder, &in_force, progress, stop.clone());
+    let (schedule, limit) = (&plan.schedule, plan.time_limit());
+    let breaking = fault_schedule::run_schedule(schedule, limit, cluster, &recorder, &in_force, progress, stop.clone());
     let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin)?);
     let before = meter.read(cluster).await;
     let from_ns = elapsed_ns(origin_mono_ns);
