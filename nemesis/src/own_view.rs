@@ -1,4 +1,4 @@
-//! A node's own view of its host: files bound over others, and a host name, in namespaces that only its processes are in.
+//! A node's own view of its host: files bound over others, and a host name, in namespaces of its processes alone.
 
 use std::ffi::CString;
 use std::io;

@@ -1,7 +1,7 @@
 //! Processes of a node: started on its host, killed, paused, resumed, ended, and always reaped. The first leads a
 //! process group of its own, which the others are in, and every signal goes to the whole group, and to those that have
-//! left it, so that no process of a node escapes a fault, as far as `/proc` shows them and, where hosts are not separate,
-//! their parents live.
+//! left it, so that no process of a node escapes a fault, as far as `/proc` shows them and, where hosts are not
+//! separate, their parents live.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
