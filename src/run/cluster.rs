@@ -2,15 +2,16 @@
 
 use std::{
     fs, io,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
 use histories::RunDir;
-use nemesis::{Capabilities, Hosts, Nemesis, NodeCommand, NodeId, NodeLog, Sandbox};
+use nemesis::{Hosts, Nemesis, NodeCommand, NodeId, NodeLog};
 
-use super::LOG_FILE;
+use super::{Host, LOG_FILE, PREPARED_FOLDER};
 use crate::{
     error::{ExitStatus, Failure, host_limits},
     run::plan::Plan,
@@ -35,21 +36,25 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Creates the hosts and starts the nodes.
+    /// Creates the hosts and starts the nodes. What is prepared once is kept in `prepared`, or else only until the nodes
+    /// have been started.
     pub(crate) fn up(
         plan: &Plan,
         dir: &RunDir,
-        sandbox: &Sandbox,
-        can: &Capabilities,
+        prepared: Option<PathBuf>,
+        host: &Host,
         log: nemesis::Log,
     ) -> anyhow::Result<Self> {
         let started = Instant::now();
-        let hosts = Hosts::create(plan.nodes, sandbox, can, log).context("making the nodes' hosts")?;
+        let hosts = Hosts::create(plan.nodes, host.sandbox(), host.capabilities(), log);
+        let hosts = hosts.context("making the nodes' hosts")?;
+        let own = dir.path().join(PREPARED_FOLDER);
         let system = plan.system();
         let settings = plan.settings.clone();
         let timing = system.timing(&settings);
         let (addresses, read) = (addresses(system, &hosts)?, plan.read.clone());
-        let deployment = Deployment { addresses, read, settings, dir: dir.path().to_owned() };
+        let prepared = prepared.unwrap_or_else(|| own.clone());
+        let deployment = Deployment { addresses, read, settings, dir: dir.path().to_owned(), prepared };
         let mut nemesis = Nemesis::new(hosts);
         let mut logs = Vec::new();
         for id in 1..=plan.nodes {
@@ -72,6 +77,7 @@ impl Cluster {
             nemesis.start(NodeId(id), command).with_context(|| format!("starting n{id}"))?;
             logs.push(log);
         }
+        remove(&own)?;
         let observer = StatusClient::new(system, &deployment, logs)?;
         let nemesis = Arc::new(Mutex::new(nemesis));
         Ok(Self { nemesis, observer, deployment, system, timing, dir: dir.clone(), started })
@@ -157,17 +163,21 @@ impl Cluster {
         let killed = self.with(Nemesis::stop_all).await.context("ending the nodes")?;
         self.with(Nemesis::remove_hosts).await.context("removing the nodes' hosts")?;
         for id in (1..).take(self.deployment.addresses.len()) {
-            let data = self.dir.node_dir(id)?.join("data");
-            match fs::remove_dir_all(&data) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("removing {}", data.display()));
-                }
-                _ => {}
-            }
+            remove(&self.dir.node_dir(id)?.join("data"))?;
         }
         let names: Vec<String> = killed.iter().map(ToString::to_string).collect();
         let limit = self.timing.stop_within;
         Ok((!names.is_empty()).then(|| format!("{} took longer than {limit:?} to end", names.join(", "))))
+    }
+}
+
+/// Removes a folder, if it is there.
+fn remove(folder: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", folder.display()))
+        }
+        _ => Ok(()),
     }
 }
 

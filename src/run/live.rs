@@ -2,6 +2,7 @@
 //! figures.
 
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -49,10 +50,11 @@ pub(super) async fn run_live(
     plan: &Plan,
     host: &Host,
     dir: &RunDir,
+    prepared: Option<PathBuf>,
     progress: &Progress,
 ) -> anyhow::Result<LiveResults> {
     progress.phase(format!("starting {}", counted(plan.nodes.into(), "node")));
-    let cluster = Cluster::up(plan, dir, host.sandbox(), host.capabilities(), host::command_log(dir)?)?;
+    let cluster = Cluster::up(plan, dir, prepared, host, host::command_log(dir)?)?;
     let results = run_on_cluster(plan, &cluster, dir, progress).await;
     let down = cluster.down().await;
     let mut results = results?;
@@ -67,7 +69,7 @@ pub(super) async fn try_out<T>(
     dir: &RunDir,
     act: impl AsyncFnOnce(&Deployment) -> T,
 ) -> anyhow::Result<T> {
-    let cluster = Cluster::up(plan, dir, host.sandbox(), host.capabilities(), host::command_log(dir)?)?;
+    let cluster = Cluster::up(plan, dir, None, host, host::command_log(dir)?)?;
     let tried = match cluster.wait_until_ready().await {
         Ok(_) => Ok(act(&cluster.deployment).await),
         Err(error) => Err(error),

@@ -155,16 +155,27 @@ fn node_file(node: u16, file: &str) -> PathBuf {
     Path::new("nodes").join(node.to_string()).join(file)
 }
 
+/// Name of the folder of what is prepared once, in that of a campaign, or else in that of the run.
+pub(crate) const PREPARED_FOLDER: &str = "prepared";
+
 /// Location at which a run is stored.
 #[derive(Debug)]
 pub(crate) enum RunLocation {
     /// A new folder in this store, which becomes its latest run.
     Store(PathBuf),
-    /// Exactly this folder, which must not exist yet.
-    Folder(PathBuf),
+    /// Exactly this folder, which must not exist yet, for a campaign in another.
+    Folder { path: PathBuf, campaign: Option<PathBuf> },
 }
 
 impl RunLocation {
+    /// Returns the folder of what is prepared once for all runs of the campaign, if it is one of a campaign.
+    fn prepared(&self) -> Option<PathBuf> {
+        match self {
+            Self::Folder { campaign: Some(folder), .. } => Some(folder.join(PREPARED_FOLDER)),
+            Self::Store(_) | Self::Folder { .. } => None,
+        }
+    }
+
     fn begin(&self, plan: &Plan) -> anyhow::Result<RunDir> {
         let dir = match self {
             Self::Store(root) => {
@@ -173,7 +184,7 @@ impl RunLocation {
                 store.set_latest(&dir)?;
                 dir
             }
-            Self::Folder(path) => RunDir::create(path)?,
+            Self::Folder { path, .. } => RunDir::create(path)?,
         };
         dir.write_json(TEST_FILE, plan)?;
         Ok(dir)
@@ -187,7 +198,7 @@ impl RunLocation {
 pub(crate) async fn run(plan: &Plan, host: &Host, place: &RunLocation) -> anyhow::Result<FinishedRun> {
     let dir = place.begin(plan)?;
     let progress = Progress::new(&format!("{} reads", plan.read.name()));
-    let live = live::run_live(plan, host, &dir, &progress).await?;
+    let live = live::run_live(plan, host, &dir, place.prepared(), &progress).await?;
     progress.phase("checking");
     let plan = plan.clone();
     let judging = tokio::task::spawn_blocking(move || judge::judge(plan, dir, live, checker_budget()));

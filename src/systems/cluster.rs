@@ -51,6 +51,8 @@ pub(crate) struct Deployment {
     pub(crate) settings: Settings,
     /// Folder of the run.
     pub(crate) dir: PathBuf,
+    /// Folder of what is prepared once: for the run, or for all runs of a campaign.
+    pub(crate) prepared: PathBuf,
 }
 
 impl Deployment {

@@ -7,10 +7,10 @@ mod stop;
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
-use workloads::{Api, Variation, Variations};
+use workloads::{Api, Template, Variation, Variations};
 
 pub(super) use self::{
-    node::{CLOCK_FILE, NodeTable, NodeText, PeerText, RunAs},
+    node::{CLOCK_FILE, NodeTable, NodeText, OnceText, PeerText, RunAs},
     states::{ReadyTable, RoleLines, RolesTable},
     stop::StopTable,
 };
@@ -193,17 +193,23 @@ impl From<GuaranteeName> for Guarantee {
 }
 
 impl<C> Document<C> {
-    /// Returns the commands of nodes, with their fields.
-    pub(super) fn commands(&self) -> impl Iterator<Item = (&'static str, &Vec<NodeText>)> {
-        let beside = self.node.beside.iter().map(|command| ("node.beside", command));
+    /// Returns the programs of all commands of nodes, with their fields; none where a command is empty.
+    pub(super) fn programs(&self) -> impl Iterator<Item = (&'static str, Option<&Template>)> {
+        fn first(command: &Vec<NodeText>) -> Option<&Template> {
+            command.first().map(|text| &text.0)
+        }
+        let Self { node, ready, roles, .. } = self;
+        let beside = node.beside.iter().map(|command| ("node.beside", first(command)));
+        let once = node.prepare_once.iter().map(|once| ("node.prepare_once", once.first().map(|text| &text.0)));
         let optional = [
-            ("node.command", Some(&self.node.command)),
-            ("node.prepare", self.node.prepare.as_ref()),
-            ("node.stop", self.node.stop.command()),
-            ("ready.command", self.ready.command.as_ref()),
-            ("roles.command", self.roles.as_ref().and_then(|roles| roles.command.as_ref())),
+            ("node.command", Some(&node.command)),
+            ("node.prepare", node.prepare.as_ref()),
+            ("node.stop", node.stop.command()),
+            ("ready.command", ready.command.as_ref()),
+            ("roles.command", roles.as_ref().and_then(|roles| roles.command.as_ref())),
         ];
-        beside.chain(optional.into_iter().filter_map(|(field, command)| Some((field, command?))))
+        let optional = optional.into_iter().filter_map(|(field, command)| Some((field, first(command?))));
+        beside.chain(once).chain(optional)
     }
 }
 
@@ -250,11 +256,11 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
         }
     }
     check_numbers(document)?;
-    for (field, command) in document.commands() {
-        let Some(program) = command.first() else {
+    for (field, program) in document.programs() {
+        let Some(program) = program else {
             return Err(format!("`{field}` is empty; it begins with a program"));
         };
-        if let Some(wrong) = program.0.names().find(|name| *name != "here") {
+        if let Some(wrong) = program.names().find(|name| *name != "here") {
             return Err(format!("the program in `{field}` has no placeholder {{{wrong}}}; it has: {{here}}"));
         }
     }

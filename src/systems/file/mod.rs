@@ -2,6 +2,7 @@
 
 mod document;
 mod node;
+mod prepared;
 mod roles;
 mod shim;
 mod trial;
@@ -147,6 +148,10 @@ impl FileSystem {
         }
     }
 
+    fn texts<'a>(&'a self, id: u16, deployment: &'a Deployment) -> NodeTexts<'a> {
+        NodeTexts { name: self.name(), table: &self.document.node, here: &self.here, id, deployment }
+    }
+
     fn connector_to(&self, api: &Api, clients: &ClientSetup<'_>) -> ApiConnector {
         let mode = self.document.read_modes.iter().find(|mode| mode.name.0 == clients.read.name());
         let variations = mode.map(ReadModeTable::variations).unwrap_or_default();
@@ -216,11 +221,11 @@ impl System for FileSystem {
     }
 
     fn start_command(&self, id: u16, deployment: &Deployment) -> anyhow::Result<StartCommand> {
-        NodeTexts { table: &self.document.node, here: &self.here, id, deployment }.start_command()
+        self.texts(id, deployment).start_command()
     }
 
     fn status_request(&self, id: u16, deployment: &Deployment) -> StatusRequest {
-        let Document { roles, ready, node: table, .. } = &self.document;
+        let Document { roles, ready, .. } = &self.document;
         let role_lines = roles.as_ref().and_then(|roles| roles.log.as_ref());
         if ready.log.is_some() || role_lines.is_some() {
             let roles = role_lines.map(|RoleLines { leads, follows }| [leads, follows]);
@@ -233,7 +238,7 @@ impl System for FileSystem {
         };
         match (command, request) {
             (Some(command), _) => {
-                let (program, args) = NodeTexts { table, here: &self.here, id, deployment }.command(command);
+                let (program, args) = self.texts(id, deployment).command(command);
                 StatusRequest::Command { program, args }
             }
             (None, Some(request)) => {
@@ -264,8 +269,7 @@ impl System for FileSystem {
         Ok(match &self.document.client {
             ClientTable::Http(api) => Connector::new(self.connector_to(api, clients)),
             ClientTable::Shim(shim) => {
-                let table = &self.document.node;
-                let texts = |id| NodeTexts { table, here: &self.here, id, deployment: clients.deployment };
+                let texts = |id| self.texts(id, clients.deployment);
                 let problems = if clients.are_probes { Arc::default() } else { Arc::clone(&self.shim_problems) };
                 Connector::new(shim.connector(texts, clients, problems))
             }
@@ -359,6 +363,7 @@ mod tests {
             read: "read".into(),
             settings: Settings::default(),
             dir: "run".into(),
+            prepared: "prepared".into(),
         };
         let request = |system: &super::FileSystem| system.status_request(1, &deployment);
         assert!(matches!(request(by_page), StatusRequest::Page { path, .. } if path == "/"));

@@ -15,7 +15,8 @@ use anyhow::{Context as _, bail, ensure};
 
 use nemesis::{OwnView, Stop};
 
-use super::document::{CLOCK_FILE, ClientTable, Document, NodeTable, NodeText, PeerText, RunAs, StopTable};
+use super::document::{CLOCK_FILE, ClientTable, Document, NodeTable, NodeText, OnceText, PeerText, RunAs, StopTable};
+use super::prepared;
 use crate::systems::{Address, Deployment, StartCommand};
 
 /// Time limit of the command that prepares a node.
@@ -49,8 +50,8 @@ fn prepare(command: &mut Command, log: &Path) -> anyhow::Result<()> {
 
 /// Returns the name of a program that this host lacks, of those that a node needs.
 pub(super) fn missing_program(document: &Document<ClientTable>, here: &Path) -> Option<String> {
-    let named = document.commands().filter_map(|(_, command)| command.first());
-    let mut named = named.map(|text| text.0.fill(|_| here.display().to_string()));
+    let named = document.programs().filter_map(|(_, program)| program);
+    let mut named = named.map(|program| program.fill(|_| here.display().to_string()));
     named.find(|program| find(program, here).is_none())
 }
 
@@ -71,6 +72,8 @@ pub(super) fn find(program: &str, here: &Path) -> Option<PathBuf> {
 /// Node whose texts are filled.
 #[derive(Clone, Copy)]
 pub(super) struct NodeTexts<'a> {
+    /// Name of the system.
+    pub(super) name: &'a str,
     pub(super) table: &'a NodeTable,
     pub(super) here: &'a Path,
     pub(super) id: u16,
@@ -84,14 +87,16 @@ impl NodeTexts<'_> {
         fs::create_dir_all(dir.join("data")).with_context(|| format!("making {}", dir.display()))?;
         let view = self.write_files(&dir)?;
         let ordinary = self.table.run_as == RunAs::Ordinary;
+        if let Some(command) = &self.table.prepare_once {
+            let make = |data: &Path, log: &Path| prepare(&mut self.prepare_once(command, data), log);
+            let made = prepared::prepared(&self.deployment.prepared, self.name, make)?;
+            prepared::copy(&made, &dir.join("data")).with_context(|| format!("copying {}", made.display()))?;
+        }
         let env: Vec<_> = self.table.env.iter().map(|(name, text)| (name.into(), self.fill(text).into())).collect();
         if let Some(command) = &self.table.prepare {
             let (program, args) = self.command(command);
-            let mut command = Command::new(program);
-            command.args(args).envs(env.iter().cloned());
-            if ordinary {
-                nemesis::run_as_ordinary(&mut command);
-            }
+            let mut command = self.program(program, args);
+            command.envs(env.iter().cloned());
             prepare(&mut command, &dir.join("prepare.log"))?;
         }
         let (program, args) = self.command(&self.table.command);
@@ -105,6 +110,24 @@ impl NodeTexts<'_> {
             }
         };
         Ok(StartCommand { program, args, first_args, beside, stop, ordinary, view, env })
+    }
+
+    /// Returns the command that prepares the data of all nodes in a folder.
+    fn prepare_once(&self, command: &[OnceText], data: &Path) -> Command {
+        let fill = |name: &str| if name == "here" { self.here } else { data }.display().to_string();
+        let mut words = command.iter().map(|text| text.0.fill(fill));
+        let program = words.next().and_then(|program| find(&program, self.here)).unwrap_or_default();
+        self.program(program, words.map(Into::into).collect())
+    }
+
+    /// Returns a program with its arguments, as the user of the node.
+    fn program(&self, program: PathBuf, args: Vec<OsString>) -> Command {
+        let mut command = Command::new(program);
+        command.args(args);
+        if self.table.run_as == RunAs::Ordinary {
+            nemesis::run_as_ordinary(&mut command);
+        }
+        command
     }
 
     /// Writes the files of the node, and returns the view in which they are bound over others.
@@ -199,11 +222,12 @@ mod tests {
         let ports = Ports { peer: 2380, client: 2379, election: 2381 };
         let host = |last: u8| Address::with_ports([10, 0, 0, last].into(), ports);
         let addresses = vec![host(1), host(2)];
-        Deployment { addresses, read: "lease".into(), settings: Settings::default(), dir: dir.to_owned() }
+        let prepared = dir.join("prepared");
+        Deployment { addresses, read: "lease".into(), settings: Settings::default(), dir: dir.to_owned(), prepared }
     }
 
     fn texts<'a>(table: &'a NodeTable, id: u16, deployment: &'a Deployment) -> NodeTexts<'a> {
-        NodeTexts { table, here: Path::new("/"), id, deployment }
+        NodeTexts { name: "store", table, here: Path::new("/"), id, deployment }
     }
 
     #[test]
@@ -215,7 +239,8 @@ mod tests {
               "sh", "--name", "n{node}", "--listen", "{ip}:{client_port}", "{peers}", "{others}", "{clock_file}",
             ]
             first_arguments = ["--new"]
-            prepare = ["sh", "-c", "echo made >{data_dir}/made; test $(id -u) != 0"]
+            prepare_once = ["sh", "-c", "echo one >>{data_dir}/../once; echo made >{data_dir}/made; test $(id -u) != 0"]
+            prepare = ["sh", "-c", "echo {node} >>{data_dir}/made; test $(id -u) != 0"]
             run_as = "ordinary"
             stop = ["sh", "-c", "kill {node}"]
             beside = [["sh", "{client_port} {election_port}"]]
@@ -228,7 +253,9 @@ mod tests {
             ]
             "#,
         );
+        texts(&table, 1, &deployment(folder.path())).start_command().unwrap();
         let start = texts(&table, 2, &deployment(folder.path())).start_command().unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("prepared/once")).unwrap(), "one\n");
         let peers = "n1=http://10.0.0.1:2380,n2=http://10.0.0.2:2380";
         let clock = folder.path().join("nodes/2/clock").display().to_string();
         let arguments = ["--name", "n2", "--listen", "10.0.0.2:2379", peers, "n1=http://10.0.0.1:2380", &clock];
@@ -243,7 +270,7 @@ mod tests {
         let (files, host_name) = (vec![(bound, "/etc/passwd".into())], Some("n2".to_owned()));
         assert_eq!(start.view, OwnView { files, host_name });
         assert_eq!(read("bound/etc/passwd"), "10.0.0.1 n1;10.0.0.2 n2");
-        assert_eq!((read("etc/conf").as_str(), read("data/made").as_str()), ("{\"id\": 2}", "made\n"));
+        assert_eq!((read("etc/conf").as_str(), read("data/made").as_str()), ("{\"id\": 2}", "made\n2\n"));
     }
 
     #[test]

@@ -23,10 +23,13 @@ const NODE_PLACEHOLDERS: [&str; 13] = [
     CLOCK_FILE,
     "here",
 ];
+/// Placeholders in the command that prepares all nodes at once.
+const ONCE_PLACEHOLDERS: [&str; 2] = ["data_dir", "here"];
 /// Placeholder of the file by which a node's clock is skewed.
 pub(in super::super) const CLOCK_FILE: &str = "clock_file";
 /// Placeholders in the form in which a node is told of one of its peers.
 const PEER_PLACEHOLDERS: [&str; 5] = ["node", "ip", "client_port", "peer_port", "election_port"];
+
 /// Start of a node.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +47,8 @@ pub(in super::super) struct NodeTable {
     /// Way in which it is asked to end.
     #[serde(default)]
     pub(in super::super) stop: StopTable,
+    /// Command that is carried out once for all nodes, and in a campaign for all runs.
+    pub(in super::super) prepare_once: Option<Vec<OnceText>>,
     /// Command that is carried out once for each node, before its first start.
     pub(in super::super) prepare: Option<Vec<NodeText>>,
     /// Form in which `{peers}` and `{others}` name a node.
@@ -130,6 +135,19 @@ impl TryFrom<String> for NodeText {
 
     fn try_from(text: String) -> Result<Self, String> {
         Template::parse(&text, &NODE_PLACEHOLDERS).map(Self)
+    }
+}
+
+/// Text about all nodes, with placeholders.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(in super::super) struct OnceText(pub(in super::super) Template);
+
+impl TryFrom<String> for OnceText {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Template::parse(&text, &ONCE_PLACEHOLDERS).map(Self)
     }
 }
 

@@ -28,6 +28,11 @@ fn a_wrong_file_says_line_field_and_what_is_allowed() {
         ("[node]", "[node]\nstop = [\"{x}\"]", "line 12: there is no placeholder {x} here"),
         ("[node]", "[node]\nfiles = [{ path = \"/etc/../a\", text = \"\" }]", "line 12: \"/etc/../a\" is empty or has"),
         ("[node]", "[node]\nfiles = [{ path = \"/a/\", text = \"\" }]", "within the node's folder, or \"/etc/hosts\""),
+        (
+            "[node]",
+            "[node]\nprepare_once = [\"sh\", \"{node}\"]",
+            "line 12: there is no placeholder {node} here; there are: {data_dir}, {here}",
+        ),
         ("request = \"GET /\"\nstatus = 200", "log = '(up'", "line 17: \"(up\" is no regular expression"),
         ("[ready]", "[roles]\nlog = { leads = 'a' }\n[ready]", "line 17: missing field `follows`"),
     ] {
@@ -41,6 +46,7 @@ fn a_wrong_file_says_line_field_and_what_is_allowed() {
         ("command = [\"python3\"", "command = [\"{data_dir}\"", "no placeholder {data_dir}; it has: {here}"),
         ("request = \"GET /\"\n", "", "it needs `ready.request`"),
         ("client = 8000", "client = 8000\npeer = 8000", "`ports` are different ports"),
+        ("[node]", "[node]\nprepare_once = []", "`node.prepare_once` is empty; it begins with a program"),
         ("[node]", "[node]\nstop = []", "`node.stop` is empty; it begins with a program"),
         ("[ready]", "[ready]\ncommand = []", "`ready.command` is empty; it begins with a program"),
         ("[ready]", "[ready]\ncommand = [\"sh\"]", "`ready` has one of `request`, `command` and `log`"),
