@@ -72,7 +72,7 @@ impl LogReader {
                 let line = line.trim_ascii_end();
                 self.state.is_up |= lines.up.as_ref().is_some_and(|up| up.is_match(line));
                 if lines.roles.iter().any(|role| role.is_match(line)) {
-                    self.state.role = line.to_owned();
+                    line.clone_into(&mut self.state.role);
                 }
             }
             text = rest;

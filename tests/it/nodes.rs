@@ -65,6 +65,8 @@ registers = {}"#;
     assert!(ended(command, "stop = \"SIGINT\"\n").0);
     let (in_order, told) = ended("stop = [\"true\"]\n", command);
     assert!(!in_order && told.contains("killed at the end: n1 took longer than 2s to end"), "{told}");
+    let page = fs::read_to_string(dir.path().join("store/latest/report.html")).unwrap();
+    assert!(page.contains("n1 took longer than 2s to end"), "the page hides it");
 }
 
 #[test]

@@ -195,7 +195,7 @@ impl From<GuaranteeName> for Guarantee {
 impl<C> Document<C> {
     /// Returns the programs of all commands of nodes, with their fields; none where a command is empty.
     pub(super) fn programs(&self) -> impl Iterator<Item = (&'static str, Option<&Template>)> {
-        fn first(command: &Vec<NodeText>) -> Option<&Template> {
+        fn first(command: &[NodeText]) -> Option<&Template> {
             command.first().map(|text| &text.0)
         }
         let Self { node, ready, roles, .. } = self;

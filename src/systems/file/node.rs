@@ -21,6 +21,8 @@ use crate::systems::{Address, Deployment, StartCommand};
 
 /// Time limit of the command that prepares a node.
 const PREPARE_LIMIT: Duration = Duration::from_mins(2);
+/// Maximum number of characters of the last line of a preparation that failed.
+const MAX_LAST_WORDS: usize = 300;
 /// Folder within that of a node for the files that are bound over others.
 const BOUND_FILES: &str = "bound";
 /// Maximum length of a host name, as Linux has it.
@@ -37,7 +39,7 @@ fn prepare(command: &mut Command, log: &Path) -> anyhow::Result<()> {
     loop {
         match child.try_wait()? {
             Some(status) if status.success() => return Ok(()),
-            Some(status) => bail!("`{words}` ended with {status}; see {}", log.display()),
+            Some(status) => bail!("`{words}` ended with {status}{}; see {}", last_words(log), log.display()),
             None if Instant::now() > end => {
                 child.kill()?;
                 child.wait()?;
@@ -46,6 +48,14 @@ fn prepare(command: &mut Command, log: &Path) -> anyhow::Result<()> {
             None => thread::sleep(POLL),
         }
     }
+}
+
+/// Returns the last line of a log, after a colon; nothing if it is empty.
+fn last_words(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let last = text.lines().rfind(|line| !line.trim().is_empty());
+    last.map_or_else(String::new, |line| format!(": {}", line.trim().chars().take(MAX_LAST_WORDS).collect::<String>()))
 }
 
 /// Returns the name of a program that this host lacks, of those that a node needs.
@@ -276,10 +286,9 @@ mod tests {
     #[test]
     fn a_failed_preparation_and_a_missing_program_are_named() {
         let folder = tempfile::tempdir().unwrap();
-        let fails =
-            table(r#"command = ["sh"] prepare = ["sh", "-c", "exit 3"]"#.replace(" prepare", "\nprepare").as_str());
+        let fails = table("command = ['sh']\nprepare = ['sh', '-c', 'echo no space; exit 3']");
         let error = texts(&fails, 1, &deployment(folder.path())).start_command().unwrap_err();
-        assert!(format!("{error:#}").contains("sh -c exit 3` ended with exit status: 3"), "{error:#}");
+        assert!(format!("{error:#}").contains("exit 3` ended with exit status: 3: no space; see "), "{error:#}");
         let text = include_str!("../../../examples/store/store.toml");
         let missing = |command: &str| {
             let ready = format!("[ready]\ncommand = [{command:?}]\n");
