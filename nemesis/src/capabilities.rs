@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::fault::Fault;
 use crate::net::Firewall;
+use crate::sandbox::is_root;
 
 /// Capability that a host has or lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,12 +54,21 @@ pub struct Capabilities {
     pub(crate) firewall: Option<Firewall>,
 }
 
-/// Fault that cannot be injected on this host.
+/// Need of a node that not every host can meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeNeed {
+    /// User who is not root.
+    OrdinaryUser,
+    /// View of the host that differs from that of others.
+    OwnView,
+}
+
+/// Fault that cannot be injected on this host, or node that cannot be started on it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("cannot {fault} on this host: {why}")]
-pub struct UnsupportedFault {
-    /// Description of the fault.
-    pub fault: String,
+#[error("cannot {what} on this host: {why}")]
+pub struct Unsupported {
+    /// Description of the fault, or of the start.
+    pub what: String,
     /// Missing capability.
     pub why: String,
     /// Package to install or permission to grant.
@@ -90,7 +100,7 @@ impl Capabilities {
     ///
     /// # Errors
     /// Returns the missing capability, and the remedy.
-    pub fn supports(&self, fault: &Fault) -> Result<(), UnsupportedFault> {
+    pub fn supports(&self, fault: &Fault) -> Result<(), Unsupported> {
         let needs: &[Need] = match fault {
             Fault::Kill { .. } | Fault::Pause { .. } => &[Need::Signals],
             Fault::Partition { .. } => {
@@ -98,14 +108,26 @@ impl Capabilities {
             }
             Fault::Clock { .. } => &[],
         };
-        match needs.iter().find_map(|need| self.missing(*need)) {
-            None => Ok(()),
-            Some(missing) => Err(UnsupportedFault {
-                fault: fault.to_string(),
-                why: format!("{}: {}", missing.name, missing.detail),
-                remedy: missing.remedy.clone(),
-            }),
-        }
+        self.require(needs, || fault.to_string())
+    }
+
+    /// Checks that nodes with this need can be started on this host.
+    ///
+    /// # Errors
+    /// Returns the missing capability, and the remedy.
+    pub fn supports_node(&self, need: NodeNeed) -> Result<(), Unsupported> {
+        let (needs, what): (&[Need], _) = match need {
+            NodeNeed::OrdinaryUser if !is_root() => (&[], ""),
+            NodeNeed::OrdinaryUser => (&[Need::UserNamespaces], "run nodes as an ordinary user"),
+            NodeNeed::OwnView => (&[Need::MountAndPidNamespaces], "give nodes files or a host name that only they see"),
+        };
+        self.require(needs, || what.to_owned())
+    }
+
+    fn require(&self, needs: &[Need], what: impl FnOnce() -> String) -> Result<(), Unsupported> {
+        let Some(missing) = needs.iter().find_map(|need| self.missing(*need)) else { return Ok(()) };
+        let why = format!("{}: {}", missing.name, missing.detail);
+        Err(Unsupported { what: what(), why, remedy: missing.remedy.clone() })
     }
 
     fn missing(&self, need: Need) -> Option<&Capability> {
@@ -140,5 +162,9 @@ mod tests {
         let refused = can.supports(&Fault::Partition { shape: Shape::Halves }).unwrap_err();
         assert_eq!(refused.to_string(), "cannot split the nodes into halves on this host: iptables: not found");
         assert_eq!(refused.remedy, "install iptables");
+        assert_eq!(can.supports_node(NodeNeed::OwnView), Ok(()));
+        let refused = can.supports_node(NodeNeed::OrdinaryUser).map_err(|refused| refused.to_string());
+        let said = "cannot run nodes as an ordinary user on this host: user namespaces: not found".to_owned();
+        assert_eq!(refused, if is_root() { Err(said) } else { Ok(()) });
     }
 }

@@ -62,7 +62,7 @@ fn user_namespaces() -> Capability {
         name: "user namespaces",
         present: result.is_ok(),
         detail: detail(result, "a child became root of one"),
-        enables: if is_root() { "not needed: you are root" } else { "a sandbox without being root" },
+        enables: if is_root() { "nodes that refuse to run as root" } else { "a sandbox without being root" },
         remedy: allow_user_namespaces(),
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use std::{sync::Arc, thread, time::{Duration, Instant}};
-//! use nemesis::{Entry, Hosts, Nemesis, NodeCommand, NodeId, ScheduleOptions};
+//! use nemesis::{Entry, Hosts, Nemesis, NodeCommand, NodeId, NodeLog, ScheduleOptions};
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let sandbox = match nemesis::enter()? {
@@ -26,8 +26,11 @@
 //!             first_args: vec![],
 //!             beside: vec![],
 //!             ordinary: false,
+//!             view: nemesis::OwnView::default(),
 //!             env: vec![],
-//!             log: format!("store/{node}.log").into(),
+//!             stop: nemesis::Stop::default(),
+//!             stop_within: Duration::from_secs(5),
+//!             log: NodeLog::new(format!("store/{node}.log")),
 //!             clock: Some(format!("store/{node}.clock").into()),
 //!         })?;
 //!     }
@@ -42,7 +45,7 @@
 //!         }
 //!     }
 //!     nemesis.heal_all()?;
-//!     nemesis.stop_all(Duration::from_secs(5))?;
+//!     nemesis.stop_all()?;
 //!     Ok(())
 //! }
 //! ```
@@ -60,7 +63,9 @@ mod memory;
 mod nemesis;
 mod net;
 mod node_id;
+mod node_log;
 mod ordinary;
+mod own_view;
 mod parent;
 mod possible;
 mod process;
@@ -71,7 +76,7 @@ mod schedule;
 mod spec;
 mod strays;
 
-pub use capabilities::{Capabilities, Capability, Need, UnsupportedFault};
+pub use capabilities::{Capabilities, Capability, Need, NodeNeed, Unsupported};
 pub use clock::ClockFile;
 pub use doctor::probe;
 pub use error::Error;
@@ -83,9 +88,11 @@ pub use memory::HostMemory;
 pub use nemesis::Nemesis;
 pub use net::{Command, CommandError, FinishedCommand, Firewall, Log, quoted};
 pub use node_id::NodeId;
+pub use node_log::NodeLog;
 pub use ordinary::run_as_ordinary;
+pub use own_view::OwnView;
 pub use possible::ImpossibleFault;
-pub use process::{NodeCommand, NodeProcess};
+pub use process::{NodeCommand, NodeProcess, Stop};
 pub use resolve::leader_of;
 pub use sandbox::{Entry, Sandbox, SandboxError, end_with, enter};
 pub use schedule::{PlannedFault, ScheduleOptions, plan};

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::clock::ClockFile;
 use crate::error::Error;
@@ -201,18 +201,23 @@ impl Nemesis {
         Ok(crashed)
     }
 
-    /// Stops all nodes: asks all first, then kills those that have not ended within `limit`. Their commands are
-    /// forgotten.
+    /// Stops all nodes: asks all first, then kills those that have not ended within their limits, and returns them.
+    /// Their commands are forgotten.
     ///
     /// # Errors
     /// Returns the first error; the other nodes are stopped in spite of it.
-    pub fn stop_all(&mut self, limit: Duration) -> Result<(), Error> {
+    pub fn stop_all(&mut self) -> Result<Vec<NodeId>, Error> {
         let mut nodes = std::mem::take(&mut self.nodes);
-        let asked: Vec<_> = nodes.values_mut().map(|node| node.process.ask_to_end()).collect();
-        let until = Instant::now() + limit;
-        let left = || until.saturating_duration_since(Instant::now());
-        let ended: Vec<_> = nodes.values_mut().map(|node| node.process.end_within(left()).map(drop)).collect();
-        asked.into_iter().chain(ended).collect()
+        let asked = nodes.values_mut().map(|node| node.process.ask_to_end());
+        let asked: Result<Vec<()>, Error> = asked.collect::<Vec<_>>().into_iter().collect();
+        let since = Instant::now();
+        let end = |(id, node): (&NodeId, &mut Node)| {
+            let was_killed = node.process.end_within(node.command.stop_within.saturating_sub(since.elapsed()))?;
+            Ok(was_killed.then_some(*id))
+        };
+        let ended: Vec<Result<Option<NodeId>, Error>> = nodes.iter_mut().map(end).collect();
+        asked?;
+        ended.into_iter().filter_map(Result::transpose).collect()
     }
 
     /// Removes the hosts, once all nodes have ended, so that others can be created in the same sandbox.

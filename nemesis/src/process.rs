@@ -1,13 +1,14 @@
 //! Processes of a node: started on its host, killed, paused, resumed, ended, and always reaped. The first leads a
 //! process group of its own, which the others are in, and every signal goes to the whole group, and to those that have
-//! left it, so that no process of a node escapes a fault, as far as `/proc` shows them and their parents live.
+//! left it, so that no process of a node escapes a fault, as far as `/proc` shows them and, where hosts are not
+//! separate, their parents live.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -22,7 +23,9 @@ use nix::unistd::Pid;
 use crate::error::Error;
 use crate::net::command::enter_netns;
 use crate::node_id::NodeId;
+use crate::node_log::NodeLog;
 use crate::ordinary::run_as_ordinary;
+use crate::own_view::OwnView;
 use crate::parent::die_with_parent;
 use crate::sandbox::MARKER;
 use crate::strays::strays;
@@ -44,12 +47,33 @@ pub struct NodeCommand {
     pub beside: Vec<(PathBuf, Vec<OsString>)>,
     /// True if the programs refuse to run as root, so that they need a user namespace in which they are not.
     pub ordinary: bool,
+    /// Files and host name that its programs see instead of those of the host.
+    pub view: OwnView,
     /// Additional environment variables.
     pub env: Vec<(OsString, OsString)>,
-    /// File for the node's output; appended to, and created with its folder if missing.
-    pub log: PathBuf,
+    /// Way in which it is asked to end.
+    pub stop: Stop,
+    /// Time that it then has before it is killed.
+    pub stop_within: Duration,
+    /// Log for the node's output; appended to, and created with its folder if missing.
+    pub log: NodeLog,
     /// Clock file that the node reads, if it reads one.
     pub clock: Option<PathBuf>,
+}
+
+/// Way in which a node is asked to end in good order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// Signal to its processes.
+    Signal(Signal),
+    /// Program with its arguments, in the environment of the node and with its log, which asks the node.
+    Command(PathBuf, Vec<OsString>),
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::Signal(Signal::SIGTERM)
+    }
 }
 
 /// Thread that starts processes and lives as long as this value: the parent death signal that each process asks for
@@ -90,8 +114,14 @@ pub struct NodeProcess {
     first_ended: Option<usize>,
     /// Exit status of that one, once all have ended and were reaped.
     status: Option<ExitStatus>,
+    /// Command that started it.
+    what: NodeCommand,
+    /// Network namespace of its host, if that is separate.
+    netns: Option<File>,
+    /// Program that asks it to end.
+    stopper: Option<Child>,
     /// Spawner whose thread must stay alive, as its end would kill this process.
-    _spawner: Arc<Spawner>,
+    spawner: Arc<Spawner>,
 }
 
 impl NodeProcess {
@@ -101,29 +131,39 @@ impl NodeProcess {
         netns: Option<&File>,
         spawner: &Arc<Spawner>,
     ) -> Result<Self, Error> {
-        let file = |source| Error::File { path: what.log.clone(), source };
-        if let Some(folder) = what.log.parent() {
+        let path = what.log.path();
+        let file = |source| Error::File { path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(file)?;
         }
-        let log = OpenOptions::new().create(true).append(true).open(&what.log).map_err(file)?;
-        let spawn = |program: &PathBuf, args: &[OsString], group: i32| {
-            let mut command = Command::new(program);
-            command.args(args).envs(what.env.iter().map(|(name, value)| (name, value))).env_remove(MARKER);
-            let [out, err] = [log.try_clone().map_err(file)?, log.try_clone().map_err(file)?];
-            command.stdin(Stdio::null()).stdout(out).stderr(err).process_group(group);
-            if let Some(netns) = netns {
-                enter_netns(&mut command, netns.try_clone().map_err(Error::system("keeping a network namespace"))?);
-            }
-            if what.ordinary {
-                run_as_ordinary(&mut command);
-            }
-            die_with_parent(&mut command);
-            spawner.spawn(command).map_err(Error::system(format!("starting {node} ({})", program.display())))
+        let log = open_log(path).map_err(file)?;
+        let began = log.metadata().map_err(file)?.len();
+        let keep = |netns: Option<&File>| {
+            netns.map(File::try_clone).transpose().map_err(Error::system("keeping a network namespace"))
         };
+        let spawn = |program: &PathBuf, args: &[OsString], group: i32| {
+            let mut command = to_run(program, args, what, &log)?;
+            command.process_group(group);
+            if let Some(netns) = keep(netns)? {
+                enter_netns(&mut command, netns);
+            }
+            start(command, what, spawner).map_err(Error::system(format!("starting {node} ({})", program.display())))
+        };
+        let own = keep(netns)?;
         let child = spawn(&what.program, &what.args, 0)?;
         let group = process_id(&child);
-        let mut started =
-            Self { node, children: vec![child], group, first_ended: None, status: None, _spawner: Arc::clone(spawner) };
+        what.log.set_began(Some(began));
+        let mut started = Self {
+            node,
+            children: vec![child],
+            group,
+            first_ended: None,
+            status: None,
+            what: what.clone(),
+            netns: own,
+            stopper: None,
+            spawner: Arc::clone(spawner),
+        };
         for (program, args) in &what.beside {
             // After an error, dropping the value kills those that were started.
             started.children.push(spawn(program, args, group.as_raw())?);
@@ -168,33 +208,44 @@ impl NodeProcess {
         self.signal(Signal::SIGCONT)
     }
 
-    /// Asks the process to end (SIGTERM, and SIGCONT in case it is paused), without waiting.
+    /// Asks the process to end in its own way, resuming it in case it is paused, without waiting.
     ///
     /// # Errors
-    /// Returns an error if the system refuses to signal.
+    /// Returns an error if the system refuses to signal, or if the program that asks cannot be started.
     pub fn ask_to_end(&mut self) -> Result<(), Error> {
-        self.signal(Signal::SIGTERM)?;
+        if self.exit_status()?.is_some() {
+            return Ok(());
+        }
+        match &self.what.stop {
+            Stop::Signal(signal) => self.signal(*signal)?,
+            Stop::Command(program, args) => {
+                let path = self.what.log.path();
+                let log = open_log(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
+                let mut command = to_run(program, args, &self.what, &log)?;
+                command.process_group(0);
+                let what = format!("asking {} to end ({})", self.node, program.display());
+                self.stopper = Some(start(command, &self.what, &self.spawner).map_err(Error::system(what))?);
+            }
+        }
         self.signal(Signal::SIGCONT)
     }
 
-    /// Asks the process to end, and kills it if it does not within `limit`.
+    /// Waits for the end of a process that was asked to end, and kills it after `limit`. Returns true if it had to be
+    /// killed.
     ///
     /// # Errors
     /// Returns the errors of [`Self::kill`].
-    pub fn terminate(&mut self, limit: Duration) -> Result<ExitStatus, Error> {
-        self.ask_to_end()?;
-        self.end_within(limit)
-    }
-
-    /// Waits for the end of a process that was asked to end, and kills it after `limit`.
-    ///
-    /// # Errors
-    /// Returns the errors of [`Self::kill`].
-    pub fn end_within(&mut self, limit: Duration) -> Result<ExitStatus, Error> {
-        match self.await_exit(limit)? {
-            Some(status) => Ok(status),
-            None => self.kill(),
+    pub fn end_within(&mut self, limit: Duration) -> Result<bool, Error> {
+        let has_ended = self.await_exit(limit)?.is_some();
+        if !has_ended {
+            self.kill()?;
         }
+        if let Some(mut stopper) = self.stopper.take() {
+            // It is not reaped, so the number still refers to it and its children.
+            killpg(process_id(&stopper), Signal::SIGKILL).ok();
+            stopper.wait().map_err(Error::system(format!("reaping what asked {} to end", self.node)))?;
+        }
+        Ok(!has_ended)
     }
 
     /// Returns true if the process has not ended; a paused process counts as running.
@@ -224,6 +275,7 @@ impl NodeProcess {
             return Ok(None);
         }
         let reaped = self.children.iter_mut().map(Child::wait).collect::<io::Result<Vec<_>>>();
+        self.what.log.set_began(None);
         self.status = Some(reaped.map_err(Error::system(format!("reaping {}", self.node)))?[first]);
         Ok(self.status)
     }
@@ -305,13 +357,37 @@ impl NodeProcess {
     }
 
     fn strays(&self) -> BTreeSet<Pid> {
-        strays(self.group, self.children.iter().map(process_id).collect())
+        strays(self.group, self.children.iter().map(process_id).collect(), self.netns.as_ref())
     }
 
     fn signal_group(&self, signal: Signal) -> Result<(), Error> {
         let sent = killpg(self.group, signal).map_err(io::Error::from);
         sent.map_err(Error::system(format!("sending {signal} to {}", self.node)))
     }
+}
+
+fn open_log(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// Returns a program of a node, not started yet, with its environment and its log.
+fn to_run(program: &Path, args: &[OsString], what: &NodeCommand, log: &File) -> Result<Command, Error> {
+    let file = |source| Error::File { path: what.log.path().to_owned(), source };
+    let mut command = Command::new(program);
+    command.args(args).envs(what.env.iter().map(|(name, value)| (name, value))).env_remove(MARKER);
+    let [out, err] = [log.try_clone().map_err(file)?, log.try_clone().map_err(file)?];
+    command.stdin(Stdio::null()).stdout(out).stderr(err);
+    Ok(command)
+}
+
+/// Starts a program of a node as its user, and with its view of the host.
+fn start(mut command: Command, what: &NodeCommand, spawner: &Spawner) -> io::Result<Child> {
+    what.view.give(&mut command)?;
+    if what.ordinary {
+        run_as_ordinary(&mut command);
+    }
+    die_with_parent(&mut command);
+    spawner.spawn(command)
 }
 
 fn process_id(child: &Child) -> Pid {

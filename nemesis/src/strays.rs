@@ -1,48 +1,88 @@
 //! Processes of a node that have left its process group: some servers, such as that of `PostgreSQL`, give each of their
-//! children a session of its own.
+//! children a session of its own, and daemons leave their parents.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::unistd::{Pid, getpid};
+use nix::unistd::Pid;
 
-/// Returns those of our children, of the members of a process group, and of the descendants of both that are not in the
-/// group. One whose parent has ended is nobody's descendant any more, and is not found. Returns none where `/proc`
-/// shows the processes of another PID namespace, whose numbers mean nothing here.
-pub(crate) fn strays(group: Pid, children: BTreeSet<Pid>) -> BTreeSet<Pid> {
-    let is_ours = fs::read_link("/proc/self").is_ok_and(|own| own == Path::new(&getpid().to_string()));
-    let entries = is_ours.then(|| fs::read_dir("/proc").into_iter().flatten().flatten()).into_iter().flatten();
-    let stats = entries.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
-    let processes: BTreeMap<Pid, Relations> = stats.filter_map(|stat| read(&stat)).collect();
-    find_strays(group, children, &processes)
-}
-
-/// Parent and group of a process.
+/// Process by the numbers that it has in our PID namespace.
 #[derive(Clone, Copy)]
 struct Relations {
-    parent: Pid,
+    parent: Option<Pid>,
+    group: Pid,
+    /// True if it is in the network namespace of the node's host.
+    is_on_host: bool,
+}
+
+/// Returns those processes on a node's host, of our children, of the members of a process group, and of the descendants
+/// of all these, that are not in the group. Where hosts are not separate, one whose parent has ended is nobody's
+/// descendant any more, and is not found. Returns none where `/proc` shows nothing.
+pub(crate) fn strays(group: Pid, children: BTreeSet<Pid>, host: Option<&File>) -> BTreeSet<Pid> {
+    find_strays(group, children, &processes(host).unwrap_or_default())
+}
+
+/// Reads all processes of our PID namespace. `/proc` may be that of a namespace around it, and have other numbers.
+fn processes(host: Option<&File>) -> io::Result<BTreeMap<Pid, Relations>> {
+    let host = host.map(File::metadata).transpose()?;
+    let own = fs::read_to_string("/proc/self/status")?;
+    let depth = field(&own, "NSpid").unwrap_or_default().split_whitespace().count().saturating_sub(1);
+    let namespace = fs::metadata("/proc/self/ns/pid")?;
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let Ok(status) = fs::read_to_string(entry.path().join("status")) else { continue };
+        let Some(numbers) = read(&status, depth) else { continue };
+        if depth == 0 || is_in(&entry.path(), "pid", &namespace) {
+            found.push((numbers, host.as_ref().is_some_and(|host| is_in(&entry.path(), "net", host))));
+        }
+    }
+    let ours: BTreeMap<Pid, Pid> = found.iter().map(|(numbers, _)| (numbers.shown, numbers.id)).collect();
+    let relations = |(Numbers { id, shown_parent, group, .. }, is_on_host)| {
+        (id, Relations { parent: ours.get(&shown_parent).copied(), group, is_on_host })
+    };
+    Ok(found.into_iter().map(relations).collect())
+}
+
+/// Returns true if a process is in a namespace of this kind.
+fn is_in(process: &Path, kind: &str, namespace: &Metadata) -> bool {
+    let identity = |of: &Metadata| (of.dev(), of.ino());
+    fs::metadata(process.join("ns").join(kind)).is_ok_and(|own| identity(&own) == identity(namespace))
+}
+
+/// Numbers of a process: its own and its parent's as `/proc` shows them, its own and its group's in our namespace.
+#[derive(Debug, PartialEq, Eq)]
+struct Numbers {
+    shown: Pid,
+    shown_parent: Pid,
+    id: Pid,
     group: Pid,
 }
 
-/// Reads the line of `/proc/PID/stat`: number, name in parentheses, state, parent, group, and more.
-fn read(stat: &str) -> Option<(Pid, Relations)> {
-    let id = stat.split(' ').next()?.parse().ok()?;
-    // A name may have spaces and parentheses.
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(1).map(|field| field.parse().map(Pid::from_raw));
-    let relations = Relations { parent: fields.next()?.ok()?, group: fields.next()?.ok()? };
-    Some((Pid::from_raw(id), relations))
+/// Reads `/proc/PID/status` for our namespace, which lies so many deep in that of `/proc`.
+fn read(status: &str, depth: usize) -> Option<Numbers> {
+    let number = |name, depth| {
+        let number = field(status, name)?.split_whitespace().nth(depth)?.parse().ok()?;
+        Some(Pid::from_raw(number))
+    };
+    let [shown, shown_parent, id] = [number("Pid", 0)?, number("PPid", 0)?, number("NSpid", depth)?];
+    Some(Numbers { shown, shown_parent, id, group: number("NSpgid", depth)? })
+}
+
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
 }
 
 fn find_strays(group: Pid, children: BTreeSet<Pid>, processes: &BTreeMap<Pid, Relations>) -> BTreeSet<Pid> {
     let mut found = children;
-    found.extend(processes.iter().filter(|(_, relations)| relations.group == group).map(|(id, _)| *id));
+    let is_member = |of: &Relations| of.group == group || of.is_on_host;
+    found.extend(processes.iter().filter(|(_, relations)| is_member(relations)).map(|(id, _)| *id));
     loop {
-        let more: Vec<Pid> = processes
-            .iter()
-            .filter(|(id, relations)| !found.contains(id) && found.contains(&relations.parent))
-            .map(|(id, _)| *id)
-            .collect();
+        let is_below = |of: &Relations| of.parent.is_some_and(|parent| found.contains(&parent));
+        let more = processes.iter().filter(|(id, relations)| !found.contains(id) && is_below(relations));
+        let more: Vec<Pid> = more.map(|(id, _)| *id).collect();
         if more.is_empty() {
             found.retain(|id| processes.get(id).is_some_and(|relations| relations.group != group));
             return found;
@@ -56,21 +96,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn children_and_descendants_outside_of_the_group_are_found() {
-        let stats = [
-            "1 (init) S 0 1 1 0",
-            "7 (node (a) b) S 1 7 7 0",
-            "8 (in group) S 7 7 7 0",
-            "9 (own session) S 8 9 9 0",
-            "10 (below) S 9 9 9 0",
-            "11 (other) S 1 11 11 0",
-            "12 (beside) S 1 7 7 0",
-            "13 (below beside) S 12 13 13 0",
-            "14 (beside, has left) S 1 14 14 0",
+    fn numbers_are_those_of_our_namespace() {
+        let status = "Name:\ta) (b\nPid:\t107\nPPid:\t101\nNSpid:\t107\t7\nNSpgid:\t105\t5\nNSsid:\t1\t1\n";
+        let numbers = |id, group| {
+            let [shown, shown_parent, id, group] = [107, 101, id, group].map(Pid::from_raw);
+            Numbers { shown, shown_parent, id, group }
+        };
+        assert_eq!(read(status, 1), Some(numbers(7, 5)));
+        assert_eq!(read(status, 0), Some(numbers(107, 105)));
+        assert_eq!(read(status, 2), None, "it is not in a namespace that deep");
+    }
+
+    #[test]
+    fn whoever_is_on_the_host_and_descendants_outside_of_the_group_are_found() {
+        let process = |(id, parent, group): (i32, i32, i32)| {
+            let [id, parent, group] = [id, parent, group].map(Pid::from_raw);
+            (id, Relations { parent: Some(parent), group, is_on_host: id == Pid::from_raw(15) })
+        };
+        let processes = [
+            (1, 0, 1),
+            (7, 1, 7),
+            (8, 7, 7),
+            (9, 8, 9),   // a session of its own
+            (10, 9, 9),  // below it
+            (11, 1, 11), // another's
+            (12, 1, 7),  // beside
+            (13, 12, 13),
+            (14, 1, 14), // beside, and has left
+            (15, 1, 15), // a daemon
+            (16, 15, 15),
         ];
         let children = BTreeSet::from([7, 12, 14].map(Pid::from_raw));
-        let processes = stats.iter().filter_map(|stat| read(stat)).collect();
-        let found = find_strays(Pid::from_raw(7), children, &processes);
-        assert_eq!(found, BTreeSet::from([9, 10, 13, 14].map(Pid::from_raw)));
+        let found = find_strays(Pid::from_raw(7), children, &processes.into_iter().map(process).collect());
+        assert_eq!(found, BTreeSet::from([9, 10, 13, 14, 15, 16].map(Pid::from_raw)));
     }
 }

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     error::{ExitStatus, Failure},
+    run::PREPARED_FOLDER,
     store::{ConfinedFolder, SchemaVersion, read_json, refused, write_inside},
 };
 
@@ -170,6 +171,15 @@ impl Folder {
     pub(crate) fn clear(&self, run: &RunPlan) -> anyhow::Result<()> {
         let name = run_name(&run.id());
         self.inside.remove_all(&name).with_context(|| format!("cannot remove {}", self.path().join(name).display()))
+    }
+
+    /// Removes what was prepared once for all runs.
+    ///
+    /// # Errors
+    /// Fails if it cannot be removed.
+    pub(crate) fn forget_prepared(&self) -> anyhow::Result<()> {
+        let removed = self.inside.remove_all(PREPARED_FOLDER);
+        removed.with_context(|| format!("cannot remove {}", self.path().join(PREPARED_FOLDER).display()))
     }
 
     /// Writes the record of a run, which marks it as over.

@@ -76,6 +76,7 @@ pub(crate) fn carry_out(
         progress,
     };
     campaign.look_up()?;
+    folder.forget_prepared()?;
     let carried = thread::scope(|scope| {
         let (done, ended) = mpsc::channel();
         loop {
@@ -103,6 +104,7 @@ pub(crate) fn carry_out(
             }
         }
     });
+    let carried = carried.and_then(|()| folder.forget_prepared());
     let summary = carried.and_then(|()| folder.write_summary(&campaign.records));
     summary.map_err(|error| campaign.beside_a_violation(error))
 }

@@ -67,6 +67,7 @@ impl WrittenPlan {
         let reads = self.reads.clone().unwrap_or_else(|| all_reads(&systems));
         let workloads = self.workloads.clone().unwrap_or_else(|| vec![usual_workload(&systems)]);
         let faults = self.faults.clone().unwrap_or_else(|| self.all_faults());
+        let nodes = self.sizes();
         CampaignPlan {
             systems: self.systems,
             system_files: self.system_files,
@@ -74,7 +75,7 @@ impl WrittenPlan {
             faults,
             workloads,
             seeds: self.seeds,
-            nodes: self.nodes,
+            nodes,
             read_shares: self.read_shares,
             time_limit: self.time_limit,
             rate: self.rate,

@@ -87,7 +87,7 @@ pub(crate) struct CampaignArgs {
     /// Number of seeds for each cell, counted from 1 [default: 3].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     seeds: Option<u32>,
-    /// Sizes of the cluster, in nodes, one column each [default: 5].
+    /// Sizes of the cluster, in nodes, one column each [default: 5, or as many as the systems can have].
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     nodes: Option<Vec<u16>>,
     #[command(flatten)]
@@ -160,7 +160,7 @@ impl CampaignArgs {
         set(replace(&mut plan.faults, self.faults.clone().map(|mixes| Some(mixes.0))));
         set(replace(&mut plan.workloads, self.workloads.clone().map(Some)));
         set(replace(&mut plan.seeds, self.seeds.map(Seeds::Count)));
-        set(replace(&mut plan.nodes, self.nodes.clone()));
+        set(replace(&mut plan.nodes, self.nodes.clone().map(Some)));
         set(replace(&mut plan.options, Some(self.elections.options()).filter(|options| !options.is_empty())));
         set(replace(&mut plan.time_limit, self.time_limit));
         set(replace(&mut plan.rate, self.rate));
@@ -170,6 +170,9 @@ impl CampaignArgs {
         }
         (plan.systems, plan.system_files) =
             find_all(&self.choices(&plan.systems), self.resume.then_some(&*self.store))?;
+        if let Some(differences) = plan.differences() {
+            terminal::note(&differences);
+        }
         let plan = plan.complete();
         plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
         Ok(Some(StoredPlan::new(plan.with_current_names(), self.shard)))

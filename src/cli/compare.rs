@@ -46,9 +46,9 @@ pub(crate) struct CompareArgs {
     /// systems can be under them: no faults, honest clocks, and drift].
     #[arg(long, value_delimiter = ';', value_name = "LIST")]
     faults: Option<Vec<FaultMix>>,
-    /// Sizes of the cluster, in nodes, one setting each.
-    #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "3")]
-    nodes: Vec<u16>,
+    /// Sizes of the cluster, in nodes, one setting each [default: 3, or as many as the systems can have].
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    nodes: Option<Vec<u16>>,
     /// Percentages of operations that read, one setting each.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "80")]
     read_shares: Vec<u8>,
@@ -77,6 +77,9 @@ pub(crate) struct CompareArgs {
     json: bool,
 }
 
+/// Number of nodes where systems can have as many: the fewest that bear the loss of one.
+const USUAL_NODES: u16 = 3;
+
 impl CompareArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let choices = self.system.unwrap_or_else(|| vec![SystemChoice::default()]);
@@ -95,6 +98,8 @@ impl CompareArgs {
             concurrency: self.concurrency,
             ..WrittenPlan::default()
         };
+        let nodes = plan.nodes.clone().unwrap_or_else(|| vec![plan.usual_nodes(USUAL_NODES)]);
+        let plan = WrittenPlan { nodes: Some(nodes), ..plan };
         let faults = plan.faults.clone().unwrap_or_else(|| compare::usual_faults(&plan));
         let plan = WrittenPlan { faults: Some(faults), ..plan }.complete();
         plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;

@@ -113,7 +113,10 @@ fn workload_names() -> PossibleValuesParser {
 impl RunArgs {
     pub(crate) fn execute(self, host: &Host) -> anyhow::Result<ExitStatus> {
         let json = self.json;
-        let location = self.folder.clone().map_or_else(|| RunLocation::Store(self.store.clone()), RunLocation::Folder);
+        let location = match self.folder.clone() {
+            Some(path) => RunLocation::Folder { path, campaign: self.campaign.clone() },
+            None => RunLocation::Store(self.store.clone()),
+        };
         let finished = host.run(&self.plan()?, &location)?;
         let page = report::of_run(&finished);
         let printed = if json {

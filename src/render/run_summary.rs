@@ -41,6 +41,9 @@ pub(crate) fn describe_run(finished: &FinishedRun) -> String {
     if let Some(why) = &results.live.not_recovered {
         text += &format!("  the cluster did not recover after healing: {why}\n");
     }
+    if let Some(nodes) = &results.live.killed_at_end {
+        text += &format!("  killed at the end: {nodes}\n");
+    }
     if results.weak {
         text += &format!("  weak evidence: {}\n", results.coverage.weak.join("; "));
     }

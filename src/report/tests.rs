@@ -38,7 +38,7 @@ fn plan(read: &str, faults: &str, time_limit_ms: u64) -> Plan {
 }
 
 fn finished(plan: &Plan, folder: &Path) -> (FinishedRun, String) {
-    let run = host().run(plan, &RunLocation::Folder(folder.to_owned())).unwrap();
+    let run = host().run(plan, &RunLocation::Folder { path: folder.to_owned(), campaign: None }).unwrap();
     assert_eq!(run.results.live.harness_failed, None);
     assert_eq!(run.results.live.not_recovered, None);
     of_run(&run).unwrap();
@@ -80,7 +80,9 @@ fn without_roles_a_run_is_judged_and_shown_and_says_what_nobody_saw() {
 fn without_roles_a_fault_of_the_leader_is_refused_before_anything_starts() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("run");
-    let refused = host().run(&plan("fresh", "kill:leader", 5000), &RunLocation::Folder(folder.clone())).unwrap_err();
+    let refused = host()
+        .run(&plan("fresh", "kill:leader", 5000), &RunLocation::Folder { path: folder.clone(), campaign: None })
+        .unwrap_err();
     let refused = refused.downcast::<Failure>().unwrap();
     assert_eq!(refused.what, "cannot kill the leader: roleless does not say who leads");
     assert_eq!(refused.status, ExitStatus::Failed);

@@ -2,30 +2,29 @@
 
 use std::{
     fs, io,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
 use histories::RunDir;
-use nemesis::{Capabilities, Hosts, Nemesis, NodeCommand, NodeId, Sandbox};
+use nemesis::{Hosts, Nemesis, NodeCommand, NodeId, NodeLog};
 
+use super::{
+    finished_run::{LOG_FILE, PREPARED_FOLDER},
+    host::Host,
+};
 use crate::{
     error::{ExitStatus, Failure, host_limits},
     run::plan::Plan,
     systems::{Address, Deployment, Ports, Status, StatusClient, System, Timing, is_ready, is_settled},
 };
 
-/// Maximum time for nodes to end by themselves.
-const STOP_LIMIT: Duration = Duration::from_secs(2);
 /// Length of the end of a node's log that is searched for the reason why it ended.
 const LAST_WORDS_BYTES: usize = 2000;
 /// Number of characters quoted of what a node printed before it ended.
 const LAST_WORDS_CHARS: usize = 300;
-/// Interval at which the nodes are polled.
-const POLL: Duration = Duration::from_millis(10);
-/// Interval at which they are polled by programs, whose start costs time that the nodes need.
-const COMMAND_POLL: Duration = Duration::from_millis(100);
 
 /// Running nodes, and the nemesis that injects faults into them.
 #[derive(Debug)]
@@ -40,24 +39,29 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Creates the hosts and starts the nodes.
+    /// Creates the hosts and starts the nodes. What is prepared once is kept in `prepared`, or else only until the nodes
+    /// have been started.
     pub(crate) fn up(
         plan: &Plan,
         dir: &RunDir,
-        sandbox: &Sandbox,
-        can: &Capabilities,
+        prepared: Option<PathBuf>,
+        host: &Host,
         log: nemesis::Log,
     ) -> anyhow::Result<Self> {
         let started = Instant::now();
-        let hosts = Hosts::create(plan.nodes, sandbox, can, log).context("making the nodes' hosts")?;
+        let hosts = Hosts::create(plan.nodes, host.sandbox(), host.capabilities(), log);
+        let hosts = hosts.context("making the nodes' hosts")?;
+        let own = dir.path().join(PREPARED_FOLDER);
         let system = plan.system();
         let settings = plan.settings.clone();
         let timing = system.timing(&settings);
         let (addresses, read) = (addresses(system, &hosts)?, plan.read.clone());
-        let deployment = Deployment { addresses, read, settings, dir: dir.path().to_owned() };
+        let prepared = prepared.unwrap_or_else(|| own.clone());
+        let deployment = Deployment { addresses, read, settings, dir: dir.path().to_owned(), prepared };
         let mut nemesis = Nemesis::new(hosts);
+        let mut logs = Vec::new();
         for id in 1..=plan.nodes {
-            let node_dir = dir.node_dir(id)?;
+            let log = NodeLog::new(dir.node_dir(id)?.join(LOG_FILE));
             let clock = deployment.clock_file(id);
             let start = system.start_command(id, &deployment).with_context(|| format!("preparing n{id}"))?;
             let command = NodeCommand {
@@ -66,13 +70,18 @@ impl Cluster {
                 first_args: start.first_args,
                 beside: start.beside,
                 ordinary: start.ordinary,
+                view: start.view,
+                stop: start.stop,
+                stop_within: timing.stop_within,
                 env: start.env,
-                log: node_dir.join("node.log"),
+                log: log.clone(),
                 clock: system.has_skewable_clocks().then_some(clock),
             };
             nemesis.start(NodeId(id), command).with_context(|| format!("starting n{id}"))?;
+            logs.push(log);
         }
-        let observer = StatusClient::new(system, &deployment)?;
+        remove(&own)?;
+        let observer = StatusClient::new(system, &deployment, logs)?;
         let nemesis = Arc::new(Mutex::new(nemesis));
         Ok(Self { nemesis, observer, deployment, system, timing, dir: dir.clone(), started })
     }
@@ -123,7 +132,7 @@ impl Cluster {
             if Instant::now() > end {
                 return Ok(Err(describe(&statuses)));
             }
-            tokio::time::sleep(if self.observer.starts_programs() { COMMAND_POLL } else { POLL }).await;
+            tokio::time::sleep(self.observer.effort().poll).await;
         }
     }
 
@@ -132,7 +141,7 @@ impl Cluster {
     /// # Errors
     /// Fails if the node's log blames the host, as this says nothing about the system.
     fn blame(&self, what: String, node: NodeId) -> anyhow::Result<String> {
-        let log = self.dir.path().join("nodes").join(node.0.to_string()).join("node.log");
+        let log = self.dir.path().join("nodes").join(node.0.to_string()).join(LOG_FILE);
         let said = fs::read(log).unwrap_or_default();
         let last = String::from_utf8_lossy(&said[said.len().saturating_sub(LAST_WORDS_BYTES)..]).into_owned();
         if host_limits::is_blamed_in(&last) {
@@ -151,20 +160,27 @@ impl Cluster {
         acting.await.expect("the nemesis does not panic, and the runtime outlives it")
     }
 
-    /// Stops all nodes and removes their hosts. Their logs stay, their data is removed.
-    pub(crate) async fn down(&self) -> anyhow::Result<()> {
-        self.with(|nemesis| nemesis.stop_all(STOP_LIMIT)).await.context("ending the nodes")?;
+    /// Stops all nodes and removes their hosts. Their logs stay, their data is removed. Describes those that had to be
+    /// killed, if any.
+    pub(crate) async fn down(&self) -> anyhow::Result<Option<String>> {
+        let killed = self.with(Nemesis::stop_all).await.context("ending the nodes")?;
         self.with(Nemesis::remove_hosts).await.context("removing the nodes' hosts")?;
         for id in (1..).take(self.deployment.addresses.len()) {
-            let data = self.dir.node_dir(id)?.join("data");
-            match fs::remove_dir_all(&data) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("removing {}", data.display()));
-                }
-                _ => {}
-            }
+            remove(&self.dir.node_dir(id)?.join("data"))?;
         }
-        Ok(())
+        let names: Vec<String> = killed.iter().map(ToString::to_string).collect();
+        let limit = self.timing.stop_within;
+        Ok((!names.is_empty()).then(|| format!("{} took longer than {limit:?} to end", names.join(", "))))
+    }
+}
+
+/// Removes a folder, if it is there.
+fn remove(folder: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", folder.display()))
+        }
+        _ => Ok(()),
     }
 }
 

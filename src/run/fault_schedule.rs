@@ -10,14 +10,13 @@ use super::{
     cluster::Cluster,
     faults::{record_attempt, record_heal, record_outcome},
 };
-use crate::{systems::StatusClient, terminal::Progress};
+use crate::{
+    systems::{Effort, StatusClient},
+    terminal::Progress,
+};
 
-/// Maximum time to look for a leader to aim at.
-const AIM_LIMIT: Duration = Duration::from_secs(1);
-/// The same where programs ask, whose start takes time beside a load.
-const COMMAND_AIM_LIMIT: Duration = Duration::from_secs(6);
-/// Interval at which the leader is looked for.
-const AIM_POLL: Duration = Duration::from_millis(20);
+/// Minimum duration of a fault that comes late.
+const SHORTEST: Duration = Duration::from_millis(500);
 
 /// Faults in force according to the history, with their kinds.
 #[derive(Debug, Default)]
@@ -41,12 +40,15 @@ enum Step {
     Inject(usize),
 }
 
-/// Injects and heals faults by the schedule, whose times count from now, until it is done or `stop` turns true.
+/// Injects and heals faults by the schedule, whose times count from now, until it is done or `stop` turns true. A fault
+/// that comes late, as its target was looked for, delays all that comes after it, so that it lasts as long as planned;
+/// nothing lasts beyond `limit`.
 ///
 /// # Errors
 /// Fails if the harness failed, or the history could not be written.
 pub(crate) async fn run_schedule(
     schedule: &[PlannedFault],
+    limit: Duration,
     cluster: &Cluster,
     recorder: &Recorder,
     in_force: &FaultsInForce,
@@ -55,16 +57,21 @@ pub(crate) async fn run_schedule(
 ) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut ids: BTreeMap<usize, FaultId> = BTreeMap::new();
+    let mut delay = Duration::ZERO;
     for (at, step) in agenda(schedule) {
+        let Some(due) = due(at, step, delay, limit) else { continue };
         tokio::select! {
-            () = tokio::time::sleep_until(start + at) => {}
+            () = tokio::time::sleep_until(start + due) => {}
             _ = stop.wait_for(|stopped| *stopped) => return Ok(()),
         }
         match step {
             Step::Inject(place) => {
                 let outcome = inject(&schedule[place], cluster, recorder, in_force).await?;
                 progress.line(&format!("  {:>6.3} s  {outcome}", start.elapsed().as_secs_f64()));
-                ids.extend(outcome.id().map(|id| (place, id)));
+                if let Some(id) = outcome.id() {
+                    ids.insert(place, id);
+                    delay = start.elapsed().saturating_sub(at);
+                }
             }
             Step::Heal(place) => {
                 if let Some(id) = ids.remove(&place) {
@@ -79,6 +86,15 @@ pub(crate) async fn run_schedule(
         }
     }
     Ok(())
+}
+
+/// Returns the time of a step after a delay; none for a fault that would come too close to the end to do anything.
+fn due(at: Duration, step: Step, delay: Duration, limit: Duration) -> Option<Duration> {
+    let due = at + delay;
+    match step {
+        Step::Heal(_) => Some(due.min(limit.max(at))),
+        Step::Inject(_) => (delay.is_zero() || due + SHORTEST <= limit).then_some(due),
+    }
 }
 
 /// Heals all faults in force, going on even if one cannot be healed.
@@ -134,13 +150,14 @@ async fn aim(observer: &StatusClient) -> Option<u16> {
     if !observer.has_roles() {
         return None;
     }
-    let end = Instant::now() + if observer.starts_programs() { COMMAND_AIM_LIMIT } else { AIM_LIMIT };
+    let Effort { poll, aim_within, .. } = observer.effort();
+    let end = Instant::now() + aim_within;
     loop {
         let leader = observer.leader().await;
         if leader.is_some() || Instant::now() > end {
             return leader;
         }
-        tokio::time::sleep(AIM_POLL).await;
+        tokio::time::sleep(poll).await;
     }
 }
 
@@ -160,7 +177,7 @@ mod tests {
 
     use nemesis::{Fault, PlannedFault, Target};
 
-    use super::{Step, agenda};
+    use super::{Step, agenda, due};
 
     #[test]
     fn an_end_comes_before_a_beginning_of_the_same_moment() {
@@ -172,5 +189,16 @@ mod tests {
         };
         let steps: Vec<_> = agenda(&[planned(1, 2), planned(3, 1)]).into_iter().map(|(_, step)| step).collect();
         assert_eq!(steps, [Step::Inject(0), Step::Heal(0), Step::Inject(1), Step::Heal(1)]);
+    }
+
+    #[test]
+    fn a_fault_that_comes_late_lasts_as_long_but_not_beyond_the_end() {
+        let ms = Duration::from_millis;
+        let due = |at, step, delay| due(ms(at), step, ms(delay), ms(10_000));
+        assert_eq!(due(4000, Step::Heal(0), 700), Some(ms(4700)));
+        assert_eq!(due(9800, Step::Heal(0), 700), Some(ms(10_000)), "all ends with the load");
+        assert_eq!(due(5000, Step::Inject(1), 700), Some(ms(5700)));
+        assert_eq!(due(9000, Step::Inject(1), 700), None, "it could not do anything any more");
+        assert_eq!(due(9900, Step::Inject(1), 0), Some(ms(9900)), "what was planned comes");
     }
 }

@@ -124,6 +124,9 @@ pub(crate) struct RunJson<'a> {
 /// Name of the file with the plan, which marks a folder as a run's.
 pub(super) const TEST_FILE: &str = "test.json";
 
+/// Name of the folder of what is prepared once, in that of a campaign, or else in that of the run.
+pub(crate) const PREPARED_FOLDER: &str = "prepared";
+
 /// Name of the log in a node's folder.
 pub(super) const LOG_FILE: &str = "node.log";
 

@@ -2,6 +2,7 @@
 //! figures.
 
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,11 +14,10 @@ use tokio::sync::watch;
 use workloads::{Clients, Connector, FinalReads, Load, LoadSummary, Mix, Workload};
 
 use super::{
-    Host,
     availability::Prober,
     cluster::Cluster,
     fault_schedule::{self, FaultsInForce},
-    host,
+    host::{self, Host},
     leadership::Span,
     meter::Meter,
     plan::Plan,
@@ -49,14 +49,15 @@ pub(super) async fn run_live(
     plan: &Plan,
     host: &Host,
     dir: &RunDir,
+    prepared: Option<PathBuf>,
     progress: &Progress,
 ) -> anyhow::Result<LiveResults> {
     progress.phase(format!("starting {}", counted(plan.nodes.into(), "node")));
-    let cluster = Cluster::up(plan, dir, host.sandbox(), host.capabilities(), host::command_log(dir)?)?;
+    let cluster = Cluster::up(plan, dir, prepared, host, host::command_log(dir)?)?;
     let results = run_on_cluster(plan, &cluster, dir, progress).await;
     let down = cluster.down().await;
-    let results = results?;
-    down?;
+    let mut results = results?;
+    results.killed_at_end = down?;
     Ok(results)
 }
 
@@ -67,7 +68,7 @@ pub(super) async fn try_out<T>(
     dir: &RunDir,
     act: impl AsyncFnOnce(&Deployment) -> T,
 ) -> anyhow::Result<T> {
-    let cluster = Cluster::up(plan, dir, host.sandbox(), host.capabilities(), host::command_log(dir)?)?;
+    let cluster = Cluster::up(plan, dir, None, host, host::command_log(dir)?)?;
     let tried = match cluster.wait_until_ready().await {
         Ok(_) => Ok(act(&cluster.deployment).await),
         Err(error) => Err(error),
@@ -104,7 +105,8 @@ async fn run_on_cluster(
     let load = load(plan);
     let clients = Clients::open(&load, connector.clone(), stop.clone()).await?;
     let driving = workloads::drive(&load, clients, Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
-    let breaking = fault_schedule::run_schedule(&plan.schedule, cluster, &recorder, &in_force, progress, stop.clone());
+    let (schedule, limit) = (&plan.schedule, plan.time_limit());
+    let breaking = fault_schedule::run_schedule(schedule, limit, cluster, &recorder, &in_force, progress, stop.clone());
     let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin)?);
     let before = meter.read(cluster).await;
     let from_ns = elapsed_ns(origin_mono_ns);
@@ -134,6 +136,7 @@ async fn run_on_cluster(
         harness_failed,
         client_problems: plan.system().client_problems(),
         not_recovered: recovery?,
+        killed_at_end: None,
         cost,
         availability,
     })

@@ -23,10 +23,9 @@ struct Counter {
 }
 
 impl Meter {
-    /// Reads the counters of all nodes and returns their sum so far. Nodes that programs ask count nothing, and are
-    /// left out: a program takes time.
+    /// Reads the counters of all nodes and returns their sum so far; nothing where asking is not for a load.
     pub(crate) async fn read(&self, cluster: &Cluster) -> Cost {
-        if cluster.observer.starts_programs() {
+        if !cluster.observer.effort().suits_load {
             return Cost::default();
         }
         let statuses = cluster.observer.statuses().await;

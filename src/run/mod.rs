@@ -26,7 +26,7 @@ pub(crate) use self::{
     availability::recovery_ns,
     coverage::Coverage,
     faults::{FaultWindow, clock_offset_s, fault_windows},
-    finished_run::{COLUMNS_FILE, FinishedRun},
+    finished_run::{COLUMNS_FILE, FinishedRun, PREPARED_FOLDER},
     host::Host,
     judge::{checker_budget, rejudge},
     leadership::{Reign, Span},
@@ -45,11 +45,19 @@ const THREADS: usize = 2;
 pub(crate) enum RunLocation {
     /// A new folder in this store, which becomes its latest run.
     Store(PathBuf),
-    /// Exactly this folder, which must not exist yet.
-    Folder(PathBuf),
+    /// Exactly this folder, which must not exist yet, for a campaign in another.
+    Folder { path: PathBuf, campaign: Option<PathBuf> },
 }
 
 impl RunLocation {
+    /// Returns the folder of what is prepared once for all runs of the campaign, if it is one of a campaign.
+    fn prepared(&self) -> Option<PathBuf> {
+        match self {
+            Self::Folder { campaign: Some(folder), .. } => Some(folder.join(PREPARED_FOLDER)),
+            Self::Store(_) | Self::Folder { .. } => None,
+        }
+    }
+
     fn begin(&self, plan: &Plan) -> anyhow::Result<RunDir> {
         let dir = match self {
             Self::Store(root) => {
@@ -58,7 +66,7 @@ impl RunLocation {
                 store.set_latest(&dir)?;
                 dir
             }
-            Self::Folder(path) => RunDir::create(path)?,
+            Self::Folder { path, .. } => RunDir::create(path)?,
         };
         dir.write_json(TEST_FILE, plan)?;
         Ok(dir)
@@ -111,7 +119,7 @@ fn files_of(plan: &Plan) -> u64 {
 async fn run(plan: &Plan, host: &Host, place: &RunLocation) -> anyhow::Result<FinishedRun> {
     let dir = place.begin(plan)?;
     let progress = Progress::new(&format!("{} reads", plan.read.name()));
-    let live = live::run_live(plan, host, &dir, &progress).await?;
+    let live = live::run_live(plan, host, &dir, place.prepared(), &progress).await?;
     progress.phase("checking");
     let plan = plan.clone();
     let judging = tokio::task::spawn_blocking(move || judge::judge(plan, dir, live, checker_budget()));

@@ -29,6 +29,11 @@ pub(crate) fn usual_workload(systems: &[&dyn System]) -> String {
     common.map_or_else(|| usual.clone(), str::to_owned)
 }
 
+/// Returns the number of nodes of a run that names none: `wanted`, or what these systems can have at most.
+pub(crate) fn usual_nodes(systems: &[&dyn System], wanted: u16) -> u16 {
+    systems.iter().filter_map(|system| system.most_nodes()).fold(wanted, u16::min)
+}
+
 /// Returns the partition that shows most: that of the leader, where somebody says who leads.
 pub(crate) fn usual_partition(has_roles: bool) -> &'static str {
     if has_roles { "partition:isolate-leader" } else { "partition" }

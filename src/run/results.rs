@@ -186,6 +186,9 @@ pub(crate) struct LiveResults {
     pub(crate) client_problems: Option<String>,
     /// Reason why the cluster did not recover after healing, if it did not.
     pub(crate) not_recovered: Option<String>,
+    /// Nodes that did not end in time when they were asked at the end of the run, and were killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) killed_at_end: Option<String>,
     /// Cost of the load, as counted by the nodes.
     #[serde(default)]
     pub(crate) cost: Cost,

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use nemesis::{OwnView, Stop};
+
 use super::{ReadMode, Settings};
 
 /// Ports of a node.
@@ -49,6 +51,8 @@ pub(crate) struct Deployment {
     pub(crate) settings: Settings,
     /// Folder of the run.
     pub(crate) dir: PathBuf,
+    /// Folder of what is prepared once: for the run, or for all runs of a campaign.
+    pub(crate) prepared: PathBuf,
 }
 
 impl Deployment {
@@ -72,8 +76,12 @@ pub(crate) struct StartCommand {
     pub(crate) first_args: Vec<OsString>,
     /// Programs with their arguments that run beside it, as one node with it.
     pub(crate) beside: Vec<(PathBuf, Vec<OsString>)>,
+    /// Way in which it is asked to end.
+    pub(crate) stop: Stop,
     /// True if the programs refuse to run as root.
     pub(crate) ordinary: bool,
+    /// Files and host name that they see instead of those of the host.
+    pub(crate) view: OwnView,
     /// Environment variables beyond those of this process.
     pub(crate) env: Vec<(OsString, OsString)>,
 }
@@ -108,6 +116,8 @@ pub(crate) struct Timing {
     pub(crate) settled_within: Duration,
     /// Time that the cluster is then left alone, in both cases, because nobody can see that it is ready.
     pub(crate) settle: Duration,
+    /// Time that nodes have to end once they are asked, before they are killed.
+    pub(crate) stop_within: Duration,
 }
 
 impl Default for Timing {
@@ -121,6 +131,7 @@ impl Default for Timing {
             ready_within: Duration::from_secs(15),
             settled_within: Duration::from_secs(20),
             settle: Duration::ZERO,
+            stop_within: Duration::from_secs(2),
         }
     }
 }

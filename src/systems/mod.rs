@@ -4,6 +4,7 @@
 
 mod cluster;
 pub(crate) mod file;
+mod log_status;
 mod option_fields;
 mod options;
 mod reads;
@@ -22,10 +23,11 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::{
     cluster::{Address, ClientSetup, Deployment, Ports, StartCommand, Timing},
     file::{FileSystem, SystemFile, TrialStep, response_words},
+    log_status::LogLines,
     option_fields::OptionError,
     options::{OptionDescription, Options, Settings},
     reads::{Conditions, Expectation, Guarantee, ReadMode, ReadModeDescription},
-    status::{Counters, RoleStatus, Status, StatusPage, StatusRequest, is_ready, is_settled},
+    status::{Counters, Effort, RoleStatus, Status, StatusPage, StatusRequest, is_ready, is_settled},
     status_client::StatusClient,
     system::System,
     trace::{LogEvent, LogEventKind, LogLine, MessageContent, MessageKind, Purpose, Role, TraceEvent, TraceRecord},

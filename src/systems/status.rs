@@ -1,8 +1,10 @@
 //! Status of the nodes: who leads by it, and when a cluster is ready or has recovered.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use nemesis::NodeId;
+
+use super::log_status::LogLines;
 
 /// Status that a node reports of itself.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +44,28 @@ pub(crate) enum StatusRequest {
     Port,
     /// Program that asks it: its success is status 200, its output the body.
     Command { program: PathBuf, args: Vec<OsString> },
+    /// Its log: status 200 once it is up, the last line about its role the body.
+    Log(LogLines),
+}
+
+/// Effort of asking the nodes for their status, which says how often and for how long that is done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effort {
+    /// Interval at which nodes are asked that are waited for.
+    pub(crate) poll: Duration,
+    /// Maximum time to look for a leader to aim a fault at.
+    pub(crate) aim_within: Duration,
+    /// True if nodes can be asked throughout a load, for what they count.
+    pub(crate) suits_load: bool,
+}
+
+impl Effort {
+    /// Effort of a request, or of a look at a log.
+    pub(super) const SMALL: Self =
+        Self { poll: Duration::from_millis(10), aim_within: Duration::from_secs(1), suits_load: true };
+    /// Effort of programs, whose start takes time that the nodes need.
+    pub(super) const OF_PROGRAMS: Self =
+        Self { poll: Duration::from_millis(100), aim_within: Duration::from_secs(6), suits_load: false };
 }
 
 impl StatusRequest {

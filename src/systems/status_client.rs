@@ -1,7 +1,13 @@
 //! Client that asks the nodes for their status.
 
-use std::{net::SocketAddr, process::Stdio, time::Duration};
+use std::{
+    net::SocketAddr,
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use nemesis::NodeLog;
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
@@ -14,8 +20,9 @@ use tokio::{
 };
 
 use super::{
-    cluster::Deployment,
-    status::{Status, StatusPage, StatusRequest, leader_of},
+    cluster::{Address, Deployment},
+    log_status::LogReader,
+    status::{Effort, Status, StatusPage, StatusRequest, leader_of},
     system::System,
 };
 
@@ -31,16 +38,27 @@ const MAX_OUTPUT_BYTES: u64 = 1 << 20;
 pub(crate) struct StatusClient {
     system: &'static dyn System,
     client: reqwest::Client,
-    /// Address of each node, and the way in which it is asked.
-    nodes: Vec<(SocketAddr, StatusRequest)>,
+    nodes: Vec<AskedNode>,
+}
+
+/// Node that is asked for its status.
+#[derive(Clone, Debug)]
+struct AskedNode {
+    address: SocketAddr,
+    request: StatusRequest,
+    log: Arc<Mutex<LogReader>>,
 }
 
 impl StatusClient {
-    /// Creates a client for the nodes of a cluster.
+    /// Creates a client for the nodes of a cluster, with their logs in the same order.
     ///
     /// # Errors
     /// Fails if the HTTP client cannot be built.
-    pub(crate) fn new(system: &'static dyn System, deployment: &Deployment) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        system: &'static dyn System,
+        deployment: &Deployment,
+        logs: Vec<NodeLog>,
+    ) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -48,8 +66,12 @@ impl StatusClient {
             .timeout(Duration::from_millis(400))
             .pool_max_idle_per_host(0)
             .build()?;
-        let nodes = (1..).zip(&deployment.addresses);
-        let nodes = nodes.map(|(id, address)| (address.client, system.status_request(id, deployment))).collect();
+        let node = |((id, address), log): ((u16, &Address), _)| AskedNode {
+            address: address.client,
+            request: system.status_request(id, deployment),
+            log: Arc::new(Mutex::new(LogReader::new(log))),
+        };
+        let nodes = (1..).zip(&deployment.addresses).zip(logs).map(node).collect();
         Ok(Self { system, client, nodes })
     }
 
@@ -58,16 +80,15 @@ impl StatusClient {
         self.system.has_roles()
     }
 
-    /// Returns true if asking a node starts a program, which is not to be done too often.
-    pub(crate) fn starts_programs(&self) -> bool {
-        self.nodes.iter().any(|(_, request)| matches!(request, StatusRequest::Command { .. }))
+    /// Returns the effort of asking all nodes.
+    pub(crate) fn effort(&self) -> Effort {
+        let starts_programs = |node: &AskedNode| matches!(node.request, StatusRequest::Command { .. });
+        if self.nodes.iter().any(starts_programs) { Effort::OF_PROGRAMS } else { Effort::SMALL }
     }
 
     /// Returns the status of each node, in order of their ids; `None` for a node that does not answer in time.
     pub(crate) async fn statuses(&self) -> Vec<Option<Status>> {
-        let ask = |(address, request): &(SocketAddr, StatusRequest)| {
-            tokio::spawn(ask(self.client.clone(), *address, request.clone()))
-        };
+        let ask = |node: &AskedNode| tokio::spawn(ask(self.client.clone(), node.clone()));
         let asked: Vec<_> = self.nodes.iter().map(ask).collect();
         let mut pages = Vec::with_capacity(asked.len());
         for answer in asked {
@@ -83,7 +104,8 @@ impl StatusClient {
 }
 
 /// Asks a node for its status; none if it does not answer in time.
-async fn ask(client: reqwest::Client, address: SocketAddr, request: StatusRequest) -> Option<StatusPage> {
+async fn ask(client: reqwest::Client, node: AskedNode) -> Option<StatusPage> {
+    let AskedNode { address, request, log } = node;
     match request {
         StatusRequest::Page { method, path, body } => {
             let method = reqwest::Method::from_bytes(method.as_bytes()).ok()?;
@@ -94,9 +116,13 @@ async fn ask(client: reqwest::Client, address: SocketAddr, request: StatusReques
             let answer = request.send().await.ok()?;
             Some(StatusPage { status: answer.status().as_u16(), body: answer.bytes().await.ok()?.to_vec() })
         }
-        StatusRequest::Port => {
-            let connected = timeout(CONNECT_LIMIT, TcpStream::connect(address)).await;
-            connected.ok()?.ok().map(|_| StatusPage::default())
+        StatusRequest::Port => takes_connections(address).await.then(StatusPage::default),
+        StatusRequest::Log(lines) => {
+            let by_port = lines.up.is_none();
+            let read = move || log.lock().unwrap_or_else(PoisonError::into_inner).read(&lines);
+            let state = tokio::task::spawn_blocking(read).await.ok()??;
+            let is_up = if by_port { takes_connections(address).await } else { state.is_up };
+            is_up.then_some(StatusPage { status: 200, body: state.role })
         }
         StatusRequest::Command { program, args } => {
             let mut command = Command::new(program);
@@ -110,6 +136,10 @@ async fn ask(client: reqwest::Client, address: SocketAddr, request: StatusReques
             answer.ok()?
         }
     }
+}
+
+async fn takes_connections(address: SocketAddr) -> bool {
+    timeout(CONNECT_LIMIT, TcpStream::connect(address)).await.is_ok_and(|connected| connected.is_ok())
 }
 
 /// Returns the output of a program that succeeds.

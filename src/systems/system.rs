@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use nemesis::NodeNeed;
 use workloads::Connector;
 
 use super::{
@@ -42,6 +43,11 @@ pub(crate) trait System: fmt::Debug + Sync {
     /// Returns the name of a program that this host lacks and nodes need, and what to do about it.
     fn missing_program(&self) -> Option<(String, String)> {
         None
+    }
+
+    /// Returns what its nodes need that not every host has.
+    fn node_needs(&self) -> Vec<NodeNeed> {
+        Vec::new()
     }
 
     /// Returns the options that a user may set.

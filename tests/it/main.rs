@@ -24,6 +24,7 @@ mod linearization;
 mod models;
 mod modules;
 mod node;
+mod nodes;
 mod peers;
 mod real;
 mod refusals;

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::support::{in_time, run, schism};
 
 /// Makes a folder with the example store, as `schism system new` writes it.
-fn store() -> TempDir {
+pub(crate) fn store() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let made = run(dir.path(), &["system", "new", "mystore", "--with-server"]);
     assert_eq!(made.code, Some(0), "{made:?}");
@@ -16,13 +16,13 @@ fn store() -> TempDir {
 }
 
 /// Changes a text in a file.
-fn change(path: &Path, from: &str, to: &str) {
+pub(crate) fn change(path: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.contains(from), "{from}");
     fs::write(path, text.replace(from, to)).unwrap();
 }
 
-fn results(dir: &Path) -> Value {
+pub(crate) fn results(dir: &Path) -> Value {
     serde_json::from_slice(&fs::read(dir.join("store/latest/results.json")).unwrap()).unwrap()
 }
 

@@ -36,6 +36,7 @@ fn perform(scenario: &str, arguments: &[&str], sandbox: &Sandbox) {
         ("partitions", []) => inside::partitions(sandbox),
         ("processes", []) => inside::processes(sandbox),
         ("several_processes", []) => inside::several_processes(sandbox),
+        ("own_view", []) => inside::own_view(sandbox),
         ("faults", []) => inside::faults(sandbox),
         ("doctor", []) => doctor::tell(),
         _ => panic!("no such scenario: {scenario} {arguments:?}"),

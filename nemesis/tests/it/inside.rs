@@ -2,18 +2,20 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nemesis::{
-    Capabilities, Error, Firewall, Hosts, Log, Nemesis, NodeCommand, NodeId, Outcome, PlannedFault, Sandbox,
-    ScheduleOptions, plan, probe,
+    Capabilities, Error, Firewall, Hosts, Log, Nemesis, NodeCommand, NodeId, NodeLog, NodeProcess, Outcome, OwnView,
+    PlannedFault, Sandbox, ScheduleOptions, Stop, plan, probe,
 };
+use nix::sys::signal::Signal;
 
 use crate::harness::Test;
-use crate::host::{Starter, User, poll, succeed};
+use crate::host::{Starter, User, poll, state as state_of_host, succeed};
 use crate::peer::{PORT, ask, await_grudge};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -24,6 +26,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("processes::work_without_a_sandbox", || {
         print!("{}", succeed(&mut Starter::new().helper(User::Me, &["plain", "processes"])));
     }),
+    ("processes::see_files_and_a_host_name_that_nobody_else_sees", own_views),
     ("faults::each_is_installed_and_healed", || everywhere("faults")),
 ];
 
@@ -32,6 +35,16 @@ fn everywhere(scenario: &str) {
     for user in [User::Me, User::Nobody] {
         print!("{}", succeed(&mut starter.helper(user, &["inside", scenario])));
     }
+}
+
+fn own_views() {
+    let outside = || (state_of_host(), fs::read("/etc/hosts").unwrap(), fs::read("/proc/sys/kernel/hostname").unwrap());
+    let before = outside();
+    everywhere("own_view");
+    if nix::unistd::geteuid().is_root() {
+        succeed(&mut Starter::new().helper(User::Me, &["plain", "own_view"]));
+    }
+    assert_eq!(outside(), before);
 }
 
 fn every_firewall() {
@@ -55,8 +68,11 @@ pub(crate) fn peer(logs: &Path, node: NodeId, address: SocketAddr) -> NodeComman
         first_args: vec!["first".into()],
         beside: vec![],
         ordinary: false,
+        view: OwnView::default(),
         env: vec![],
-        log: logs.join(format!("{node}.log")),
+        stop: Stop::default(),
+        stop_within: Duration::from_secs(5),
+        log: NodeLog::new(logs.join(format!("{node}.log"))),
         clock: Some(logs.join(format!("{node}.clock"))),
     }
 }
@@ -166,16 +182,28 @@ fn shell(log: &Path, script: &str) -> NodeCommand {
         first_args: vec![],
         beside: vec![],
         ordinary: false,
+        view: OwnView::default(),
         env: vec![("GREETING".into(), "hello".into())],
-        log: log.to_owned(),
+        stop: Stop::default(),
+        stop_within: Duration::from_secs(5),
+        log: NodeLog::new(log),
         clock: None,
     }
 }
 
 /// Returns the letter of a process's state; none if there is no such process.
 fn state(pid: u32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(") ").next().and_then(|rest| rest.chars().next())
+    // `/proc` may be that of a PID namespace around ours.
+    let namespace = |process: &Path| fs::metadata(process.join("ns/pid")).map(|of| of.ino()).ok();
+    let own = namespace(Path::new("/proc/self"));
+    let is_it = |status: &str| {
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        numbers.is_some_and(|numbers| numbers.split_whitespace().next_back() == Some(&pid.to_string()))
+    };
+    let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let mut found = all.filter_map(|path| Some((fs::read_to_string(path.join("status")).ok()?, path)));
+    let (status, _) = found.find(|(status, path)| is_it(status) && namespace(path) == own)?;
+    status.lines().find_map(|line| line.strip_prefix("State:\t")?.chars().next())
 }
 
 /// Scenario: starts, pauses and ends processes.
@@ -213,11 +241,31 @@ pub(crate) fn processes(sandbox: &Sandbox) {
 
     let mut stubborn = host.start(&shell("trap '' TERM; echo trapped; while :; do sleep 0.01; done")).unwrap();
     poll("the trap", || fs::read_to_string(&log).unwrap().contains("trapped"));
-    let status = stubborn.terminate(Duration::from_millis(50)).unwrap();
-    assert_eq!(status.to_string(), "signal: 9 (SIGKILL)");
+    let end = |process: &mut NodeProcess, limit_ms| {
+        process.ask_to_end().unwrap();
+        let was_killed = process.end_within(Duration::from_millis(limit_ms)).unwrap();
+        (was_killed, process.exit_status().unwrap().unwrap().to_string())
+    };
+    assert_eq!(end(&mut stubborn, 50), (true, "signal: 9 (SIGKILL)".into()));
     let mut paused = host.start(&shell("exec sleep 1000")).unwrap();
     paused.pause().unwrap();
-    assert_eq!(paused.terminate(Duration::from_secs(5)).unwrap().to_string(), "signal: 15 (SIGTERM)");
+    assert_eq!(end(&mut paused, 5000), (false, "signal: 15 (SIGTERM)".into()));
+    let stop = Stop::Signal(Signal::SIGINT);
+    let mut interrupted = host.start(&NodeCommand { stop, ..shell("exec sleep 1000") }).unwrap();
+    assert_eq!(end(&mut interrupted, 5000), (false, "signal: 2 (SIGINT)".into()));
+    let asks = "echo $GREETING >$0; exec sleep 1000";
+    let told = logs.path().join("told");
+    let stop = Stop::Command("sh".into(), vec!["-c".into(), asks.into(), told.clone().into()]);
+    let waits = format!("until [ -e {} ]; do sleep 0.01; done; exit 4", told.display());
+    let mut asked = host.start(&NodeCommand { stop, ..shell(&waits) }).unwrap();
+    assert_eq!(end(&mut asked, 5000), (false, "exit status: 4".into()), "and the command ends with it");
+
+    let logged = shell("echo again; exec sleep 1000");
+    let before = fs::metadata(&log).unwrap().len();
+    let mut again = host.start(&logged).unwrap();
+    assert_eq!(logged.log.began(), Some(before), "what earlier processes wrote is not its own");
+    again.kill().unwrap();
+    assert_eq!(logged.log.began(), None);
 
     let dropped = host.start(&shell("exec sleep 1000")).unwrap();
     let id = dropped.id();
@@ -238,10 +286,15 @@ pub(crate) fn several_processes(sandbox: &Sandbox) {
     let shell = |script: &str| shell(&log, script);
     // Neither one that has left the group nor one that runs beside it must escape.
     let beside = vec![("sh".into(), ["-c", "echo $$; exec sleep 1000"].map(Into::into).into())];
-    let leaves = "setsid sh -c 'echo $$; exec sleep 1000' & wait";
+    let mut leaves = "setsid sh -c 'echo $$; exec sleep 1000' & ".to_owned();
+    if hosts.are_separate() {
+        leaves += "(setsid sh -c 'echo $$; exec sleep 1000' &); "; // A daemon, whose parent ends.
+    }
+    let count = if hosts.are_separate() { 3 } else { 2 };
+    let leaves = &format!("{leaves} wait");
     let mut several = host.start(&NodeCommand { beside, ..shell(leaves) }).unwrap();
     let others = || fs::read_to_string(&log).unwrap().lines().map(|line| line.parse().unwrap()).collect::<Vec<u32>>();
-    poll("the others", || others().iter().filter(|other| state(**other) == Some('S')).count() == 2);
+    poll("the others", || others().iter().filter(|other| state(**other) == Some('S')).count() == count);
     let others = others();
     assert!(several.pause().unwrap());
     poll("the others to stand still", || others.iter().all(|other| state(*other) == Some('T')));
@@ -256,6 +309,37 @@ pub(crate) fn several_processes(sandbox: &Sandbox) {
     let mut ordinary = host.start(&NodeCommand { ordinary: true, ..shell("test $(id -u) != 0") }).unwrap();
     poll("the end", || !ordinary.is_running().unwrap());
     assert_eq!(ordinary.exit_status().unwrap().unwrap().code(), Some(0));
+}
+
+/// Scenario: starts nodes that see a file and a host name of their own, and kills one of them.
+pub(crate) fn own_view(sandbox: &Sandbox) {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = Hosts::create(1, sandbox, &probe(), silent()).unwrap();
+    let host = hosts.get(NodeId(1)).unwrap();
+    let log = folder.path().join("n1.log");
+    let own = folder.path().join("hosts");
+    fs::write(&own, "10.0.0.1 n1\n").unwrap();
+    let outside = || (fs::read("/etc/hosts").unwrap(), fs::read("/proc/sys/kernel/hostname").unwrap(), mounts());
+    let before = outside();
+    let view = OwnView { files: vec![(own, "/etc/hosts".into())], host_name: Some("n1.test".into()) };
+    for ordinary in [false, true] {
+        let script = "cat /etc/hosts; cat /proc/sys/kernel/hostname; exec sleep 1000";
+        let mut node = host.start(&NodeCommand { view: view.clone(), ordinary, ..shell(&log, script) }).unwrap();
+        let said = || fs::read_to_string(&log).unwrap();
+        poll("its view", || said().ends_with("10.0.0.1 n1\nn1.test\n"));
+        assert_eq!(outside(), before);
+        node.kill().unwrap();
+        assert_eq!(outside(), before);
+        fs::remove_file(&log).unwrap();
+    }
+    let files = vec![("/no/such".into(), "/etc/hosts".into())];
+    let view = OwnView { files, ..OwnView::default() };
+    let refused = host.start(&NodeCommand { view, ..shell(&log, "") }).unwrap_err();
+    assert!(refused.to_string().contains("No such file"), "{refused}");
+}
+
+fn mounts() -> String {
+    fs::read_to_string("/proc/self/mountinfo").unwrap()
 }
 
 /// Scenario: injects faults of every kind and heals them.
@@ -315,6 +399,6 @@ pub(crate) fn faults(sandbox: &Sandbox) {
 
     let error = nemesis.start(NodeId(2), peer(logs.path(), NodeId(2), (address, PORT).into())).unwrap_err();
     assert_eq!(error.to_string(), "n2 runs already");
-    nemesis.stop_all(Duration::from_secs(5)).unwrap();
+    assert_eq!(nemesis.stop_all().unwrap(), []);
     assert!(!answers());
 }

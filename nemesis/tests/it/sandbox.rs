@@ -71,7 +71,8 @@ fn goes_on_plainly() {
 fn masked_proc() {
     // As in containers, a /proc with hidden parts cannot be mounted again in a nested namespace.
     let script = "mount -t tmpfs none /proc/sys/kernel
-        unshare -Urm sh -ec '\"$0\" helper inside tell; \"$0\" helper inside faults' \"$0\"";
+        unshare -Urm sh -ec 'for scenario in tell faults several_processes; do
+            \"$0\" helper inside $scenario; done' \"$0\"";
     let mut command = Command::new("unshare");
     let told = succeed(command.args(["-Urm", "sh", "-ec", script]).arg(std::env::current_exe().unwrap()));
     assert_eq!(told, ISOLATED.replace("proc=true", "proc=false"));
@@ -270,6 +271,9 @@ pub(crate) fn hold(sandbox: &Sandbox, token: &str) {
         let address = nemesis.hosts().get(node).unwrap().address;
         let mut command: NodeCommand = inside::peer(logs.path(), node, (address, port).into());
         command.args.push(token.into());
+        if *sandbox == Sandbox::Isolated {
+            command.view.files.push(("/etc/passwd".into(), "/etc/hosts".into()));
+        }
         nemesis.start(node, command).unwrap();
     }
     if nemesis.hosts().can_be_partitioned() {

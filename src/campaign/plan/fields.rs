@@ -8,7 +8,11 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
 use super::parts::{FaultMix, Seeds, check_mix, find_system};
-use crate::systems::{OptionError, Options, ReadMode, System, SystemFile, SystemName, systems};
+use crate::{
+    run::plan::usual_nodes,
+    systems::{OptionError, Options, ReadMode, System, SystemFile, SystemName, systems},
+    terminal::words::counted,
+};
 
 /// Plan as it is written. What is left out follows from its systems.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,7 +25,7 @@ pub(crate) struct WrittenPlan {
     pub(crate) faults: Option<Vec<FaultMix>>,
     pub(crate) workloads: Option<Vec<String>>,
     pub(crate) seeds: Seeds,
-    pub(crate) nodes: Vec<u16>,
+    pub(crate) nodes: Option<Vec<u16>>,
     pub(crate) read_shares: Vec<u8>,
     #[serde(with = "humantime_text")]
     pub(crate) time_limit: Duration,
@@ -34,6 +38,9 @@ pub(crate) struct WrittenPlan {
     #[serde(flatten, deserialize_with = "options")]
     pub(crate) options: Options,
 }
+
+/// Number of nodes where systems can have as many.
+const USUAL_NODES: u16 = 5;
 
 /// Names of the fields, without options of systems.
 const FIELDS: [&str; 12] = [
@@ -61,7 +68,7 @@ impl Default for WrittenPlan {
             faults: None,
             workloads: None,
             seeds: Seeds::Count(3),
-            nodes: vec![5],
+            nodes: None,
             read_shares: vec![50],
             time_limit: Duration::from_secs(8),
             rate: 500,
@@ -97,24 +104,67 @@ impl WrittenPlan {
         self.find_systems().iter().all(|system| system.has_roles())
     }
 
-    /// Returns those of these mixes of faults that all systems can be under.
+    /// Returns those of these mixes of faults that all systems can be under, with all numbers of nodes.
     pub(crate) fn possible(&self, mixes: impl IntoIterator<Item = String>) -> Vec<FaultMix> {
-        let systems = self.find_systems();
         let mixes = mixes.into_iter().map(|mix| mix.parse::<FaultMix>().expect("a list of faults"));
-        mixes.filter(|mix| systems.iter().all(|system| check_mix(*system, mix).is_ok())).collect()
+        mixes.filter(|mix| self.suits_systems(mix) && self.check_size(mix).is_ok()).collect()
+    }
+
+    fn suits_systems(&self, mix: &FaultMix) -> bool {
+        self.find_systems().iter().all(|system| check_mix(*system, mix).is_ok())
+    }
+
+    /// Checks that a mix of faults can work with all numbers of nodes.
+    fn check_size(&self, mix: &FaultMix) -> Result<(), nemesis::ImpossibleFault> {
+        self.sizes().iter().try_for_each(|nodes| mix.specs.check(*nodes))
+    }
+
+    /// Returns the numbers of nodes; if none was given, one that all systems can have.
+    pub(super) fn sizes(&self) -> Vec<u16> {
+        self.nodes.clone().unwrap_or_else(|| vec![self.usual_nodes(USUAL_NODES)])
+    }
+
+    /// Returns the number of nodes where none was given: `wanted`, or what the systems can have at most.
+    pub(crate) fn usual_nodes(&self, wanted: u16) -> u16 {
+        usual_nodes(&self.find_systems(), wanted)
+    }
+
+    /// Describes those nodes and faults of the plan that are not the usual ones, as the systems cannot bear these.
+    pub(crate) fn differences(&self) -> Option<String> {
+        let sizes = self.sizes();
+        let fewer = (self.nodes.is_none() && sizes != [USUAL_NODES])
+            .then(|| format!("{} instead of {USUAL_NODES}", counted(sizes[0].into(), "node")));
+        let kinds = FaultKind::ALL.iter().filter(|_| self.faults.is_none());
+        let kinds = kinds.filter(|kind| kind_mixes(**kind).first().is_some_and(|mix| self.suits_systems(mix)));
+        let left_out = kinds.filter_map(|kind| match self.mix_of(*kind) {
+            None => Some(format!("no {kind}")),
+            Some(mix) if mix.to_string() != kind.name() => Some(format!("{mix} instead of {kind}")),
+            Some(_) => None,
+        });
+        let all: Vec<String> = fewer.into_iter().chain(left_out).collect();
+        (!all.is_empty()).then(|| format!("by what the system can bear: {}", all.join(", ")))
+    }
+
+    /// Returns the faults of a kind that all systems can be under: with the usual target, or else with all nodes.
+    fn mix_of(&self, kind: FaultKind) -> Option<FaultMix> {
+        kind_mixes(kind).into_iter().find(|mix| self.suits_systems(mix) && self.check_size(mix).is_ok())
     }
 
     /// Returns no fault, each kind of fault, and all kinds at once, as far as all systems can be under them.
     pub(super) fn all_faults(&self) -> Vec<FaultMix> {
-        let kinds = self.possible(FaultKind::ALL.iter().map(|kind| kind.name().to_owned()));
-        let together = if kinds.len() == FaultKind::ALL.len() {
-            "all".to_owned()
-        } else {
-            kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
-        };
-        let kinds = kinds.iter().map(ToString::to_string);
-        self.possible(iter::once("none".to_owned()).chain(kinds).chain([together]))
+        let kinds: Vec<String> =
+            FaultKind::ALL.iter().filter_map(|kind| self.mix_of(*kind)).map(|mix| mix.to_string()).collect();
+        let is_all = kinds.iter().eq(FaultKind::ALL.iter().map(|kind| kind.name()));
+        let together = if is_all { "all".to_owned() } else { kinds.join("+") };
+        let together = (kinds.len() > 1).then_some(together);
+        self.possible(iter::once("none".to_owned()).chain(kinds).chain(together))
     }
+}
+
+/// Returns the mixes that stand for a kind of fault, the usual one first.
+fn kind_mixes(kind: FaultKind) -> Vec<FaultMix> {
+    let texts = [kind.name().to_owned(), format!("{kind}:all")];
+    texts.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
 /// Returns the read modes of these systems, each once.

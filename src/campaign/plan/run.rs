@@ -45,9 +45,9 @@ impl RunPlan {
     pub(crate) fn time_limit(&self, plan: &CampaignPlan) -> Result<Duration, String> {
         let Cell { system, read, options, .. } = &self.cell;
         let system = plan.find_system(system)?;
-        let Timing { ready_within, settled_within, settle, .. } =
+        let Timing { ready_within, settled_within, settle, stop_within, .. } =
             system.timing(&system.settings(read, options, plan.trace)?);
-        Ok(plan.time_limit + ready_within + settled_within + 2 * settle + BESIDES)
+        Ok(plan.time_limit + ready_within + settled_within + 2 * settle + stop_within + BESIDES)
     }
 
     /// Returns the arguments of `schism` that repeat the run.

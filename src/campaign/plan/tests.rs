@@ -176,12 +176,19 @@ fn several_systems_have_a_row_for_each_read_mode_of_their_own() {
 }
 
 #[test]
-fn a_cluster_that_is_larger_than_its_system_can_be_is_refused() {
+fn a_cluster_that_is_larger_than_its_system_can_be_is_refused_and_never_the_default() {
     let text = include_str!("../../../examples/store/store.toml");
     let text = text.replace("name = \"store\"\n", "name = \"store\"\nmost_nodes = 2\n");
     let file = SystemFile::of_text(Path::new("no such/store.toml"), text).unwrap();
     let plan = WrittenPlan { system_files: vec![file], ..with_store(&["store"]) };
-    assert_eq!(plan.complete().check().unwrap_err(), "store has at most 2 nodes, not 5");
+    let asked = WrittenPlan { nodes: Some(vec![5]), ..plan.clone() };
+    assert_eq!(asked.differences(), None);
+    assert_eq!(asked.complete().check().unwrap_err(), "store has at most 2 nodes, not 5");
+    let differences = plan.differences().unwrap();
+    let fewer = "2 nodes instead of 5, kill:all instead of kill, pause:all instead of pause";
+    assert_eq!(differences, format!("by what the system can bear: {fewer}"));
+    let plan = plan.complete();
+    assert_eq!((plan.check(), &plan.nodes[..]), (Ok(()), &[2][..]));
 }
 
 #[test]

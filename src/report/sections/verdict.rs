@@ -24,6 +24,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let unseen = facts.run.map_or(&[][..], |run| &run.results.coverage.unseen);
     let failed = facts.run.and_then(|run| run.results.live.not_recovered.as_deref());
     let problems = facts.run.and_then(|run| run.results.live.client_problems.as_deref());
+    let killed = facts.run.and_then(|run| run.results.live.killed_at_end.as_deref());
     Some(html! {
         h1 { (badge(report.verdict)) " " (text(&facts.name)) }
         p {
@@ -39,6 +40,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         @for note in &facts.history.notes { p { strong { "Note" } ": " (text(&note.to_string())) "." } }
         @if let Some(what) = problems { p { strong { "Problems with the clients" } ": " (text(what)) } }
         @if let Some(why) = failed { p { strong { "The cluster did not recover after healing" } ": " (text(why)) } }
+        @if let Some(nodes) = killed { p { strong { "Killed at the end" } ": " (text(nodes)) "." } }
         p { @if facts.run.is_some() { "To repeat it:" } @else { "To judge it again:" } }
         pre class="wrap" tabindex="0" { (text(&facts.command)) }
         button class="controls" type="button" data-copy=(text(&facts.command)) { "Copy" }

@@ -1,33 +1,21 @@
 //! Text of a system's file: its tables and fields, as TOML, and what is wrong with it.
 
+mod node;
+mod states;
+mod stop;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value as Json;
-use workloads::{Api, Pointer, RequestLine, Statuses, Template, Variation, Variations};
+use workloads::{Api, Template, Variation, Variations};
 
+pub(super) use self::{
+    node::{CLOCK_FILE, NodeTable, NodeText, OnceText, PeerText, RunAs},
+    states::{ReadyTable, RoleLines, RolesTable},
+    stop::StopTable,
+};
 use crate::systems::Guarantee;
 
-/// Placeholders in commands, environment variables and files of a node.
-const NODE_PLACEHOLDERS: [&str; 13] = [
-    "node",
-    "nodes",
-    "ip",
-    "client_port",
-    "peer_port",
-    "election_port",
-    "peers",
-    "others",
-    "read_mode",
-    "data_dir",
-    "node_dir",
-    CLOCK_FILE,
-    "here",
-];
-/// Placeholder of the file by which a node's clock is skewed.
-pub(super) const CLOCK_FILE: &str = "clock_file";
-/// Placeholders in the form in which a node is told of one of its peers.
-const PEER_PLACEHOLDERS: [&str; 5] = ["node", "ip", "client_port", "peer_port", "election_port"];
 /// Maximum length of a system's name, which folders of runs begin with.
 const MAX_NAME: usize = 40;
 /// Maximum of each time, ms.
@@ -130,142 +118,6 @@ pub(super) struct PortsTable {
     pub(super) election: Option<u16>,
 }
 
-/// Start of a node.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NodeTable {
-    pub(super) command: Vec<NodeText>,
-    /// Arguments that only the first start takes.
-    #[serde(default)]
-    pub(super) first_arguments: Vec<NodeText>,
-    /// Commands that run beside it, as one node with it.
-    #[serde(default)]
-    pub(super) beside: Vec<Vec<NodeText>>,
-    /// User that commands run as.
-    #[serde(default)]
-    pub(super) run_as: RunAs,
-    /// Command that is carried out once for each node, before its first start.
-    pub(super) prepare: Option<Vec<NodeText>>,
-    /// Form in which `{peers}` and `{others}` name a node.
-    #[serde(default)]
-    pub(super) peers: PeerText,
-    /// Text between two nodes in `{peers}` and `{others}`.
-    #[serde(default = "comma")]
-    pub(super) separator: String,
-    #[serde(default)]
-    pub(super) env: BTreeMap<String, NodeText>,
-    #[serde(default)]
-    pub(super) files: Vec<FileTable>,
-}
-
-impl NodeTable {
-    /// Returns true if a node is told of the file by which its clock is skewed.
-    pub(super) fn has_clock_file(&self) -> bool {
-        let Self { command, first_arguments, beside, env, files, .. } = self;
-        let texts = command.iter().chain(first_arguments).chain(beside.iter().flatten()).chain(env.values());
-        texts.chain(files.iter().map(|file| &file.text)).any(|text| text.0.names().any(|name| name == CLOCK_FILE))
-    }
-}
-
-/// User that the commands of a node run as.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum RunAs {
-    /// The user of the sandbox, which is root in it.
-    #[default]
-    Root,
-    /// A user who is not root, for programs that refuse to run as root.
-    Ordinary,
-}
-
-fn comma() -> String {
-    ",".to_owned()
-}
-
-/// File that is written into a node's folder.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FileTable {
-    pub(super) path: RelativePath,
-    pub(super) text: NodeText,
-}
-
-/// Path that stays within the folder that it starts from.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct RelativePath(pub(super) String);
-
-impl TryFrom<String> for RelativePath {
-    type Error = String;
-
-    fn try_from(path: String) -> Result<Self, String> {
-        if !path.is_empty() && path.split('/').all(|part| !["", ".", ".."].contains(&part)) {
-            return Ok(Self(path));
-        }
-        Err(format!("{path:?} does not stay in the node's folder; a path is such as \"etc/store.conf\""))
-    }
-}
-
-/// Text about a node, with placeholders.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct NodeText(pub(super) Template);
-
-impl TryFrom<String> for NodeText {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Template::parse(&text, &NODE_PLACEHOLDERS).map(Self)
-    }
-}
-
-/// Text about a peer, with placeholders.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct PeerText(pub(super) Template);
-
-impl TryFrom<String> for PeerText {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Template::parse(&text, &PEER_PLACEHOLDERS).map(Self)
-    }
-}
-
-impl Default for PeerText {
-    fn default() -> Self {
-        "{ip}:{peer_port}".to_owned().try_into().expect("it has only placeholders of peers")
-    }
-}
-
-/// State in which a node is up: its client port takes connections, a request is answered with a certain status, or a
-/// command succeeds.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ReadyTable {
-    pub(super) command: Option<Vec<NodeText>>,
-    pub(super) request: Option<RequestLine>,
-    pub(super) status: Option<Statuses>,
-}
-
-/// Request whose answer, or command whose output, says who leads.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RolesTable {
-    pub(super) request: Option<RequestLine>,
-    pub(super) command: Option<Vec<NodeText>>,
-    pub(super) body: Option<String>,
-    /// Values in the answer of a node that leads.
-    #[serde(default)]
-    pub(super) leads: BTreeMap<Pointer, Json>,
-    /// Place of the node's own name, which that of the leader is compared with.
-    pub(super) id: Option<Pointer>,
-    /// Place of the leader's name.
-    pub(super) leader: Option<Pointer>,
-    /// Place of the term.
-    pub(super) term: Option<Pointer>,
-}
-
 /// Time, ms.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "u64")]
@@ -294,6 +146,8 @@ pub(super) struct TimingTable {
     pub(super) settled_within_ms: Option<Millis>,
     /// Time that a cluster is left alone once it is up, ms.
     pub(super) settle_ms: Option<Millis>,
+    /// Time that nodes have to end before they are killed, ms.
+    pub(super) stop_within_ms: Option<Millis>,
     /// Minimum duration of a fault, ms.
     pub(super) fault_ms: Option<Millis>,
     /// Interval between two probes of a node, and time limit of each, ms.
@@ -339,16 +193,23 @@ impl From<GuaranteeName> for Guarantee {
 }
 
 impl<C> Document<C> {
-    /// Returns the commands of nodes, with their fields.
-    pub(super) fn commands(&self) -> impl Iterator<Item = (&'static str, &Vec<NodeText>)> {
-        let beside = self.node.beside.iter().map(|command| ("node.beside", command));
+    /// Returns the programs of all commands of nodes, with their fields; none where a command is empty.
+    pub(super) fn programs(&self) -> impl Iterator<Item = (&'static str, Option<&Template>)> {
+        fn first(command: &[NodeText]) -> Option<&Template> {
+            command.first().map(|text| &text.0)
+        }
+        let Self { node, ready, roles, .. } = self;
+        let beside = node.beside.iter().map(|command| ("node.beside", first(command)));
+        let once = node.prepare_once.iter().map(|once| ("node.prepare_once", once.first().map(|text| &text.0)));
         let optional = [
-            ("node.command", Some(&self.node.command)),
-            ("node.prepare", self.node.prepare.as_ref()),
-            ("ready.command", self.ready.command.as_ref()),
-            ("roles.command", self.roles.as_ref().and_then(|roles| roles.command.as_ref())),
+            ("node.command", Some(&node.command)),
+            ("node.prepare", node.prepare.as_ref()),
+            ("node.stop", node.stop.command()),
+            ("ready.command", ready.command.as_ref()),
+            ("roles.command", roles.as_ref().and_then(|roles| roles.command.as_ref())),
         ];
-        beside.chain(optional.into_iter().filter_map(|(field, command)| Some((field, command?))))
+        let optional = optional.into_iter().filter_map(|(field, command)| Some((field, first(command?))));
+        beside.chain(once).chain(optional)
     }
 }
 
@@ -395,11 +256,11 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
         }
     }
     check_numbers(document)?;
-    for (field, command) in document.commands() {
-        let Some(program) = command.first() else {
+    for (field, program) in document.programs() {
+        let Some(program) = program else {
             return Err(format!("`{field}` is empty; it begins with a program"));
         };
-        if let Some(wrong) = program.0.names().find(|name| *name != "here") {
+        if let Some(wrong) = program.names().find(|name| *name != "here") {
             return Err(format!("the program in `{field}` has no placeholder {{{wrong}}}; it has: {{here}}"));
         }
     }
@@ -410,29 +271,7 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
     if let Some((_, twice)) = (0..).zip(modes).find(|(at, mode)| modes[..*at].iter().any(|m| m.name.0 == mode.name.0)) {
         return Err(format!("the read mode {:?} is there twice", twice.name.0));
     }
-    if document.ready.request.is_none() && document.ready.status.is_some() {
-        return Err("`ready.status` is that of an answer; it needs `ready.request`".to_owned());
-    }
-    if document.ready.request.is_some() && document.ready.command.is_some() {
-        return Err("`ready` has either `request` or `command`".to_owned());
-    }
-    if document.roles.as_ref().is_some_and(|roles| roles.request.is_some() == roles.command.is_some()) {
-        return Err("`roles` has either `request` or `command`".to_owned());
-    }
-    if document.roles.as_ref().is_some_and(|roles| roles.command.is_some() && roles.body.is_some()) {
-        return Err("`roles.body` is that of a request; it needs `roles.request`".to_owned());
-    }
-    if document
-        .roles
-        .as_ref()
-        .is_some_and(|roles| roles.leads.is_empty() && !(roles.id.is_some() && roles.leader.is_some()))
-    {
-        return Err("`roles` needs `leads`, values in the answer of a leader, or both `id` and `leader`".to_owned());
-    }
-    if document.roles.is_some() && (document.ready.request.is_some() || document.ready.command.is_some()) {
-        return Err("with `roles`, a node is up when it answers what they ask: leave `ready` out".to_owned());
-    }
-    Ok(())
+    states::check(&document.ready, document.roles.as_ref())
 }
 
 fn check_numbers(document: &Document<ClientTable>) -> Result<(), String> {

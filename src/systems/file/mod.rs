@@ -2,6 +2,7 @@
 
 mod document;
 mod node;
+mod prepared;
 mod roles;
 mod shim;
 mod trial;
@@ -14,17 +15,18 @@ use std::{
     time::Duration,
 };
 
+use nemesis::NodeNeed;
 use serde::{Deserialize, Serialize};
 use workloads::{Action, Api, ApiConnector, Connector, ShimProblems};
 
 pub(crate) use self::trial::{TrialStep, response_words};
 use self::{
-    document::{ClientTable, Document, Millis, ReadModeTable},
+    document::{ClientTable, Document, Millis, NodeTable, ReadModeTable, RoleLines, RunAs},
     node::NodeTexts,
 };
 use super::{
-    ClientSetup, Deployment, Ports, ReadModeDescription, StartCommand, Status, StatusPage, StatusRequest, System,
-    SystemName, Timing,
+    ClientSetup, Deployment, LogLines, Ports, ReadModeDescription, StartCommand, Status, StatusPage, StatusRequest,
+    System, SystemName, Timing,
 };
 
 /// Maximum size of a file, bytes.
@@ -146,6 +148,10 @@ impl FileSystem {
         }
     }
 
+    fn texts<'a>(&'a self, id: u16, deployment: &'a Deployment) -> NodeTexts<'a> {
+        NodeTexts { name: self.name(), table: &self.document.node, here: &self.here, id, deployment }
+    }
+
     fn connector_to(&self, api: &Api, clients: &ClientSetup<'_>) -> ApiConnector {
         let mode = self.document.read_modes.iter().find(|mode| mode.name.0 == clients.read.name());
         let variations = mode.map(ReadModeTable::variations).unwrap_or_default();
@@ -186,6 +192,13 @@ impl System for FileSystem {
         Some((program, install.unwrap_or_else(|| "install it, or correct the command".to_owned())))
     }
 
+    fn node_needs(&self) -> Vec<NodeNeed> {
+        let NodeTable { run_as, host_name, files, .. } = &self.document.node;
+        let ordinary = (*run_as == RunAs::Ordinary).then_some(NodeNeed::OrdinaryUser);
+        let has_view = host_name.is_some() || files.iter().any(|file| file.path.is_absolute());
+        ordinary.into_iter().chain(has_view.then_some(NodeNeed::OwnView)).collect()
+    }
+
     fn timing(&self, _settings: &super::Settings) -> Timing {
         let table = &self.document.timing;
         let or = |ms: Option<Millis>, other: Duration| ms.map_or(other, Duration::from);
@@ -194,6 +207,7 @@ impl System for FileSystem {
             ready_within: or(table.ready_within_ms, usual.ready_within),
             settled_within: or(table.settled_within_ms, usual.settled_within),
             settle: or(table.settle_ms, usual.settle),
+            stop_within: or(table.stop_within_ms, usual.stop_within),
             probe: or(table.probe_ms, usual.probe),
             fault: or(table.fault_ms, usual.fault),
             ..usual
@@ -207,18 +221,24 @@ impl System for FileSystem {
     }
 
     fn start_command(&self, id: u16, deployment: &Deployment) -> anyhow::Result<StartCommand> {
-        NodeTexts { table: &self.document.node, here: &self.here, id, deployment }.start_command()
+        self.texts(id, deployment).start_command()
     }
 
     fn status_request(&self, id: u16, deployment: &Deployment) -> StatusRequest {
-        let Document { roles, ready, node: table, .. } = &self.document;
+        let Document { roles, ready, .. } = &self.document;
+        let role_lines = roles.as_ref().and_then(|roles| roles.log.as_ref());
+        if ready.log.is_some() || role_lines.is_some() {
+            let roles = role_lines.map(|RoleLines { leads, follows }| [leads, follows]);
+            let roles = roles.into_iter().flatten().map(|line| line.0.clone()).collect();
+            return StatusRequest::Log(LogLines { up: ready.log.as_ref().map(|line| line.0.clone()), roles });
+        }
         let (command, request, body) = match roles {
             Some(roles) => (&roles.command, &roles.request, &roles.body),
             None => (&ready.command, &ready.request, &None),
         };
         match (command, request) {
             (Some(command), _) => {
-                let (program, args) = NodeTexts { table, here: &self.here, id, deployment }.command(command);
+                let (program, args) = self.texts(id, deployment).command(command);
                 StatusRequest::Command { program, args }
             }
             (None, Some(request)) => {
@@ -249,8 +269,7 @@ impl System for FileSystem {
         Ok(match &self.document.client {
             ClientTable::Http(api) => Connector::new(self.connector_to(api, clients)),
             ClientTable::Shim(shim) => {
-                let table = &self.document.node;
-                let texts = |id| NodeTexts { table, here: &self.here, id, deployment: clients.deployment };
+                let texts = |id| self.texts(id, clients.deployment);
                 let problems = if clients.are_probes { Arc::default() } else { Arc::clone(&self.shim_problems) };
                 Connector::new(shim.connector(texts, clients, problems))
             }
@@ -344,6 +363,7 @@ mod tests {
             read: "read".into(),
             settings: Settings::default(),
             dir: "run".into(),
+            prepared: "prepared".into(),
         };
         let request = |system: &super::FileSystem| system.status_request(1, &deployment);
         assert!(matches!(request(by_page), StatusRequest::Page { path, .. } if path == "/"));
@@ -354,5 +374,8 @@ mod tests {
         let by_command = changed(ready, "command = [\"sh\", \"{ip}:{client_port}\"]\n").unwrap();
         let StatusRequest::Command { program, args } = request(by_command) else { panic!("it is a command") };
         assert!(program.ends_with("sh") && args == ["10.0.0.1:1"] && is_up(by_command, 200), "{args:?}");
+        let by_log = changed(ready, "log = 'serving on \\d+'\n").unwrap();
+        let StatusRequest::Log(lines) = request(by_log) else { panic!("it is the log") };
+        assert!(lines.up.unwrap().is_match(b"serving on 80") && lines.roles.is_empty() && is_up(by_log, 200));
     }
 }

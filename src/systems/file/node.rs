@@ -11,13 +11,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 
-use super::document::{CLOCK_FILE, ClientTable, Document, NodeTable, NodeText, RunAs};
+use nemesis::{OwnView, Stop};
+
+use super::document::{CLOCK_FILE, ClientTable, Document, NodeTable, NodeText, OnceText, PeerText, RunAs, StopTable};
+use super::prepared;
 use crate::systems::{Address, Deployment, StartCommand};
 
 /// Time limit of the command that prepares a node.
 const PREPARE_LIMIT: Duration = Duration::from_mins(2);
+/// Maximum number of characters of the last line of a preparation that failed.
+const MAX_LAST_WORDS: usize = 300;
+/// Folder within that of a node for the files that are bound over others.
+const BOUND_FILES: &str = "bound";
+/// Maximum length of a host name, as Linux has it.
+const MAX_HOST_NAME: usize = 64;
 const POLL: Duration = Duration::from_millis(10);
 
 fn prepare(command: &mut Command, log: &Path) -> anyhow::Result<()> {
@@ -30,7 +39,7 @@ fn prepare(command: &mut Command, log: &Path) -> anyhow::Result<()> {
     loop {
         match child.try_wait()? {
             Some(status) if status.success() => return Ok(()),
-            Some(status) => bail!("`{words}` ended with {status}; see {}", log.display()),
+            Some(status) => bail!("`{words}` ended with {status}{}; see {}", last_words(log), log.display()),
             None if Instant::now() > end => {
                 child.kill()?;
                 child.wait()?;
@@ -41,10 +50,18 @@ fn prepare(command: &mut Command, log: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// Returns the last line of a log, after a colon; nothing if it is empty.
+fn last_words(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let last = text.lines().rfind(|line| !line.trim().is_empty());
+    last.map_or_else(String::new, |line| format!(": {}", line.trim().chars().take(MAX_LAST_WORDS).collect::<String>()))
+}
+
 /// Returns the name of a program that this host lacks, of those that a node needs.
 pub(super) fn missing_program(document: &Document<ClientTable>, here: &Path) -> Option<String> {
-    let named = document.commands().filter_map(|(_, command)| command.first());
-    let mut named = named.map(|text| text.0.fill(|_| here.display().to_string()));
+    let named = document.programs().filter_map(|(_, program)| program);
+    let mut named = named.map(|program| program.fill(|_| here.display().to_string()));
     named.find(|program| find(program, here).is_none())
 }
 
@@ -65,6 +82,8 @@ pub(super) fn find(program: &str, here: &Path) -> Option<PathBuf> {
 /// Node whose texts are filled.
 #[derive(Clone, Copy)]
 pub(super) struct NodeTexts<'a> {
+    /// Name of the system.
+    pub(super) name: &'a str,
     pub(super) table: &'a NodeTable,
     pub(super) here: &'a Path,
     pub(super) id: u16,
@@ -76,29 +95,80 @@ impl NodeTexts<'_> {
     pub(super) fn start_command(&self) -> anyhow::Result<StartCommand> {
         let dir = self.deployment.node_dir(self.id);
         fs::create_dir_all(dir.join("data")).with_context(|| format!("making {}", dir.display()))?;
-        for file in &self.table.files {
-            let path = dir.join(&file.path.0);
-            let write = || {
-                fs::create_dir_all(path.parent().unwrap_or(&dir))?;
-                fs::write(&path, self.fill(&file.text))
-            };
-            write().with_context(|| format!("writing {}", path.display()))?;
-        }
+        let view = self.write_files(&dir)?;
         let ordinary = self.table.run_as == RunAs::Ordinary;
+        if let Some(command) = &self.table.prepare_once {
+            let make = |data: &Path, log: &Path| prepare(&mut self.prepare_once(command, data), log);
+            let made = prepared::prepared(&self.deployment.prepared, self.name, make)?;
+            prepared::copy(&made, &dir.join("data")).with_context(|| format!("copying {}", made.display()))?;
+        }
         let env: Vec<_> = self.table.env.iter().map(|(name, text)| (name.into(), self.fill(text).into())).collect();
         if let Some(command) = &self.table.prepare {
             let (program, args) = self.command(command);
-            let mut command = Command::new(program);
-            command.args(args).envs(env.iter().cloned());
-            if ordinary {
-                nemesis::run_as_ordinary(&mut command);
-            }
+            let mut command = self.program(program, args);
+            command.envs(env.iter().cloned());
             prepare(&mut command, &dir.join("prepare.log"))?;
         }
         let (program, args) = self.command(&self.table.command);
         let first_args = self.table.first_arguments.iter().map(|text| self.fill(text).into()).collect();
         let beside = self.table.beside.iter().map(|command| self.command(command)).collect();
-        Ok(StartCommand { program, args, first_args, beside, ordinary, env })
+        let stop = match &self.table.stop {
+            StopTable::Signal(signal) => Stop::Signal(*signal),
+            StopTable::Command(command) => {
+                let (program, args) = self.command(command);
+                Stop::Command(program, args)
+            }
+        };
+        Ok(StartCommand { program, args, first_args, beside, stop, ordinary, view, env })
+    }
+
+    /// Returns the command that prepares the data of all nodes in a folder.
+    fn prepare_once(&self, command: &[OnceText], data: &Path) -> Command {
+        let fill = |name: &str| if name == "here" { self.here } else { data }.display().to_string();
+        let mut words = command.iter().map(|text| text.0.fill(fill));
+        let program = words.next().and_then(|program| find(&program, self.here)).unwrap_or_default();
+        self.program(program, words.map(Into::into).collect())
+    }
+
+    /// Returns a program with its arguments, as the user of the node.
+    fn program(&self, program: PathBuf, args: Vec<OsString>) -> Command {
+        let mut command = Command::new(program);
+        command.args(args);
+        if self.table.run_as == RunAs::Ordinary {
+            nemesis::run_as_ordinary(&mut command);
+        }
+        command
+    }
+
+    /// Writes the files of the node, and returns the view in which they are bound over others.
+    fn write_files(&self, dir: &Path) -> anyhow::Result<OwnView> {
+        let mut view = OwnView::default();
+        for file in &self.table.files {
+            let over = Path::new(&file.path.0);
+            let path = match over.strip_prefix("/") {
+                Ok(within) => dir.join(BOUND_FILES).join(within),
+                Err(_) => dir.join(over),
+            };
+            let write = || {
+                fs::create_dir_all(path.parent().unwrap_or(dir))?;
+                fs::write(&path, self.fill_in(&file.text, file.peers.as_ref(), file.separator.as_deref()))
+            };
+            write().with_context(|| format!("writing {}", path.display()))?;
+            if file.path.is_absolute() {
+                ensure!(over.is_file(), "{} is no file on this host that another can be bound over", over.display());
+                view.files.push((path, over.to_owned()));
+            }
+        }
+        view.host_name = self.table.host_name.as_ref().map(|name| self.fill(name));
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
+        if let Some(name) = view
+            .host_name
+            .as_ref()
+            .filter(|name| name.is_empty() || name.len() > MAX_HOST_NAME || !name.chars().all(is_allowed))
+        {
+            bail!("a host name has up to {MAX_HOST_NAME} letters, digits, dots and hyphens, not {name:?}");
+        }
+        Ok(view)
     }
 
     /// Returns program and arguments; an empty program if this host lacks it.
@@ -110,11 +180,17 @@ impl NodeTexts<'_> {
 
     /// Returns the text with its placeholders filled.
     pub(super) fn fill(&self, text: &NodeText) -> String {
+        self.fill_in(text, None, None)
+    }
+
+    /// Returns the text with its placeholders filled, in which nodes have a form and a separator of their own.
+    fn fill_in(&self, text: &NodeText, form: Option<&PeerText>, separator: Option<&str>) -> String {
+        let (form, separator) = (form.unwrap_or(&self.table.peers), separator.unwrap_or(&self.table.separator));
         let dir = self.deployment.node_dir(self.id);
         text.0.fill(|name| match name {
             "nodes" => self.deployment.addresses.len().to_string(),
-            "peers" => self.peers(|_| true),
-            "others" => self.peers(|id| id != self.id),
+            "peers" => self.peers(form, separator, |_| true),
+            "others" => self.peers(form, separator, |id| id != self.id),
             "read_mode" => self.deployment.read.name().to_owned(),
             CLOCK_FILE => self.deployment.clock_file(self.id).display().to_string(),
             "data_dir" => dir.join("data").display().to_string(),
@@ -124,10 +200,10 @@ impl NodeTexts<'_> {
         })
     }
 
-    fn peers(&self, is_named: impl Fn(u16) -> bool) -> String {
+    fn peers(&self, form: &PeerText, separator: &str, is_named: impl Fn(u16) -> bool) -> String {
         let all = (1..).zip(&self.deployment.addresses).filter(|(id, _)| is_named(*id));
-        let all = all.map(|(id, of_peer)| self.table.peers.0.fill(|name| address(name, id, of_peer)));
-        all.collect::<Vec<_>>().join(&self.table.separator)
+        let all = all.map(|(id, of_peer)| form.0.fill(|name| address(name, id, of_peer)));
+        all.collect::<Vec<_>>().join(separator)
     }
 }
 
@@ -156,11 +232,12 @@ mod tests {
         let ports = Ports { peer: 2380, client: 2379, election: 2381 };
         let host = |last: u8| Address::with_ports([10, 0, 0, last].into(), ports);
         let addresses = vec![host(1), host(2)];
-        Deployment { addresses, read: "lease".into(), settings: Settings::default(), dir: dir.to_owned() }
+        let prepared = dir.join("prepared");
+        Deployment { addresses, read: "lease".into(), settings: Settings::default(), dir: dir.to_owned(), prepared }
     }
 
     fn texts<'a>(table: &'a NodeTable, id: u16, deployment: &'a Deployment) -> NodeTexts<'a> {
-        NodeTexts { table, here: Path::new("/"), id, deployment }
+        NodeTexts { name: "store", table, here: Path::new("/"), id, deployment }
     }
 
     #[test]
@@ -172,34 +249,46 @@ mod tests {
               "sh", "--name", "n{node}", "--listen", "{ip}:{client_port}", "{peers}", "{others}", "{clock_file}",
             ]
             first_arguments = ["--new"]
-            prepare = ["sh", "-c", "echo made >{data_dir}/made; test $(id -u) != 0"]
+            prepare_once = ["sh", "-c", "echo one >>{data_dir}/../once; echo made >{data_dir}/made; test $(id -u) != 0"]
+            prepare = ["sh", "-c", "echo {node} >>{data_dir}/made; test $(id -u) != 0"]
             run_as = "ordinary"
+            stop = ["sh", "-c", "kill {node}"]
             beside = [["sh", "{client_port} {election_port}"]]
             peers = "n{node}=http://{ip}:{peer_port}"
             env = { NODES = "{nodes}", READS = "{read_mode}" }
-            files = [{ path = "etc/conf", text = "{\"id\": {node}}" }]
+            host_name = "n{node}"
+            files = [
+              { path = "etc/conf", text = "{\"id\": {node}}" },
+              { path = "/etc/passwd", text = "{peers}", peers = "{ip} n{node}", separator = ";" },
+            ]
             "#,
         );
+        texts(&table, 1, &deployment(folder.path())).start_command().unwrap();
         let start = texts(&table, 2, &deployment(folder.path())).start_command().unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("prepared/once")).unwrap(), "one\n");
         let peers = "n1=http://10.0.0.1:2380,n2=http://10.0.0.2:2380";
         let clock = folder.path().join("nodes/2/clock").display().to_string();
         let arguments = ["--name", "n2", "--listen", "10.0.0.2:2379", peers, "n1=http://10.0.0.1:2380", &clock];
         assert!(start.program.ends_with("sh") && start.program.is_absolute(), "{start:?}");
         assert_eq!((&start.args[..], &start.first_args[..]), (&arguments.map(Into::into)[..], &["--new".into()][..]));
         assert_eq!(start.env, [("NODES".into(), "2".into()), ("READS".into(), "lease".into())]);
-        assert_eq!(start.beside, [(start.program, vec!["2379 2381".into()])]);
+        assert_eq!(start.beside, [(start.program.clone(), vec!["2379 2381".into()])]);
+        assert_eq!(start.stop, Stop::Command(start.program, ["-c", "kill 2"].map(Into::into).into()));
         assert!(start.ordinary);
         let read = |name: &str| fs::read_to_string(folder.path().join("nodes/2").join(name)).unwrap();
-        assert_eq!((read("etc/conf").as_str(), read("data/made").as_str()), ("{\"id\": 2}", "made\n"));
+        let bound = folder.path().join("nodes/2/bound/etc/passwd");
+        let (files, host_name) = (vec![(bound, "/etc/passwd".into())], Some("n2".to_owned()));
+        assert_eq!(start.view, OwnView { files, host_name });
+        assert_eq!(read("bound/etc/passwd"), "10.0.0.1 n1;10.0.0.2 n2");
+        assert_eq!((read("etc/conf").as_str(), read("data/made").as_str()), ("{\"id\": 2}", "made\n2\n"));
     }
 
     #[test]
     fn a_failed_preparation_and_a_missing_program_are_named() {
         let folder = tempfile::tempdir().unwrap();
-        let fails =
-            table(r#"command = ["sh"] prepare = ["sh", "-c", "exit 3"]"#.replace(" prepare", "\nprepare").as_str());
+        let fails = table("command = ['sh']\nprepare = ['sh', '-c', 'echo no space; exit 3']");
         let error = texts(&fails, 1, &deployment(folder.path())).start_command().unwrap_err();
-        assert!(format!("{error:#}").contains("sh -c exit 3` ended with exit status: 3"), "{error:#}");
+        assert!(format!("{error:#}").contains("exit 3` ended with exit status: 3: no space; see "), "{error:#}");
         let text = include_str!("../../../examples/store/store.toml");
         let missing = |command: &str| {
             let ready = format!("[ready]\ncommand = [{command:?}]\n");

@@ -9,14 +9,15 @@ use crate::systems::{Counters, RoleStatus, Status, StatusPage};
 /// Answer of a node about its role.
 struct Claim {
     leads: bool,
-    term: u64,
+    /// Term; none if it does not say whose follower it is, nor in which term.
+    term: Option<u64>,
     id: Option<String>,
     leader: Option<String>,
 }
 
 /// Returns the status of each node by its answer. The leader that a node names is looked for among the names that
 /// nodes give themselves; where nodes do not say whom they follow, they follow the one that leads in the latest term,
-/// or themselves if they lead.
+/// or themselves if they lead. Logs of followers say no term either: it is that of this leader.
 pub(super) fn read_statuses(table: &RolesTable, pages: &[Option<StatusPage>]) -> Vec<Option<Status>> {
     let claims: Vec<_> = pages.iter().map(|page| claim(table, page.as_ref()?)).collect();
     let numbered = || (1_u16..).zip(&claims).filter_map(|(number, claim)| Some((number, claim.as_ref()?)));
@@ -32,7 +33,7 @@ pub(super) fn read_statuses(table: &RolesTable, pages: &[Option<StatusPage>]) ->
         let role = RoleStatus {
             name: name.to_owned(),
             leads: claim.leads,
-            term: claim.term,
+            term: claim.term.or_else(|| leading.and_then(|(_, leading)| leading.term)).unwrap_or_default(),
             leader: leader_of(own, claim),
             applied: 0,
             commit: 0,
@@ -43,6 +44,10 @@ pub(super) fn read_statuses(table: &RolesTable, pages: &[Option<StatusPage>]) ->
 }
 
 fn claim(table: &RolesTable, page: &StatusPage) -> Option<Claim> {
+    if let Some(lines) = &table.log {
+        let term = lines.term_led(&page.body);
+        return Some(Claim { leads: term.is_some(), term, id: None, leader: None });
+    }
     let body: Json = serde_json::from_slice(&page.body).ok().filter(|_| (200..300).contains(&page.status))?;
     let text = |place: &Option<Pointer>| {
         place.as_ref().and_then(|place| place.find(&body)).map(|found| match found {
@@ -57,7 +62,7 @@ fn claim(table: &RolesTable, page: &StatusPage) -> Option<Claim> {
         table.leads.iter().all(|(place, wanted)| place.find(&body) == Some(wanted))
     };
     let term = text(&table.term).and_then(|term| term.parse().ok()).unwrap_or_default();
-    Some(Claim { leads, term, id, leader })
+    Some(Claim { leads, term: Some(term), id, leader })
 }
 
 #[cfg(test)]
@@ -66,10 +71,16 @@ mod tests {
 
     use super::*;
 
-    fn roles(table: &str, pages: &[Json]) -> Vec<Option<(bool, Option<u16>, u64)>> {
+    type Role = Option<(bool, Option<u16>, u64)>;
+
+    fn roles(table: &str, pages: &[Json]) -> Vec<Role> {
+        of_bodies(table, pages.iter().map(|body| body.to_string().into_bytes()))
+    }
+
+    fn of_bodies(table: &str, bodies: impl Iterator<Item = Vec<u8>>) -> Vec<Role> {
         let table: RolesTable = toml::from_str(table).unwrap();
-        let page = |body: &Json| Some(StatusPage { status: 200, body: body.to_string().into_bytes() });
-        let statuses = read_statuses(&table, &pages.iter().map(page).collect::<Vec<_>>());
+        let pages: Vec<_> = bodies.map(|body| Some(StatusPage { status: 200, body })).collect();
+        let statuses = read_statuses(&table, &pages);
         let role = |status: &Status| status.role.as_ref().map(|role| (role.leads, role.leader, role.term));
         statuses.iter().map(|status| role(status.as_ref()?)).collect()
     }
@@ -93,5 +104,16 @@ mod tests {
             [Some((true, Some(1), 3)), Some((false, Some(3), 4)), Some((true, Some(3), 4))]
         );
         assert_eq!(roles(table, &[json!("nothing")]), [Some((false, None, 0))]);
+    }
+
+    #[test]
+    fn the_last_line_about_a_role_says_whether_a_node_leads() {
+        let table = r"log = { leads = 'leads(?: term (?<term>\d+))?$', follows = 'follows' }";
+        let said = |lines: &[&str]| of_bodies(table, lines.iter().map(|line| line.as_bytes().to_vec()));
+        assert_eq!(
+            said(&["n1 leads term 3", "n2 follows", "", "n4 leads term 2"]),
+            [Some((true, Some(1), 3)), Some((false, Some(1), 3)), Some((false, Some(1), 3)), Some((true, Some(4), 2))]
+        );
+        assert_eq!(said(&["", "n2 leads"]), [Some((false, Some(2), 0)), Some((true, Some(2), 0))]);
     }
 }

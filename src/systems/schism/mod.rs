@@ -165,7 +165,9 @@ impl System for Schism {
             args: node_arguments(id, deployment, &NodeSettings::of(&deployment.settings)),
             first_args: vec![INIT.into()],
             beside: Vec::new(),
+            stop: nemesis::Stop::default(),
             ordinary: false,
+            view: nemesis::OwnView::default(),
             env: Vec::new(),
         })
     }

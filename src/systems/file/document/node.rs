@@ -1,0 +1,171 @@
+//! Start of a node: its commands, environment and files, and the placeholders in them.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use workloads::Template;
+
+use super::StopTable;
+
+/// Placeholders in commands, environment variables and files of a node.
+const NODE_PLACEHOLDERS: [&str; 13] = [
+    "node",
+    "nodes",
+    "ip",
+    "client_port",
+    "peer_port",
+    "election_port",
+    "peers",
+    "others",
+    "read_mode",
+    "data_dir",
+    "node_dir",
+    CLOCK_FILE,
+    "here",
+];
+/// Placeholders in the command that prepares all nodes at once.
+const ONCE_PLACEHOLDERS: [&str; 2] = ["data_dir", "here"];
+/// Placeholder of the file by which a node's clock is skewed.
+pub(in super::super) const CLOCK_FILE: &str = "clock_file";
+/// Placeholders in the form in which a node is told of one of its peers.
+const PEER_PLACEHOLDERS: [&str; 5] = ["node", "ip", "client_port", "peer_port", "election_port"];
+
+/// Start of a node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct NodeTable {
+    pub(in super::super) command: Vec<NodeText>,
+    /// Arguments that only the first start takes.
+    #[serde(default)]
+    pub(in super::super) first_arguments: Vec<NodeText>,
+    /// Commands that run beside it, as one node with it.
+    #[serde(default)]
+    pub(in super::super) beside: Vec<Vec<NodeText>>,
+    /// User that commands run as.
+    #[serde(default)]
+    pub(in super::super) run_as: RunAs,
+    /// Way in which it is asked to end.
+    #[serde(default)]
+    pub(in super::super) stop: StopTable,
+    /// Command that is carried out once for all nodes, and in a campaign for all runs.
+    pub(in super::super) prepare_once: Option<Vec<OnceText>>,
+    /// Command that is carried out once for each node, before its first start.
+    pub(in super::super) prepare: Option<Vec<NodeText>>,
+    /// Form in which `{peers}` and `{others}` name a node.
+    #[serde(default)]
+    pub(in super::super) peers: PeerText,
+    /// Text between two nodes in `{peers}` and `{others}`.
+    #[serde(default = "comma")]
+    pub(in super::super) separator: String,
+    #[serde(default)]
+    pub(in super::super) env: BTreeMap<String, NodeText>,
+    #[serde(default)]
+    pub(in super::super) files: Vec<FileTable>,
+    /// Name of its host.
+    pub(in super::super) host_name: Option<NodeText>,
+}
+
+impl NodeTable {
+    /// Returns true if a node is told of the file by which its clock is skewed.
+    pub(in super::super) fn has_clock_file(&self) -> bool {
+        let Self { command, first_arguments, beside, env, files, .. } = self;
+        let texts = command.iter().chain(first_arguments).chain(beside.iter().flatten()).chain(env.values());
+        texts.chain(files.iter().map(|file| &file.text)).any(|text| text.0.names().any(|name| name == CLOCK_FILE))
+    }
+}
+
+/// User that the commands of a node run as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in super::super) enum RunAs {
+    /// The user of the sandbox, which is root in it.
+    #[default]
+    Root,
+    /// A user who is not root, for programs that refuse to run as root.
+    Ordinary,
+}
+
+fn comma() -> String {
+    ",".to_owned()
+}
+
+/// File that is written into a node's folder, and bound over another if its path is absolute.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct FileTable {
+    pub(in super::super) path: FilePath,
+    pub(in super::super) text: NodeText,
+    /// Form and separator of nodes in this file, if they differ from those of others.
+    pub(in super::super) peers: Option<PeerText>,
+    pub(in super::super) separator: Option<String>,
+}
+
+/// Path of a file: within the node's folder, or an absolute one over which the file is bound.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(in super::super) struct FilePath(pub(in super::super) String);
+
+impl FilePath {
+    /// Returns true if the file is bound over this path, in the view of the node alone.
+    pub(in super::super) fn is_absolute(&self) -> bool {
+        self.0.starts_with('/')
+    }
+}
+
+impl TryFrom<String> for FilePath {
+    type Error = String;
+
+    fn try_from(path: String) -> Result<Self, String> {
+        let parts = path.strip_prefix('/').unwrap_or(&path);
+        if parts.split('/').all(|part| !["", ".", ".."].contains(&part)) && !path.contains('\0') {
+            return Ok(Self(path));
+        }
+        let allowed = "a path is such as \"etc/store.conf\", within the node's folder, or \"/etc/hosts\"";
+        Err(format!("{path:?} is empty or has an empty part, `.` or `..`; {allowed}"))
+    }
+}
+
+/// Text about a node, with placeholders.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(in super::super) struct NodeText(pub(in super::super) Template);
+
+impl TryFrom<String> for NodeText {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Template::parse(&text, &NODE_PLACEHOLDERS).map(Self)
+    }
+}
+
+/// Text about all nodes, with placeholders.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(in super::super) struct OnceText(pub(in super::super) Template);
+
+impl TryFrom<String> for OnceText {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Template::parse(&text, &ONCE_PLACEHOLDERS).map(Self)
+    }
+}
+
+/// Text about a peer, with placeholders.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(in super::super) struct PeerText(pub(in super::super) Template);
+
+impl TryFrom<String> for PeerText {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Template::parse(&text, &PEER_PLACEHOLDERS).map(Self)
+    }
+}
+
+impl Default for PeerText {
+    fn default() -> Self {
+        "{ip}:{peer_port}".to_owned().try_into().expect("it has only placeholders of peers")
+    }
+}
