@@ -72,7 +72,7 @@ impl Cluster {
             };
             nemesis.start(NodeId(id), command).with_context(|| format!("starting n{id}"))?;
         }
-        let observer = StatusClient::new(system, &deployment)?;
+        let observer = StatusClient::new(system, &deployment);
         let nemesis = Arc::new(Mutex::new(nemesis));
         Ok(Self { nemesis, observer, deployment, system, timing, dir: dir.clone(), started })
     }

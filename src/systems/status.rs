@@ -13,11 +13,14 @@ use tokio::{
     process::{Child, Command},
     time::timeout,
 };
+use workloads::{Connection, ConnectionLimits, Message};
 
 use super::{Deployment, System};
 
 /// Time limit for connecting to a node.
 const CONNECT_LIMIT: Duration = Duration::from_millis(200);
+/// Time limits for an answer over HTTP.
+const LIMITS: ConnectionLimits = ConnectionLimits { connect: CONNECT_LIMIT, operation: Duration::from_millis(400) };
 /// Time limit for a program that asks a node, its start included.
 const COMMAND_LIMIT: Duration = Duration::from_secs(3);
 /// Maximum size of what such a program says that is read.
@@ -56,17 +59,11 @@ pub(crate) struct Counters {
 #[derive(Clone, Debug)]
 pub(crate) enum StatusRequest {
     /// HTTP request to its client port.
-    Page { method: String, path: String, body: Option<String> },
+    Page(Message),
     /// Connection to its client port, which need not be answered.
     Port,
     /// Program that asks it: its success is status 200, its output the body.
     Command { program: PathBuf, args: Vec<OsString> },
-}
-
-impl StatusRequest {
-    pub(crate) fn get(path: &str) -> Self {
-        Self::Page { method: "GET".to_owned(), path: path.to_owned(), body: None }
-    }
 }
 
 /// Answer of a node that was asked for its status; without status and body if it was only connected to.
@@ -80,27 +77,16 @@ pub(crate) struct StatusPage {
 #[derive(Clone, Debug)]
 pub(crate) struct StatusClient {
     system: &'static dyn System,
-    client: reqwest::Client,
     /// Address of each node, and the way in which it is asked.
     nodes: Vec<(SocketAddr, StatusRequest)>,
 }
 
 impl StatusClient {
     /// Creates a client for the nodes of a cluster.
-    ///
-    /// # Errors
-    /// Fails if the HTTP client cannot be built.
-    pub(crate) fn new(system: &'static dyn System, deployment: &Deployment) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(Duration::from_millis(400))
-            .pool_max_idle_per_host(0)
-            .build()?;
+    pub(crate) fn new(system: &'static dyn System, deployment: &Deployment) -> Self {
         let nodes = (1..).zip(&deployment.addresses);
         let nodes = nodes.map(|(id, address)| (address.client, system.status_request(id, deployment))).collect();
-        Ok(Self { system, client, nodes })
+        Self { system, nodes }
     }
 
     /// Returns true if nodes say who leads.
@@ -115,9 +101,7 @@ impl StatusClient {
 
     /// Returns the status of each node, in order of their ids; `None` for a node that does not answer in time.
     pub(crate) async fn statuses(&self) -> Vec<Option<Status>> {
-        let ask = |(address, request): &(SocketAddr, StatusRequest)| {
-            tokio::spawn(ask(self.client.clone(), *address, request.clone()))
-        };
+        let ask = |(address, request): &(SocketAddr, StatusRequest)| tokio::spawn(ask(*address, request.clone()));
         let asked: Vec<_> = self.nodes.iter().map(ask).collect();
         let mut pages = Vec::with_capacity(asked.len());
         for answer in asked {
@@ -133,16 +117,11 @@ impl StatusClient {
 }
 
 /// Asks a node for its status; none if it does not answer in time.
-async fn ask(client: reqwest::Client, address: SocketAddr, request: StatusRequest) -> Option<StatusPage> {
+async fn ask(address: SocketAddr, request: StatusRequest) -> Option<StatusPage> {
     match request {
-        StatusRequest::Page { method, path, body } => {
-            let method = reqwest::Method::from_bytes(method.as_bytes()).ok()?;
-            let mut request = client.request(method, format!("http://{address}{path}"));
-            if let Some(body) = body {
-                request = request.body(body);
-            }
-            let answer = request.send().await.ok()?;
-            Some(StatusPage { status: answer.status().as_u16(), body: answer.bytes().await.ok()?.to_vec() })
+        StatusRequest::Page(request) => {
+            let (status, body) = Connection::new(address, LIMITS).ok()?.exchange(request).await.ok()?;
+            Some(StatusPage { status, body })
         }
         StatusRequest::Port => {
             let connected = timeout(CONNECT_LIMIT, TcpStream::connect(address)).await;

@@ -8,7 +8,7 @@ use std::{borrow::Cow, ffi::OsString};
 
 use serde::Deserialize;
 use serde_json::Value;
-use workloads::{Connector, HttpConnector, HttpOptions};
+use workloads::{Connector, HttpConnector, HttpOptions, Message};
 
 pub(crate) use self::settings::Elections;
 use self::settings::{ELECTIONS, NodeSettings};
@@ -206,7 +206,7 @@ impl System for Schism {
     }
 
     fn status_request(&self, _id: u16, _deployment: &Deployment) -> StatusRequest {
-        StatusRequest::get("/v1/status")
+        StatusRequest::Page(Message::get("/v1/status".to_owned()))
     }
 
     fn read_status(&self, page: &StatusPage) -> Option<Status> {
