@@ -1,14 +1,20 @@
-//! Recorder of a running history: each event gets its index and its time and is written to the file at once.
+//! Recorder of a running history: each event gets its index and its time, and is written to the file.
 
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{Event, EventType, Process, Value, write_event};
+
+/// Minimum time between two writes to the file, if there is room in the buffer.
+const WRITE_EVERY: Duration = Duration::from_millis(1);
+
+/// Number of bytes that are written at once, whatever the time.
+const MAX_BUFFERED_BYTES: usize = 1 << 14;
 
 /// Reason why an event could not be recorded. A run that cannot record must end: an event missing from the history
 /// would never be checked.
@@ -38,9 +44,11 @@ pub enum RecordError {
 
 /// Recorder of the history of a run, shared by all clients and the nemesis.
 ///
-/// One lock covers index, time and file, so their orders agree. Each event is one `write(2)` of one line: after a
-/// SIGKILL the file holds every event that was recorded, and only if the machine itself stopped can its last line be
-/// torn. Invocations must be recorded before the request is sent, completions after the response arrived.
+/// One lock covers index, time and file, so their orders agree. An event is written at once if nothing was written for a
+/// millisecond, and otherwise by the next event after that, or by [`Recorder::flush`]: a write for each event would cost
+/// more than all the rest. A SIGKILL therefore cuts off the last events, which can accuse nobody: whatever an answer in
+/// the file rests on was recorded before it. Invocations must be recorded before the request is sent, completions after
+/// the response arrived.
 #[derive(Debug)]
 pub struct Recorder {
     path: PathBuf,
@@ -52,7 +60,10 @@ pub struct Recorder {
 struct Inner {
     file: File,
     next_index: u64,
-    line: Vec<u8>,
+    /// Events that are not in the file yet, as lines.
+    lines: Vec<u8>,
+    /// Time of the last write, since the origin.
+    written: Option<Duration>,
     state: State,
 }
 
@@ -78,7 +89,8 @@ impl Recorder {
     }
 
     fn over(path: &Path, origin: Instant, file: File) -> Self {
-        let inner = Inner { file, next_index: 0, line: Vec::with_capacity(256), state: State::Open };
+        let lines = Vec::with_capacity(2 * MAX_BUFFERED_BYTES);
+        let inner = Inner { file, next_index: 0, lines, written: None, state: State::Open };
         Self { path: path.to_owned(), origin, inner: Mutex::new(inner) }
     }
 
@@ -94,13 +106,20 @@ impl Recorder {
             State::Torn => return Err(RecordError::Stopped { path: self.path.clone() }),
             State::Closed => return Err(RecordError::Closed { path: self.path.clone() }),
         }
+        let now = self.origin.elapsed();
         event.index = Some(inner.next_index);
-        event.time = u64::try_from(self.origin.elapsed().as_nanos()).expect("a run is shorter than 584 years");
-        inner.write(&event).map_err(|source| {
-            inner.state = State::Torn;
-            RecordError::Io { path: self.path.clone(), source }
-        })?;
+        event.time = u64::try_from(now.as_nanos()).expect("a run is shorter than 584 years");
+        inner.take(&event, now).map_err(|source| RecordError::Io { path: self.path.clone(), source })?;
         Ok(event.time)
+    }
+
+    /// Writes the events that are not in the file yet.
+    ///
+    /// # Errors
+    /// Returns an error if they cannot be written, as [`Recorder::record`] does.
+    pub fn flush(&self) -> Result<(), RecordError> {
+        let written = self.lock().write(self.origin.elapsed());
+        written.map_err(|source| RecordError::Io { path: self.path.clone(), source })
     }
 
     /// Records that a fault begins or has been carried out (`info`, process `nemesis`); each fault is recorded at both
@@ -129,8 +148,11 @@ impl Recorder {
     /// Returns an error if the file cannot be synced.
     pub fn close(&self) -> Result<(), RecordError> {
         let mut inner = self.lock();
+        let written = inner.write(self.origin.elapsed());
         inner.state = State::Closed;
-        inner.file.sync_all().map_err(|source| RecordError::Io { path: self.path.clone(), source })
+        written
+            .and_then(|()| inner.file.sync_all())
+            .map_err(|source| RecordError::Io { path: self.path.clone(), source })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -139,13 +161,36 @@ impl Recorder {
     }
 }
 
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // Whoever wants to know of errors has closed it.
+        drop(self.flush());
+    }
+}
+
 impl Inner {
-    fn write(&mut self, event: &Event<'_>) -> io::Result<()> {
-        self.line.clear();
-        write_event(&mut self.line, event)?;
-        self.file.write_all(&self.line)?;
+    fn take(&mut self, event: &Event<'_>, now: Duration) -> io::Result<()> {
+        write_event(&mut self.lines, event)?;
+        let is_due = self.written.is_none_or(|written| now >= written + WRITE_EVERY);
+        if is_due || self.lines.len() >= MAX_BUFFERED_BYTES {
+            self.write(now)?;
+        }
         self.next_index += 1;
         Ok(())
+    }
+
+    /// Writes all lines. After an error, the end of the file is unknown.
+    fn write(&mut self, now: Duration) -> io::Result<()> {
+        if self.state == State::Torn {
+            return Ok(());
+        }
+        let written = self.file.write_all(&self.lines);
+        self.lines.clear();
+        self.written = Some(now);
+        if written.is_err() {
+            self.state = State::Torn;
+        }
+        written
     }
 }
 
@@ -185,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn each_event_is_in_the_file_at_once() {
+    fn an_event_is_in_the_file_at_once_and_those_right_after_it_when_it_is_flushed() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("history.jsonl");
         let recorder = Recorder::create(&path, Instant::now()).expect("a new file");
@@ -193,7 +238,29 @@ mod tests {
         let time = record(&recorder, 7, EventType::Invoke).expect("it is written");
         let line =
             format!("{{\"index\":0,\"time\":{time},\"process\":7,\"type\":\"invoke\",\"f\":\"write\",\"value\":1}}\n");
-        assert_eq!(fs::read_to_string(&path).expect("it is there"), line);
+        let lines = || fs::read_to_string(&path).expect("it is there");
+        assert_eq!(lines(), line);
+        record(&recorder, 7, EventType::Ok).expect("it is taken");
+        recorder.flush().expect("it is written");
+        assert_eq!(lines().lines().count(), 2);
+        record(&recorder, 8, EventType::Invoke).expect("it is taken");
+        drop(recorder);
+        assert_eq!(lines().lines().count(), 3);
+    }
+
+    #[test]
+    fn what_is_in_the_file_is_always_a_beginning_of_what_was_recorded() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("history.jsonl");
+        let recorder = Recorder::create(&path, Instant::now()).expect("a new file");
+        for count in 0..20_000 {
+            record(&recorder, count, EventType::Invoke).expect("it is taken");
+        }
+        let text = fs::read_to_string(&path).expect("it is there");
+        assert!(text.ends_with('\n'));
+        let indices = text.lines().map(|line| serde_json::from_str::<Event<'_>>(line).expect("an event").index);
+        assert!(indices.eq((0..).take(text.lines().count()).map(Some)));
+        assert!(text.len() > 1 << 20, "only the last lines are held back");
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Cluster {
             logs.push(log);
         }
         remove(&own)?;
-        let observer = StatusClient::new(system, &deployment, logs)?;
+        let observer = StatusClient::new(system, &deployment, logs);
         let nemesis = Arc::new(Mutex::new(nemesis));
         Ok(Self { nemesis, observer, deployment, system, timing, dir: dir.clone(), started })
     }

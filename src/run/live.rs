@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use histories::{Event, Recorder, RunDir};
+use histories::{Event, RecordError, Recorder, RunDir};
 use nemesis::FaultKind;
 use tokio::sync::watch;
 use workloads::{Clients, Connector, FinalReads, Load, LoadSummary, Mix, Workload};
@@ -42,6 +42,9 @@ const FINAL_READS_LIMIT: Duration = Duration::from_secs(10);
 const FINAL_READS_KEYS: usize = 200;
 /// Interval at which the figures of the progress bar are updated.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// Interval at which events go to the file, if there are too few to do so by themselves.
+const FLUSH_EVERY: Duration = Duration::from_millis(20);
 
 /// Carries out the live part of a run. However it ends after the first process has started, all nodes are stopped and
 /// all faults undone.
@@ -114,6 +117,7 @@ async fn run_on_cluster(
         both = async { tokio::join!(driving, breaking) } => both,
         () = show_figures(progress, &counts, &in_force) => unreachable!("figures are shown for ever"),
         () = meter.keep_reading(cluster) => unreachable!("the meter is read for ever"),
+        error = keep_flushing(&recorder) => return Err(error.into()),
         error = prober.keep_probing() => return Err(error.context("probing the nodes")),
     };
     let load = Span { from_ns, until_ns: elapsed_ns(origin_mono_ns) };
@@ -200,6 +204,16 @@ fn clients<'a>(plan: &'a Plan, cluster: &'a Cluster) -> ClientSetup<'a> {
         connect_timeout: CONNECT_TIMEOUT,
         operation_timeout: Duration::from_millis(plan.operation_timeout_ms),
         are_probes: false,
+    }
+}
+
+/// Writes what the recorder holds back, until that fails.
+async fn keep_flushing(recorder: &Recorder) -> RecordError {
+    loop {
+        tokio::time::sleep(FLUSH_EVERY).await;
+        if let Err(error) = recorder.flush() {
+            return error;
+        }
     }
 }
 

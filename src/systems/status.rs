@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use nemesis::NodeId;
+use workloads::Message;
 
 use super::log_status::LogLines;
 
@@ -39,7 +40,7 @@ pub(crate) struct Counters {
 #[derive(Clone, Debug)]
 pub(crate) enum StatusRequest {
     /// HTTP request to its client port.
-    Page { method: String, path: String, body: Option<String> },
+    Page(Message),
     /// Connection to its client port, which need not be answered.
     Port,
     /// Program that asks it: its success is status 200, its output the body.
@@ -66,12 +67,6 @@ impl Effort {
     /// Effort of programs, whose start takes time that the nodes need.
     pub(super) const OF_PROGRAMS: Self =
         Self { poll: Duration::from_millis(100), aim_within: Duration::from_secs(6), suits_load: false };
-}
-
-impl StatusRequest {
-    pub(crate) fn get(path: &str) -> Self {
-        Self::Page { method: "GET".to_owned(), path: path.to_owned(), body: None }
-    }
 }
 
 /// Answer of a node that was asked for its status; without status and body if it was only connected to.

@@ -18,6 +18,7 @@ use tokio::{
     process::{Child, Command},
     time::timeout,
 };
+use workloads::{Connection, ConnectionLimits};
 
 use super::{
     cluster::{Address, Deployment},
@@ -28,6 +29,8 @@ use super::{
 
 /// Time limit for connecting to a node.
 const CONNECT_LIMIT: Duration = Duration::from_millis(200);
+/// Time limits for an answer over HTTP.
+const LIMITS: ConnectionLimits = ConnectionLimits { connect: CONNECT_LIMIT, operation: Duration::from_millis(400) };
 /// Time limit for a program that asks a node, its start included.
 const COMMAND_LIMIT: Duration = Duration::from_secs(3);
 /// Maximum size of what such a program says that is read.
@@ -37,7 +40,6 @@ const MAX_OUTPUT_BYTES: u64 = 1 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct StatusClient {
     system: &'static dyn System,
-    client: reqwest::Client,
     nodes: Vec<AskedNode>,
 }
 
@@ -51,28 +53,14 @@ struct AskedNode {
 
 impl StatusClient {
     /// Creates a client for the nodes of a cluster, with their logs in the same order.
-    ///
-    /// # Errors
-    /// Fails if the HTTP client cannot be built.
-    pub(crate) fn new(
-        system: &'static dyn System,
-        deployment: &Deployment,
-        logs: Vec<NodeLog>,
-    ) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(Duration::from_millis(400))
-            .pool_max_idle_per_host(0)
-            .build()?;
+    pub(crate) fn new(system: &'static dyn System, deployment: &Deployment, logs: Vec<NodeLog>) -> Self {
         let node = |((id, address), log): ((u16, &Address), _)| AskedNode {
             address: address.client,
             request: system.status_request(id, deployment),
             log: Arc::new(Mutex::new(LogReader::new(log))),
         };
         let nodes = (1..).zip(&deployment.addresses).zip(logs).map(node).collect();
-        Ok(Self { system, client, nodes })
+        Self { system, nodes }
     }
 
     /// Returns true if nodes say who leads.
@@ -88,7 +76,7 @@ impl StatusClient {
 
     /// Returns the status of each node, in order of their ids; `None` for a node that does not answer in time.
     pub(crate) async fn statuses(&self) -> Vec<Option<Status>> {
-        let ask = |node: &AskedNode| tokio::spawn(ask(self.client.clone(), node.clone()));
+        let ask = |node: &AskedNode| tokio::spawn(ask(node.clone()));
         let asked: Vec<_> = self.nodes.iter().map(ask).collect();
         let mut pages = Vec::with_capacity(asked.len());
         for answer in asked {
@@ -104,17 +92,12 @@ impl StatusClient {
 }
 
 /// Asks a node for its status; none if it does not answer in time.
-async fn ask(client: reqwest::Client, node: AskedNode) -> Option<StatusPage> {
+async fn ask(node: AskedNode) -> Option<StatusPage> {
     let AskedNode { address, request, log } = node;
     match request {
-        StatusRequest::Page { method, path, body } => {
-            let method = reqwest::Method::from_bytes(method.as_bytes()).ok()?;
-            let mut request = client.request(method, format!("http://{address}{path}"));
-            if let Some(body) = body {
-                request = request.body(body);
-            }
-            let answer = request.send().await.ok()?;
-            Some(StatusPage { status: answer.status().as_u16(), body: answer.bytes().await.ok()?.to_vec() })
+        StatusRequest::Page(request) => {
+            let (status, body) = Connection::new(address, LIMITS).ok()?.exchange(request).await.ok()?;
+            Some(StatusPage { status, body })
         }
         StatusRequest::Port => takes_connections(address).await.then(StatusPage::default),
         StatusRequest::Log(lines) => {

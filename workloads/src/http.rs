@@ -1,18 +1,15 @@
-//! Clients of the key-value API over HTTP; the only module that builds an HTTP client, also for other APIs.
+//! Clients of the key-value API over HTTP.
 
 use std::{net::SocketAddr, time::Duration};
 
 use histories::Value;
-use reqwest::{RequestBuilder, StatusCode, redirect, retry};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Action, Answer, Client, ClientError, Connect, MicroOperation, Request, Response,
     answers::{present, quoted, transaction},
+    connection::{Connection, ConnectionLimits, Message},
 };
-
-/// Maximum size of a response body, bytes.
-const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// Options of the HTTP clients.
 #[derive(Clone, Debug)]
@@ -46,35 +43,8 @@ impl HttpConnector {
 /// Client of one logical process, with one connection to one node.
 #[derive(Debug)]
 pub struct HttpClient {
-    http: reqwest::Client,
-    /// Prefix of all URLs: `http://address/v1/`.
-    base: String,
+    connection: Connection,
     read_mode: String,
-}
-
-/// Time limits of a client; that for connecting must be lower than that of the whole operation.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) connect: Duration,
-    pub(crate) operation: Duration,
-}
-
-/// Builds a client of one process. No request may be retried, redirected, or sent over a connection of another process.
-pub(crate) fn build(limits: Limits) -> Result<reqwest::Client, String> {
-    let Limits { connect, operation } = limits;
-    if connect >= operation {
-        let limits = format!("{connect:?} to connect, {operation:?} for all");
-        return Err(format!("connecting must have less time than the whole operation, not {limits}"));
-    }
-    reqwest::Client::builder()
-        .redirect(redirect::Policy::none())
-        .retry(retry::never())
-        .no_proxy()
-        .pool_max_idle_per_host(1)
-        .connect_timeout(connect)
-        .timeout(operation)
-        .build()
-        .map_err(|error| error.to_string())
 }
 
 impl Connect for HttpConnector {
@@ -89,8 +59,9 @@ impl Connect for HttpConnector {
         let address = self.options.nodes.iter().find(|(id, _)| *id == node).map(|(_, address)| address);
         let address = address.ok_or_else(|| failed("it has no address".to_owned()))?;
         let HttpOptions { connect_timeout, operation_timeout, .. } = self.options;
-        let http = build(Limits { connect: connect_timeout, operation: operation_timeout }).map_err(failed)?;
-        Ok(HttpClient { http, base: format!("http://{address}/v1/"), read_mode: self.options.read_mode.clone() })
+        let limits = ConnectionLimits { connect: connect_timeout, operation: operation_timeout };
+        let connection = Connection::new(*address, limits).map_err(failed)?;
+        Ok(HttpClient { connection, read_mode: self.options.read_mode.clone() })
     }
 }
 
@@ -119,19 +90,19 @@ impl Transaction {
 
 impl HttpClient {
     /// Returns the HTTP request for a request.
-    fn request(&self, request: &Request) -> RequestBuilder {
+    fn message(&self, request: &Request) -> Message {
         let mode = &self.read_mode;
-        let url = format!("{}kv/{}", self.base, request.key_name().unwrap_or_default());
+        let path = format!("/v1/kv/{}", request.key_name().unwrap_or_default());
         match &request.action {
-            Action::Read | Action::Elements => self.http.get(format!("{url}?read={mode}")),
-            Action::Peek => self.http.get(format!("{url}/first?read={mode}")),
-            Action::Write(value) => self.http.put(url).json(&Put { value: *value }),
-            Action::Cas { from, to } => self.http.post(format!("{url}/cas")).json(&Cas { from: *from, to: *to }),
-            Action::Add(value) => self.http.post(format!("{url}/add")).json(&Put { value: *value }),
-            Action::Enqueue(value) => self.http.post(format!("{url}/enqueue")).json(&Put { value: *value }),
-            Action::Dequeue => self.http.post(format!("{url}/dequeue")),
+            Action::Read | Action::Elements => Message::get(format!("{path}?read={mode}")),
+            Action::Peek => Message::get(format!("{path}/first?read={mode}")),
+            Action::Write(value) => Message::put(path).json(&Put { value: *value }),
+            Action::Cas { from, to } => Message::post(format!("{path}/cas")).json(&Cas { from: *from, to: *to }),
+            Action::Add(value) => Message::post(format!("{path}/add")).json(&Put { value: *value }),
+            Action::Enqueue(value) => Message::post(format!("{path}/enqueue")).json(&Put { value: *value }),
+            Action::Dequeue => Message::post(format!("{path}/dequeue")),
             Action::Transaction(micro_operations) => {
-                self.http.post(format!("{}txn?read={mode}", self.base)).json(&Transaction::of(micro_operations))
+                Message::post(format!("/v1/txn?read={mode}")).json(&Transaction::of(micro_operations))
             }
         }
     }
@@ -139,42 +110,11 @@ impl HttpClient {
 
 impl Client for HttpClient {
     async fn invoke(&mut self, request: &Request) -> Response {
-        match complete(self.request(request)).await {
+        match self.connection.exchange(self.message(request)).await {
             Ok((status, body)) => parse_answer(request, status, &body),
             Err(answer) => answer.into(),
         }
     }
-}
-
-/// Sends a request and reads the whole answer. If there is none, returns what is certain.
-pub(crate) async fn complete(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), Answer> {
-    let received = async {
-        let response = request.send().await?;
-        let status = response.status();
-        Ok((status, body(response).await?))
-    };
-    received.await.map_err(|error| failure_of(&error))
-}
-
-/// Reads the body, up to the maximum size.
-async fn body(mut response: reqwest::Response) -> reqwest::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_BODY_BYTES {
-            break;
-        }
-    }
-    Ok(body)
-}
-
-/// Returns the answer for a failed request. The only certain case is a failed connection: that request was never sent.
-fn failure_of(error: &reqwest::Error) -> Answer {
-    let mut why = if error.is_timeout() { "timed out".to_owned() } else { error.to_string() };
-    if let Some(cause) = std::iter::successors(std::error::Error::source(error), |cause| cause.source()).last() {
-        why = format!("{why}: {cause}");
-    }
-    if error.is_connect() { Answer::NotDone(format!("no connection: {why}")) } else { Answer::Unknown(why) }
 }
 
 /// Fields of all responses; the request decides which of them are required.
@@ -194,10 +134,9 @@ struct Body {
 }
 
 /// Returns the answer in a complete response. Any deviation from the API leaves the outcome unknown.
-fn parse_answer(request: &Request, status: StatusCode, text: &[u8]) -> Response {
-    let unclear = |why: &str| {
-        Answer::Unknown(format!("unclear answer, status {}, {why}: {}", status.as_u16(), quoted(text))).into()
-    };
+fn parse_answer(request: &Request, status: u16, text: &[u8]) -> Response {
+    let unclear =
+        |why: &str| Answer::Unknown(format!("unclear answer, status {}, {why}: {}", status, quoted(text))).into();
     let body: Body = match serde_json::from_slice(text) {
         Ok(body) => body,
         Err(error) => return unclear(&error.to_string()),
@@ -205,15 +144,15 @@ fn parse_answer(request: &Request, status: StatusCode, text: &[u8]) -> Response 
     if body.key.is_some() && body.key != request.key_name() {
         return unclear("it is about another key");
     }
-    if status.is_client_error() || status.is_server_error() {
-        let why = body.error.unwrap_or_else(|| format!("status {}", status.as_u16()));
+    if (400..600).contains(&status) {
+        let why = body.error.unwrap_or_else(|| format!("status {}", status));
         return match body.happened.as_deref() {
             Some("no") => Answer::NotDone(why),
             _ => Answer::Unknown(why),
         }
         .into();
     }
-    if status != StatusCode::OK {
+    if status != 200 {
         return unclear("expected 200, 4xx or 5xx");
     }
     let revision = body.revision;

@@ -9,6 +9,7 @@
 mod answers;
 mod api;
 mod client;
+mod connection;
 mod connector;
 mod driver;
 mod error;
@@ -36,6 +37,7 @@ pub use api::{
     Api, ApiClient, ApiConnector, Exchange, Pointer, RequestLine, Statuses, Template, Variation, Variations,
 };
 pub use client::{Client, ClientError, Connect};
+pub use connection::{Connection, ConnectionLimits, Message};
 pub use connector::{AnyClient, Connector};
 pub use driver::{Clients, Load, LoadSummary, drive};
 pub use error::DriveError;

@@ -241,10 +241,7 @@ impl System for FileSystem {
                 let (program, args) = self.texts(id, deployment).command(command);
                 StatusRequest::Command { program, args }
             }
-            (None, Some(request)) => {
-                let [method, path] = [request.method(), request.path()].map(str::to_owned);
-                StatusRequest::Page { method, path, body: body.clone() }
-            }
+            (None, Some(request)) => StatusRequest::Page(request.with_body(body.clone())),
             (None, None) => StatusRequest::Port,
         }
     }
@@ -366,7 +363,7 @@ mod tests {
             prepared: "prepared".into(),
         };
         let request = |system: &super::FileSystem| system.status_request(1, &deployment);
-        assert!(matches!(request(by_page), StatusRequest::Page { path, .. } if path == "/"));
+        assert!(matches!(request(by_page), StatusRequest::Page(page) if page.path == "/"));
         assert!(is_up(by_page, 204) && !is_up(by_page, 200));
         let ready = "request = \"GET /\"\nstatus = 200\n";
         let by_port = changed(ready, "").unwrap();

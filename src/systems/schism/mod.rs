@@ -9,7 +9,7 @@ use std::ffi::OsString;
 
 use serde::Deserialize;
 use serde_json::Value;
-use workloads::{Connector, HttpConnector, HttpOptions};
+use workloads::{Connector, HttpConnector, HttpOptions, Message};
 
 use self::{
     reads::READ_MODES,
@@ -173,7 +173,7 @@ impl System for Schism {
     }
 
     fn status_request(&self, _id: u16, _deployment: &Deployment) -> StatusRequest {
-        StatusRequest::get("/v1/status")
+        StatusRequest::Page(Message::get("/v1/status".to_owned()))
     }
 
     fn read_status(&self, page: &StatusPage) -> Option<Status> {

@@ -2,10 +2,11 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use reqwest::{Method, StatusCode};
-
 use super::{Api, rule::understand};
-use crate::{Action, Answer, Client, ClientError, Connect, Request, Response, http};
+use crate::{
+    Action, Answer, Client, ClientError, Connect, Request, Response,
+    connection::{Connection, ConnectionLimits, Message},
+};
 
 /// Factory of clients of an API.
 #[derive(Clone, Debug)]
@@ -15,7 +16,7 @@ pub struct ApiConnector {
     read_mode: String,
     nodes: Vec<SocketAddr>,
     ids: Vec<u16>,
-    limits: http::Limits,
+    limits: ConnectionLimits,
 }
 
 impl ApiConnector {
@@ -29,7 +30,7 @@ impl ApiConnector {
         operation_timeout: Duration,
     ) -> Self {
         let ids = (1..).zip(&nodes).map(|(id, _)| id).collect();
-        let limits = http::Limits { connect: connect_timeout, operation: operation_timeout };
+        let limits = ConnectionLimits { connect: connect_timeout, operation: operation_timeout };
         Self { api: Arc::new(api), read_mode: read_mode.to_owned(), nodes, ids, limits }
     }
 }
@@ -45,18 +46,15 @@ impl Connect for ApiConnector {
         let failed = |reason: String| ClientError { node, reason };
         let address = usize::from(node).checked_sub(1).and_then(|index| self.nodes.get(index));
         let address = address.ok_or_else(|| failed("it has no address".to_owned()))?;
-        let http = http::build(self.limits).map_err(failed)?;
-        let (api, read_mode) = (Arc::clone(&self.api), self.read_mode.clone());
-        Ok(ApiClient { http, base: format!("http://{address}"), api, read_mode })
+        let connection = Connection::new(*address, self.limits).map_err(failed)?;
+        Ok(ApiClient { connection, api: Arc::clone(&self.api), read_mode: self.read_mode.clone() })
     }
 }
 
 /// Client of one logical process, with one connection to one node.
 #[derive(Debug)]
 pub struct ApiClient {
-    http: reqwest::Client,
-    /// Prefix of all URLs.
-    base: String,
+    connection: Connection,
     api: Arc<Api>,
     read_mode: String,
 }
@@ -72,33 +70,26 @@ pub struct Exchange {
     pub response: Response,
 }
 
-/// Request with its placeholders filled.
-struct FilledRequest {
-    method: Method,
-    path: String,
-    headers: Vec<(String, String)>,
-    body: Option<String>,
-}
-
 impl ApiClient {
     /// Sends a request, and returns what was sent and received along with what it means.
     pub async fn exchange(&mut self, request: &Request) -> Exchange {
-        let Some(filled) = self.fill(request) else {
+        let Some(message) = self.message(request) else {
             let (sent, received) = (String::new(), String::new());
             return Exchange { sent, received, response: lacking(&request.action) };
         };
-        let body = filled.body.as_ref().map_or_else(String::new, |body| format!(" {body}"));
-        let sent = format!("{} {}{body}", filled.method, filled.path);
-        match self.send(filled).await {
+        let body = message.body.as_ref().map(|body| format!(" {}", String::from_utf8_lossy(body)));
+        let sent = format!("{} {}{}", message.method, message.path, body.unwrap_or_default());
+        match self.connection.exchange(message).await {
             Ok((status, body)) => {
                 let response = self.understand(&request.action, status, &body);
-                Exchange { sent, received: format!("{} {}", status.as_u16(), String::from_utf8_lossy(&body)), response }
+                Exchange { sent, received: format!("{} {}", status, String::from_utf8_lossy(&body)), response }
             }
             Err(answer) => Exchange { sent, received: "no answer".to_owned(), response: answer.into() },
         }
     }
 
-    fn fill(&self, request: &Request) -> Option<FilledRequest> {
+    /// Returns the request with its placeholders filled; none if the API has no such operation.
+    fn message(&self, request: &Request) -> Option<Message> {
         let operation = self.api.operation(&request.action)?;
         let value_of = |name: &str| match (name, &request.action) {
             ("key", _) => request.key_name().unwrap_or_default(),
@@ -109,28 +100,17 @@ impl ApiClient {
             _ => String::new(),
         };
         let headers = self.api.headers.iter().chain(&operation.headers);
-        Some(FilledRequest {
+        Some(Message {
             method: operation.request.method.clone(),
             path: operation.request.path.fill(value_of),
             headers: headers.map(|(name, text)| (name.clone(), text.0.fill(value_of))).collect(),
-            body: operation.body.as_ref().map(|body| body.0.fill(value_of)),
+            body: operation.body.as_ref().map(|body| body.0.fill(value_of).into_bytes()),
         })
     }
 
-    async fn send(&self, filled: FilledRequest) -> Result<(StatusCode, Vec<u8>), Answer> {
-        let mut request = self.http.request(filled.method, format!("{}{}", self.base, filled.path));
-        for (name, value) in filled.headers {
-            request = request.header(name, value);
-        }
-        if let Some(body) = filled.body {
-            request = request.body(body);
-        }
-        http::complete(request).await
-    }
-
-    fn understand(&self, action: &Action, status: StatusCode, body: &[u8]) -> Response {
+    fn understand(&self, action: &Action, status: u16, body: &[u8]) -> Response {
         let rules = self.api.operation(action).map_or(&[][..], |operation| &operation.rules);
-        understand(rules, action, status.as_u16(), body)
+        understand(rules, action, status, body)
     }
 }
 
@@ -140,8 +120,8 @@ fn lacking(action: &Action) -> Response {
 
 impl Client for ApiClient {
     async fn invoke(&mut self, request: &Request) -> Response {
-        let Some(filled) = self.fill(request) else { return lacking(&request.action) };
-        match self.send(filled).await {
+        let Some(message) = self.message(request) else { return lacking(&request.action) };
+        match self.connection.exchange(message).await {
             Ok((status, body)) => self.understand(&request.action, status, &body),
             Err(answer) => answer.into(),
         }

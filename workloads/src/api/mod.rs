@@ -14,7 +14,7 @@ pub use self::{
     rule::{Pointer, Statuses},
     template::Template,
 };
-use crate::Action;
+use crate::{Action, Message};
 
 /// Placeholders in requests.
 const PLACEHOLDERS: [&str; 5] = ["key", "value", "from", "to", "read_mode"];
@@ -94,7 +94,7 @@ impl TryFrom<String> for RequestText {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 struct KeyRequestLine {
-    method: reqwest::Method,
+    method: hyper::Method,
     path: Template,
 }
 
@@ -111,19 +111,15 @@ impl TryFrom<String> for KeyRequestLine {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct RequestLine {
-    method: reqwest::Method,
+    method: hyper::Method,
     path: String,
 }
 
 impl RequestLine {
-    /// Returns the method.
-    pub fn method(&self) -> &str {
-        self.method.as_str()
-    }
-
-    /// Returns the path, with its query.
-    pub fn path(&self) -> &str {
-        &self.path
+    /// Returns the request, with this body.
+    pub fn with_body(&self, body: Option<String>) -> Message {
+        let body = body.map(String::into_bytes);
+        Message { method: self.method.clone(), path: self.path.clone(), headers: Vec::new(), body }
     }
 }
 
@@ -136,11 +132,11 @@ impl TryFrom<String> for RequestLine {
     }
 }
 
-fn method_and_path<'a>(text: &'a str, example: &str) -> Result<(reqwest::Method, &'a str), String> {
+fn method_and_path<'a>(text: &'a str, example: &str) -> Result<(hyper::Method, &'a str), String> {
     let wrong = || format!("{text:?} is no method and path, such as {example:?}");
     let (method, path) = text.split_once(' ').filter(|(_, path)| path.starts_with('/')).ok_or_else(wrong)?;
     let is_method = method.bytes().all(|letter| letter.is_ascii_uppercase());
-    let method = reqwest::Method::from_bytes(method.as_bytes()).ok().filter(|_| is_method).ok_or_else(wrong)?;
+    let method = hyper::Method::from_bytes(method.as_bytes()).ok().filter(|_| is_method).ok_or_else(wrong)?;
     Ok((method, path))
 }
 
