@@ -1,6 +1,10 @@
 //! Clients of the key-value API over HTTP; the only module that builds an HTTP client, also for other APIs.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 
 use histories::Value;
 use reqwest::{RequestBuilder, StatusCode, redirect, retry};
@@ -8,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Action, Answer, Client, ClientError, Connect, MicroOperation, Request, Response,
-    answers::{present, quoted, transaction},
+    answers::{present, quoted, transaction, with_value},
 };
 
 /// Maximum size of a response body, bytes.
@@ -50,6 +54,14 @@ pub struct HttpClient {
     /// Prefix of all URLs: `http://address/v1/`.
     base: String,
     read_mode: String,
+    owner: i64,
+}
+
+/// Returns a number under which a client holds locks, and no other. A client whose request may still take effect is
+/// replaced by another, so that nothing comes late under a number in use.
+pub(crate) fn new_owner() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 /// Time limits of a client; that for connecting must be lower than that of the whole operation.
@@ -90,7 +102,8 @@ impl Connect for HttpConnector {
         let address = address.ok_or_else(|| failed("it has no address".to_owned()))?;
         let HttpOptions { connect_timeout, operation_timeout, .. } = self.options;
         let http = build(Limits { connect: connect_timeout, operation: operation_timeout }).map_err(failed)?;
-        Ok(HttpClient { http, base: format!("http://{address}/v1/"), read_mode: self.options.read_mode.clone() })
+        let read_mode = self.options.read_mode.clone();
+        Ok(HttpClient { http, base: format!("http://{address}/v1/"), read_mode, owner: new_owner() })
     }
 }
 
@@ -101,8 +114,14 @@ struct Put {
 
 #[derive(Serialize)]
 struct Cas {
-    from: i64,
-    to: i64,
+    /// Expected and new value; none for an absent key.
+    from: Option<i64>,
+    to: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Increment {
+    by: i64,
 }
 
 #[derive(Serialize)]
@@ -122,11 +141,15 @@ impl HttpClient {
     fn request(&self, request: &Request) -> RequestBuilder {
         let mode = &self.read_mode;
         let url = format!("{}kv/{}", self.base, request.key_name().unwrap_or_default());
+        let cas = |from, to| self.http.post(format!("{url}/cas")).json(&Cas { from, to });
         match &request.action {
-            Action::Read | Action::Elements => self.http.get(format!("{url}?read={mode}")),
+            Action::Read | Action::Elements | Action::Count => self.http.get(format!("{url}?read={mode}")),
             Action::Peek => self.http.get(format!("{url}/first?read={mode}")),
             Action::Write(value) => self.http.put(url).json(&Put { value: *value }),
-            Action::Cas { from, to } => self.http.post(format!("{url}/cas")).json(&Cas { from: *from, to: *to }),
+            Action::Cas { from, to } => cas(Some(*from), Some(*to)),
+            Action::Acquire | Action::AcquireWithToken => cas(None, Some(self.owner)),
+            Action::Release => cas(Some(self.owner), None),
+            Action::Increment(by) => self.http.post(format!("{url}/increment")).json(&Increment { by: *by }),
             Action::Add(value) => self.http.post(format!("{url}/add")).json(&Put { value: *value }),
             Action::Enqueue(value) => self.http.post(format!("{url}/enqueue")).json(&Put { value: *value }),
             Action::Dequeue => self.http.post(format!("{url}/dequeue")),
@@ -227,17 +250,22 @@ fn parse_answer(request: &Request, status: StatusCode, text: &[u8]) -> Response 
 /// Returns the answer in the body of a successful response, or what that lacks.
 fn understand_success(action: &Action, body: Body) -> Result<Answer, &'static str> {
     match (action, body) {
-        (Action::Read | Action::Peek | Action::Dequeue, Body { value: Some(value), .. })
-        | (Action::Elements, Body { value: Some(value @ Value::List(_)), .. }) => Ok(Answer::Value(value)),
-        (Action::Elements, Body { value: Some(Value::Nil), .. }) => Ok(Answer::Value(Value::List(Vec::new()))),
-        (Action::Elements, Body { value: Some(_), .. }) => Err("its \"value\" is no list"),
-        (Action::Read | Action::Peek | Action::Dequeue | Action::Elements, _) => Err("it has no \"value\""),
-        (Action::Write(_) | Action::Enqueue(_), Body { revision: Some(_), .. })
-        | (Action::Cas { .. }, Body { swapped: Some(true), .. })
+        (Action::Read | Action::Peek | Action::Dequeue | Action::Elements | Action::Count, body) => {
+            with_value(action, body.value.ok_or("it has no \"value\"")?)
+        }
+        (Action::AcquireWithToken, Body { swapped: Some(true), revision: Some(token), .. }) => {
+            Ok(Answer::Value(i64::try_from(token).map_err(|_| "its \"revision\" is beyond 64 bits")?.into()))
+        }
+        (Action::Write(_) | Action::Enqueue(_) | Action::Increment(_), Body { revision: Some(_), .. })
+        | (Action::Cas { .. } | Action::Acquire | Action::Release, Body { swapped: Some(true), .. })
         | (Action::Add(_), Body { added: Some(_), .. }) => Ok(Answer::Done),
-        (Action::Write(_) | Action::Enqueue(_), _) => Err("it has no \"revision\""),
-        (Action::Cas { .. }, Body { swapped: Some(false), observed: Some(found), .. }) => Ok(Answer::Mismatch(found)),
-        (Action::Cas { .. }, _) => Err("it lacks \"swapped\" or \"observed\""),
+        (Action::Write(_) | Action::Enqueue(_) | Action::Increment(_), _) => Err("it has no \"revision\""),
+        (
+            Action::Cas { .. } | Action::Acquire | Action::AcquireWithToken | Action::Release,
+            Body { swapped: Some(false), observed: Some(found), .. },
+        ) => Ok(Answer::Mismatch(found)),
+        (Action::Cas { .. } | Action::Acquire | Action::Release, _) => Err("it lacks \"swapped\" or \"observed\""),
+        (Action::AcquireWithToken, _) => Err("it lacks \"swapped\", \"observed\" or \"revision\""),
         (Action::Add(_), _) => Err("it has no \"added\""),
         (Action::Transaction(asked), Body { ops: Some(done), .. }) => transaction(asked, done),
         (Action::Transaction(_), _) => Err("it has no \"ops\""),

@@ -47,7 +47,7 @@ impl Connect for ApiConnector {
         let address = address.ok_or_else(|| failed("it has no address".to_owned()))?;
         let http = http::build(self.limits).map_err(failed)?;
         let (api, read_mode) = (Arc::clone(&self.api), self.read_mode.clone());
-        Ok(ApiClient { http, base: format!("http://{address}"), api, read_mode })
+        Ok(ApiClient { http, base: format!("http://{address}"), api, read_mode, owner: http::new_owner() })
     }
 }
 
@@ -59,6 +59,7 @@ pub struct ApiClient {
     base: String,
     api: Arc<Api>,
     read_mode: String,
+    owner: i64,
 }
 
 /// Operation as it went over the wire, and as it was understood.
@@ -105,7 +106,11 @@ impl ApiClient {
             ("read_mode", _) => self.read_mode.clone(),
             ("from", Action::Cas { from, .. }) => from.to_string(),
             ("to", Action::Cas { to, .. }) => to.to_string(),
-            ("value", Action::Write(value) | Action::Add(value) | Action::Enqueue(value)) => value.to_string(),
+            ("owner", _) => self.owner.to_string(),
+            (
+                "value",
+                Action::Write(value) | Action::Add(value) | Action::Enqueue(value) | Action::Increment(value),
+            ) => value.to_string(),
             _ => String::new(),
         };
         let headers = self.api.headers.iter().chain(&operation.headers);
