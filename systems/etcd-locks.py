@@ -16,8 +16,8 @@ import time
 
 # Less than schism waits for, so that it is told rather than left to guess.
 LIMIT_S = int(os.environ["SCHISM_TIMEOUT_MS"]) / 1000 * 0.8
-# The shortest lease that etcd grants.
-LEASE_S = 1
+# Longer than a request takes: when a load ends, and its holders with it, no request under way gets their locks.
+LEASE_S = 2
 
 ERRORS = (OSError, http.client.HTTPException, LookupError, ValueError)
 

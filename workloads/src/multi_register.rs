@@ -5,8 +5,9 @@ use crate::{Action, Answer, Generator, MicroOperation, Mix, Request, Workload, k
 
 /// Number of registers in a group.
 const GROUP: u32 = 3;
-/// Maximum number of changing transactions on a group: only the general search decides it.
-const MAX_CHANGES: u32 = 200;
+/// Maximum number of changing transactions on a group: only the general search decides it, and makes its violations
+/// small.
+const MAX_CHANGES: u32 = 50;
 /// Maximum number of those of unknown outcome.
 const MAX_UNKNOWNS: u32 = 5;
 
