@@ -2,8 +2,8 @@
 """Shim that holds locks on etcd, by its HTTP gateway (protocol: docs/reference/shims.md).
 
 A lock is a key that is created if it is absent, under a lease that a thread keeps alive, as in etcd's own recipe
-(https://etcd.io/docs/v3.4/dev-guide/api_concurrency_reference_v3/). Nothing tells its holder when the lease runs out. The
-revision by which the key was created is the fencing token.
+(https://etcd.io/docs/v3.4/dev-guide/api_concurrency_reference_v3/). Nothing tells its holder when the lease runs out.
+The revision by which the key was created is the fencing token.
 """
 
 import base64

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shim for Redis with Sentinel: registers, sets, counters and locks on the master that the Sentinel of the node names at that moment.
+"""Shim for Redis with Sentinel: registers, sets, counters and locks on the master that the node's Sentinel names then.
 
 Speaks Redis's protocol (https://redis.io/docs/latest/develop/reference/protocol-spec/), so that Python's standard
 library is all that it needs. Schism's side is in docs/reference/shims.md.
