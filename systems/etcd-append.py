@@ -1,6 +1,6 @@
-"""Shim that carries out transactions over lists on etcd, by its HTTP gateway (protocol: docs/reference/shims.md).
+"""Shim that carries out transactions on etcd, by its HTTP gateway (protocol: docs/reference/shims.md).
 
-A list is the JSON text at its key. One transaction of etcd reads all keys at once. If there is something to append,
+One over registers, each of which it reads or writes once, is one transaction of etcd. Of one over lists, a list is the JSON text at its key. One transaction of etcd reads all keys at once. If there is something to append,
 another one writes the new lists, on the condition that no key, read or written, has been changed since. A transaction
 whose condition does not hold changed nothing, so it may be tried again.
 """
@@ -58,6 +58,27 @@ def read_lists(keys, deadline):
     return lists, revisions
 
 
+def access_registers(parts, deadline):
+    """Reads and writes registers at one moment."""
+    writes = any(f == "w" for f, _, _ in parts)
+    requests = [
+        {"requestPut": {"key": base64_of(key), "value": base64_of(json.dumps(value))}}
+        if f == "w"
+        else {"requestRange": {"key": base64_of(key), "serializable": FROM_OWN_STATE and not writes}}
+        for f, key, value in parts
+    ]
+    try:
+        answers = commit({"success": requests}, deadline)["responses"]
+        done = []
+        for (f, key, value), answer in zip(parts, answers, strict=True):
+            pairs = answer["response_range"].get("kvs", []) if f == "r" else []
+            done.append([f, key, json.loads(base64.b64decode(pairs[0]["value"])) if pairs else value])
+    except (OSError, http.client.HTTPException, LookupError, ValueError) as error:
+        connection.close()
+        return {"type": "info" if writes else "fail", "error": repr(error)}
+    return {"type": "ok", "value": done}
+
+
 def carry_out(parts, lists):
     """Carries out the parts of a transaction on the lists; returns the parts with what was read."""
     done = []
@@ -94,8 +115,10 @@ def attempt(parts, deadline):
     return {"type": "ok", "value": done} if answer.get("succeeded") else None
 
 
-def ask(parts):
+def ask(parts, is_of_registers):
     deadline = time.monotonic() + LIMIT_S
+    if is_of_registers:
+        return access_registers(parts, deadline)
     for _ in range(MAX_ATTEMPTS):
         answer = attempt(parts, deadline)
         if answer:
@@ -106,4 +129,4 @@ def ask(parts):
 print(json.dumps({"type": "ready"}), flush=True)
 for line in sys.stdin:
     asked = json.loads(line)
-    print(json.dumps({"id": asked["id"], **ask(asked["value"])}), flush=True)
+    print(json.dumps({"id": asked["id"], **ask(asked["value"], "key" in asked)}), flush=True)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shim for PostgreSQL: transactions of appends and reads, and registers, at the isolation level of the read mode.
+"""Shim for PostgreSQL: transactions over lists and registers, registers, and counters, at the isolation level of the read mode.
 
 Speaks PostgreSQL's protocol with simple queries (https://www.postgresql.org/docs/15/protocol-message-formats.html), so
 that Python's standard library is all that it needs. Schism's side is in docs/reference/shims.md.
@@ -95,11 +95,15 @@ def leave_transaction():
         server = None
 
 
-def transact(parts):
+def transact(parts, is_of_registers):
     query("BEGIN")
     done = []
     for f, key, value in parts:
-        if f == "append":
+        if f == "w":
+            write(key, value)
+        elif is_of_registers:
+            value = read(key)
+        elif f == "append":
             query(
                 f"INSERT INTO lists VALUES ('{key}', '{value}')"
                 f" ON CONFLICT (key) DO UPDATE SET elements = lists.elements || ',{value}'"
@@ -125,6 +129,14 @@ def write(key, value):
     return {"type": "ok"}
 
 
+def increment(key, by):
+    query(
+        f"INSERT INTO registers VALUES ('{key}', {by})"
+        f" ON CONFLICT (key) DO UPDATE SET value = registers.value + {by}"
+    )
+    return {"type": "ok"}
+
+
 def cas(key, old, new):
     """Compares and sets. The row is locked, so that at any level, what is compared is what is set and answered."""
     query("BEGIN")
@@ -147,10 +159,12 @@ def ask(f, key, value):
             return {"type": "fail", "error": f"no connection: {error}"}  # Nothing has been sent.
     try:
         if f == "txn":
-            return transact(value)
+            return transact(value, key is not None)
         if f == "read":
             return {"type": "ok", "value": read(key)}
-        return write(key, value) if f == "write" else cas(key, *value)
+        if f == "cas":
+            return cas(key, *value)
+        return write(key, value) if f == "write" else increment(key, value)
     except ServerError as error:
         code, why = error.args
         if code not in ROLLED_BACK:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shim for Redis with Sentinel: registers and sets on the master that the Sentinel of the node names at that moment.
+"""Shim for Redis with Sentinel: registers, sets, counters and locks on the master that the node's Sentinel names then.
 
 Speaks Redis's protocol (https://redis.io/docs/latest/develop/reference/protocol-spec/), so that Python's standard
 library is all that it needs. Schism's side is in docs/reference/shims.md.
@@ -22,7 +22,14 @@ if found == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) return 1 end
 return {found}
 """
 
+# Releases a lock that has a certain value, as https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/
+# has it.
+RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+# Time after which a lock is free again; longer than a run, so that it is not time that frees a lock.
+LOCK_MS = 600_000
+
 connections = {}
+held = {}  # Locks of this process, with their values.
 deadline = 0.0  # End of the time for the request under way, by time.monotonic().
 
 
@@ -92,7 +99,26 @@ def read(redis, key):
         return [int(element) for element in redis.ask("SMEMBERS", key)]
 
 
+def acquire(redis, key):
+    """Acquires a lock under a value that no other has."""
+    name = os.urandom(16).hex()
+    if redis.ask("SET", key, name, "NX", "PX", LOCK_MS) is None:
+        return {"type": "fail"}
+    held[key] = name
+    return {"type": "ok"}
+
+
+def release(redis, key):
+    """Releases a lock. One that this process holds, and that another has on this server, was lost: it is released."""
+    redis.ask("EVAL", RELEASE, 1, key, held.get(key, ""))
+    return {"type": "ok" if held.pop(key, None) else "fail"}
+
+
 def carry_out(redis, f, key, value):
+    if f == "acquire":
+        return acquire(redis, key)
+    if f == "release":
+        return release(redis, key)
     if f == "read":
         return {"type": "ok", "value": read(redis, key)}
     if f == "cas":
@@ -101,6 +127,8 @@ def carry_out(redis, f, key, value):
             return {"type": "fail", "value": int(found[0]) if found and found[0] else None}
     elif f == "write":
         redis.ask("SET", key, value)
+    elif f == "inc":
+        redis.ask("INCRBY", key, value)
     else:
         redis.ask("SADD", key, value)
     return await_replica(redis) if MODE == "wait" else {"type": "ok"}

@@ -46,7 +46,8 @@ impl Frame {
                 _ => 0,
             },
             Self::Forward { request: Request::Write(command), .. } => match &command.op {
-                Op::Get { .. } | Op::First { .. } | Op::Dequeue { .. } | Op::Register => 0,
+                Op::Get { .. } | Op::First { .. } | Op::Dequeue { .. } | Op::Increment { .. } | Op::Register => 0,
+                Op::Delete { from, .. } => value_weight(from.as_ref()),
                 Op::Put { value, .. } | Op::Add { value, .. } | Op::Enqueue { value, .. } => value.as_str().len(),
                 Op::Cas { from, to, .. } => value_weight(from.as_ref()) + to.as_str().len(),
                 Op::Transaction { micro_operations } => micro_operations.iter().map(micro_operation_weight).sum(),

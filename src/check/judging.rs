@@ -135,7 +135,9 @@ impl JudgingOptions {
     /// # Errors
     /// Fails if an option was given that does not apply to the history.
     pub(crate) fn are_transactions(&self, history: &History) -> Result<bool, Failure> {
-        let found = self.model.map_or(!history.transactions.is_empty(), |model| model.of_keys().is_none());
+        // Transactions within groups of registers are judged as the history says, group by group.
+        let shows = || !history.transactions.is_empty() && kept(history).is_none();
+        let found = self.model.map_or_else(shows, |model| model.of_keys().is_none());
         let refused = |what: String, hint: &str| Err(Failure::new(ExitStatus::Usage, what).hint(hint));
         if found {
             let initial_mismatch = initial_mismatch(history, self.initial_of_transactions());

@@ -54,6 +54,31 @@ fn serializable_transactions_of_postgresql_survive_kills() {
 }
 
 #[test]
+fn counters_of_postgresql_survive_kills() {
+    if !is_installed("postgresql", "postgres") {
+        return;
+    }
+    let load = ["--nodes", "1", "--workload", "counter", "--read", "read-committed", "--faults", "kill:all"];
+    let (ended, results) = disturb("postgresql", &load);
+    assert_recovered(&ended, &results, "kill n1");
+    assert_ne!(ended.code, Some(1), "{ended:?}");
+}
+
+/// Locks with leases may be lost to others while their holders sleep; those without are never.
+#[test]
+fn locks_of_etcd_survive_pauses() {
+    if !is_installed("etcd", "etcd") {
+        return;
+    }
+    for (system, workload) in [("etcd-locks", "lock"), ("etcd", "fenced-lock")] {
+        let load = ["--nodes", "3", "--workload", workload, "--read", "linearizable", "--faults", "pause:random"];
+        let (ended, results) = disturb(system, &load);
+        assert_recovered(&ended, &results, "pause n");
+        assert!(system == "etcd-locks" || ended.code != Some(1), "{ended:?}");
+    }
+}
+
+#[test]
 fn a_master_of_redis_can_be_isolated_and_comes_back() {
     if !is_installed("redis", "redis-server") || !is_installed("redis", "redis-sentinel") {
         return;

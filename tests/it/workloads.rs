@@ -54,6 +54,44 @@ fn a_stale_peek_at_a_queue_is_found() {
 }
 
 #[test]
+fn a_stale_read_of_a_counter_is_too_low() {
+    let dir = tempfile::tempdir().unwrap();
+    violated(dir.path(), "counter");
+    let ended = judged_again(dir.path(), "read");
+    assert!(ended.out.contains("not linearizable: "), "{}", ended.out);
+}
+
+#[test]
+fn a_stale_transaction_on_a_group_of_registers_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    violated(dir.path(), "multi-register");
+    let ended = judged_again(dir.path(), "txn");
+    assert!(ended.out.contains("not linearizable: "), "{}", ended.out);
+}
+
+#[test]
+fn a_stale_read_of_few_values_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let results = violated(dir.path(), "cas");
+    assert_ne!(results["ladder"], Value::Null, "weaker models are those of registers");
+}
+
+/// Runs workloads under a partition of the leader, with reads that ask a majority, or without any reads.
+#[test]
+fn workloads_whose_operations_go_through_a_majority_hold() {
+    for workload in ["counter", "cas", "multi-register", "lock", "fenced-lock"] {
+        let dir = tempfile::tempdir().unwrap();
+        let arguments = ["run", "--workload", workload, "--read", "quorum", "--time-limit", "6s", "--seed", "1"];
+        let ended = run(dir.path(), &arguments);
+        assert_eq!(ended.code, Some(0), "{workload}: {ended:?}");
+        let results = fs::read(dir.path().join("store/latest/results.json")).unwrap();
+        let results: Value = serde_json::from_slice(&results).unwrap();
+        assert!(results["coverage"]["writes"].as_u64() > Some(100), "{workload}: {}", results["coverage"]);
+        assert_eq!(results["not_recovered"], Value::Null, "{workload}: final reads succeed");
+    }
+}
+
+#[test]
 fn a_stale_transaction_is_not_strict_serializable() {
     let dir = tempfile::tempdir().unwrap();
     let results = violated(dir.path(), "append");
@@ -77,7 +115,19 @@ fn stale_transactions_on_registers_are_not_strict_serializable() {
 #[test]
 fn a_campaign_goes_over_workloads() {
     let dir = tempfile::tempdir().unwrap();
-    let workloads = ["register", "set", "queue", "append", "wr", "long-fork"];
+    let workloads = [
+        "register",
+        "set",
+        "queue",
+        "append",
+        "wr",
+        "long-fork",
+        "cas",
+        "multi-register",
+        "counter",
+        "lock",
+        "fenced-lock",
+    ];
     let list = workloads.join(",");
     let small =
         ["campaign", "--store", "all", "--nodes", "3", "--time-limit", "1s", "--rate", "100", "--faults", "none"];

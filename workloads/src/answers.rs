@@ -3,7 +3,7 @@
 use histories::Value;
 use serde::{Deserialize, Deserializer};
 
-use crate::{Answer, MicroAction, MicroOperation};
+use crate::{Action, Answer, MicroAction, MicroOperation};
 
 /// Number of characters quoted of an answer that is not understood.
 const QUOTE_CHARS: usize = 80;
@@ -19,6 +19,18 @@ pub(crate) fn quoted(text: &[u8]) -> String {
 /// an answer.
 pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
+}
+
+/// Returns the answer to an action that returns this value. A set that is absent is empty, and a counter is at 0.
+pub(crate) fn with_value(action: &Action, value: Value) -> Result<Answer, &'static str> {
+    match (action, value) {
+        (Action::Elements, Value::Nil) => Ok(Answer::Value(Value::List(Vec::new()))),
+        (Action::Count, Value::Nil) => Ok(Answer::Value(0.into())),
+        (Action::Elements, value) if !matches!(value, Value::List(_)) => Err("the elements of a set are no list"),
+        (Action::Count, value) if !matches!(value, Value::Int(_)) => Err("what a counter has reached is no integer"),
+        (Action::AcquireWithToken, value) if !matches!(value, Value::Int(_)) => Err("the fencing token is no integer"),
+        (_, value) => Ok(Answer::Value(value)),
+    }
 }
 
 /// Returns the micro-operations that were asked for with the values that were read. An absent list is an empty one.

@@ -111,12 +111,13 @@ impl<C: Connect> KeyReader<C> {
             let (answer, ended) =
                 self.process.execute(&request, &self.recorder, &self.progress, self.operation_limit).await?;
             ready = Instant::now();
+            let is_last = self.workload.ends_final_read(&answer);
             match ended.kind {
-                EventType::Ok if self.workload.ends_final_read(&answer) => drop(left.next()),
                 EventType::Info => self.process.number += self.step,
+                EventType::Ok | EventType::Fail if is_last => drop(left.next()),
                 _ => {}
             }
-            if ended.kind != EventType::Ok {
+            if ended.kind != EventType::Ok && !is_last {
                 ready += RETRY_AFTER;
             }
             if ended.reconnect {

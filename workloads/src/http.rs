@@ -1,13 +1,17 @@
 //! Clients of the key-value API over HTTP.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 
 use histories::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Action, Answer, Client, ClientError, Connect, MicroOperation, Request, Response,
-    answers::{present, quoted, transaction},
+    answers::{present, quoted, transaction, with_value},
     connection::{Connection, ConnectionLimits, Message},
 };
 
@@ -45,6 +49,14 @@ impl HttpConnector {
 pub struct HttpClient {
     connection: Connection,
     read_mode: String,
+    owner: i64,
+}
+
+/// Returns a number under which a client holds locks, and no other. A client whose request may still take effect is
+/// replaced by another, so that nothing comes late under a number in use.
+pub(crate) fn new_owner() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 impl Connect for HttpConnector {
@@ -61,7 +73,7 @@ impl Connect for HttpConnector {
         let HttpOptions { connect_timeout, operation_timeout, .. } = self.options;
         let limits = ConnectionLimits { connect: connect_timeout, operation: operation_timeout };
         let connection = Connection::new(*address, limits).map_err(failed)?;
-        Ok(HttpClient { connection, read_mode: self.options.read_mode.clone() })
+        Ok(HttpClient { connection, read_mode: self.options.read_mode.clone(), owner: new_owner() })
     }
 }
 
@@ -72,8 +84,14 @@ struct Put {
 
 #[derive(Serialize)]
 struct Cas {
-    from: i64,
-    to: i64,
+    /// Expected and new value; none for an absent key.
+    from: Option<i64>,
+    to: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Increment {
+    by: i64,
 }
 
 #[derive(Serialize)]
@@ -93,11 +111,15 @@ impl HttpClient {
     fn message(&self, request: &Request) -> Message {
         let mode = &self.read_mode;
         let path = format!("/v1/kv/{}", request.key_name().unwrap_or_default());
+        let cas = |from, to| Message::post(format!("{path}/cas")).json(&Cas { from, to });
         match &request.action {
-            Action::Read | Action::Elements => Message::get(format!("{path}?read={mode}")),
+            Action::Read | Action::Elements | Action::Count => Message::get(format!("{path}?read={mode}")),
             Action::Peek => Message::get(format!("{path}/first?read={mode}")),
             Action::Write(value) => Message::put(path).json(&Put { value: *value }),
-            Action::Cas { from, to } => Message::post(format!("{path}/cas")).json(&Cas { from: *from, to: *to }),
+            Action::Cas { from, to } => cas(Some(*from), Some(*to)),
+            Action::Acquire | Action::AcquireWithToken => cas(None, Some(self.owner)),
+            Action::Release => cas(Some(self.owner), None),
+            Action::Increment(by) => Message::post(format!("{path}/increment")).json(&Increment { by: *by }),
             Action::Add(value) => Message::post(format!("{path}/add")).json(&Put { value: *value }),
             Action::Enqueue(value) => Message::post(format!("{path}/enqueue")).json(&Put { value: *value }),
             Action::Dequeue => Message::post(format!("{path}/dequeue")),
@@ -166,17 +188,22 @@ fn parse_answer(request: &Request, status: u16, text: &[u8]) -> Response {
 /// Returns the answer in the body of a successful response, or what that lacks.
 fn understand_success(action: &Action, body: Body) -> Result<Answer, &'static str> {
     match (action, body) {
-        (Action::Read | Action::Peek | Action::Dequeue, Body { value: Some(value), .. })
-        | (Action::Elements, Body { value: Some(value @ Value::List(_)), .. }) => Ok(Answer::Value(value)),
-        (Action::Elements, Body { value: Some(Value::Nil), .. }) => Ok(Answer::Value(Value::List(Vec::new()))),
-        (Action::Elements, Body { value: Some(_), .. }) => Err("its \"value\" is no list"),
-        (Action::Read | Action::Peek | Action::Dequeue | Action::Elements, _) => Err("it has no \"value\""),
-        (Action::Write(_) | Action::Enqueue(_), Body { revision: Some(_), .. })
-        | (Action::Cas { .. }, Body { swapped: Some(true), .. })
+        (Action::Read | Action::Peek | Action::Dequeue | Action::Elements | Action::Count, body) => {
+            with_value(action, body.value.ok_or("it has no \"value\"")?)
+        }
+        (Action::AcquireWithToken, Body { swapped: Some(true), revision: Some(token), .. }) => {
+            Ok(Answer::Value(i64::try_from(token).map_err(|_| "its \"revision\" is beyond 64 bits")?.into()))
+        }
+        (Action::Write(_) | Action::Enqueue(_) | Action::Increment(_), Body { revision: Some(_), .. })
+        | (Action::Cas { .. } | Action::Acquire | Action::Release, Body { swapped: Some(true), .. })
         | (Action::Add(_), Body { added: Some(_), .. }) => Ok(Answer::Done),
-        (Action::Write(_) | Action::Enqueue(_), _) => Err("it has no \"revision\""),
-        (Action::Cas { .. }, Body { swapped: Some(false), observed: Some(found), .. }) => Ok(Answer::Mismatch(found)),
-        (Action::Cas { .. }, _) => Err("it lacks \"swapped\" or \"observed\""),
+        (Action::Write(_) | Action::Enqueue(_) | Action::Increment(_), _) => Err("it has no \"revision\""),
+        (
+            Action::Cas { .. } | Action::Acquire | Action::AcquireWithToken | Action::Release,
+            Body { swapped: Some(false), observed: Some(found), .. },
+        ) => Ok(Answer::Mismatch(found)),
+        (Action::Cas { .. } | Action::Acquire | Action::Release, _) => Err("it lacks \"swapped\" or \"observed\""),
+        (Action::AcquireWithToken, _) => Err("it lacks \"swapped\", \"observed\" or \"revision\""),
         (Action::Add(_), _) => Err("it has no \"added\""),
         (Action::Transaction(asked), Body { ops: Some(done), .. }) => transaction(asked, done),
         (Action::Transaction(_), _) => Err("it has no \"ops\""),

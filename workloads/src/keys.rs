@@ -53,6 +53,13 @@ impl Keys {
         }
     }
 
+    /// Replaces a key by a new one, if it is in use.
+    pub(crate) fn replace(&mut self, key: u32) {
+        if let Some(place) = self.place_of(key) {
+            self.retire(place);
+        }
+    }
+
     /// Counts a change of unknown outcome; one of a retired key does not matter.
     pub(crate) fn count_unknown(&mut self, key: u32) {
         let Some(place) = self.place_of(key) else { return };
@@ -107,6 +114,10 @@ mod tests {
         keys.count_change(0);
         keys.count_unknown(0);
         assert_eq!(keys.all(), [0, 1, 2, 3], "late news of a retired key changes nothing");
-        assert!((0..100).all(|_| matches!(keys.draw(), 2 | 3)));
+        keys.replace(2);
+        keys.replace(2);
+        assert_eq!(keys.all(), [0, 1, 2, 4, 3]);
+        keys.replace(4);
+        assert!((0..100).all(|_| matches!(keys.draw(), 3 | 5)));
     }
 }

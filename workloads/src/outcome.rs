@@ -14,7 +14,7 @@ pub enum Answer {
     Value(Value),
     /// The operation took effect, and returns nothing.
     Done,
-    /// A cas changed nothing, since it found this value instead.
+    /// A cas changed nothing, since it found this value instead; or a lock is held by another, or not by this client.
     Mismatch(Value),
     /// The request did not take effect and never will: it was never sent, or the node says so.
     NotDone(String),
@@ -61,11 +61,16 @@ impl Completion {
             (_, Answer::NotDone(why)) => Self { error: Some(why), ..end(EventType::Fail) },
             (_, Answer::Unknown(why)) => Self { error: Some(why), reconnect: true, ..end(kind) },
             (Action::Read | Action::Peek | Action::Dequeue, Answer::Value(value))
-            | (Action::Elements | Action::Transaction(_), Answer::Value(value @ Value::List(_))) => {
+            | (Action::Elements | Action::Transaction(_), Answer::Value(value @ Value::List(_)))
+            | (Action::Count | Action::AcquireWithToken, Answer::Value(value @ Value::Int(_))) => {
                 Self { value: Some(value), ..end(EventType::Ok) }
             }
-            (Action::Write(_) | Action::Cas { .. } | Action::Add(_) | Action::Enqueue(_), Answer::Done) => {
-                end(EventType::Ok)
+            (action, Answer::Done) if !action.returns_value() => end(EventType::Ok),
+            (Action::Acquire | Action::AcquireWithToken, Answer::Mismatch(_)) => {
+                Self { error: Some("another holds the lock".to_owned()), ..end(EventType::Fail) }
+            }
+            (Action::Release, Answer::Mismatch(_)) => {
+                Self { error: Some("the process does not hold the lock".to_owned()), ..end(EventType::Fail) }
             }
             (Action::Cas { .. }, Answer::Mismatch(found)) => Self { observed: Some(found), ..end(EventType::Fail) },
             (_, other) => Self::of(request, Answer::Unknown(format!("the client answered {other:?}"))),
@@ -148,6 +153,35 @@ mod tests {
             assert_eq!(end.observed.is_some(), action == CAS && answer == found(), "{action:?} {answer:?}");
             let explained = end.error.is_some() || kind == Done || end.observed.is_some();
             assert!(explained, "{action:?} {answer:?}");
+        }
+    }
+
+    #[test]
+    fn counters_and_locks_have_answers_of_their_own() {
+        let (number, list) = (|| Answer::Value(5.into()), || Answer::Value(Value::List(vec![5.into()])));
+        let (held, unknown) = (|| Answer::Mismatch(Value::Nil), || Answer::Unknown("reset".to_owned()));
+        for (action, answer, kind, reconnect) in [
+            (Action::Count, number(), Done, false),
+            (Action::Count, unknown(), Fail, true),
+            (Action::Increment(2), Answer::Done, Done, false),
+            (Action::Increment(2), unknown(), Info, true),
+            (Action::Acquire, Answer::Done, Done, false),
+            (Action::Acquire, held(), Fail, false),
+            (Action::Acquire, unknown(), Info, true),
+            (Action::AcquireWithToken, number(), Done, false),
+            (Action::AcquireWithToken, held(), Fail, false),
+            (Action::Release, Answer::Done, Done, false),
+            (Action::Release, held(), Fail, false),
+            (Action::Release, unknown(), Info, true),
+            (Action::Count, list(), Fail, true),
+            (Action::Increment(2), number(), Info, true),
+            (Action::Acquire, number(), Info, true),
+            (Action::AcquireWithToken, Answer::Done, Info, true),
+        ] {
+            let end = Completion::of(&Request::new(1, action.clone()), answer.clone());
+            assert_eq!((end.kind, end.reconnect), (kind, reconnect), "{action:?} {answer:?}");
+            assert_eq!(end.value.is_some(), kind == Done && matches!(answer, Answer::Value(_)), "{action:?}");
+            assert_eq!((end.observed, end.error.is_some()), (None, kind != Done), "{action:?} {answer:?}");
         }
     }
 }

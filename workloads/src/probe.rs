@@ -136,7 +136,7 @@ impl<C: Connect> NodeProber<C> {
             let began = Instant::now();
             let answer = timeout(limit, client.invoke(&request)).await;
             let answer = answer.map_or(Answer::Unknown(String::new()), |answered| answered.answer);
-            let answered = matches!(answer, Answer::Value(_) | Answer::Done);
+            let answered = matches!(answer, Answer::Value(_) | Answer::Done | Answer::Mismatch(_));
             {
                 let mut all = self.availability.lock();
                 let of_node = all.entry(self.node).or_default();

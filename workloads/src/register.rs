@@ -1,4 +1,5 @@
-//! Workload `register`: reads, writes of unique values and cas on a few keys that all clients contend for.
+//! Workloads `register` and `cas`: reads, writes and cas on a few keys that all clients contend for, of unique values, or
+//! of a few that are written again and again.
 
 use std::collections::HashMap;
 
@@ -6,25 +7,52 @@ use histories::Value;
 
 use crate::{Action, Answer, Generator, Mix, Request, Workload, keys::Keys, random::Random};
 
+/// Number of values in a workload of few; the same as in Jepsen's tutorial.
+const FEW: u32 = 5;
+
+/// Registers whose values are unique, so that each read tells which write it follows.
+pub(crate) static REGISTER: Register = Register {
+    name: "register",
+    about: "reads, writes of unique values and cas on several independent keys",
+    model: "register",
+    has_few_values: false,
+};
+
+/// Registers of few values under much cas.
+pub(crate) static CAS: Register = Register {
+    name: "cas",
+    about: "reads, writes of five values and as much cas on several independent keys",
+    model: "cas-register",
+    has_few_values: true,
+};
+
 /// Workload of registers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Register;
+pub(crate) struct Register {
+    name: &'static str,
+    about: &'static str,
+    model: &'static str,
+    has_few_values: bool,
+}
 
 impl Workload for Register {
     fn name(&self) -> &'static str {
-        "register"
+        self.name
     }
 
     fn about(&self) -> &'static str {
-        "reads, writes of unique values and cas on several independent keys"
+        self.about
     }
 
     fn model(&self) -> &'static str {
-        "register"
+        self.model
     }
 
     fn generator(&self, seed: u64, mix: &Mix) -> Box<dyn Generator> {
-        Box::new(Registers::new(seed, mix))
+        // Half of what does not only read.
+        let cas_percent = if self.has_few_values { (100 - mix.read_percent) / 2 } else { mix.cas_percent };
+        let values = if self.has_few_values { Values::Few(Random::new(seed, "cas value")) } else { Values::Unique(1) };
+        Box::new(Registers::new(seed, &Mix { cas_percent, ..mix.clone() }, values))
     }
 
     fn final_read(&self, key: u32) -> Request {
@@ -40,50 +68,72 @@ impl Workload for Register {
     }
 }
 
-/// Generator in which every written value is unique (a counter over all keys).
+/// Values to write.
+#[derive(Clone, Debug)]
+enum Values {
+    /// Values each of which is written once, over all keys; the next one.
+    Unique(i64),
+    /// A few values, drawn at random.
+    Few(Random),
+}
+
+impl Values {
+    fn next(&mut self) -> i64 {
+        match self {
+            Self::Unique(next) => {
+                *next += 1;
+                *next - 1
+            }
+            Self::Few(random) => random.below(FEW).into(),
+        }
+    }
+
+    /// Returns a value that a register may well have, if anybody can tell.
+    fn guess(&mut self) -> Option<i64> {
+        if matches!(self, Self::Few(_)) { Some(self.next()) } else { None }
+    }
+}
+
+/// Generator of operations on registers.
 #[derive(Clone, Debug)]
 struct Registers {
     read_percent: u8,
     cas_percent: u8,
     functions: Random,
     keys: Keys,
-    next_value: i64,
+    values: Values,
     /// Key and value that each worker saw last.
     seen: HashMap<u16, (u32, i64)>,
 }
 
 impl Registers {
-    fn new(seed: u64, mix: &Mix) -> Self {
+    fn new(seed: u64, mix: &Mix, values: Values) -> Self {
         Self {
             read_percent: mix.read_percent,
             cas_percent: mix.cas_percent,
             functions: Random::new(seed, "register function"),
             keys: Keys::new(seed, "register key", mix),
-            next_value: 1,
+            values,
             seen: HashMap::new(),
         }
-    }
-
-    fn fresh_value(&mut self) -> i64 {
-        self.next_value += 1;
-        self.next_value - 1
     }
 }
 
 impl Generator for Registers {
     /// Returns the next request of `worker`. A cas expects the value that this worker saw last, on its key: the fresher
-    /// the value, the likelier a match. If that key is not in use any more, or there is none, it reads instead.
+    /// the value, the likelier a match. If that key is not in use any more, or there is none, it guesses one of few
+    /// values, or reads instead.
     fn next(&mut self, worker: u16) -> Request {
         let key = self.keys.draw();
         let percent = self.functions.below(100);
         let (reads, cas) = (u32::from(self.read_percent), u32::from(self.cas_percent));
-        let seen = self.seen.get(&worker).copied().filter(|(key, _)| self.keys.is_live(*key));
-        let (key, action) = match seen {
-            Some((key, from)) if (reads..reads + cas).contains(&percent) => {
-                (key, Action::Cas { from, to: self.fresh_value() })
-            }
+        let is_cas = (reads..reads + cas).contains(&percent);
+        let seen = self.seen.get(&worker).copied().filter(|(key, _)| is_cas && self.keys.is_live(*key));
+        let expected = if is_cas { seen.or_else(|| Some((key, self.values.guess()?))) } else { None };
+        let (key, action) = match expected {
+            Some((key, from)) => (key, Action::Cas { from, to: self.values.next() }),
             _ if percent < reads + cas => (key, Action::Read),
-            _ => (key, Action::Write(self.fresh_value())),
+            _ => (key, Action::Write(self.values.next())),
         };
         if action != Action::Read {
             self.keys.count_change(key);
@@ -118,12 +168,12 @@ mod tests {
 
     use histories::Value;
 
-    use super::Registers;
-    use crate::{Action, Answer, Generator as _, Mix, Request};
+    use super::{CAS, Registers, Values};
+    use crate::{Action, Answer, Generator, Mix, Request, Workload as _};
 
     /// Returns the first requests of `workers` in turn, where each takes effect at once; reads return the last value
     /// written.
-    fn requests(register: &mut Registers, workers: u16, count: usize) -> Vec<Request> {
+    fn requests(register: &mut dyn Generator, workers: u16, count: usize) -> Vec<Request> {
         let mut state: BTreeMap<Option<u32>, Value> = BTreeMap::new();
         (0..workers)
             .cycle()
@@ -147,7 +197,11 @@ mod tests {
     }
 
     fn register(seed: u64) -> Registers {
-        Registers::new(seed, &Mix::default())
+        with(seed, &Mix::default())
+    }
+
+    fn with(seed: u64, mix: &Mix) -> Registers {
+        Registers::new(seed, mix, Values::Unique(1))
     }
 
     #[test]
@@ -206,9 +260,20 @@ mod tests {
     }
 
     #[test]
+    fn few_values_are_written_as_often_as_they_are_compared_and_set() {
+        let mut cas = CAS.generator(2, &Mix { cas_percent: 0, ..Mix::default() });
+        let requests = requests(&mut *cas, 4, 20_000);
+        let percent = |wanted: fn(&Action) -> bool| requests.iter().filter(|r| wanted(&r.action)).count() / 200;
+        assert!((48..=52).contains(&percent(|action| *action == Action::Read)));
+        assert!((23..=27).contains(&percent(|action| matches!(action, Action::Write(0..=4)))));
+        let is_of_few = |action: &Action| matches!(action, Action::Cas { from: 0..=4, to: 0..=4 });
+        assert!((23..=27).contains(&percent(is_of_few)));
+    }
+
+    #[test]
     fn a_cas_expects_what_its_own_client_saw_last() {
         let options = Mix { keys: 1, read_percent: 0, cas_percent: 100, ..Mix::default() };
-        let mut register = Registers::new(1, &options);
+        let mut register = with(1, &options);
         let read = register.next(0);
         assert_eq!(read.action, Action::Read, "who saw nothing reads");
         register.observe(0, &read, &Answer::Value(Value::Nil));
@@ -227,7 +292,7 @@ mod tests {
     #[test]
     fn a_key_has_a_bounded_number_of_mutations() {
         let options = Mix { keys: 2, mutations_per_key: 100, ..Mix::default() };
-        let mut register = Registers::new(1, &options);
+        let mut register = with(1, &options);
         let mut mutations: BTreeMap<u32, u32> = BTreeMap::new();
         for request in requests(&mut register, 4, 5000) {
             *mutations.entry(request.key.unwrap()).or_default() += u32::from(request.action != Action::Read);
@@ -242,7 +307,7 @@ mod tests {
     #[test]
     fn a_key_has_a_bounded_number_of_unknown_outcomes() {
         let options = Mix { keys: 1, unknowns_per_key: 3, read_percent: 0, cas_percent: 0, ..Mix::default() };
-        let mut register = Registers::new(1, &options);
+        let mut register = with(1, &options);
         let mut keys = Vec::new();
         for _ in 0..7 {
             let request = register.next(0);

@@ -26,6 +26,16 @@ pub enum Action {
     Dequeue,
     /// Returns the first element of a queue; nil if it is empty.
     Peek,
+    /// Returns the number that a counter has reached.
+    Count,
+    /// Adds a number to a counter.
+    Increment(i64),
+    /// Acquires a lock for the client that sends this, if nobody holds it.
+    Acquire,
+    /// Does the same, and returns a fencing token: a number larger than those of all holders before.
+    AcquireWithToken,
+    /// Releases a lock that the client holds.
+    Release,
     /// Does all of this at one moment, and returns it with the values that were read.
     Transaction(Vec<MicroOperation>),
 }
@@ -114,11 +124,44 @@ impl Action {
         matches!(self, Self::Read | Self::Write(_) | Self::Cas { .. })
     }
 
+    /// Returns true if a successful answer to this has a value.
+    pub(crate) fn returns_value(&self) -> bool {
+        match self {
+            Self::Read
+            | Self::Elements
+            | Self::Dequeue
+            | Self::Peek
+            | Self::Count
+            | Self::AcquireWithToken
+            | Self::Transaction(_) => true,
+            Self::Write(_)
+            | Self::Cas { .. }
+            | Self::Add(_)
+            | Self::Enqueue(_)
+            | Self::Increment(_)
+            | Self::Acquire
+            | Self::Release => false,
+        }
+    }
+
+    /// Returns true if this is about a lock.
+    pub(crate) fn is_of_lock(&self) -> bool {
+        matches!(self, Self::Acquire | Self::AcquireWithToken | Self::Release)
+    }
+
     /// Returns true if the action certainly changes nothing.
     pub fn is_read(&self) -> bool {
         match self {
-            Self::Read | Self::Elements | Self::Peek => true,
-            Self::Write(_) | Self::Cas { .. } | Self::Add(_) | Self::Enqueue(_) | Self::Dequeue => false,
+            Self::Read | Self::Elements | Self::Peek | Self::Count => true,
+            Self::Write(_)
+            | Self::Cas { .. }
+            | Self::Add(_)
+            | Self::Enqueue(_)
+            | Self::Dequeue
+            | Self::Increment(_)
+            | Self::Acquire
+            | Self::AcquireWithToken
+            | Self::Release => false,
             Self::Transaction(micro_operations) => micro_operations.iter().all(MicroOperation::is_read),
         }
     }
@@ -135,7 +178,8 @@ pub fn only_reads(history: &History, index: usize) -> bool {
 /// Request of a client: an action on a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Number of the key; see [`Request::key_name`]. None for a transaction, each part of which has its own.
+    /// Number of the key; see [`Request::key_name`]. None for a transaction, each part of which has its own, unless it
+    /// stays within a group of keys that is judged as one object: then it is the first of these.
     pub key: Option<u32>,
     /// The action.
     pub action: Action,
@@ -164,13 +208,16 @@ impl Request {
     /// Returns the name of the function in a history.
     pub(crate) fn f(&self) -> &'static str {
         match self.action {
-            Action::Read | Action::Elements => "read",
+            Action::Read | Action::Elements | Action::Count => "read",
             Action::Write(_) => "write",
             Action::Cas { .. } => "cas",
             Action::Add(_) => "add",
             Action::Enqueue(_) => "enqueue",
             Action::Dequeue => "dequeue",
             Action::Peek => "peek",
+            Action::Increment(_) => "inc",
+            Action::Acquire | Action::AcquireWithToken => "acquire",
+            Action::Release => "release",
             Action::Transaction(_) => TRANSACTION,
         }
     }
@@ -178,8 +225,17 @@ impl Request {
     /// Returns the argument in a history.
     pub(crate) fn argument(&self) -> Option<Value> {
         match &self.action {
-            Action::Read | Action::Elements | Action::Dequeue | Action::Peek => None,
-            Action::Write(value) | Action::Add(value) | Action::Enqueue(value) => Some((*value).into()),
+            Action::Read
+            | Action::Elements
+            | Action::Dequeue
+            | Action::Peek
+            | Action::Count
+            | Action::Acquire
+            | Action::AcquireWithToken
+            | Action::Release => None,
+            Action::Write(value) | Action::Add(value) | Action::Enqueue(value) | Action::Increment(value) => {
+                Some((*value).into())
+            }
             Action::Cas { from, to } => Some(Value::List(vec![(*from).into(), (*to).into()])),
             Action::Transaction(micro_operations) => {
                 Some(Value::List(micro_operations.iter().map(|it| it.in_history(Value::Nil)).collect()))

@@ -27,7 +27,7 @@ pub trait Workload: Debug + Send + Sync {
         matches!(answer, Answer::Value(_))
     }
 
-    /// Returns the request that finds out if a node answers reads. `key` is the highest of the keys that no generator
+    /// Returns the request that finds out if a node answers reads, or, where nothing only reads, writes. `key` is the highest of the keys that no generator
     /// uses, of which there are many.
     fn probe_read(&self, key: u32) -> Request;
 

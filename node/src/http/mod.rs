@@ -3,7 +3,10 @@
 //! - `GET /v1/kv/{key}?read=local|leader|lease|quorum|log` reads; an absent key has the value `null` and the revision
 //!   0.
 //! - `PUT /v1/kv/{key}` with `{"value": …}` writes.
-//! - `POST /v1/kv/{key}/cas` with `{"from": …, "to": …}` writes if the value is `from`; `null` is "absent".
+//! - `POST /v1/kv/{key}/cas` with `{"from": …, "to": …}` writes if the value is `from`; `null` is "absent", also as
+//!   `to`, which removes the key.
+//! - `POST /v1/kv/{key}/increment` with `{"by": …}` adds to an integer, which is 0 if the key is absent, and answers with
+//!   the sum as `"value"`.
 //! - `POST /v1/kv/{key}/add` with `{"value": …}` adds to a list unless it has the value already: a set. The answer says
 //!   in `"added"` which of the two.
 //! - `POST /v1/kv/{key}/enqueue` with `{"value": …}` adds at the end of a list, `POST /v1/kv/{key}/dequeue` takes the
@@ -15,7 +18,8 @@
 //! - `POST /v1/sessions` begins a session and answers with its `"client"`.
 //! - `GET /v1/status` describes the state of the node.
 //!
-//! An operation that needs a list and finds another value, or a list at its limit of 64 KiB, is refused with 409.
+//! An operation that needs a list or an integer and finds another value, a list at its limit of 64 KiB, and a sum beyond
+//! 64 bits are refused with 409.
 //!
 //! A write may carry the `"client"` of a session and a `"seq"`: sent again with the same two, to any node, it takes
 //! effect once. The cluster remembers 4,096 sessions and forgets the one that was idle longest; later requests of a
@@ -47,7 +51,7 @@ use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 pub(crate) use self::connections::Limits;
 use self::{
     connections::ConnectionState,
-    request::{CasBody, PutBody, ReadQuery, SessionBody, TransactionBody},
+    request::{CasBody, IncrementBody, PutBody, ReadQuery, SessionBody, TransactionBody},
     response::{ApiError, ApiResponse, Subject},
 };
 use crate::{
@@ -65,6 +69,7 @@ fn router(inputs: Inputs, limits: Limits) -> Router {
     Router::new()
         .route("/v1/kv/{key}", get(read).put(put))
         .route("/v1/kv/{key}/cas", post(cas))
+        .route("/v1/kv/{key}/increment", post(increment))
         .route("/v1/kv/{key}/add", post(add))
         .route("/v1/kv/{key}/enqueue", post(enqueue))
         .route("/v1/kv/{key}/dequeue", post(dequeue))
@@ -140,8 +145,19 @@ async fn write_value(
 async fn cas(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> Result<ApiResponse, ApiError> {
     let key = request::key(key)?;
     let CasBody { from, to, client, seq } = request::body(body)?;
-    let op = Op::Cas { key: key.clone(), from: crate::kv::Json::new(&from), to: request::value("to", &to)? };
+    let from = crate::kv::Json::new(&from);
+    let op = match crate::kv::Json::new(&to) {
+        Some(to) => Op::Cas { key: key.clone(), from, to },
+        None => Op::Delete { key: key.clone(), from },
+    };
     let command = Command { session: request::session(client, seq)?, op };
+    ask_server(&inputs, Subject::Key(key), Request::Write(command)).await
+}
+
+async fn increment(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> Result<ApiResponse, ApiError> {
+    let key = request::key(key)?;
+    let IncrementBody { by, client, seq } = request::body(body)?;
+    let command = Command { session: request::session(client, seq)?, op: Op::Increment { key: key.clone(), by } };
     ask_server(&inputs, Subject::Key(key), Request::Write(command)).await
 }
 

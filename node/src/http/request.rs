@@ -47,6 +47,15 @@ pub(super) struct CasBody {
     pub(super) seq: Option<u64>,
 }
 
+/// Body of an increment.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IncrementBody {
+    pub(super) by: i64,
+    pub(super) client: Option<String>,
+    pub(super) seq: Option<u64>,
+}
+
 /// Body of an operation without arguments.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -168,6 +168,24 @@ async fn sets_and_queues_are_asked_by_key() {
 }
 
 #[tokio::test]
+async fn integers_are_incremented_and_a_cas_to_nothing_removes() {
+    let api = Api::new(8).await;
+    let session = Some(crate::kv::Session { client: LogIndex(17), seq: 1 });
+    let sum = CommandResult::Got(VersionedValue { value: stored(&json!(5)), revision: LogIndex(9) });
+    let increment = r#"{"by": -2, "client": "17", "seq": 1}"#;
+    let (request, status, body) = api.answered(Method::POST, "/v1/kv/k/increment", increment, Ok(sum)).await;
+    assert_eq!(request, Request::Write(Command { session, op: Op::Increment { key: "k".into(), by: -2 } }));
+    assert_eq!((status, &body["value"], &body["revision"]), (200, &json!(5), &json!(9)));
+
+    let removed = CommandResult::Cas { swapped: true, observed: stored(&json!(7)), revision: LogIndex(0) };
+    let cas = r#"{"from": 7, "to": null}"#;
+    let (request, status, body) = api.answered(Method::POST, "/v1/kv/k/cas", cas, Ok(removed)).await;
+    let op = Op::Delete { key: "k".into(), from: stored(&json!(7)) };
+    assert_eq!(request, Request::Write(Command { session: None, op }));
+    assert_eq!((status, &body["swapped"], &body["observed"]), (200, &json!(true), &json!(7)));
+}
+
+#[tokio::test]
 async fn a_transaction_is_answered_with_what_it_read() {
     let api = Api::new(8).await;
     let read = |key: &str| MicroOperation::Read { key: key.into() };
@@ -240,7 +258,9 @@ async fn wrong_input_is_refused_and_never_reaches_the_loop() {
         (Method::PUT, "/v1/kv/k", r#"{"value": 1, "client": "c", "seq": -1}"#, 400, "invalid value"),
         (Method::PUT, "/v1/kv/k", large.as_str(), 413, "length limit"),
         (Method::POST, "/v1/kv/k/cas", r#"{"to": 1}"#, 400, "missing field `from`"),
-        (Method::POST, "/v1/kv/k/cas", r#"{"from": 1, "to": null}"#, 400, "`to` is null"),
+        (Method::POST, "/v1/kv/k/cas", r#"{"from": 1}"#, 400, "missing field `to`"),
+        (Method::POST, "/v1/kv/k/increment", r#"{"by": 1.5}"#, 400, "invalid type"),
+        (Method::POST, "/v1/kv/k/increment", "{}", 400, "missing field `by`"),
         (Method::GET, "/v1/kv/", "", 404, "no such route"),
         (Method::GET, "/", "", 404, "no such route"),
         (Method::DELETE, "/v1/kv/k", "", 405, "no such method"),

@@ -20,22 +20,27 @@ pub(super) struct Cell {
 pub(super) struct Cells {
     /// Shared map; changed only while no snapshot holds it.
     base: Arc<BTreeMap<String, Cell>>,
-    /// Writes since a snapshot was taken; they take precedence over `base`.
-    recent: BTreeMap<String, Cell>,
+    /// Writes and removals since a snapshot was taken; they take precedence over `base`.
+    recent: BTreeMap<String, Option<Cell>>,
 }
 
 impl Cells {
     pub(super) fn get(&self, key: &str) -> Option<&Cell> {
-        self.recent.get(key).or_else(|| self.base.get(key))
+        self.recent.get(key).map_or_else(|| self.base.get(key), Option::as_ref)
     }
 
     pub(super) fn insert(&mut self, key: String, cell: Cell) {
-        match Arc::get_mut(&mut self.base) {
-            Some(base) => {
-                base.append(&mut self.recent);
-                base.insert(key, cell);
-            }
-            None => drop(self.recent.insert(key, cell)),
+        self.set(key, Some(cell));
+    }
+
+    pub(super) fn remove(&mut self, key: String) {
+        self.set(key, None);
+    }
+
+    fn set(&mut self, key: String, cell: Option<Cell>) {
+        self.recent.insert(key, cell);
+        if let Some(base) = Arc::get_mut(&mut self.base) {
+            merge(base, &mut self.recent);
         }
     }
 
@@ -43,15 +48,25 @@ impl Cells {
     /// only if that snapshot is still held.
     pub(super) fn freeze(&mut self) -> Self {
         if !self.recent.is_empty() {
-            Arc::make_mut(&mut self.base).append(&mut self.recent);
+            merge(Arc::make_mut(&mut self.base), &mut self.recent);
         }
         Self { base: Arc::clone(&self.base), recent: BTreeMap::new() }
     }
 
     fn merged(&self) -> BTreeMap<String, Cell> {
         let mut merged = (*self.base).clone();
-        merged.extend(self.recent.clone());
+        merge(&mut merged, &mut self.recent.clone());
         merged
+    }
+}
+
+/// Moves all writes and removals to the map that they take precedence over.
+fn merge(base: &mut BTreeMap<String, Cell>, recent: &mut BTreeMap<String, Option<Cell>>) {
+    while let Some((key, cell)) = recent.pop_first() {
+        match cell {
+            Some(cell) => base.insert(key, cell),
+            None => base.remove(&key),
+        };
     }
 }
 
@@ -107,6 +122,19 @@ mod tests {
         drop(second);
         cells.insert("a".into(), cell(6));
         assert_eq!((cells.get("a"), cells.get("d"), cells.recent.len()), (Some(&cell(6)), Some(&cell(5)), 0));
+    }
+
+    #[test]
+    fn what_is_removed_is_gone_but_not_from_what_was_frozen() {
+        let mut cells = cells(&[("a", 1), ("b", 2)]);
+        cells.remove("a".into());
+        let frozen = cells.freeze();
+        cells.remove("b".into());
+        assert_eq!((cells.get("a"), cells.get("b"), frozen.get("b")), (None, None, Some(&cell(2))));
+        assert_eq!(cells, Cells::default());
+        let emptied = cells.freeze();
+        cells.insert("b".into(), cell(3));
+        assert_eq!((cells.get("b"), emptied.get("b"), frozen.get("b")), (Some(&cell(3)), None, Some(&cell(2))));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Command, CommandResult, Json, MicroOperation, Op, Query, Refusal, VersionedValue,
     cells::{Cell, Cells},
+    integer,
     list::{self, MAX_LIST_BYTES},
     session::Sessions,
 };
@@ -121,6 +122,21 @@ impl Machine {
                 }
                 CommandResult::Cas { swapped, observed, revision: if swapped { at } else { revision } }
             }
+            Op::Delete { key, from } => {
+                let VersionedValue { value: observed, revision } = self.get(&key);
+                let swapped = observed == from;
+                if swapped {
+                    self.state.cells.remove(key);
+                }
+                CommandResult::Cas { swapped, observed, revision: if swapped { LogIndex(0) } else { revision } }
+            }
+            Op::Increment { key, by } => match integer::add(self.get(&key).value.as_ref(), by) {
+                Ok(value) => {
+                    self.state.cells.insert(key, Cell { value: value.clone(), revision: at });
+                    CommandResult::Got(VersionedValue { value: Some(value), revision: at })
+                }
+                Err(refusal) => CommandResult::Refused(refusal),
+            },
             Op::First { key } => self.first(&key),
             Op::Add { key, value } => self.add(key, &value, at).unwrap_or_else(CommandResult::Refused),
             Op::Enqueue { key, value } => match list::push(self.get(&key).value.as_ref(), &value) {

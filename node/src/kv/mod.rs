@@ -1,9 +1,10 @@
 //! Replicated state machine: a map from keys to JSON values, with retries that take effect once.
 //!
 //! Commands and results are here; `machine` applies them, `cells` holds the map, `list` changes values that are lists,
-//! `session` remembers the registered clients and the answers they got.
+//! `integer` those that are integers, `session` remembers the registered clients and the answers they got.
 
 mod cells;
+mod integer;
 mod list;
 mod machine;
 mod session;
@@ -119,6 +120,20 @@ pub(crate) enum Op {
         /// Micro-operations, in the order in which they take effect.
         micro_operations: Vec<MicroOperation>,
     },
+    /// Addition of a number to an integer; an absent one counts as 0.
+    Increment {
+        /// Key of the integer.
+        key: String,
+        /// Number to add.
+        by: i64,
+    },
+    /// Removal of the key if its value is `from`, compared when the command is applied.
+    Delete {
+        /// Key to remove.
+        key: String,
+        /// Expected value; `None` if the key is expected to be absent already.
+        from: Option<Json>,
+    },
 }
 
 /// Part of a transaction.
@@ -189,13 +204,13 @@ pub(crate) struct VersionedValue {
 /// Result of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum CommandResult {
-    /// Result of a read.
+    /// Result of a read, or of an operation that answers with the value that it made or took out.
     Got(VersionedValue),
     /// Result of a write: the key's revision.
     Put(LogIndex),
-    /// Result of a compare-and-set.
+    /// Result of a compare-and-set, also of one that removes the key.
     Cas {
-        /// True if the value was `from`, and is `to` now.
+        /// True if the value was `from`, and is `to` now, or absent.
         swapped: bool,
         /// Value before the operation.
         observed: Option<Json>,
@@ -242,4 +257,10 @@ pub(crate) enum Refusal {
     /// The values that a transaction reads exceed the maximum size of its answer.
     #[error("what the transaction reads has more than {MAX_LIST_BYTES} bytes")]
     TooMuchRead,
+    /// The value is no integer of 64 bits.
+    #[error("the value of the key is no integer of 64 bits")]
+    NotAnInteger,
+    /// The sum is no integer of 64 bits.
+    #[error("the sum is beyond 64 bits")]
+    SumTooLarge,
 }

@@ -165,12 +165,13 @@ pub(super) struct ReadModeTable {
     pub(super) read: Option<Variation>,
     pub(super) elements: Option<Variation>,
     pub(super) peek: Option<Variation>,
+    pub(super) count: Option<Variation>,
 }
 
 impl ReadModeTable {
     pub(super) fn variations(&self) -> Variations {
-        let Self { read, elements, peek, .. } = self.clone();
-        Variations { read, elements, peek }
+        let Self { read, elements, peek, count, .. } = self.clone();
+        Variations { read, elements, peek, count }
     }
 }
 

@@ -39,10 +39,13 @@ impl ShimTable {
     pub(super) fn has(&self, action: &Action) -> bool {
         let knows = |name: &str| self.workloads.iter().any(|known| known == name);
         match action {
-            Action::Read | Action::Write(_) => knows("register"),
-            Action::Cas { .. } => knows("register") && self.cas,
+            Action::Read | Action::Write(_) => knows("register") || knows("cas"),
+            Action::Cas { .. } => knows("register") && self.cas || knows("cas"),
             Action::Elements | Action::Add(_) => knows("set"),
             Action::Enqueue(_) | Action::Dequeue | Action::Peek => knows("queue"),
+            Action::Count | Action::Increment(_) => knows("counter"),
+            Action::Acquire | Action::Release => knows("lock") || knows("fenced-lock"),
+            Action::AcquireWithToken => knows("fenced-lock"),
             Action::Transaction(parts) => {
                 // Those of `long-fork` either read, or write one register.
                 let is_mixed = parts.len() > 1 && !action.is_read();

@@ -22,6 +22,10 @@ enum ExpectedAnswer {
     Refused,
     /// A set with these elements, in any order.
     Elements(Vec<i64>),
+    /// A lock that another holds, or that the client does not hold.
+    Mismatch,
+    /// A fencing token.
+    Token,
 }
 
 impl FileSystem {
@@ -49,26 +53,19 @@ impl FileSystem {
             (2, Action::Dequeue, value(1), "after 1 and 2 were put in"),
             (2, Action::Dequeue, value(2), "after 1 was taken out"),
             (2, Action::Dequeue, nil(), "from an empty queue"),
-            transaction(
-                [
-                    (MicroOperation::append(3, 1), Value::Nil),
-                    (MicroOperation::read_list(3), Value::List(vec![1.into()])),
-                    (MicroOperation::append(4, 2), Value::Nil),
-                ],
-                "to empty lists, with a read between",
-            ),
-            lists(),
-            transaction(
-                [
-                    (MicroOperation::write(6, 1), Value::Nil),
-                    (MicroOperation::read_register(6), 1.into()),
-                    (MicroOperation::write(7, 2), Value::Nil),
-                ],
-                "to new registers, with a read between",
-            ),
-            registers(),
+            (9, Action::Count, value(0), "before anything was added"),
+            (9, Action::Increment(2), ExpectedAnswer::Done, "on a new key"),
+            (9, Action::Increment(3), ExpectedAnswer::Done, "after 2"),
+            (9, Action::Count, value(5), "after 2 and 3 were added"),
+            (10, Action::Release, ExpectedAnswer::Mismatch, "of a lock that nobody holds"),
+            (10, Action::Acquire, ExpectedAnswer::Done, "of a lock that nobody holds"),
+            (10, Action::Acquire, ExpectedAnswer::Mismatch, "of a lock that is held"),
+            (10, Action::Release, ExpectedAnswer::Done, "by the holder"),
+            (10, Action::Acquire, ExpectedAnswer::Done, "after the release"),
+            (11, Action::AcquireWithToken, ExpectedAnswer::Token, "of a lock that nobody holds"),
+            (11, Action::AcquireWithToken, ExpectedAnswer::Mismatch, "of a lock that is held"),
         ];
-        self.known(steps)
+        self.known(steps.into_iter().chain(transactions()))
     }
 
     /// Returns reads of what a trial leaves behind.
@@ -78,16 +75,22 @@ impl FileSystem {
             (0, Action::Read, ExpectedAnswer::Value(last.into()), "after all writes"),
             (1, Action::Elements, ExpectedAnswer::Elements(vec![1, 2]), "after 1 and 2 were added"),
             (2, Action::Peek, ExpectedAnswer::Value(Value::Nil), "into an empty queue"),
+            (9, Action::Count, ExpectedAnswer::Value(5.into()), "after 2 and 3 were added"),
             lists(),
-            registers(),
+            registers(0, 6),
+            registers(GROUP, GROUP),
         ])
     }
 
     /// Returns those steps whose operations clients can carry out.
     fn known(&self, steps: impl IntoIterator<Item = Step>) -> Vec<TrialStep> {
-        let known = steps.into_iter().filter(|(_, action, ..)| self.has(action));
+        let is_known = |(key, action, ..): &Step| match action {
+            Action::Transaction(_) if *key == GROUP => self.workloads.contains(&"multi-register"),
+            action => self.has(action),
+        };
+        let known = steps.into_iter().filter(is_known);
         let request = |key, action| match action {
-            Action::Transaction(micro_operations) => Request::transaction(micro_operations),
+            Action::Transaction(micro_operations) if key != GROUP => Request::transaction(micro_operations),
             action => Request::new(key, action),
         };
         let step = |(key, action, expected, after)| TrialStep { request: request(key, action), expected, after };
@@ -98,23 +101,54 @@ impl FileSystem {
 /// Operation of a trial on a key, with its expected answer, and when it comes.
 type Step = (u32, Action, ExpectedAnswer, &'static str);
 
+/// Key of a group of registers, which is that of its first.
+const GROUP: u32 = 12;
+
+/// Returns the transactions of a trial.
+fn transactions() -> [Step; 6] {
+    let appends = [
+        (MicroOperation::append(3, 1), Value::Nil),
+        (MicroOperation::read_list(3), Value::List(vec![1.into()])),
+        (MicroOperation::append(4, 2), Value::Nil),
+    ];
+    let writes = [
+        (MicroOperation::write(6, 1), Value::Nil),
+        (MicroOperation::read_register(6), 1.into()),
+        (MicroOperation::write(7, 2), Value::Nil),
+    ];
+    let writes_of_group = [
+        (MicroOperation::write(GROUP, 1), Value::Nil),
+        (MicroOperation::read_register(GROUP + 2), Value::Nil),
+        (MicroOperation::write(GROUP + 1, 2), Value::Nil),
+    ];
+    [
+        transaction(0, appends, "to empty lists, with a read between"),
+        lists(),
+        transaction(0, writes, "to new registers, with a read between"),
+        registers(0, 6),
+        transaction(GROUP, writes_of_group, "to a new group of registers, with a read between"),
+        registers(GROUP, GROUP),
+    ]
+}
+
 /// Returns a read of the lists that the transactions of a trial leave behind.
 fn lists() -> Step {
     let lists = [(3, vec![1.into()]), (4, vec![2.into()]), (5, Vec::new())];
     let reads = lists.map(|(key, elements)| (MicroOperation::read_list(key), Value::List(elements)));
-    transaction(reads, "after 1 and 2 were appended")
+    transaction(0, reads, "after 1 and 2 were appended")
 }
 
 /// Returns a read of the registers that the transactions of a trial leave behind.
-fn registers() -> Step {
-    let registers = [(6, 1.into()), (7, 2.into()), (8, Value::Nil)];
-    transaction(registers.map(|(key, value)| (MicroOperation::read_register(key), value)), "after 1 and 2 were written")
+fn registers(key: u32, first: u32) -> Step {
+    let registers = [(first, 1.into()), (first + 1, 2.into()), (first + 2, Value::Nil)];
+    let reads = registers.map(|(register, value)| (MicroOperation::read_register(register), value));
+    transaction(key, reads, "after 1 and 2 were written")
 }
 
-/// Returns a transaction of a trial, whose reads must find these values.
-fn transaction(parts: [(MicroOperation, Value); 3], after: &'static str) -> Step {
+/// Returns a transaction of a trial, whose reads must find these values, on the group of this key, if it is one.
+fn transaction(key: u32, parts: [(MicroOperation, Value); 3], after: &'static str) -> Step {
     let (parts, done): (Vec<_>, Vec<_>) = parts.into_iter().map(|(part, found)| (part, part.in_history(found))).unzip();
-    (0, Action::Transaction(parts), ExpectedAnswer::Value(Value::List(done)), after)
+    (key, Action::Transaction(parts), ExpectedAnswer::Value(Value::List(done)), after)
 }
 
 impl TrialStep {
@@ -130,6 +164,10 @@ impl TrialStep {
             Action::Enqueue(value) => format!("enqueue {key} {value}"),
             Action::Dequeue => format!("dequeue {key}"),
             Action::Peek => format!("peek {key}"),
+            Action::Count => format!("count {key}"),
+            Action::Increment(by) => format!("increment {key} by {by}"),
+            Action::Acquire | Action::AcquireWithToken => format!("acquire {key}"),
+            Action::Release => format!("release {key}"),
             Action::Transaction(parts) => {
                 let words = |part: &MicroOperation| match part.action {
                     MicroAction::Append(element) => format!("append {} {element}", part.key_name()),
@@ -144,7 +182,10 @@ impl TrialStep {
     /// Returns what is wrong with an answer, if anything.
     pub(crate) fn mistake(&self, answer: &Answer) -> Option<String> {
         let is_right = match (&self.expected, answer) {
-            (ExpectedAnswer::Done, Answer::Done) | (ExpectedAnswer::Refused, Answer::NotDone(_)) => true,
+            (ExpectedAnswer::Done, Answer::Done)
+            | (ExpectedAnswer::Refused, Answer::NotDone(_))
+            | (ExpectedAnswer::Mismatch, Answer::Mismatch(_))
+            | (ExpectedAnswer::Token, Answer::Value(Value::Int(_))) => true,
             (ExpectedAnswer::Refused, Answer::Mismatch(found)) => *found == Value::from(2),
             (ExpectedAnswer::Value(wanted), Answer::Value(found)) => wanted == found,
             (ExpectedAnswer::Elements(wanted), Answer::Value(Value::List(found))) => {
@@ -157,6 +198,8 @@ impl TrialStep {
             ExpectedAnswer::Refused => "mismatch, found 2, or fail".to_owned(),
             ExpectedAnswer::Value(value) => format!("ok, {}", shown(value)),
             ExpectedAnswer::Elements(all) => format!("ok, {all:?} in any order"),
+            ExpectedAnswer::Mismatch => "mismatch; of a shim, fail without an error".to_owned(),
+            ExpectedAnswer::Token => "ok, a whole number".to_owned(),
         };
         let hint = match (answer, &self.expected) {
             (Answer::Unknown(why), _) if why.starts_with("no rule names") => "; no rule of the file applies",
@@ -213,7 +256,7 @@ mod tests {
     fn a_trial_of_transactions_reads_what_it_appended() {
         let text = include_str!("../../../systems/etcd-transactions.toml").to_owned();
         let system = SystemFile { path: "etcd.toml".to_owned(), text }.system().unwrap();
-        let [appends, reads] = &system.trial_steps()[..] else { panic!("{:?}", system.trial_steps()) };
+        let [appends, reads, _, _] = &system.trial_steps()[..] else { panic!("{:?}", system.trial_steps()) };
         assert_eq!(appends.words(), "append k3 1, read k3, append k4 2");
         assert!(system.trial_reads()[0].words() == reads.words() && reads.request.key.is_none());
         let found = |elements: &[i64]| Value::List(elements.iter().copied().map(Value::from).collect());

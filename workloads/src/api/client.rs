@@ -6,6 +6,7 @@ use super::{Api, rule::understand};
 use crate::{
     Action, Answer, Client, ClientError, Connect, Request, Response,
     connection::{Connection, ConnectionLimits, Message},
+    http::new_owner,
 };
 
 /// Factory of clients of an API.
@@ -47,7 +48,8 @@ impl Connect for ApiConnector {
         let address = usize::from(node).checked_sub(1).and_then(|index| self.nodes.get(index));
         let address = address.ok_or_else(|| failed("it has no address".to_owned()))?;
         let connection = Connection::new(*address, self.limits).map_err(failed)?;
-        Ok(ApiClient { connection, api: Arc::clone(&self.api), read_mode: self.read_mode.clone() })
+        let (api, read_mode) = (Arc::clone(&self.api), self.read_mode.clone());
+        Ok(ApiClient { connection, api, read_mode, owner: new_owner() })
     }
 }
 
@@ -57,6 +59,7 @@ pub struct ApiClient {
     connection: Connection,
     api: Arc<Api>,
     read_mode: String,
+    owner: i64,
 }
 
 /// Operation as it went over the wire, and as it was understood.
@@ -96,7 +99,11 @@ impl ApiClient {
             ("read_mode", _) => self.read_mode.clone(),
             ("from", Action::Cas { from, .. }) => from.to_string(),
             ("to", Action::Cas { to, .. }) => to.to_string(),
-            ("value", Action::Write(value) | Action::Add(value) | Action::Enqueue(value)) => value.to_string(),
+            ("owner", _) => self.owner.to_string(),
+            (
+                "value",
+                Action::Write(value) | Action::Add(value) | Action::Enqueue(value) | Action::Increment(value),
+            ) => value.to_string(),
             _ => String::new(),
         };
         let headers = self.api.headers.iter().chain(&operation.headers);

@@ -17,7 +17,7 @@ pub use self::{
 use crate::{Action, Message};
 
 /// Placeholders in requests.
-const PLACEHOLDERS: [&str; 5] = ["key", "value", "from", "to", "read_mode"];
+const PLACEHOLDERS: [&str; 6] = ["key", "value", "from", "to", "owner", "read_mode"];
 
 /// HTTP API of a store: those of the operations that it has.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,6 +37,10 @@ pub struct Api {
     enqueue: Option<Operation>,
     dequeue: Option<Operation>,
     peek: Option<Operation>,
+    count: Option<Operation>,
+    increment: Option<Operation>,
+    acquire: Option<Operation>,
+    release: Option<Operation>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -75,6 +79,8 @@ pub struct Variations {
     pub elements: Option<Variation>,
     /// Differences of `peek`.
     pub peek: Option<Variation>,
+    /// Differences of `count`.
+    pub count: Option<Variation>,
 }
 
 /// Text of a request, with placeholders.
@@ -152,6 +158,11 @@ impl Api {
             Action::Enqueue(_) => self.enqueue.as_ref(),
             Action::Dequeue => self.dequeue.as_ref(),
             Action::Peek => self.peek.as_ref(),
+            Action::Count => self.count.as_ref(),
+            Action::Increment(_) => self.increment.as_ref(),
+            Action::Acquire => self.acquire.as_ref(),
+            Action::AcquireWithToken => self.acquire.as_ref().filter(|acquire| acquire.always_names_value()),
+            Action::Release => self.release.as_ref(),
             Action::Transaction(_) => None,
         }
     }
@@ -167,6 +178,10 @@ impl Api {
             ("enqueue", Action::Enqueue(1)),
             ("dequeue", Action::Dequeue),
             ("peek", Action::Peek),
+            ("count", Action::Count),
+            ("increment", Action::Increment(1)),
+            ("acquire", Action::Acquire),
+            ("release", Action::Release),
         ]
         .into_iter()
         .filter_map(|(name, action)| self.operation(&action).map(|operation| (name, action, operation)))
@@ -184,11 +199,15 @@ impl Api {
 
     /// Returns the names of the workloads whose operations it has.
     pub fn workloads(&self) -> Vec<&'static str> {
-        let has = |operations: &[&Option<Operation>]| operations.iter().all(|operation| operation.is_some());
+        let has = |actions: &[Action]| actions.iter().all(|action| self.has(action));
         let known = [
-            ("register", has(&[&self.read, &self.write])),
-            ("set", has(&[&self.elements, &self.add])),
-            ("queue", has(&[&self.enqueue, &self.dequeue, &self.peek])),
+            ("register", has(&[Action::Read, Action::Write(1)])),
+            ("set", has(&[Action::Elements, Action::Add(1)])),
+            ("queue", has(&[Action::Enqueue(1), Action::Dequeue, Action::Peek])),
+            ("cas", has(&[Action::Read, Action::Write(1), Action::Cas { from: 1, to: 2 }])),
+            ("counter", has(&[Action::Count, Action::Increment(1)])),
+            ("lock", has(&[Action::Acquire, Action::Release])),
+            ("fenced-lock", has(&[Action::AcquireWithToken, Action::Release])),
         ];
         known.into_iter().filter(|(_, has_all)| *has_all).map(|(name, _)| name).collect()
     }
@@ -202,6 +221,7 @@ impl Api {
             ("read", &mut self.read, &by.read),
             ("elements", &mut self.elements, &by.elements),
             ("peek", &mut self.peek, &by.peek),
+            ("count", &mut self.count, &by.count),
         ] {
             let Some(variation) = variation else { continue };
             let operation = operation.as_mut().ok_or_else(|| format!("there is no `client.{name}` to differ from"))?;
@@ -221,7 +241,7 @@ impl Api {
     pub fn check(&self) -> Result<(), String> {
         if self.workloads().is_empty() {
             let sets = "`read` and `write` for registers, `elements` and `add` for sets, `enqueue`, `dequeue` and \
-                        `peek` for queues";
+                        `peek` for queues, `count` and `increment` for counters, `acquire` and `release` for locks";
             return Err(format!("`client` has the operations of no workload: it needs {sets}"));
         }
         let mut common = self.headers.values().flat_map(|text| text.0.names());
@@ -263,9 +283,17 @@ fn rule_doubt(action: &Action, rule: &Rule) -> Option<&'static str> {
 }
 
 impl Operation {
+    /// Returns true if every answer by which it took effect has a value, such as the token of a lock.
+    fn always_names_value(&self) -> bool {
+        self.rules.iter().filter(|rule| rule.outcome == Outcome::Ok).all(Rule::names_value)
+    }
+
     fn check(&self, action: &Action) -> Result<(), String> {
         let allowed: &[&str] = match action {
-            Action::Write(_) | Action::Add(_) | Action::Enqueue(_) => &["key", "value", "read_mode"],
+            Action::Write(_) | Action::Add(_) | Action::Enqueue(_) | Action::Increment(_) => {
+                &["key", "value", "read_mode"]
+            }
+            Action::Acquire | Action::AcquireWithToken | Action::Release => &["key", "owner", "read_mode"],
             Action::Cas { .. } => &["key", "from", "to", "read_mode"],
             _ => &["key", "read_mode"],
         };
@@ -278,7 +306,7 @@ impl Operation {
             return Err("it needs at least one rule with the outcome `ok`".to_owned());
         }
         for (number, rule) in (1..).zip(&self.rules) {
-            if rule.outcome == Outcome::Ok && rule::returns_value(action) && !rule.names_value() {
+            if rule.outcome == Outcome::Ok && action.returns_value() && !rule.names_value() {
                 return Err(format!("rule {number} says `ok` without a `value`, such as value = \"/value\""));
             }
             if rule.value.is_some() && rule.matches.as_ref().is_some_and(rule::Pattern::has_value) {
@@ -289,8 +317,8 @@ impl Operation {
             if rule.revision.is_some() && !action.is_of_register() {
                 return Err(format!("rule {number} names a `revision`, which only registers have"));
             }
-            if rule.outcome == Outcome::Mismatch && !matches!(action, Action::Cas { .. }) {
-                return Err(format!("rule {number} says `mismatch`, which only a cas can"));
+            if rule.outcome == Outcome::Mismatch && !matches!(action, Action::Cas { .. }) && !action.is_of_lock() {
+                return Err(format!("rule {number} says `mismatch`, which only cas, acquire and release can"));
             }
         }
         Ok(())
@@ -323,6 +351,9 @@ mod tests {
         assert_eq!(api(json!({"read": read(), "write": written})).workloads(), ["register"]);
         assert_eq!(api(json!({"elements": read(), "add": written})).workloads(), ["set"]);
         assert_eq!(api(json!({"enqueue": written, "dequeue": read(), "peek": read()})).workloads(), ["queue"]);
+        let locks = api(json!({"count": read(), "increment": written, "acquire": written, "release": written}));
+        assert_eq!(locks.workloads(), ["counter", "lock"], "whoever acquires gets no token");
+        assert_eq!(api(json!({"acquire": read(), "release": written})).workloads(), ["lock", "fenced-lock"]);
         assert!(!api(json!({"read": read()})).has_cas());
         let refused = api(json!({"read": read()})).check().unwrap_err();
         assert!(refused.contains("`read` and `write` for registers"), "{refused}");
@@ -341,7 +372,11 @@ mod tests {
             ("write", write(&json!([])), "`client.write`: it needs at least one rule with the outcome `ok`"),
             ("read", json!({"request": "GET /{key}", "rules": done}), "rule 1 says `ok` without a `value`"),
             ("read", json!({"request": "GET /{value}", "rules": done}), "no placeholder {value}; it has: {key}"),
-            ("write", write(&json!([{"outcome": "mismatch"}, {"outcome": "ok"}])), "which only a cas can"),
+            (
+                "write",
+                write(&json!([{"outcome": "mismatch"}, {"outcome": "ok"}])),
+                "which only cas, acquire and release can",
+            ),
             (
                 "read",
                 json!({"request": "GET /{key}", "rules": [{"outcome": "ok", "value": "", "matches": "(?<value>.)"}]}),

@@ -11,7 +11,10 @@ use serde::{
 };
 use serde_json::Value as Json;
 
-use crate::{Action, Answer, Response, answers::quoted};
+use crate::{
+    Action, Answer, Response,
+    answers::{quoted, with_value},
+};
 
 /// Rule about answers: conditions, all of which must hold, and what an answer like that means.
 #[derive(Clone, Debug, Deserialize)]
@@ -191,23 +194,17 @@ pub(super) fn understand(rules: &[Rule], action: &Action, status: u16, text: &[u
     let answer = match rule.outcome {
         Outcome::Fail => Answer::NotDone(said),
         Outcome::Info => Answer::Unknown(said),
+        Outcome::Mismatch if action.is_of_lock() => Answer::Mismatch(Value::Nil),
         Outcome::Mismatch if !rule.names_value() => Answer::NotDone(said),
-        Outcome::Ok if !returns_value(action) => Answer::Done,
+        Outcome::Ok if !action.returns_value() => Answer::Done,
         Outcome::Ok | Outcome::Mismatch => match rule.value_in(&text, &body) {
-            // An empty set is often left out.
-            Ok(Value::Nil) if *action == Action::Elements => Answer::Value(Value::List(Vec::new())),
             Ok(value) if rule.outcome == Outcome::Mismatch => Answer::Mismatch(value),
-            Ok(value) => Answer::Value(value),
+            Ok(value) => with_value(action, value).unwrap_or_else(|why| Answer::Unknown(format!("{why}, {said}"))),
             Err(why) => Answer::Unknown(format!("{why}, {said}")),
         },
     };
     let revision = if matches!(answer, Answer::Unknown(_)) { None } else { rule.revision_in(&body) };
     Response { answer, revision }
-}
-
-/// Returns true if a successful answer to this has a value.
-pub(super) fn returns_value(action: &Action) -> bool {
-    matches!(action, Action::Read | Action::Elements | Action::Dequeue | Action::Peek | Action::Transaction(_))
 }
 
 impl Rule {
@@ -320,6 +317,18 @@ mod tests {
         let elements = |body| understood(each.clone(), &Action::Elements, 200, body);
         assert_eq!(elements(r#"{"kvs":[{"v":"1"},{"v":2}]}"#), value(Value::List(vec![1.into(), 2.into()])));
         assert_eq!(elements("{}"), value(Value::List(Vec::new())));
+    }
+
+    #[test]
+    fn counters_begin_at_zero_and_a_lock_that_another_holds_is_a_mismatch() {
+        let count = json!([{"outcome": "ok", "value": "/n", "or_nil": true, "decode": ["integer"]}]);
+        assert_eq!(understood(count.clone(), &Action::Count, 200, r#"{"n":"5"}"#), Answer::Value(5.into()));
+        assert_eq!(understood(count, &Action::Count, 200, "{}"), Answer::Value(0.into()));
+        let acquire = json!([{"status": 200, "outcome": "ok", "value": "/revision"}, {"outcome": "mismatch"}]);
+        let answer = |action, status| understood(acquire.clone(), &action, status, r#"{"revision":7}"#);
+        assert_eq!(answer(Action::Acquire, 200), Answer::Done);
+        assert_eq!(answer(Action::AcquireWithToken, 200), Answer::Value(7.into()));
+        assert_eq!(answer(Action::AcquireWithToken, 409), Answer::Mismatch(Value::Nil));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ShimProblemKind;
 use crate::{
     Action, Answer, Request, Response,
-    answers::{present, quoted, transaction},
+    answers::{present, quoted, transaction, with_value},
 };
 
 /// Problem with a shim, with what is known of it.
@@ -92,19 +92,16 @@ impl AnswerLine {
     /// Returns the answer that an `ok` gives, or what it lacks.
     fn success(self, request: &Request) -> Result<Answer, &'static str> {
         match (&request.action, self.value) {
-            (Action::Read | Action::Peek | Action::Dequeue, Some(value))
-            | (Action::Elements, Some(value @ Value::List(_))) => Ok(Answer::Value(value)),
-            (Action::Elements, Some(Value::Nil)) => Ok(Answer::Value(Value::List(Vec::new()))),
-            (Action::Elements, Some(_)) => Err("the elements of a set are no list"),
             (Action::Transaction(asked), Some(Value::List(done))) => {
                 let done = done.into_iter().map(micro_operation).collect::<Option<_>>();
                 transaction(asked, done.ok_or("a micro-operation is no [name, key, value]")?)
             }
             (Action::Transaction(_), Some(_)) => Err("the micro-operations are no list"),
-            (Action::Read | Action::Peek | Action::Dequeue | Action::Elements | Action::Transaction(_), None) => {
-                Err("it is ok, but has no \"value\"")
-            }
-            (Action::Write(_) | Action::Cas { .. } | Action::Add(_) | Action::Enqueue(_), value) => {
+            (action, Some(value)) if action.returns_value() => with_value(action, value),
+            (action, None) if action.returns_value() => Err("it is ok, but has no \"value\""),
+            // A shim cannot tell whether its tokens are looked at.
+            (Action::Acquire, Some(Value::Int(_))) => Ok(Answer::Done),
+            (_, value) => {
                 let is_echo = value.is_none_or(|value| value == Value::Nil || Some(value) == request.argument());
                 if is_echo { Ok(Answer::Done) } else { Err("it is ok, with another value than it was asked for") }
             }
@@ -112,7 +109,7 @@ impl AnswerLine {
     }
 
     /// Returns the answer that a `fail` gives. That of a cas carries the value that it found, unless there is an error
-    /// or the value only repeats the request.
+    /// or the value only repeats the request. That of a lock says by the lack of an error that another holds it.
     fn refusal(self, request: &Request) -> Answer {
         match (&request.action, self.value, self.error) {
             (Action::Cas { from, .. }, Some(found), None) if found == Value::from(*from) => {
@@ -121,6 +118,7 @@ impl AnswerLine {
             (Action::Cas { .. }, Some(found), None) if Some(&found) != request.argument().as_ref() => {
                 Answer::Mismatch(found)
             }
+            (Action::Acquire | Action::AcquireWithToken | Action::Release, _, None) => Answer::Mismatch(Value::Nil),
             (_, _, error) => Answer::NotDone(error.unwrap_or_else(|| "the shim says that it failed".to_owned())),
         }
     }

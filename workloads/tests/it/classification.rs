@@ -214,6 +214,47 @@ async fn sets_and_queues_are_answered_as_promised_or_not_understood() {
 }
 
 #[tokio::test]
+async fn counters_and_locks_are_answered_as_promised_or_not_understood() {
+    let held = || Some(Answer::Mismatch(7.into()));
+    for (action, body, expected) in [
+        (Action::Count, json!({"value": 5, "revision": 7}), Some(Answer::Value(5.into()))),
+        (Action::Count, json!({"value": null, "revision": 0}), Some(Answer::Value(0.into()))),
+        (Action::Count, json!({"value": "5"}), None),
+        (Action::Count, json!({}), None),
+        (Action::Increment(5), json!({"value": 5, "revision": 7}), Some(Answer::Done)),
+        (Action::Increment(5), json!({"value": 5}), None),
+        (Action::Acquire, json!({"swapped": true, "observed": null, "revision": 7}), Some(Answer::Done)),
+        (Action::Acquire, json!({"swapped": false, "observed": 7, "revision": 7}), held()),
+        (Action::Acquire, json!({"swapped": false}), None),
+        (Action::AcquireWithToken, json!({"swapped": true, "revision": 9}), Some(Answer::Value(9.into()))),
+        (Action::AcquireWithToken, json!({"swapped": true}), None),
+        (Action::AcquireWithToken, json!({"swapped": true, "revision": u64::MAX}), None),
+        (Action::AcquireWithToken, json!({"swapped": false, "observed": 7, "revision": 7}), held()),
+        (Action::Release, json!({"swapped": true, "observed": 5, "revision": 0}), Some(Answer::Done)),
+        (Action::Release, json!({"swapped": false, "observed": 7, "revision": 7}), held()),
+        (Action::Release, json!({"revision": 7}), None),
+    ] {
+        let answer = answer_to(action.clone(), body.clone()).await;
+        assert!(expected.map_or_else(|| is_unknown(&answer), |it| it == answer), "{action:?} {body}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_holds_locks_under_a_name_of_its_own() {
+    let server = Server::start(|asked| {
+        let found = if asked.body["from"].is_null() { &asked.body["to"] } else { &asked.body["from"] };
+        Reply::json(200, &json!({"swapped": false, "observed": found}))
+    })
+    .await;
+    let connector = connector(server.address);
+    let (mut one, mut other) = (connector.open(1).unwrap(), connector.open(1).unwrap());
+    let (acquire, release) = (Request::new(3, Action::Acquire), Request::new(3, Action::Release));
+    let owner = one.invoke(&acquire).await;
+    assert_eq!(one.invoke(&release).await, owner);
+    assert_ne!(other.invoke(&acquire).await, owner);
+}
+
+#[tokio::test]
 async fn a_transaction_is_answered_by_its_own_micro_operations() {
     let micro = |name: &str, key: &str, value: Value| Value::List(vec![name.into(), key.into(), value]);
     let done = |read: Vec<Value>| {
@@ -251,6 +292,8 @@ async fn each_request_is_what_the_api_expects() {
         (Action::Enqueue(5), r#"POST /v1/kv/k3/enqueue {"value":5}"#),
         (Action::Dequeue, "POST /v1/kv/k3/dequeue null"),
         (Action::Peek, "GET /v1/kv/k3/first?read=leader null"),
+        (Action::Count, "GET /v1/kv/k3?read=leader null"),
+        (Action::Increment(5), r#"POST /v1/kv/k3/increment {"by":5}"#),
         (transaction(), r#"POST /v1/txn?read=leader {"ops":[["append","k3",5],["r","k4",null]]}"#),
     ] {
         assert_eq!(ask(server.address, action).await, Answer::NotDone(expected.to_owned()));

@@ -133,6 +133,36 @@ fn a_queue_gives_back_in_order_what_it_got_and_a_peek_takes_nothing() {
 }
 
 #[test]
+fn a_counter_is_incremented_and_answers_with_its_sum() {
+    let mut machine = Machine::default();
+    let increment = |by| Op::Increment { key: "c".into(), by };
+    assert_eq!(apply(&mut machine, None, increment(5)), CommandResult::Got(found(5, 1)));
+    assert_eq!(apply(&mut machine, None, increment(-2)), CommandResult::Got(found(3, 2)));
+    assert_eq!(machine.get("c"), found(3, 2));
+    apply(&mut machine, None, queued("list", 1));
+    let refused = apply(&mut machine, None, Op::Increment { key: "list".into(), by: 1 });
+    assert_eq!(refused, CommandResult::Refused(Refusal::NotAnInteger));
+}
+
+#[test]
+fn a_key_is_removed_if_it_has_the_value_and_can_be_made_again() {
+    let mut machine = Machine::default();
+    let delete = |from: Option<u64>| Op::Delete { key: "k".into(), from: from.map(|from| value(&json!(from))) };
+    let answer = |swapped, observed: Option<u64>, revision| CommandResult::Cas {
+        swapped,
+        observed: observed.map(|it| value(&json!(it))),
+        revision: LogIndex(revision),
+    };
+    apply(&mut machine, None, cas("k", None, 1));
+    assert_eq!(apply(&mut machine, None, delete(Some(2))), answer(false, Some(1), 1));
+    assert_eq!(apply(&mut machine, None, delete(None)), answer(false, Some(1), 1));
+    assert_eq!(apply(&mut machine, None, delete(Some(1))), answer(true, Some(1), 0));
+    assert_eq!(machine.get("k"), VersionedValue { value: None, revision: LogIndex(0) });
+    assert_eq!(apply(&mut machine, None, delete(Some(1))), answer(false, None, 0));
+    assert_eq!(apply(&mut machine, None, cas("k", None, 2)), answer(true, None, 6), "a larger revision than before");
+}
+
+#[test]
 fn a_retried_dequeue_takes_one_element_and_answers_with_it_again() {
     let mut machine = Machine::default();
     apply(&mut machine, None, Op::Register);

@@ -27,6 +27,10 @@ fn a_request_is_a_line_with_the_names_of_the_history() {
         (Action::Enqueue(5), r#"{"id":7,"f":"enqueue","key":"k3","value":5,"read":"quorum"}"#),
         (Action::Dequeue, r#"{"id":7,"f":"dequeue","key":"k3","read":"quorum"}"#),
         (Action::Peek, r#"{"id":7,"f":"peek","key":"k3","read":"quorum"}"#),
+        (Action::Count, r#"{"id":7,"f":"read","key":"k3","read":"quorum"}"#),
+        (Action::Increment(5), r#"{"id":7,"f":"inc","key":"k3","value":5,"read":"quorum"}"#),
+        (Action::AcquireWithToken, r#"{"id":7,"f":"acquire","key":"k3","read":"quorum"}"#),
+        (Action::Release, r#"{"id":7,"f":"release","key":"k3","read":"quorum"}"#),
         (append_and_read(), r#"{"id":7,"f":"txn","value":[["append","k3",5],["r","k4",null]],"read":"quorum"}"#),
     ] {
         let written = request_line(7, &request(action), Some("quorum"));
@@ -66,7 +70,17 @@ fn an_answer_means_what_its_type_and_value_say() {
         (Action::Add(5), r#"{"id":7,"type":"ok"}"#, Answer::Done),
         (Action::Enqueue(5), r#"{"id":7,"type":"ok"}"#, Answer::Done),
         (Action::Dequeue, r#"{"id":7,"type":"ok","value":5}"#, value(5)),
-        (Action::Peek, r#"{"id":7,"type":"ok","value":null}"#, nothing),
+        (Action::Peek, r#"{"id":7,"type":"ok","value":null}"#, nothing.clone()),
+        (Action::Count, r#"{"id":7,"type":"ok","value":5}"#, value(5)),
+        (Action::Count, r#"{"id":7,"type":"ok","value":null}"#, value(0)),
+        (Action::Increment(5), r#"{"id":7,"type":"ok"}"#, Answer::Done),
+        (Action::Acquire, r#"{"id":7,"type":"ok"}"#, Answer::Done),
+        (Action::Acquire, r#"{"id":7,"type":"ok","value":9}"#, Answer::Done),
+        (Action::AcquireWithToken, r#"{"id":7,"type":"ok","value":9}"#, value(9)),
+        (Action::AcquireWithToken, r#"{"id":7,"type":"fail"}"#, Answer::Mismatch(Value::Nil)),
+        (Action::Release, r#"{"id":7,"type":"ok"}"#, Answer::Done),
+        (Action::Release, r#"{"id":7,"type":"fail"}"#, Answer::Mismatch(Value::Nil)),
+        (Action::Release, r#"{"id":7,"type":"fail","error":"no leader"}"#, refused("no leader")),
     ] {
         let response = AnswerLine::parse(line.as_bytes()).unwrap().answer(&request(action.clone())).unwrap();
         assert_eq!(response, answer.into(), "{action:?} {line}");
@@ -119,7 +133,10 @@ fn an_ok_that_does_not_fit_the_request_is_no_answer() {
         (Action::Dequeue, r#"{"id":7,"type":"ok"}"#, "has no \"value\""),
         (append_and_read(), r#"{"id":7,"type":"ok"}"#, "has no \"value\""),
         (Action::Elements, r#"{"id":7,"type":"ok","value":5}"#, "no list, value \"5\""),
+        (Action::Count, r#"{"id":7,"type":"ok","value":"5"}"#, "no integer"),
+        (Action::AcquireWithToken, r#"{"id":7,"type":"ok"}"#, "has no \"value\""),
         (Action::Write(5), r#"{"id":7,"type":"ok","value":6}"#, "another value"),
+        (Action::Increment(5), r#"{"id":7,"type":"ok","value":6}"#, "another value"),
         (CAS, r#"{"id":7,"type":"ok","value":5}"#, "another value"),
     ] {
         let failure = AnswerLine::parse(line.as_bytes()).unwrap().answer(&request(action)).unwrap_err();
