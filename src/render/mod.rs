@@ -4,6 +4,7 @@ pub(crate) mod hierarchy;
 mod matrix;
 pub(crate) mod prefix;
 pub(crate) mod run_summary;
+pub(crate) mod sets;
 mod table;
 pub(crate) mod transactions;
 pub(crate) mod verdict;

@@ -25,6 +25,7 @@ mod models;
 mod modules;
 mod node;
 mod peers;
+mod properties;
 mod real;
 mod refusals;
 mod report;

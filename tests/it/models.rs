@@ -7,7 +7,7 @@ type Call = (&'static str, &'static str, &'static str, &'static str);
 
 const NIL: &str = "null";
 
-const MODELS: [(&str, &[Call]); 16] = [
+const MODELS: [(&str, &[Call]); 20] = [
     ("register", &[("write", "1", "1", "1"), ("read", NIL, "1", "2")]),
     ("cas-register", &[("write", "1", "1", "1"), ("cas", "[1,2]", "[1,2]", "[1,2]"), ("read", NIL, "2", "1")]),
     ("kv", &[("append", r#""a""#, NIL, NIL), ("append", r#""b""#, NIL, NIL), ("get", NIL, r#""ab""#, r#""ba""#)]),
@@ -25,6 +25,10 @@ const MODELS: [(&str, &[Call]); 16] = [
     ("mutex", &[("acquire", NIL, NIL, NIL)]),
     ("fenced-lock", &[("acquire", NIL, "1", "1"), ("release", NIL, NIL, NIL), ("acquire", NIL, "2", "1")]),
     ("semaphore", &[("acquire", NIL, NIL, NIL)]),
+    ("unique-ids", &[("generate", NIL, "1", "1"), ("generate", NIL, "2", "1")]),
+    ("bank", &[("read", NIL, "[5,5]", "[5,5]"), ("transfer", NIL, NIL, NIL), ("read", NIL, "[4,6]", "[4,5]")]),
+    ("set-full", &[("add", "1", NIL, NIL), ("read", NIL, "[1]", "[]")]),
+    ("pn-counter", &[("add", "-2", NIL, NIL), ("read", NIL, "-2", "2")]),
     (
         "list-append",
         &[

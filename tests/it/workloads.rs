@@ -145,10 +145,10 @@ fn a_campaign_with_names_as_they_were_is_resumed_under_these() {
 fn a_workload_that_there_is_not_is_refused_with_those_that_there_are() {
     let dir = tempfile::tempdir().unwrap();
     for command in [["run", "--workload"], ["campaign", "--workloads"]] {
-        let ended = run(dir.path(), &[command[0], command[1], "bank"]);
+        let ended = run(dir.path(), &[command[0], command[1], "nothing"]);
         assert_eq!(ended.code, Some(64), "{ended:?}");
         assert!(
-            ended.err.contains("bank") && ended.err.contains("register, set, queue, append, wr, long-fork"),
+            ended.err.contains("nothing") && ended.err.contains("register, set, queue, append, wr, long-fork"),
             "{}",
             ended.err
         );

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Action, Answer, Client, ClientError, Connect, MicroOperation, Request, Response,
     answers::{present, quoted, transaction},
+    composed,
 };
 
 /// Maximum size of a response body, bytes.
@@ -108,7 +109,7 @@ struct Cas {
 #[derive(Serialize)]
 struct Transaction {
     /// Micro-operations: name, key, and argument.
-    ops: Vec<(&'static str, String, Option<i64>)>,
+    ops: Vec<composed::Micro>,
 }
 
 impl Transaction {
@@ -121,6 +122,9 @@ impl HttpClient {
     /// Returns the HTTP request for a request.
     fn request(&self, request: &Request) -> RequestBuilder {
         let mode = &self.read_mode;
+        if let Some(ops) = composed::micro_operations(request) {
+            return self.http.post(format!("{}txn?read={mode}", self.base)).json(&Transaction { ops });
+        }
         let url = format!("{}kv/{}", self.base, request.key_name().unwrap_or_default());
         match &request.action {
             Action::Read | Action::Elements => self.http.get(format!("{url}?read={mode}")),
@@ -132,6 +136,9 @@ impl HttpClient {
             Action::Dequeue => self.http.post(format!("{url}/dequeue")),
             Action::Transaction(micro_operations) => {
                 self.http.post(format!("{}txn?read={mode}", self.base)).json(&Transaction::of(micro_operations))
+            }
+            Action::Generate | Action::Increase(_) | Action::Balances | Action::Transfer { .. } => {
+                unreachable!("these are composed of micro-operations")
             }
         }
     }
@@ -217,7 +224,7 @@ fn parse_answer(request: &Request, status: StatusCode, text: &[u8]) -> Response 
         return unclear("expected 200, 4xx or 5xx");
     }
     let revision = body.revision;
-    let answer = match understand_success(&request.action, body) {
+    let answer = match understand_success(request, body) {
         Ok(answer) => answer,
         Err(why) => return unclear(why),
     };
@@ -225,8 +232,8 @@ fn parse_answer(request: &Request, status: StatusCode, text: &[u8]) -> Response 
 }
 
 /// Returns the answer in the body of a successful response, or what that lacks.
-fn understand_success(action: &Action, body: Body) -> Result<Answer, &'static str> {
-    match (action, body) {
+fn understand_success(request: &Request, body: Body) -> Result<Answer, &'static str> {
+    match (&request.action, body) {
         (Action::Read | Action::Peek | Action::Dequeue, Body { value: Some(value), .. })
         | (Action::Elements, Body { value: Some(value @ Value::List(_)), .. }) => Ok(Answer::Value(value)),
         (Action::Elements, Body { value: Some(Value::Nil), .. }) => Ok(Answer::Value(Value::List(Vec::new()))),
@@ -241,5 +248,7 @@ fn understand_success(action: &Action, body: Body) -> Result<Answer, &'static st
         (Action::Add(_), _) => Err("it has no \"added\""),
         (Action::Transaction(asked), Body { ops: Some(done), .. }) => transaction(asked, done),
         (Action::Transaction(_), _) => Err("it has no \"ops\""),
+        (_, Body { ops: Some(done), .. }) => composed::answer(request, &done),
+        (_, _) => Err("it has no \"ops\""),
     }
 }

@@ -8,7 +8,9 @@
 
 mod answers;
 mod api;
+mod bank;
 mod client;
+mod composed;
 mod connector;
 mod driver;
 mod error;
@@ -18,6 +20,7 @@ mod keys;
 mod long_fork;
 mod outcome;
 mod pace;
+mod pn_counter;
 mod probe;
 mod progress;
 mod queue;
@@ -28,6 +31,7 @@ mod set;
 mod shim;
 mod simulate;
 mod transactions;
+mod unique_ids;
 mod worker;
 mod workload;
 mod workloads;
@@ -35,6 +39,7 @@ mod workloads;
 pub use api::{
     Api, ApiClient, ApiConnector, Exchange, Pointer, RequestLine, Statuses, Template, Variation, Variations,
 };
+pub use bank::{ACCOUNTS as BANK_ACCOUNTS, BEGINNING as BANK_BEGINNING};
 pub use client::{Client, ClientError, Connect};
 pub use connector::{AnyClient, Connector};
 pub use driver::{Clients, Load, LoadSummary, drive};

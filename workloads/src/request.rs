@@ -26,6 +26,21 @@ pub enum Action {
     Dequeue,
     /// Returns the first element of a queue; nil if it is empty.
     Peek,
+    /// Returns an id that no other request got.
+    Generate,
+    /// Adds a number, which may be negative, to a counter.
+    Increase(i64),
+    /// Returns the balances of all accounts of a bank.
+    Balances,
+    /// Moves an amount from an account of a bank to another, unless the first would have less than nothing.
+    Transfer {
+        /// Number of the account that loses it.
+        from: u16,
+        /// Number of the account that gets it.
+        to: u16,
+        /// The amount.
+        amount: i64,
+    },
     /// Does all of this at one moment, and returns it with the values that were read.
     Transaction(Vec<MicroOperation>),
 }
@@ -117,8 +132,9 @@ impl Action {
     /// Returns true if the action certainly changes nothing.
     pub fn is_read(&self) -> bool {
         match self {
-            Self::Read | Self::Elements | Self::Peek => true,
+            Self::Read | Self::Elements | Self::Peek | Self::Balances => true,
             Self::Write(_) | Self::Cas { .. } | Self::Add(_) | Self::Enqueue(_) | Self::Dequeue => false,
+            Self::Generate | Self::Increase(_) | Self::Transfer { .. } => false,
             Self::Transaction(micro_operations) => micro_operations.iter().all(MicroOperation::is_read),
         }
     }
@@ -164,10 +180,12 @@ impl Request {
     /// Returns the name of the function in a history.
     pub(crate) fn f(&self) -> &'static str {
         match self.action {
-            Action::Read | Action::Elements => "read",
+            Action::Read | Action::Elements | Action::Balances => "read",
+            Action::Generate => "generate",
+            Action::Transfer { .. } => "transfer",
             Action::Write(_) => "write",
             Action::Cas { .. } => "cas",
-            Action::Add(_) => "add",
+            Action::Add(_) | Action::Increase(_) => "add",
             Action::Enqueue(_) => "enqueue",
             Action::Dequeue => "dequeue",
             Action::Peek => "peek",
@@ -175,11 +193,28 @@ impl Request {
         }
     }
 
+    /// Returns the name of the function for a shim, which cannot tell what kind of object a key is.
+    pub(crate) fn f_for_shim(&self) -> &'static str {
+        match self.action {
+            Action::Balances => "balances",
+            Action::Increase(_) => "increase",
+            _ => self.f(),
+        }
+    }
+
     /// Returns the argument in a history.
     pub(crate) fn argument(&self) -> Option<Value> {
         match &self.action {
             Action::Read | Action::Elements | Action::Dequeue | Action::Peek => None,
-            Action::Write(value) | Action::Add(value) | Action::Enqueue(value) => Some((*value).into()),
+            Action::Generate | Action::Balances => None,
+            Action::Write(value) | Action::Add(value) | Action::Enqueue(value) | Action::Increase(value) => {
+                Some((*value).into())
+            }
+            Action::Transfer { from, to, amount } => {
+                let parts: [(&str, Value); 3] =
+                    [("from", i64::from(*from).into()), ("to", i64::from(*to).into()), ("amount", (*amount).into())];
+                Some(Value::Map(parts.into_iter().collect()))
+            }
             Action::Cas { from, to } => Some(Value::List(vec![(*from).into(), (*to).into()])),
             Action::Transaction(micro_operations) => {
                 Some(Value::List(micro_operations.iter().map(|it| it.in_history(Value::Nil)).collect()))

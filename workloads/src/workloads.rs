@@ -4,15 +4,19 @@ use std::sync::LazyLock;
 
 use crate::{
     Workload,
+    bank::Bank,
     long_fork::LongFork,
+    pn_counter::PnCounter,
     queue::Queue,
     register::Register,
-    set::Set,
+    set::{SET, SET_FULL},
     transactions::{APPEND, WR},
+    unique_ids::UniqueIds,
 };
 
 /// List of the workloads, in the order in which they are offered.
-pub static WORKLOADS: &[&dyn Workload] = &[&Register, &Set, &Queue, &APPEND, &WR, &LongFork];
+pub static WORKLOADS: &[&dyn Workload] =
+    &[&Register, &SET, &Queue, &APPEND, &WR, &LongFork, &UniqueIds, &Bank, &SET_FULL, &PnCounter];
 
 /// Returns the names of all workloads, in the same order.
 pub fn workload_names() -> &'static [&'static str] {
@@ -70,6 +74,8 @@ mod tests {
         for &workload in WORKLOADS {
             for (read_percent, expected) in [(0, 0..=0), (50, 120..=180), (100, 300..=300)] {
                 let mix = Mix { read_percent, cas_percent: 0, ..Mix::default() };
+                // Those that ask for ids only do that.
+                let expected = if workload.name() == "unique-ids" { 0..=0 } else { expected };
                 let reads = requests(workload, 3, &mix).iter().filter(|request| request.action.is_read()).count();
                 assert!(expected.contains(&reads), "{workload:?}: {reads} at {read_percent} %");
             }

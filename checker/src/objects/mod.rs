@@ -3,7 +3,7 @@
 //! queues, stacks and bags share), `growth.rs` (for values that grow), and `key.rs` (the input and result of a method).
 //!
 //! The table below registers them. A new model is a folder (or a file) with a [`Definition`], its `mod` line, and its
-//! row in the table.
+//! row in the table. [`crate::properties`] that are no object have rows as well.
 //!
 //! Every method answers with an order or with a few operations that have none. Both are verified by [`crate::verify`]
 //! before they are believed.
@@ -18,6 +18,7 @@ mod list;
 mod multi_register;
 mod mutex;
 mod priority_queue;
+mod properties;
 mod queue;
 pub(crate) mod register;
 mod semaphore;
@@ -31,6 +32,7 @@ use histories::{Function, History, Operation, Outcome, Value, ValueId};
 use crate::{
     budget::Budget,
     generic::Object,
+    properties::{Property, has},
     specification::{Argument, Call},
 };
 use key::Key;
@@ -94,6 +96,17 @@ models! {
     /// Semaphore: `acquire` of a permit, or of several at once, and `release` by a process that holds as many. Begins
     /// with the number of permits [`Options::initial`](crate::Options::initial), or 1 if that is absent.
     Semaphore: semaphore::DEFINITION,
+    /// Ids that `generate` answers with, each once: a property, not an object.
+    UniqueIds: properties::UNIQUE_IDS,
+    /// Bank with `transfer` and `read` of all balances, whose total stays the same: a property, not an object.
+    /// [`Options::initial`](crate::Options::initial) is the total, or the balances.
+    Bank: properties::BANK,
+    /// Set with `add` and `read` of all elements, which must not lose any, but may show them late: a property, not an
+    /// object.
+    SetFull: properties::SET_FULL,
+    /// Counter with `add` of positive and negative numbers, and `read`, which must show their sum once all additions
+    /// are over: a property, not an object.
+    PnCounter: properties::PN_COUNTER,
 }
 
 /// Definition of a model: everything that the table needs to know of it.
@@ -102,6 +115,8 @@ struct Definition {
     name: &'static str,
     /// Functions in a few words, for a list of models.
     functions: &'static str,
+    /// Property that is judged instead of an object.
+    property: Option<&'static dyn Property>,
     /// Sequential specification of an object that begins with this value.
     specification: for<'a> fn(&'a Value) -> Box<dyn Object + 'a>,
     /// Initial values in a few words, and whether this is one of them.
@@ -126,12 +141,19 @@ impl Definition {
         Self {
             name,
             functions,
+            property: None,
             specification,
             initial: ("any value", |_| true),
             method: None,
             argument: |_| Argument::Any,
             is_informative: |call| call.output.is_some(),
         }
+    }
+
+    /// Defines a model of a property.
+    const fn of_property(name: &'static str, functions: &'static str, property: &'static dyn Property) -> Self {
+        let specification = |_: &Value| -> Box<dyn Object> { unreachable!("a property is decided without an object") };
+        Self { property: Some(property), ..Self::new(name, functions, specification) }
     }
 }
 
@@ -157,7 +179,18 @@ impl Model {
 
     /// Returns true if objects of this model have a function of this name.
     pub fn has(self, function: &str) -> bool {
-        self.specification(&Value::Nil).has(function)
+        let of_object = || self.specification(&Value::Nil).has(function);
+        self.property().map_or_else(of_object, |property| has(property, function))
+    }
+
+    /// Returns true if the model is a property of all operations, and not an object that must be linearizable.
+    pub fn is_property(self) -> bool {
+        self.property().is_some()
+    }
+
+    /// Returns the property that the model is, if it is one.
+    pub(crate) fn property(self) -> Option<&'static dyn Property> {
+        self.definition().property
     }
 
     /// Returns the sequential specification of this model.

@@ -182,6 +182,17 @@ impl Machine {
                     changed.insert(key.clone(), value.clone());
                     found.push(None);
                 }
+                MicroOperation::Add { key, number } => {
+                    let sum = whole(now(key).as_ref())?.checked_add(*number).ok_or(Refusal::NotANumber)?;
+                    changed.insert(key.clone(), Json(sum.to_string()));
+                    found.push(None);
+                }
+                MicroOperation::AtLeast { key, number } => {
+                    if whole(now(key).as_ref())? < *number {
+                        return Err(Refusal::TooSmall);
+                    }
+                    found.push(None);
+                }
                 MicroOperation::Read { key } => {
                     let now = now(key);
                     read_bytes += now.as_ref().map_or(0, |value| value.as_str().len());
@@ -211,6 +222,11 @@ impl Machine {
         self.applied = last_index;
         Ok(())
     }
+}
+
+/// Returns a value as a whole number; an absent one is 0.
+fn whole(value: Option<&Json>) -> Result<i64, Refusal> {
+    value.map_or(Ok(0), |value| value.as_str().parse().map_err(|_| Refusal::NotANumber))
 }
 
 #[cfg(test)]

@@ -143,6 +143,20 @@ pub(crate) enum MicroOperation {
         /// New value.
         value: Json,
     },
+    /// Addition of a number, which may be negative, to a whole number; an absent one is 0.
+    Add {
+        /// Key to change.
+        key: String,
+        /// Number to add.
+        number: i64,
+    },
+    /// Condition without which the whole transaction is refused: a whole number that is at least so large.
+    AtLeast {
+        /// Key to look at.
+        key: String,
+        /// Smallest value.
+        number: i64,
+    },
 }
 
 /// Question about the state, which changes nothing.
@@ -242,4 +256,10 @@ pub(crate) enum Refusal {
     /// The values that a transaction reads exceed the maximum size of its answer.
     #[error("what the transaction reads has more than {MAX_LIST_BYTES} bytes")]
     TooMuchRead,
+    /// The value is no whole number, or would be beyond 64 bits.
+    #[error("the value of the key is no whole number of 64 bits")]
+    NotANumber,
+    /// A value is smaller than the transaction demands.
+    #[error("the value of the key is smaller than it must be")]
+    TooSmall,
 }

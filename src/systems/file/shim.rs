@@ -41,8 +41,11 @@ impl ShimTable {
         match action {
             Action::Read | Action::Write(_) => knows("register"),
             Action::Cas { .. } => knows("register") && self.cas,
-            Action::Elements | Action::Add(_) => knows("set"),
+            Action::Elements | Action::Add(_) => knows("set") || knows("set-full"),
             Action::Enqueue(_) | Action::Dequeue | Action::Peek => knows("queue"),
+            Action::Generate => knows("unique-ids"),
+            Action::Increase(_) => knows("pn-counter"),
+            Action::Balances | Action::Transfer { .. } => knows("bank"),
             Action::Transaction(parts) => {
                 // Those of `long-fork` either read, or write one register.
                 let is_mixed = parts.len() > 1 && !action.is_read();

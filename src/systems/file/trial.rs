@@ -1,7 +1,7 @@
 //! Trial of a file's operations on a single node that nobody disturbs: which are asked for, and what each must answer.
 
 use histories::Value;
-use workloads::{Action, Answer, MicroAction, MicroOperation, Request, Response};
+use workloads::{Action, Answer, BANK_ACCOUNTS, BANK_BEGINNING, MicroAction, MicroOperation, Request, Response};
 
 use super::FileSystem;
 
@@ -67,6 +67,11 @@ impl FileSystem {
                 "to new registers, with a read between",
             ),
             registers(),
+            (9, Action::Balances, balances(0), "before any transfer"),
+            (9, transfer(3), Expected::Done, "when it has 10"),
+            (9, transfer(8), Expected::Refused, "when it has 7"),
+            (9, Action::Balances, balances(3), "after 3 went from account 0 to 1"),
+            (10, Action::Increase(-2), Expected::Done, "to a new counter"),
         ];
         self.known(steps)
     }
@@ -80,6 +85,7 @@ impl FileSystem {
             (2, Action::Peek, Expected::Value(Value::Nil), "into an empty queue"),
             lists(),
             registers(),
+            (9, Action::Balances, balances(3), "after 3 went from account 0 to 1"),
         ])
     }
 
@@ -97,6 +103,19 @@ impl FileSystem {
 
 /// Operation of a trial on a key, with its expected answer, and when it comes.
 type Step = (u32, Action, Expected, &'static str);
+
+/// Returns a transfer from the first account of a bank to the second.
+fn transfer(amount: i64) -> Action {
+    Action::Transfer { from: 0, to: 1, amount }
+}
+
+/// Returns the balances of a bank after this amount went from its first account to the second.
+fn balances(amount: i64) -> Expected {
+    let mut balances = vec![BANK_BEGINNING; BANK_ACCOUNTS.into()];
+    balances[0] -= amount;
+    balances[1] += amount;
+    Expected::Value(Value::List(balances.into_iter().map(Value::from).collect()))
+}
 
 /// Returns a read of the lists that the transactions of a trial leave behind.
 fn lists() -> Step {
@@ -130,6 +149,10 @@ impl TrialStep {
             Action::Enqueue(value) => format!("enqueue {key} {value}"),
             Action::Dequeue => format!("dequeue {key}"),
             Action::Peek => format!("peek {key}"),
+            Action::Generate => format!("generate {key}"),
+            Action::Increase(number) => format!("increase {key} {number}"),
+            Action::Balances => format!("balances {key}"),
+            Action::Transfer { from, to, amount } => format!("transfer {key} {amount} from {from} to {to}"),
             Action::Transaction(parts) => {
                 let words = |part: &MicroOperation| match part.action {
                     MicroAction::Append(element) => format!("append {} {element}", part.key_name()),

@@ -156,6 +156,7 @@ impl Api {
             Action::Enqueue(_) => self.enqueue.as_ref(),
             Action::Dequeue => self.dequeue.as_ref(),
             Action::Peek => self.peek.as_ref(),
+            Action::Generate | Action::Increase(_) | Action::Balances | Action::Transfer { .. } => None,
             Action::Transaction(_) => None,
         }
     }
@@ -192,6 +193,7 @@ impl Api {
         let known = [
             ("register", has(&[&self.read, &self.write])),
             ("set", has(&[&self.elements, &self.add])),
+            ("set-full", has(&[&self.elements, &self.add])),
             ("queue", has(&[&self.enqueue, &self.dequeue, &self.peek])),
         ];
         known.into_iter().filter(|(_, has_all)| *has_all).map(|(name, _)| name).collect()

@@ -36,7 +36,13 @@ struct RequestLine<'a> {
 
 /// Returns the line of a request, with its end.
 pub(super) fn request_line(id: u64, request: &Request, read_mode: Option<&str>) -> Vec<u8> {
-    let line = RequestLine { id, f: request.f(), key: request.key_name(), value: request.argument(), read: read_mode };
+    let line = RequestLine {
+        id,
+        f: request.f_for_shim(),
+        key: request.key_name(),
+        value: request.argument(),
+        read: read_mode,
+    };
     let mut line = serde_json::to_vec(&line).expect("numbers, names and lists are always JSON");
     line.push(b'\n');
     line
@@ -92,8 +98,9 @@ impl AnswerLine {
     /// Returns the answer that an `ok` gives, or what it lacks.
     fn success(self, request: &Request) -> Result<Answer, &'static str> {
         match (&request.action, self.value) {
-            (Action::Read | Action::Peek | Action::Dequeue, Some(value))
-            | (Action::Elements, Some(value @ Value::List(_))) => Ok(Answer::Value(value)),
+            (Action::Read | Action::Peek | Action::Dequeue | Action::Generate, Some(value))
+            | (Action::Elements | Action::Balances, Some(value @ Value::List(_))) => Ok(Answer::Value(value)),
+            (Action::Balances, Some(_)) => Err("the balances of a bank are no list"),
             (Action::Elements, Some(Value::Nil)) => Ok(Answer::Value(Value::List(Vec::new()))),
             (Action::Elements, Some(_)) => Err("the elements of a set are no list"),
             (Action::Transaction(asked), Some(Value::List(done))) => {
@@ -101,10 +108,10 @@ impl AnswerLine {
                 transaction(asked, done.ok_or("a micro-operation is no [name, key, value]")?)
             }
             (Action::Transaction(_), Some(_)) => Err("the micro-operations are no list"),
-            (Action::Read | Action::Peek | Action::Dequeue | Action::Elements | Action::Transaction(_), None) => {
-                Err("it is ok, but has no \"value\"")
-            }
-            (Action::Write(_) | Action::Cas { .. } | Action::Add(_) | Action::Enqueue(_), value) => {
+            (Action::Read | Action::Peek | Action::Dequeue | Action::Elements | Action::Transaction(_), None)
+            | (Action::Generate | Action::Balances, None) => Err("it is ok, but has no \"value\""),
+            (Action::Write(_) | Action::Cas { .. } | Action::Add(_) | Action::Enqueue(_), value)
+            | (Action::Increase(_) | Action::Transfer { .. }, value) => {
                 let is_echo = value.is_none_or(|value| value == Value::Nil || Some(value) == request.argument());
                 if is_echo { Ok(Answer::Done) } else { Err("it is ok, with another value than it was asked for") }
             }

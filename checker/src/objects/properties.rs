@@ -1,0 +1,33 @@
+//! Rows of the models that are no object but a property of all operations; the properties are in `crate::properties`.
+
+use super::Definition;
+use histories::Value;
+
+use crate::{
+    properties::{Bank, PnCounter, SetFull, UniqueIds},
+    specification::is_collection_of,
+};
+
+pub(super) static UNIQUE_IDS: Definition =
+    Definition::of_property("unique-ids", "generate, which never answers the same twice", &UniqueIds);
+
+pub(super) static BANK: Definition = Definition {
+    initial: (
+        "a total, or balances as a map or a list, none below zero, or null if nothing is known of it",
+        Bank::begins_with,
+    ),
+    is_informative: |call| call.function == "read" && call.output.is_some(),
+    ..Definition::of_property("bank", "transfer between accounts, and read of all balances", &Bank)
+};
+
+pub(super) static SET_FULL: Definition = Definition {
+    initial: ("a list of elements, or null for none", |initial| is_collection_of(initial, |_| true)),
+    is_informative: |call| call.function == "read" && call.output.is_some(),
+    ..Definition::of_property("set-full", "add, and read of all elements, none of which may be lost", &SetFull)
+};
+
+pub(super) static PN_COUNTER: Definition = Definition {
+    initial: ("a whole number, or null for 0", |initial| matches!(initial, Value::Nil | Value::Int(_))),
+    is_informative: |call| call.function == "read" && call.output.is_some(),
+    ..Definition::of_property("pn-counter", "add of a number, and read, which is right once all are over", &PnCounter)
+};
