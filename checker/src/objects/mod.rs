@@ -74,6 +74,8 @@ models! {
     /// [`Options::initial`](crate::Options::initial) is a list, the set begins with its elements, as do all
     /// collections.
     Set: set::DEFINITION,
+    /// `Set` of comments, which `write` adds.
+    Comments: set::COMMENTS,
     /// Counter with `inc` and `dec`, by 1 or a given number, `add` and `subtract` of a number, and `read`. Begins
     /// with the number [`Options::initial`](crate::Options::initial), or 0 if that is absent.
     Counter: counter::DEFINITION,
@@ -107,6 +109,10 @@ models! {
     /// Counter with `add` of positive and negative numbers, and `read`, which must show their sum once all additions
     /// are over: a property, not an object.
     PnCounter: properties::PN_COUNTER,
+    /// Keys whose parts are written in their order, and read in reverse order: a property, not an object.
+    Sequential: properties::SEQUENTIAL,
+    /// Rows whose values grow with their timestamps: a property, not an object.
+    Monotonic: properties::MONOTONIC,
 }
 
 /// Definition of a model: everything that the table needs to know of it.

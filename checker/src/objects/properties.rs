@@ -4,7 +4,7 @@ use super::Definition;
 use histories::Value;
 
 use crate::{
-    properties::{Bank, PnCounter, SetFull, UniqueIds},
+    properties::{Bank, Monotonic, PnCounter, Sequential, SetFull, UniqueIds},
     specification::is_collection_of,
 };
 
@@ -30,4 +30,18 @@ pub(super) static PN_COUNTER: Definition = Definition {
     initial: ("a whole number, or null for 0", |initial| matches!(initial, Value::Nil | Value::Int(_))),
     is_informative: |call| call.function == "read" && call.output.is_some(),
     ..Definition::of_property("pn-counter", "add of a number, and read, which is right once all are over", &PnCounter)
+};
+
+pub(super) static SEQUENTIAL: Definition = Definition {
+    is_informative: |call| call.function == "read" && call.output.is_some(),
+    ..Definition::of_property(
+        "sequential",
+        "write of a key's parts in their order, and read of them in reverse order",
+        &Sequential,
+    )
+};
+
+pub(super) static MONOTONIC: Definition = Definition {
+    is_informative: |call| call.function == "read" && call.output.is_some(),
+    ..Definition::of_property("monotonic", "add of growing values, and read of all by their timestamps", &Monotonic)
 };

@@ -6,7 +6,9 @@
 
 mod bank;
 mod key;
+mod monotonic;
 mod pn_counter;
+mod sequential;
 mod set_full;
 mod unique_ids;
 
@@ -17,7 +19,9 @@ use crate::{Evidence, Limits, UnknownWhy, shrink::merged, sorted::sorted, specif
 pub(crate) use bank::Bank;
 pub use bank::bank_total;
 use key::{FewCalls, Key};
+pub(crate) use monotonic::Monotonic;
 pub(crate) use pn_counter::PnCounter;
+pub(crate) use sequential::Sequential;
 pub(crate) use set_full::{SetFull, set_figures};
 pub(crate) use unique_ids::UniqueIds;
 

@@ -76,6 +76,14 @@ fn right(model: Model) -> History {
             let one = |n| Value::Map([("x", int(n))].into_iter().collect());
             [("write", one(n % 7), nil()), ("read", nil(), one(n % 7))]
         })),
+        Model::Comments => history(calls(|n| [("write", int(n % 1000), nil()), ("contains", int(n % 1000), yes())])),
+        Model::Sequential => {
+            history(calls(|n| [("write", int(n), nil()), ("read", int(n), list([int(n), list([nil(), int(1)])]))]))
+        }
+        Model::Monotonic => history(calls(|n| {
+            let row = |n| Value::Map([("val", int(n)), ("sts", int(n))].into_iter().collect());
+            [("add", nil(), nil()), ("read", nil(), list([row(n), row(n + 1)]))]
+        })),
         Model::Set => history(calls(|n| [("add", int(n % 1000), nil()), ("contains", int(n % 1000), yes())])),
         Model::Counter => history(calls(|n| [("inc", nil(), nil()), ("read", nil(), int(n + 1))])),
         Model::Queue => put_and_take("enqueue", "dequeue"),
