@@ -65,7 +65,7 @@ fn a_stale_transaction_is_not_strict_serializable() {
 
 #[test]
 fn stale_transactions_on_registers_are_not_strict_serializable() {
-    for workload in ["wr", "long-fork"] {
+    for workload in ["wr", "long-fork", "sequential"] {
         let dir = tempfile::tempdir().unwrap();
         let results = violated(dir.path(), workload);
         let anomaly = results["transactions"]["anomalies"][0]["name"].as_str().unwrap();
@@ -75,9 +75,49 @@ fn stale_transactions_on_registers_are_not_strict_serializable() {
 }
 
 #[test]
+fn a_comment_that_is_missing_from_a_stale_read_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let results = violated(dir.path(), "comments");
+    let anomaly = results["transactions"]["anomalies"][0]["name"].as_str().unwrap();
+    assert!(anomaly.contains("realtime"), "serializable all the same: {anomaly}");
+}
+
+/// Stale reads are no violation of properties that say nothing about time; they show in the figures of a set.
+#[test]
+fn properties_hold_with_stale_reads() {
+    for workload in ["bank", "unique-ids", "set-full", "pn-counter"] {
+        let dir = tempfile::tempdir().unwrap();
+        let arguments = ["run", "--workload", workload, "--read", "leader", "--time-limit", "6s", "--seed", "1"];
+        let ended = run(dir.path(), &arguments);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.out.contains(&format!("the property {workload} holds: ")), "{}", ended.out);
+        let results = fs::read(dir.path().join("store/latest/results.json")).unwrap();
+        let results: Value = serde_json::from_slice(&results).unwrap();
+        assert_eq!(results["report"]["property"], workload);
+        let late = results["report"]["figures"]["stale"].as_u64();
+        assert_eq!(late.is_some_and(|late| late > 0), workload == "set-full", "{late:?} elements of {workload}");
+        let again = run(dir.path(), &["check", "store/latest"]);
+        assert_eq!(again.code, Some(0), "{again:?}");
+    }
+}
+
+#[test]
 fn a_campaign_goes_over_workloads() {
     let dir = tempfile::tempdir().unwrap();
-    let workloads = ["register", "set", "queue", "append", "wr", "long-fork"];
+    let workloads = [
+        "register",
+        "set",
+        "queue",
+        "append",
+        "wr",
+        "long-fork",
+        "unique-ids",
+        "bank",
+        "set-full",
+        "pn-counter",
+        "comments",
+        "sequential",
+    ];
     let list = workloads.join(",");
     let small =
         ["campaign", "--store", "all", "--nodes", "3", "--time-limit", "1s", "--rate", "100", "--faults", "none"];

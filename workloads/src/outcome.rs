@@ -64,8 +64,15 @@ impl Completion {
             | (Action::Elements | Action::Balances | Action::Transaction(_), Answer::Value(value @ Value::List(_))) => {
                 Self { value: Some(value), ..end(EventType::Ok) }
             }
-            (Action::Write(_) | Action::Cas { .. } | Action::Add(_) | Action::Enqueue(_), Answer::Done)
-            | (Action::Increase(_) | Action::Transfer { .. }, Answer::Done) => end(EventType::Ok),
+            (
+                Action::Write(_)
+                | Action::Cas { .. }
+                | Action::Add(_)
+                | Action::Enqueue(_)
+                | Action::Increase(_)
+                | Action::Transfer { .. },
+                Answer::Done,
+            ) => end(EventType::Ok),
             (Action::Cas { .. }, Answer::Mismatch(found)) => Self { observed: Some(found), ..end(EventType::Fail) },
             (_, other) => Self::of(request, Answer::Unknown(format!("the client answered {other:?}"))),
         }

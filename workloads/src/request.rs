@@ -133,8 +133,14 @@ impl Action {
     pub fn is_read(&self) -> bool {
         match self {
             Self::Read | Self::Elements | Self::Peek | Self::Balances => true,
-            Self::Write(_) | Self::Cas { .. } | Self::Add(_) | Self::Enqueue(_) | Self::Dequeue => false,
-            Self::Generate | Self::Increase(_) | Self::Transfer { .. } => false,
+            Self::Write(_)
+            | Self::Cas { .. }
+            | Self::Add(_)
+            | Self::Enqueue(_)
+            | Self::Dequeue
+            | Self::Generate
+            | Self::Increase(_)
+            | Self::Transfer { .. } => false,
             Self::Transaction(micro_operations) => micro_operations.iter().all(MicroOperation::is_read),
         }
     }
@@ -172,6 +178,12 @@ impl Request {
         Self { key: None, action: Action::Transaction(micro_operations) }
     }
 
+    /// Returns the parts of a transaction that change something.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = &MicroOperation> {
+        let parts = if let Action::Transaction(parts) = &self.action { &parts[..] } else { &[] };
+        parts.iter().filter(|part| !part.is_read())
+    }
+
     /// Returns the name of the key in nodes and histories: `k0`, `k1`, …
     pub fn key_name(&self) -> Option<String> {
         self.key.map(key_name)
@@ -205,8 +217,9 @@ impl Request {
     /// Returns the argument in a history.
     pub(crate) fn argument(&self) -> Option<Value> {
         match &self.action {
-            Action::Read | Action::Elements | Action::Dequeue | Action::Peek => None,
-            Action::Generate | Action::Balances => None,
+            Action::Read | Action::Elements | Action::Dequeue | Action::Peek | Action::Generate | Action::Balances => {
+                None
+            }
             Action::Write(value) | Action::Add(value) | Action::Enqueue(value) | Action::Increase(value) => {
                 Some((*value).into())
             }

@@ -5,18 +5,32 @@ use std::sync::LazyLock;
 use crate::{
     Workload,
     bank::Bank,
+    comments::Comments,
     long_fork::LongFork,
     pn_counter::PnCounter,
     queue::Queue,
     register::Register,
+    sequential::Sequential,
     set::{SET, SET_FULL},
     transactions::{APPEND, WR},
     unique_ids::UniqueIds,
 };
 
 /// List of the workloads, in the order in which they are offered.
-pub static WORKLOADS: &[&dyn Workload] =
-    &[&Register, &SET, &Queue, &APPEND, &WR, &LongFork, &UniqueIds, &Bank, &SET_FULL, &PnCounter];
+pub static WORKLOADS: &[&dyn Workload] = &[
+    &Register,
+    &SET,
+    &Queue,
+    &APPEND,
+    &WR,
+    &LongFork,
+    &UniqueIds,
+    &Bank,
+    &SET_FULL,
+    &PnCounter,
+    &Comments,
+    &Sequential,
+];
 
 /// Returns the names of all workloads, in the same order.
 pub fn workload_names() -> &'static [&'static str] {

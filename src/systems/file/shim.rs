@@ -47,11 +47,13 @@ impl ShimTable {
             Action::Increase(_) => knows("pn-counter"),
             Action::Balances | Action::Transfer { .. } => knows("bank"),
             Action::Transaction(parts) => {
-                // Those of `long-fork` either read, or write one register.
+                // Those of the others either read, or change one object.
                 let is_mixed = parts.len() > 1 && !action.is_read();
                 parts.iter().all(|part| match part.action {
-                    MicroAction::Append(_) | MicroAction::ReadList => knows("append"),
-                    MicroAction::Write(_) | MicroAction::ReadRegister => knows("wr") || knows("long-fork") && !is_mixed,
+                    MicroAction::Append(_) | MicroAction::ReadList => knows("append") || knows("comments") && !is_mixed,
+                    MicroAction::Write(_) | MicroAction::ReadRegister => {
+                        knows("wr") || (knows("long-fork") || knows("sequential")) && !is_mixed
+                    }
                 })
             }
         }

@@ -156,8 +156,11 @@ impl Api {
             Action::Enqueue(_) => self.enqueue.as_ref(),
             Action::Dequeue => self.dequeue.as_ref(),
             Action::Peek => self.peek.as_ref(),
-            Action::Generate | Action::Increase(_) | Action::Balances | Action::Transfer { .. } => None,
-            Action::Transaction(_) => None,
+            Action::Generate
+            | Action::Increase(_)
+            | Action::Balances
+            | Action::Transfer { .. }
+            | Action::Transaction(_) => None,
         }
     }
 
@@ -327,7 +330,7 @@ mod tests {
     fn workloads_follow_from_the_operations() {
         let written = write(&json!([{"status": 200, "outcome": "ok"}]));
         assert_eq!(api(json!({"read": read(), "write": written})).workloads(), ["register"]);
-        assert_eq!(api(json!({"elements": read(), "add": written})).workloads(), ["set"]);
+        assert_eq!(api(json!({"elements": read(), "add": written})).workloads(), ["set", "set-full"]);
         assert_eq!(api(json!({"enqueue": written, "dequeue": read(), "peek": read()})).workloads(), ["queue"]);
         assert!(!api(json!({"read": read()})).has_cas());
         let refused = api(json!({"read": read()})).check().unwrap_err();

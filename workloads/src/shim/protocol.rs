@@ -108,10 +108,25 @@ impl AnswerLine {
                 transaction(asked, done.ok_or("a micro-operation is no [name, key, value]")?)
             }
             (Action::Transaction(_), Some(_)) => Err("the micro-operations are no list"),
-            (Action::Read | Action::Peek | Action::Dequeue | Action::Elements | Action::Transaction(_), None)
-            | (Action::Generate | Action::Balances, None) => Err("it is ok, but has no \"value\""),
-            (Action::Write(_) | Action::Cas { .. } | Action::Add(_) | Action::Enqueue(_), value)
-            | (Action::Increase(_) | Action::Transfer { .. }, value) => {
+            (
+                Action::Read
+                | Action::Peek
+                | Action::Dequeue
+                | Action::Elements
+                | Action::Generate
+                | Action::Balances
+                | Action::Transaction(_),
+                None,
+            ) => Err("it is ok, but has no \"value\""),
+            (
+                Action::Write(_)
+                | Action::Cas { .. }
+                | Action::Add(_)
+                | Action::Enqueue(_)
+                | Action::Increase(_)
+                | Action::Transfer { .. },
+                value,
+            ) => {
                 let is_echo = value.is_none_or(|value| value == Value::Nil || Some(value) == request.argument());
                 if is_echo { Ok(Answer::Done) } else { Err("it is ok, with another value than it was asked for") }
             }
