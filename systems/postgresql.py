@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Shim for PostgreSQL: transactions over lists and registers, registers, and counters, at the isolation level of the read mode.
+"""Shim for PostgreSQL: transactions over lists and registers, registers, counters, and banks, at the isolation level of
+the read mode.
 
 Speaks PostgreSQL's protocol with simple queries (https://www.postgresql.org/docs/15/protocol-message-formats.html), so
 that Python's standard library is all that it needs. Schism's side is in docs/reference/shims.md.
@@ -17,6 +18,8 @@ LEVEL = os.environ["SCHISM_READ"].replace("-", "\\ ")  # As an option of the ser
 # The server has rolled the transaction back: https://www.postgresql.org/docs/15/errcodes-appendix.html
 SERIALIZATION_FAILURE, DEADLOCK_DETECTED, UNIQUE_VIOLATION = "40001", "40P01", "23505"
 ROLLED_BACK = {SERIALIZATION_FAILURE, DEADLOCK_DETECTED, UNIQUE_VIOLATION}
+
+ACCOUNTS, BEGINNING = 8, 10  # Each bank has so many accounts, with so much at the beginning.
 
 server = None
 deadline = 0.0  # End of the time for the request under way, by time.monotonic().
@@ -116,6 +119,28 @@ def transact(parts, is_of_registers):
     return {"type": "ok", "value": done}
 
 
+def balances(bank):
+    rows = query(f"SELECT balance FROM accounts WHERE bank = '{bank}' ORDER BY account")
+    return [int(balance) for (balance,) in rows] or [BEGINNING] * ACCOUNTS
+
+
+def transfer(bank, losing, getting, amount):
+    """Transfers as a program does that computes the new balances itself, without locking the rows that it read."""
+    query("BEGIN")
+    before = balances(bank)
+    if before[losing] < amount:
+        query("ROLLBACK")
+        return {"type": "fail", "error": "the balance is too low"}
+    query(
+        f"INSERT INTO accounts SELECT '{bank}', account, {BEGINNING} FROM generate_series(0, {ACCOUNTS - 1}) AS account"
+        " ON CONFLICT DO NOTHING"
+    )
+    for account, change in ((losing, -amount), (getting, amount)):
+        query(f"UPDATE accounts SET balance = {before[account] + change} WHERE bank = '{bank}' AND account = {account}")
+    query("COMMIT")
+    return {"type": "ok"}
+
+
 def value_of(rows):
     return int(rows[0][0]) if rows else None
 
@@ -160,6 +185,10 @@ def ask(f, key, value):
     try:
         if f == "txn":
             return transact(value, key is not None)
+        if f == "balances":
+            return {"type": "ok", "value": balances(key)}
+        if f == "transfer":
+            return transfer(key, value["from"], value["to"], value["amount"])
         if f == "read":
             return {"type": "ok", "value": read(key)}
         if f == "cas":

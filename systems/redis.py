@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Shim for Redis with Sentinel: registers, sets, counters and locks on the master that the node's Sentinel names then.
+"""Shim for Redis with Sentinel: registers, sets, counters, locks and ids on the master that the Sentinel of the node
+names at that moment.
 
 Speaks Redis's protocol (https://redis.io/docs/latest/develop/reference/protocol-spec/), so that Python's standard
 library is all that it needs. Schism's side is in docs/reference/shims.md.
@@ -125,17 +126,22 @@ def carry_out(redis, f, key, value):
         found = redis.ask("EVAL", CAS, 1, key, *value)
         if found != 1:
             return {"type": "fail", "value": int(found[0]) if found and found[0] else None}
+    elif f == "generate":
+        number = redis.ask("INCR", key)
+        return {**acknowledge(redis), "value": number}
     elif f == "write":
         redis.ask("SET", key, value)
-    elif f == "inc":
+    elif f == "increment":
         redis.ask("INCRBY", key, value)
     else:
         redis.ask("SADD", key, value)
-    return await_replica(redis) if MODE == "wait" else {"type": "ok"}
+    return acknowledge(redis)
 
 
-def await_replica(redis):
-    """Waits until a replica has what was written. Whether one has it or not, the master does."""
+def acknowledge(redis):
+    """Waits, if it is to, until a replica has what was written. Whether one has it or not, the master does."""
+    if MODE != "wait":
+        return {"type": "ok"}
     try:
         replicas = redis.ask("WAIT", 1, WAIT_MS)
     except ServerError as error:

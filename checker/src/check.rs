@@ -22,6 +22,7 @@ use crate::{
         register::{Problem, Stage, by_search, specification::Register},
     },
     prepare::{KeySteps, Keys, Preparation, Preparer, SingleKeySteps, Steps},
+    properties,
     search::SearchResult,
     tally::Tally,
     verify::{Verify, replay_register},
@@ -39,16 +40,21 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
     match (generic::as_values(history, &options.limits), options.model.begins_with(&options.initial)) {
         (Err(out), _) => Report::unknown(operations, out),
         (_, Err(allowed)) => Report::undecided(operations, UnknownWhy::Initial { allowed: allowed.to_owned() }),
-        (Ok(history), Ok(())) => over_keys(&history, options, Some(options.model), || {
-            let history = &*history;
-            let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
-            move |operations: &[u32]| {
-                let decision = decide(history, options, &mut preparer, operations);
-                decision
-                    .withdraw_if_doubted(history, options, operations)
-                    .with_possible_answers(history, options, operations)
-            }
-        }),
+        (Ok(history), Ok(())) => {
+            let report = over_keys(&history, options, Some(options.model), || {
+                let history = &*history;
+                let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
+                move |operations: &[u32]| {
+                    let decision = decide(history, options, &mut preparer, operations);
+                    decision
+                        .withdraw_if_doubted(history, options, operations)
+                        .with_possible_answers(history, options, operations)
+                }
+            });
+            let figures =
+                if options.model == Model::SetFull { properties::set_figures(&history, options) } else { None };
+            Report { figures, property: options.model.is_property().then(|| options.model.name().to_owned()), ..report }
+        }
     }
 }
 
@@ -148,7 +154,17 @@ fn decide_all<D: FnMut(&[u32]) -> Decision>(
     let unanswered = keys.iter().map(|key| key.unanswered).sum();
     let tally = Tally { answered, unanswered };
     let weak = tally.weak(verdict, || keys.iter().any(|key| key.weak.is_none()));
-    Report { verdict, why: None, operations: history.operations.len(), answered, unanswered, weak, keys }
+    Report {
+        verdict,
+        why: None,
+        operations: history.operations.len(),
+        answered,
+        unanswered,
+        weak,
+        keys,
+        property: None,
+        figures: None,
+    }
 }
 
 /// Returns the message of a panic.
@@ -205,7 +221,13 @@ pub(crate) fn decide(
     preparer: &mut Preparer<'_>,
     operations: &[u32],
 ) -> Decision {
-    if options.model.is_register() {
+    if let Some(property) = options.model.property() {
+        match properties::decide(property, history, &options.initial, &options.limits, operations) {
+            Ok(None) => Decision::yes(Method::Property, None),
+            Ok(Some(evidence)) => Decision::no(Method::Property, evidence),
+            Err(why) => Decision::unknown(why),
+        }
+    } else if options.model.is_register() {
         by_register(history, options, preparer, operations)
             .unwrap_or_else(|out| Decision::exhausted(out, history, operations))
     } else {

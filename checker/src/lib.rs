@@ -23,6 +23,7 @@ mod options;
 mod oracles;
 mod prefix;
 mod prepare;
+mod properties;
 mod registers;
 mod report;
 mod rows;
@@ -46,7 +47,8 @@ pub use memory::Memory;
 pub use objects::Model;
 pub use options::Options;
 pub use prefix::{Prefix, longest_prefix};
-pub use report::{Evidence, KeyReport, Method, Report, Staleness, Verdict, WeakVerdict};
+pub use properties::bank_total;
+pub use report::{Evidence, KeyReport, Method, Report, SetFigures, Staleness, Verdict, WeakVerdict};
 pub use specification::{Call, Specification};
 pub use staleness::{Distribution, NodeStaleness, Share, StaleReads, StalenessReport, UnmeasuredKeys, staleness};
 pub use transactions::{

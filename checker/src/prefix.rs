@@ -35,11 +35,15 @@ pub struct Prefix {
 }
 
 /// Finds the longest prefix of the operations of `key` that can be ordered, by binary search: each check runs within
-/// the limits. Returns `None` if all operations can be ordered, or if a limit was reached.
+/// the limits. Returns `None` if all operations can be ordered, if a limit was reached, or of a property, which needs
+/// no order.
 ///
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> Option<Prefix> {
+    if options.model.is_property() {
+        return None;
+    }
     let budget = Budget::new(&options.limits);
     let keys = Keys::split(history, &budget).ok()?;
     let operations = (0..keys.len()).find(|&at| history.value(keys.id(at)) == key).map(|at| keys.operations(at))?;

@@ -63,6 +63,8 @@ pub enum Method {
     Search,
     /// Method of its own that the model has. Near-linear.
     Object,
+    /// Definition of a property, in one pass. Near-linear.
+    Property,
     /// Placeholder for a key that was not checked.
     None,
 }
@@ -73,6 +75,7 @@ impl fmt::Display for Method {
             Self::Zones => "zones",
             Self::Search => "search",
             Self::Object => "object",
+            Self::Property => "property",
             Self::None => "none",
         })
     }
@@ -97,9 +100,25 @@ pub struct Report {
     pub unanswered: usize,
     /// Reason why a verdict of linearizable says nothing about the system, if so.
     pub weak: Option<WeakVerdict>,
+    /// Name of the property, if one was judged and not linearizability. [`Verdict::Linearizable`] then says that it
+    /// holds, [`Verdict::NotLinearizable`] that it is violated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub property: Option<String>,
+    /// Figures on the elements, if the property is `set-full`, and within the limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figures: Option<SetFigures>,
 }
 
 impl Report {
+    /// Returns the verdict in words: `linearizable`, or `the property bank holds`.
+    pub fn verdict_in_words(&self) -> String {
+        match (&self.property, self.verdict) {
+            (Some(name), Verdict::Linearizable) => format!("the property {name} holds"),
+            (Some(name), Verdict::NotLinearizable) => format!("the property {name} is violated"),
+            (None, _) | (_, Verdict::Unknown) => self.verdict.to_string(),
+        }
+    }
+
     /// Returns true if some key is unknown because the checker contradicted itself.
     pub fn has_internal_error(&self) -> bool {
         let is_internal = |why: &UnknownWhy| matches!(why, UnknownWhy::Internal { .. });
@@ -114,8 +133,38 @@ impl Report {
     /// Returns a report like [`Report::unknown`] with this reason.
     pub(crate) fn undecided(operations: usize, why: UnknownWhy) -> Self {
         let (keys, verdict) = (Vec::new(), Verdict::Unknown);
-        Self { verdict, why: Some(why), keys, operations, answered: 0, unanswered: 0, weak: None }
+        Self {
+            verdict,
+            why: Some(why),
+            keys,
+            operations,
+            answered: 0,
+            unanswered: 0,
+            weak: None,
+            property: None,
+            figures: None,
+        }
     }
+}
+
+/// Figures on the elements of all sets of a history.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetFigures {
+    /// Number of elements that may have been added.
+    pub attempted: usize,
+    /// Number of elements whose addition was acknowledged.
+    pub acknowledged: usize,
+    /// Number of elements that no read shows, though none that began later misses them for certain.
+    pub never_read: usize,
+    /// Number of elements that were lost.
+    pub lost: usize,
+    /// Number of elements that reads showed, but that some read missed before, although they were known.
+    pub stale: usize,
+    /// Number of elements that no read missed once they were known.
+    pub stable: usize,
+    /// Times, in nanoseconds, for which stale elements were still missed after they were known: at half of them, at 95
+    /// and 99 percent, and the longest; none if no element was stale.
+    pub stale_ns: Option<[u64; 4]>,
 }
 
 /// Verdict on one key.

@@ -113,7 +113,7 @@ impl fmt::Display for UnknownWhy {
                 is one"
             ),
             Self::Initial { ref allowed } => write!(f, "the model begins with {allowed}"),
-            Self::NotChecked => f.write_str("not checked, since another key is already not linearizable"),
+            Self::NotChecked => f.write_str("not checked, since another key already has a violation"),
             Self::Unconfirmed { operations } => write!(
                 f,
                 "{operations} operations seem to contradict each other, but a second method could not confirm it; a \

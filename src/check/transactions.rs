@@ -90,7 +90,7 @@ pub(crate) fn as_report(history: &History, found: &TransactionReport) -> Report 
         order,
         revisions,
     }];
-    Report { verdict, why: None, keys, operations, answered, unanswered, weak }
+    Report { verdict, why: None, keys, operations, answered, unanswered, weak, property: None, figures: None }
 }
 
 /// Returns the reason why a level that holds is no evidence, if there is one.

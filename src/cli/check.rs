@@ -171,12 +171,16 @@ impl CheckArgs {
             return Ok(Findings::of_transactions(transactions::judge(history, &self.judging, budget)));
         }
         self.judging.check_initial(Some(history))?;
+        let options = self.judging.options(history);
+        if options.model.is_property() {
+            self.refuse_orders(options.model)?;
+        }
         let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), budget);
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
+        let wanted = wanted && !options.model.is_property();
         let weaker_models = wanted.then(|| guard(|| self.judging.weaker_models(history, &report, budget)));
         let found = self.explain.then(|| guard(|| self.prefixes(history, &report, budget)));
-        let options = self.judging.options(history);
         let notes = hints::all(history, &report, &options, self.judging.says_initial());
         let mut words = verdict::describe(history, &report);
         if report.verdict == Verdict::NotLinearizable && !notes.is_empty() {
@@ -216,6 +220,16 @@ impl CheckArgs {
             staleness,
             prefixes,
         })
+    }
+
+    /// # Errors
+    /// Fails if an option was given that asks for an order: a property holds or is violated without one.
+    fn refuse_orders(&self, property: Model) -> anyhow::Result<()> {
+        let linearization = self.linearization.is_some().then_some("--linearization");
+        let Some(option) = self.explain.then_some("--explain").or(linearization) else { return Ok(()) };
+        let what =
+            format!("{option} has no meaning for {}, a property of all operations in any order", property.name());
+        Err(Failure::new(ExitStatus::Usage, what).hint(format!("leave out {option}")).into())
     }
 
     /// Computes how far the keys that are shown can be ordered, the clearest violation first; JSON shows a few more.
@@ -313,7 +327,17 @@ impl Findings {
     fn of_panic(history: &History, panic: String) -> Self {
         let why = Some(UnknownWhy::Internal { what: panic });
         let (verdict, keys, operations) = (Verdict::Unknown, Vec::new(), history.operations.len());
-        let report = Report { verdict, why, keys, operations, answered: 0, unanswered: 0, weak: None };
+        let report = Report {
+            verdict,
+            why,
+            keys,
+            operations,
+            answered: 0,
+            unanswered: 0,
+            weak: None,
+            property: None,
+            figures: None,
+        };
         Self {
             status: status_of_report(&report),
             row: Row::of(&report),

@@ -60,9 +60,9 @@ impl ReportArgs {
                 None => report::write(facts, &output),
             };
             let is_weak = facts.report.weak.is_some() || facts.run.is_some_and(|run| run.results.weak);
-            Ok((facts.report.verdict, status_of_report(facts.report), is_weak, written))
+            Ok((facts.report.verdict_in_words(), status_of_report(facts.report), is_weak, written))
         })?;
-        let shown = if is_weak { format!("{verdict} (weak)") } else { verdict.to_string() };
+        let shown = if is_weak { format!("{verdict} (weak)") } else { verdict };
         let printed = written.and_then(|()| terminal::print(&format!("{shown}: {}\n", output.display())));
         Ok(terminal::beside(self.fail_on.status(status, is_weak), printed))
     }
@@ -97,7 +97,8 @@ const PAGE_BYTES: usize = 200;
 fn check_page_budget(budget: &Budget, report: &Report, what: &Path) -> anyhow::Result<()> {
     let time = Duration::from_nanos(PAGE_NS * report.operations as u64);
     let Some(lacking) = budget.lacks(time, PAGE_BYTES * report.operations) else { return Ok(()) };
-    let why = format!("{}: {}, but there is too little {lacking} left for a page", what.display(), report.verdict);
+    let why =
+        format!("{}: {}, but there is too little {lacking} left for a page", what.display(), report.verdict_in_words());
     let status = ExitStatus::Unknown.worst(status_of_report(report));
     Err(Failure::new(status, why).hint("give a higher limit; `schism check` needs less").into())
 }
@@ -124,7 +125,7 @@ pub(super) fn with_facts<T>(
     }
     judging.check_initial(Some(&history))?;
     let judged = judging.judge(&history, true, false, &budget);
-    let violated = judged.verdict == Verdict::NotLinearizable;
+    let violated = judged.verdict == Verdict::NotLinearizable && judged.property.is_none();
     let (ladder, staleness) = violated.then(|| judging.weaker_models(&history, &judged, &budget)).unzip();
     let file = what.file_name().context("a history is a file")?.to_string_lossy().into_owned();
     let prefix = clearest(&keys_with(&judged, Verdict::NotLinearizable))

@@ -65,7 +65,11 @@ impl ShrinkArgs {
         let report = self.judging.judge(&history, true, false, &budget);
         let Some((key, mut kept, is_alone)) = smallest_evidence(&history, &report) else {
             let weak = report.weak.map_or_else(String::new, |weak| format!(" (weak evidence: {})", weak.reason()));
-            terminal::note(&format!("{}: {}{weak}: nothing is written", self.file.display(), report.verdict));
+            terminal::note(&format!(
+                "{}: {}{weak}: nothing is written",
+                self.file.display(),
+                report.verdict_in_words()
+            ));
             return Ok(self.fail_on.status(status_of_report(&report), report.weak.is_some()));
         };
         if !is_alone {
@@ -79,9 +83,10 @@ impl ShrinkArgs {
                 let from = grouped(history.operations.len());
                 let few = counted(kept.len(), "operation");
                 terminal::note(&format!(
-                    "{}: key {}: {few} of {from} are not linearizable by themselves",
+                    "{}: key {}: {few} of {from} {} by themselves",
                     self.file.display(),
-                    plain(&key)
+                    plain(&key),
+                    if report.property.is_some() { "violate the property" } else { "are not linearizable" }
                 ));
                 return Ok(terminal::beside(ExitStatus::NotLinearizable, written));
             }

@@ -5,6 +5,7 @@ mod matrix;
 pub(crate) mod operations;
 pub(crate) mod prefix;
 pub(crate) mod run_summary;
+pub(crate) mod sets;
 mod table;
 pub(crate) mod transactions;
 pub(crate) mod verdict;

@@ -35,9 +35,9 @@ impl Row {
         };
         Self {
             verdict: if report.weak.is_some() {
-                format!("{} (weak)", report.verdict)
+                format!("{} (weak)", report.verdict_in_words())
             } else {
-                report.verdict.to_string()
+                report.verdict_in_words()
             },
             violated,
             keys: grouped(report.keys.len()),

@@ -11,16 +11,19 @@ use crate::{
 
 /// Describes the report on one history: the verdict, and for a violation the clearest evidence.
 pub(crate) fn describe(history: &History, report: &Report) -> String {
-    let mut text = format!("{}: {}\n", report.verdict, counts_in_words(report));
+    let mut text = format!("{}: {}\n", report.verdict_in_words(), counts_in_words(report));
     text.push_str(&weakness(report));
     let violated: Vec<&KeyReport> = keys_with(report, Verdict::NotLinearizable);
     if let Some((key, evidence)) = clearest(&violated) {
-        evidence_in_words(&mut text, history, evidence);
+        evidence_in_words(&mut text, history, report, evidence);
         let others = violated.iter().filter(|other| other.key != key.key).map(|other| other.key.to_string());
         let others: Vec<String> = others.collect();
         if !others.is_empty() {
-            push_line(&mut text, format_args!("\n  Not linearizable either: {}.", shortened(&others)));
+            push_line(&mut text, format_args!("\n  {}: {}.", other_violations(report), shortened(&others)));
         }
+    }
+    if let Some(figures) = &report.figures {
+        push_line(&mut text, format_args!("  {}", super::sets::figures(figures)));
     }
     text.push_str(&doubts(report));
     if let Some(why) = &report.why {
@@ -89,7 +92,7 @@ fn doubts(report: &Report) -> String {
 /// Maximum number of operations shown: the last ones.
 const MAX_OPERATIONS: usize = 24;
 
-fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) {
+fn evidence_in_words(text: &mut String, history: &History, report: &Report, evidence: &Evidence) {
     push_line(text, format_args!("\n  {}", evidence.claim));
     if !evidence.reasons.is_empty() {
         push_line(text, format_args!("\n  Why no order can explain it:"));
@@ -100,7 +103,7 @@ fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) 
     for said in evidence.possible.iter().chain(&evidence.revisions) {
         push_line(text, format_args!("\n  {said}."));
     }
-    push_line(text, format_args!("\n  {}:", contradiction_in_words(evidence)));
+    push_line(text, format_args!("\n  {}:", contradiction_in_words(report, evidence)));
     let skipped = evidence.operations.len().saturating_sub(MAX_OPERATIONS);
     if skipped > 0 {
         push_line(text, format_args!("    ({skipped} earlier ones; --json names them all)"));
@@ -110,10 +113,18 @@ fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) 
     }
 }
 
-/// States that the operations of the evidence contradict each other, alone or together with something else.
-pub(crate) fn contradiction_in_words(evidence: &Evidence) -> String {
+/// Introduces the keys, other than the one shown, that have a violation.
+pub(crate) fn other_violations(report: &Report) -> &'static str {
+    if report.property.is_some() { "Violated as well" } else { "Not linearizable either" }
+}
+
+/// States that the operations of the evidence contradict each other, or violate a property, alone or together with
+/// something else.
+pub(crate) fn contradiction_in_words(report: &Report, evidence: &Evidence) -> String {
     match &evidence.besides {
+        None if report.property.is_some() => "These operations alone already violate it".to_owned(),
         None => "These operations alone already contradict each other".to_owned(),
+        Some(besides) if report.property.is_some() => format!("These operations violate it, {besides}"),
         Some(besides) => format!("These operations contradict each other, {besides}"),
     }
 }

@@ -86,7 +86,7 @@ pub(crate) fn html(facts: &Facts<'_>) -> String {
         script { (PreEscaped(PLOTS)) }
         script { (PreEscaped(SCRIPT)) }
     };
-    frame(&format!("{}: {}", facts.report.verdict, facts.name), &body).into_string()
+    frame(&format!("{}: {}", facts.report.verdict_in_words(), facts.name), &body).into_string()
 }
 
 /// Writes the page to a file.

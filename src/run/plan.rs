@@ -311,7 +311,7 @@ mod tests {
         for (wrong, why) in [
             (Plan { system: "etcd".into(), ..plan.clone() }, "there is no system \"etcd\""),
             (Plan { read: "fresh".into(), ..plan.clone() }, "schism has no read mode \"fresh\"; it has: "),
-            (Plan { workload: "bank".into(), ..plan.clone() }, "schism has no workload \"bank\"; available: "),
+            (Plan { workload: "nothing".into(), ..plan.clone() }, "schism has no workload \"nothing\"; available: "),
             (Plan { settings: super::Settings::default(), ..plan.clone() }, "`settings`: missing field"),
             (
                 Plan { system: "roleless".into(), read: "fresh".into(), workload: "set".into(), ..plan.clone() },

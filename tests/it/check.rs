@@ -27,7 +27,11 @@ fn a_fresh_read_is_linearizable() {
 fn a_function_that_the_model_lacks_is_looked_for_in_others() {
     let calls = |f| event(1, 1, "invoke", f, "k", "1") + &event(2, 1, "ok", f, "k", "1");
     for (f, hint) in [
-        ("add", "models that have add: set, counter, bag, stack, priority-queue, list; --model chooses one"),
+        (
+            "add",
+            "models that have add: set, comments, counter, bag, stack, priority-queue, list, set-full, pn-counter, \
+            monotonic; --model chooses one",
+        ),
         ("enqueue", "models that have enqueue: queue, bag, priority-queue; --model chooses one"),
         ("drain", "no model has drain"),
     ] {

@@ -7,7 +7,7 @@ type Call = (&'static str, &'static str, &'static str, &'static str);
 
 const NIL: &str = "null";
 
-const MODELS: [(&str, &[Call]); 16] = [
+const MODELS: [(&str, &[Call]); 23] = [
     ("register", &[("write", "1", "1", "1"), ("read", NIL, "1", "2")]),
     ("cas-register", &[("write", "1", "1", "1"), ("cas", "[1,2]", "[1,2]", "[1,2]"), ("read", NIL, "2", "1")]),
     ("kv", &[("append", r#""a""#, NIL, NIL), ("append", r#""b""#, NIL, NIL), ("get", NIL, r#""ab""#, r#""ba""#)]),
@@ -16,6 +16,7 @@ const MODELS: [(&str, &[Call]); 16] = [
         &[("write", r#"{"x":1,"y":2}"#, NIL, NIL), ("read", r#"{"x":null}"#, r#"{"x":1}"#, r#"{"x":2}"#)],
     ),
     ("set", &[("add", "1", NIL, NIL), ("contains", "1", "true", "false")]),
+    ("comments", &[("write", "1", NIL, NIL), ("write", "2", NIL, NIL), ("read", NIL, "[1,2]", "[2]")]),
     ("counter", &[("inc", NIL, NIL, NIL), ("add", "1", NIL, NIL), ("read", NIL, "2", "1")]),
     ("queue", &[("enqueue", "1", NIL, NIL), ("enqueue", "2", NIL, NIL), ("dequeue", NIL, "1", "2")]),
     ("bag", &[("add", "1", NIL, NIL), ("add", "2", NIL, NIL), ("take", NIL, "2", "3")]),
@@ -25,6 +26,21 @@ const MODELS: [(&str, &[Call]); 16] = [
     ("mutex", &[("acquire", NIL, NIL, NIL)]),
     ("fenced-lock", &[("acquire", NIL, "1", "1"), ("release", NIL, NIL, NIL), ("acquire", NIL, "2", "1")]),
     ("semaphore", &[("acquire", NIL, NIL, NIL)]),
+    ("unique-ids", &[("generate", NIL, "1", "1"), ("generate", NIL, "2", "1")]),
+    ("bank", &[("read", NIL, "[5,5]", "[5,5]"), ("transfer", NIL, NIL, NIL), ("read", NIL, "[4,6]", "[4,5]")]),
+    ("set-full", &[("add", "1", NIL, NIL), ("read", NIL, "[1]", "[]")]),
+    ("pn-counter", &[("add", "-2", NIL, NIL), ("read", NIL, "-2", "2")]),
+    (
+        "sequential",
+        &[("write", "7", "7", "7"), ("read", "7", r#"[7,[null,"7_1","7_0"]]"#, r#"[7,["7_2",null,"7_0"]]"#)],
+    ),
+    (
+        "monotonic",
+        &[
+            ("add", "0", r#"{"val":0,"sts":5}"#, r#"{"val":0,"sts":5}"#),
+            ("read", NIL, r#"[{"val":0,"sts":5},{"val":1,"sts":6}]"#, r#"[{"val":1,"sts":5},{"val":0,"sts":6}]"#),
+        ],
+    ),
     (
         "list-append",
         &[

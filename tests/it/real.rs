@@ -89,6 +89,30 @@ fn a_master_of_redis_can_be_isolated_and_comes_back() {
 }
 
 #[test]
+fn banks_of_postgresql_keep_their_total_where_transactions_are_serializable() {
+    if !is_installed("postgresql", "postgres") {
+        return;
+    }
+    let load = ["--nodes", "1", "--keys", "1", "--workload", "bank", "--read", "serializable", "--faults", "kill:all"];
+    let (ended, results) = disturb("postgresql", &load);
+    assert_recovered(&ended, &results, "kill n1");
+    assert_ne!(ended.code, Some(1), "{ended:?}");
+}
+
+#[test]
+fn ids_counters_and_sets_of_redis_are_judged_as_properties() {
+    if !is_installed("redis", "redis-server") || !is_installed("redis", "redis-sentinel") {
+        return;
+    }
+    for workload in ["unique-ids", "set-full", "pn-counter"] {
+        let load = ["--nodes", "3", "--workload", workload, "--read", "wait", "--faults", "pause:leader"];
+        let (ended, results) = disturb("redis", &load);
+        assert_recovered(&ended, &results, "pause n1");
+        assert_eq!(results["report"]["property"], workload);
+    }
+}
+
+#[test]
 fn a_leader_of_nats_can_be_paused_and_comes_back() {
     if !is_installed("nats", "nats-server") {
         return;

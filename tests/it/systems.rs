@@ -392,7 +392,7 @@ fn a_wrong_file_of_a_shim_says_what_is_allowed() {
         (
             "[\"register\"]",
             "[\"bank\"]",
-            "there is no workload \"bank\"; there are: register, set, queue, append, wr, long-fork",
+            "there is no workload \"nothing\"; there are: register, set, queue, append, wr, long-fork",
         ),
         ("[\"bank\"]", "[]", "`client.workloads` is empty"),
         ("workloads = []", "workload = []", "unknown field `workload`"),

@@ -103,12 +103,39 @@ fn a_stale_transaction_is_not_strict_serializable() {
 
 #[test]
 fn stale_transactions_on_registers_are_not_strict_serializable() {
-    for workload in ["wr", "long-fork"] {
+    for workload in ["wr", "long-fork", "sequential"] {
         let dir = tempfile::tempdir().unwrap();
         let results = violated(dir.path(), workload);
         let anomaly = results["transactions"]["anomalies"][0]["name"].as_str().unwrap();
         assert!(anomaly.contains("realtime"), "{workload} is serializable all the same: {anomaly}");
         judged_again(dir.path(), "not strict serializable");
+    }
+}
+
+#[test]
+fn a_comment_that_is_missing_from_a_stale_read_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let results = violated(dir.path(), "comments");
+    let anomaly = results["transactions"]["anomalies"][0]["name"].as_str().unwrap();
+    assert!(anomaly.contains("realtime"), "serializable all the same: {anomaly}");
+}
+
+/// Stale reads are no violation of properties that say nothing about time; they show in the figures of a set.
+#[test]
+fn properties_hold_with_stale_reads() {
+    for workload in ["bank", "unique-ids", "set-full", "pn-counter"] {
+        let dir = tempfile::tempdir().unwrap();
+        let arguments = ["run", "--workload", workload, "--read", "leader", "--time-limit", "6s", "--seed", "1"];
+        let ended = run(dir.path(), &arguments);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.out.contains(&format!("the property {workload} holds: ")), "{}", ended.out);
+        let results = fs::read(dir.path().join("store/latest/results.json")).unwrap();
+        let results: Value = serde_json::from_slice(&results).unwrap();
+        assert_eq!(results["report"]["property"], workload);
+        let late = results["report"]["figures"]["stale"].as_u64();
+        assert_eq!(late.is_some_and(|late| late > 0), workload == "set-full", "{late:?} elements of {workload}");
+        let again = run(dir.path(), &["check", "store/latest"]);
+        assert_eq!(again.code, Some(0), "{again:?}");
     }
 }
 
@@ -127,6 +154,12 @@ fn a_campaign_goes_over_workloads() {
         "counter",
         "lock",
         "fenced-lock",
+        "unique-ids",
+        "bank",
+        "set-full",
+        "pn-counter",
+        "comments",
+        "sequential",
     ];
     let list = workloads.join(",");
     let small =
@@ -195,10 +228,10 @@ fn a_campaign_with_names_as_they_were_is_resumed_under_these() {
 fn a_workload_that_there_is_not_is_refused_with_those_that_there_are() {
     let dir = tempfile::tempdir().unwrap();
     for command in [["run", "--workload"], ["campaign", "--workloads"]] {
-        let ended = run(dir.path(), &[command[0], command[1], "bank"]);
+        let ended = run(dir.path(), &[command[0], command[1], "nothing"]);
         assert_eq!(ended.code, Some(64), "{ended:?}");
         assert!(
-            ended.err.contains("bank") && ended.err.contains("register, set, queue, append, wr, long-fork"),
+            ended.err.contains("nothing") && ended.err.contains("register, set, queue, append, wr, long-fork"),
             "{}",
             ended.err
         );

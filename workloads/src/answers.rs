@@ -27,6 +27,7 @@ pub(crate) fn with_value(action: &Action, value: Value) -> Result<Answer, &'stat
         (Action::Elements, Value::Nil) => Ok(Answer::Value(Value::List(Vec::new()))),
         (Action::Count, Value::Nil) => Ok(Answer::Value(0.into())),
         (Action::Elements, value) if !matches!(value, Value::List(_)) => Err("the elements of a set are no list"),
+        (Action::Balances, value) if !matches!(value, Value::List(_)) => Err("the balances of a bank are no list"),
         (Action::Count, value) if !matches!(value, Value::Int(_)) => Err("what a counter has reached is no integer"),
         (Action::AcquireWithToken, value) if !matches!(value, Value::Int(_)) => Err("the fencing token is no integer"),
         (_, value) => Ok(Answer::Value(value)),

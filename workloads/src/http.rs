@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Action, Answer, Client, ClientError, Connect, MicroOperation, Request, Response,
     answers::{present, quoted, transaction, with_value},
+    composed,
     connection::{Connection, ConnectionLimits, Message},
 };
 
@@ -97,7 +98,7 @@ struct Increment {
 #[derive(Serialize)]
 struct Transaction {
     /// Micro-operations: name, key, and argument.
-    ops: Vec<(&'static str, String, Option<i64>)>,
+    ops: Vec<composed::Micro>,
 }
 
 impl Transaction {
@@ -110,6 +111,9 @@ impl HttpClient {
     /// Returns the HTTP request for a request.
     fn message(&self, request: &Request) -> Message {
         let mode = &self.read_mode;
+        if let Some(ops) = composed::micro_operations(request) {
+            return Message::post(format!("/v1/txn?read={mode}")).json(&Transaction { ops });
+        }
         let path = format!("/v1/kv/{}", request.key_name().unwrap_or_default());
         let cas = |from, to| Message::post(format!("{path}/cas")).json(&Cas { from, to });
         match &request.action {
@@ -125,6 +129,9 @@ impl HttpClient {
             Action::Dequeue => Message::post(format!("{path}/dequeue")),
             Action::Transaction(micro_operations) => {
                 Message::post(format!("/v1/txn?read={mode}")).json(&Transaction::of(micro_operations))
+            }
+            Action::Generate | Action::Balances | Action::Transfer { .. } => {
+                unreachable!("these are composed of micro-operations")
             }
         }
     }
@@ -178,7 +185,7 @@ fn parse_answer(request: &Request, status: u16, text: &[u8]) -> Response {
         return unclear("expected 200, 4xx or 5xx");
     }
     let revision = body.revision;
-    let answer = match understand_success(&request.action, body) {
+    let answer = match understand_success(request, body) {
         Ok(answer) => answer,
         Err(why) => return unclear(why),
     };
@@ -186,10 +193,10 @@ fn parse_answer(request: &Request, status: u16, text: &[u8]) -> Response {
 }
 
 /// Returns the answer in the body of a successful response, or what that lacks.
-fn understand_success(action: &Action, body: Body) -> Result<Answer, &'static str> {
-    match (action, body) {
+fn understand_success(request: &Request, body: Body) -> Result<Answer, &'static str> {
+    match (&request.action, body) {
         (Action::Read | Action::Peek | Action::Dequeue | Action::Elements | Action::Count, body) => {
-            with_value(action, body.value.ok_or("it has no \"value\"")?)
+            with_value(&request.action, body.value.ok_or("it has no \"value\"")?)
         }
         (Action::AcquireWithToken, Body { swapped: Some(true), revision: Some(token), .. }) => {
             Ok(Answer::Value(i64::try_from(token).map_err(|_| "its \"revision\" is beyond 64 bits")?.into()))
@@ -207,5 +214,7 @@ fn understand_success(action: &Action, body: Body) -> Result<Answer, &'static st
         (Action::Add(_), _) => Err("it has no \"added\""),
         (Action::Transaction(asked), Body { ops: Some(done), .. }) => transaction(asked, done),
         (Action::Transaction(_), _) => Err("it has no \"ops\""),
+        (_, Body { ops: Some(done), .. }) => composed::answer(request, &done),
+        (_, _) => Err("it has no \"ops\""),
     }
 }

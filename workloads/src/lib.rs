@@ -8,7 +8,10 @@
 
 mod answers;
 mod api;
+mod bank;
 mod client;
+mod comments;
+mod composed;
 mod connection;
 mod connector;
 mod counter;
@@ -22,16 +25,19 @@ mod long_fork;
 mod multi_register;
 mod outcome;
 mod pace;
+mod pn_counter;
 mod probe;
 mod progress;
 mod queue;
 mod random;
 mod register;
 mod request;
+mod sequential;
 mod set;
 mod shim;
 mod simulate;
 mod transactions;
+mod unique_ids;
 mod worker;
 mod workload;
 mod workloads;
@@ -39,6 +45,7 @@ mod workloads;
 pub use api::{
     Api, ApiClient, ApiConnector, Exchange, Pointer, RequestLine, Statuses, Template, Variation, Variations,
 };
+pub use bank::{ACCOUNTS as BANK_ACCOUNTS, BEGINNING as BANK_BEGINNING};
 pub use client::{Client, ClientError, Connect};
 pub use connection::{Connection, ConnectionLimits, Message};
 pub use connector::{AnyClient, Connector};

@@ -60,8 +60,8 @@ impl Completion {
         match (action, answer) {
             (_, Answer::NotDone(why)) => Self { error: Some(why), ..end(EventType::Fail) },
             (_, Answer::Unknown(why)) => Self { error: Some(why), reconnect: true, ..end(kind) },
-            (Action::Read | Action::Peek | Action::Dequeue, Answer::Value(value))
-            | (Action::Elements | Action::Transaction(_), Answer::Value(value @ Value::List(_)))
+            (Action::Read | Action::Peek | Action::Dequeue | Action::Generate, Answer::Value(value))
+            | (Action::Elements | Action::Balances | Action::Transaction(_), Answer::Value(value @ Value::List(_)))
             | (Action::Count | Action::AcquireWithToken, Answer::Value(value @ Value::Int(_))) => {
                 Self { value: Some(value), ..end(EventType::Ok) }
             }
@@ -92,6 +92,7 @@ mod tests {
     const CAS: Action = Action::Cas { from: 1, to: 2 };
 
     const ADD: Action = Action::Add(2);
+    const TRANSFER: Action = Action::Transfer { from: 0, to: 1, amount: 2 };
 
     #[test]
     fn the_table() {
@@ -120,6 +121,14 @@ mod tests {
             (Action::Elements, unknown(), Fail, true),
             (Action::Enqueue(2), Answer::Done, Done, false),
             (Action::Enqueue(2), unknown(), Info, true),
+            (Action::Generate, value(), Done, false),
+            (Action::Generate, unknown(), Info, true),
+            (Action::Generate, Answer::Done, Info, true),
+            (Action::Balances, list(), Done, false),
+            (Action::Balances, value(), Fail, true),
+            (TRANSFER, Answer::Done, Done, false),
+            (TRANSFER, not_done(), Fail, false),
+            (TRANSFER, unknown(), Info, true),
             (Action::Peek, value(), Done, false),
             (Action::Peek, unknown(), Fail, true),
             (Action::Dequeue, value(), Done, false),

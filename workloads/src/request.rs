@@ -36,6 +36,19 @@ pub enum Action {
     AcquireWithToken,
     /// Releases a lock that the client holds.
     Release,
+    /// Returns an id that no other request got.
+    Generate,
+    /// Returns the balances of all accounts of a bank.
+    Balances,
+    /// Moves an amount from an account of a bank to another, unless the first would have less than nothing.
+    Transfer {
+        /// Number of the account that loses it.
+        from: u16,
+        /// Number of the account that gets it.
+        to: u16,
+        /// The amount.
+        amount: i64,
+    },
     /// Does all of this at one moment, and returns it with the values that were read.
     Transaction(Vec<MicroOperation>),
 }
@@ -133,6 +146,8 @@ impl Action {
             | Self::Peek
             | Self::Count
             | Self::AcquireWithToken
+            | Self::Generate
+            | Self::Balances
             | Self::Transaction(_) => true,
             Self::Write(_)
             | Self::Cas { .. }
@@ -140,7 +155,8 @@ impl Action {
             | Self::Enqueue(_)
             | Self::Increment(_)
             | Self::Acquire
-            | Self::Release => false,
+            | Self::Release
+            | Self::Transfer { .. } => false,
         }
     }
 
@@ -152,7 +168,7 @@ impl Action {
     /// Returns true if the action certainly changes nothing.
     pub fn is_read(&self) -> bool {
         match self {
-            Self::Read | Self::Elements | Self::Peek | Self::Count => true,
+            Self::Read | Self::Elements | Self::Peek | Self::Count | Self::Balances => true,
             Self::Write(_)
             | Self::Cas { .. }
             | Self::Add(_)
@@ -161,7 +177,9 @@ impl Action {
             | Self::Increment(_)
             | Self::Acquire
             | Self::AcquireWithToken
-            | Self::Release => false,
+            | Self::Release
+            | Self::Generate
+            | Self::Transfer { .. } => false,
             Self::Transaction(micro_operations) => micro_operations.iter().all(MicroOperation::is_read),
         }
     }
@@ -200,6 +218,12 @@ impl Request {
         Self { key: None, action: Action::Transaction(micro_operations) }
     }
 
+    /// Returns the parts of a transaction that change something.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = &MicroOperation> {
+        let parts = if let Action::Transaction(parts) = &self.action { &parts[..] } else { &[] };
+        parts.iter().filter(|part| !part.is_read())
+    }
+
     /// Returns the name of the key in nodes and histories: `k0`, `k1`, …
     pub fn key_name(&self) -> Option<String> {
         self.key.map(key_name)
@@ -208,17 +232,27 @@ impl Request {
     /// Returns the name of the function in a history.
     pub(crate) fn f(&self) -> &'static str {
         match self.action {
-            Action::Read | Action::Elements | Action::Count => "read",
+            Action::Read | Action::Elements | Action::Count | Action::Balances => "read",
+            Action::Generate => "generate",
+            Action::Transfer { .. } => "transfer",
             Action::Write(_) => "write",
             Action::Cas { .. } => "cas",
-            Action::Add(_) => "add",
+            Action::Add(_) | Action::Increment(_) => "add",
             Action::Enqueue(_) => "enqueue",
             Action::Dequeue => "dequeue",
             Action::Peek => "peek",
-            Action::Increment(_) => "inc",
             Action::Acquire | Action::AcquireWithToken => "acquire",
             Action::Release => "release",
             Action::Transaction(_) => TRANSACTION,
+        }
+    }
+
+    /// Returns the name of the function for a shim, which cannot tell what kind of object a key is.
+    pub(crate) fn f_for_shim(&self) -> &'static str {
+        match self.action {
+            Action::Balances => "balances",
+            Action::Increment(_) => "increment",
+            _ => self.f(),
         }
     }
 
@@ -232,9 +266,16 @@ impl Request {
             | Action::Count
             | Action::Acquire
             | Action::AcquireWithToken
-            | Action::Release => None,
+            | Action::Release
+            | Action::Generate
+            | Action::Balances => None,
             Action::Write(value) | Action::Add(value) | Action::Enqueue(value) | Action::Increment(value) => {
                 Some((*value).into())
+            }
+            Action::Transfer { from, to, amount } => {
+                let parts: [(&str, Value); 3] =
+                    [("from", i64::from(*from).into()), ("to", i64::from(*to).into()), ("amount", (*amount).into())];
+                Some(Value::Map(parts.into_iter().collect()))
             }
             Action::Cas { from, to } => Some(Value::List(vec![(*from).into(), (*to).into()])),
             Action::Transaction(micro_operations) => {

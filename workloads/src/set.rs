@@ -1,25 +1,36 @@
-//! Workload `set`: additions of unique elements to a few sets, and reads of a whole set.
+//! Workloads `set` and `set-full`: additions of unique elements to a few sets, and reads of a whole set.
 
 use crate::{Action, Answer, Generator, Mix, Request, Workload, keys::Keys, random::Random};
 
 /// Maximum number of additions to a set: each read returns all elements.
 const MAX_ADDITIONS: u32 = 200;
 
-/// Workload of sets that only grow.
+/// Sets that must be linearizable.
+pub(crate) static SET: Set =
+    Set { name: "set", about: "additions of unique elements to several sets, and reads of a whole set" };
+
+/// Sets that must not lose an element.
+pub(crate) static SET_FULL: Set =
+    Set { name: "set-full", about: "the same; no element may be lost, and how long reads miss one is measured" };
+
+/// Workload of sets that only grow, whose model has the same name.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Set;
+pub(crate) struct Set {
+    name: &'static str,
+    about: &'static str,
+}
 
 impl Workload for Set {
     fn name(&self) -> &'static str {
-        "set"
+        self.name
     }
 
     fn about(&self) -> &'static str {
-        "additions of unique elements to several sets, and reads of a whole set"
+        self.about
     }
 
     fn model(&self) -> &'static str {
-        "set"
+        self.name
     }
 
     fn generator(&self, seed: u64, mix: &Mix) -> Box<dyn Generator> {
@@ -82,7 +93,7 @@ mod tests {
 
     #[test]
     fn elements_are_unique_and_sets_stay_small() {
-        let mut generator = Set.generator(1, &Mix { read_percent: 30, ..Mix::default() });
+        let mut generator = SET.generator(1, &Mix { read_percent: 30, ..Mix::default() });
         let (mut elements, mut sizes) = (BTreeSet::new(), BTreeMap::<_, u32>::new());
         for _ in 0..10_000 {
             let Request { key, action } = generator.next(0);

@@ -1,7 +1,7 @@
 //! Workloads of transactions, each over several keys: `append`, which appends unique elements to lists and reads them,
 //! and `wr`, which writes unique values to registers and reads them.
 
-use crate::{Action, Answer, Generator, MicroOperation, Mix, Request, Workload, keys::Keys, random::Random};
+use crate::{Answer, Generator, MicroOperation, Mix, Request, Workload, keys::Keys, random::Random};
 
 /// Maximum number of micro-operations in a transaction.
 const MAX_LENGTH: u32 = 4;
@@ -111,9 +111,8 @@ impl Generator for TransactionGenerator {
     }
 
     fn observe(&mut self, _worker: u16, request: &Request, answer: &Answer) {
-        let (Action::Transaction(micro_operations), Answer::Unknown(_)) = (&request.action, answer) else { return };
-        for change in micro_operations.iter().filter(|it| !it.is_read()) {
-            self.keys.count_unknown(change.key);
+        if matches!(answer, Answer::Unknown(_)) {
+            request.changes().for_each(|change| self.keys.count_unknown(change.key));
         }
     }
 
@@ -129,6 +128,7 @@ mod tests {
     use histories::TRANSACTION;
 
     use super::*;
+    use crate::Action;
 
     #[test]
     fn transactions_are_short_mixed_and_make_each_change_once() {

@@ -4,19 +4,41 @@ use std::sync::LazyLock;
 
 use crate::{
     Workload,
+    bank::Bank,
+    comments::Comments,
     counter::Counter,
     lock::{FENCED_LOCK, LOCK},
     long_fork::LongFork,
     multi_register::MultiRegister,
+    pn_counter::PnCounter,
     queue::Queue,
     register::{CAS, REGISTER},
-    set::Set,
+    sequential::Sequential,
+    set::{SET, SET_FULL},
     transactions::{APPEND, WR},
+    unique_ids::UniqueIds,
 };
 
 /// List of the workloads, in the order in which they are offered.
-pub static WORKLOADS: &[&dyn Workload] =
-    &[&REGISTER, &Set, &Queue, &APPEND, &WR, &LongFork, &CAS, &MultiRegister, &Counter, &LOCK, &FENCED_LOCK];
+pub static WORKLOADS: &[&dyn Workload] = &[
+    &REGISTER,
+    &SET,
+    &Queue,
+    &APPEND,
+    &WR,
+    &LongFork,
+    &CAS,
+    &MultiRegister,
+    &Counter,
+    &LOCK,
+    &FENCED_LOCK,
+    &UniqueIds,
+    &Bank,
+    &SET_FULL,
+    &PnCounter,
+    &Comments,
+    &Sequential,
+];
 
 /// Returns the names of all workloads, in the same order.
 pub fn workload_names() -> &'static [&'static str] {
@@ -79,6 +101,8 @@ mod tests {
         for &workload in WORKLOADS.iter().filter(|workload| has_reads(**workload)) {
             for (read_percent, expected) in [(0, 0..=0), (50, 120..=180), (100, 300..=300)] {
                 let mix = Mix { read_percent, cas_percent: 0, ..Mix::default() };
+                // Those that ask for ids only do that.
+                let expected = if workload.name() == "unique-ids" { 0..=0 } else { expected };
                 let reads = requests(workload, 3, &mix).iter().filter(|request| request.action.is_read()).count();
                 assert!(expected.contains(&reads), "{workload:?}: {reads} at {read_percent} %");
             }

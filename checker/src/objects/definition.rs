@@ -3,7 +3,10 @@
 use histories::Value;
 
 use super::key::{Key, MethodResult, NewObject};
-use crate::specification::{Argument, Call};
+use crate::{
+    properties::Property,
+    specification::{Argument, Call},
+};
 
 /// Definition of a model.
 pub(super) struct Definition {
@@ -11,6 +14,8 @@ pub(super) struct Definition {
     pub name: &'static str,
     /// Functions in a few words, for a list of models.
     pub functions: &'static str,
+    /// Property that is judged instead of an object.
+    pub property: Option<&'static dyn Property>,
     /// Sequential specification of an object that begins with this value.
     pub specification: NewObject,
     /// Initial values in a few words, and whether this is one of them.
@@ -31,11 +36,21 @@ impl Definition {
         Self {
             name,
             functions,
+            property: None,
             specification,
             initial: ("any value", |_| true),
             method: None,
             argument: |_| Argument::Any,
             is_informative: |call| call.output.is_some(),
         }
+    }
+    /// Defines a model of a property.
+    pub(super) const fn of_property(
+        name: &'static str,
+        functions: &'static str,
+        property: &'static dyn Property,
+    ) -> Self {
+        let specification: NewObject = |_| unreachable!("a property is decided without an object");
+        Self { property: Some(property), ..Self::new(name, functions, specification) }
     }
 }

@@ -3,7 +3,7 @@
 //! queues, stacks and bags share), `growth.rs` (for values that grow), and `key.rs` (the input and result of a method).
 //!
 //! The table below registers them. A new model is a folder (or a file) with a [`Definition`], its `mod` line, and its
-//! row in the table.
+//! row in the table. [`crate::properties`] that are no object have rows as well.
 //!
 //! Every method answers with an order or with a few operations that have none. Both are verified by [`crate::verify`]
 //! before they are believed.
@@ -19,6 +19,7 @@ mod list;
 mod multi_register;
 mod mutex;
 mod priority_queue;
+mod properties;
 mod queue;
 pub(crate) mod register;
 mod semaphore;
@@ -32,6 +33,7 @@ use histories::{Function, History, Operation, Outcome, Value, ValueId};
 use crate::{
     budget::Budget,
     generic::Object,
+    properties::{Property, has},
     specification::{Argument, Call},
 };
 use definition::Definition;
@@ -75,6 +77,8 @@ models! {
     /// [`Options::initial`](crate::Options::initial) is a list, the set begins with its elements, as do all
     /// collections.
     Set: set::DEFINITION,
+    /// `Set` of comments, which `write` adds.
+    Comments: set::COMMENTS,
     /// Counter with `inc` and `dec`, by 1 or a given number, `add` and `subtract` of a number, and `read`. Begins
     /// with the number [`Options::initial`](crate::Options::initial), or 0 if that is absent.
     Counter: counter::DEFINITION,
@@ -97,6 +101,21 @@ models! {
     /// Semaphore: `acquire` of a permit, or of several at once, and `release` by a process that holds as many. Begins
     /// with the number of permits [`Options::initial`](crate::Options::initial), or 1 if that is absent.
     Semaphore: semaphore::DEFINITION,
+    /// Ids that `generate` answers with, each once: a property, not an object.
+    UniqueIds: properties::UNIQUE_IDS,
+    /// Bank with `transfer` and `read` of all balances, whose total stays the same: a property, not an object.
+    /// [`Options::initial`](crate::Options::initial) is the total, or the balances.
+    Bank: properties::BANK,
+    /// Set with `add` and `read` of all elements, which must not lose any, but may show them late: a property, not an
+    /// object.
+    SetFull: properties::SET_FULL,
+    /// Counter with `add` of positive and negative numbers, and `read`, which must show their sum once all additions
+    /// are over: a property, not an object.
+    PnCounter: properties::PN_COUNTER,
+    /// Keys whose parts are written in their order, and read in reverse order: a property, not an object.
+    Sequential: properties::SEQUENTIAL,
+    /// Rows whose values grow with their timestamps: a property, not an object.
+    Monotonic: properties::MONOTONIC,
 }
 
 impl Model {
@@ -121,7 +140,18 @@ impl Model {
 
     /// Returns true if objects of this model have a function of this name.
     pub fn has(self, function: &str) -> bool {
-        self.specification(&Value::Nil).has(function)
+        let of_object = || self.specification(&Value::Nil).has(function);
+        self.property().map_or_else(of_object, |property| has(property, function))
+    }
+
+    /// Returns true if the model is a property of all operations, and not an object that must be linearizable.
+    pub fn is_property(self) -> bool {
+        self.property().is_some()
+    }
+
+    /// Returns the property that the model is, if it is one.
+    pub(crate) fn property(self) -> Option<&'static dyn Property> {
+        self.definition().property
     }
 
     /// Returns true if the object is a single register, with or without text.

@@ -76,6 +76,14 @@ fn right(model: Model) -> History {
             let one = |n| Value::Map([("x", int(n))].into_iter().collect());
             [("write", one(n % 7), nil()), ("read", nil(), one(n % 7))]
         })),
+        Model::Comments => history(calls(|n| [("write", int(n % 1000), nil()), ("contains", int(n % 1000), yes())])),
+        Model::Sequential => {
+            history(calls(|n| [("write", int(n), nil()), ("read", int(n), list([int(n), list([nil(), int(1)])]))]))
+        }
+        Model::Monotonic => history(calls(|n| {
+            let row = |n| Value::Map([("val", int(n)), ("sts", int(n))].into_iter().collect());
+            [("add", nil(), nil()), ("read", nil(), list([row(n), row(n + 1)]))]
+        })),
         Model::Set => history(calls(|n| [("add", int(n % 1000), nil()), ("contains", int(n % 1000), yes())])),
         Model::Counter => history(calls(|n| [("inc", nil(), nil()), ("read", nil(), int(n + 1))])),
         Model::Queue => put_and_take("enqueue", "dequeue"),
@@ -84,6 +92,18 @@ fn right(model: Model) -> History {
         Model::PriorityQueue => put_and_take("insert", "poll"),
         Model::Mutex | Model::Semaphore => by_one(calls(|_| [("acquire", nil(), nil()), ("release", nil(), nil())])),
         Model::FencedLock => by_one(calls(|n| [("acquire", nil(), int(n + 1)), ("release", nil(), nil())])),
+        Model::UniqueIds => history(calls(|n| [("generate", nil(), int(2 * n)), ("generate", nil(), int(2 * n + 1))])),
+        Model::SetFull => history(calls(|n| match n % 100 {
+            0 => [("add", int(n), nil()), ("read", nil(), list((0..=n / 100).map(|n| int(100 * n))))],
+            _ => [("add", int(n - n % 100), nil()), ("add", int(n - n % 100), nil())],
+        })),
+        Model::PnCounter => history(calls(|n| [("add", int(1), nil()), ("read", nil(), int(n + 1))])),
+        Model::Bank => history(calls(|n| {
+            [
+                ("transfer", nil(), nil()),
+                ("read", nil(), list([int(n), int(-n % 7 + 9), int(1_000_000 - n - (-n % 7 + 9))])),
+            ]
+        })),
         Model::List => history(calls(|n| match n {
             0 => [("append", int(0), nil()), ("read", nil(), list([int(0)]))],
             _ => [("append", int(2 * n), nil()), ("append", int(2 * n + 1), nil())],

@@ -14,7 +14,8 @@
 //!   list, which an absent key is, it is `null`.
 //! - `POST /v1/txn?read=…` with `{"ops": [["append", key, value], ["w", key, value], ["r", key, null], …]}` does all of
 //!   this at one moment, or none of it, and answers with the same `"ops"`, in which each `"r"` has the value that it
-//!   read. One that only reads is read in this mode; any other is an entry of the log.
+//!   read. One that only reads is read in this mode; any other is an entry of the log. `["add", key, number]` adds to a
+//!   whole number, and `["at-least", key, number]` refuses all of it unless the value is that large; absent is 0.
 //! - `POST /v1/sessions` begins a session and answers with its `"client"`.
 //! - `GET /v1/status` describes the state of the node.
 //!
@@ -179,7 +180,10 @@ async fn transact(
     let session = request::session(client, seq)?;
     let key_read = |micro_operation: &MicroOperation| match micro_operation {
         MicroOperation::Read { key } => Some(key.clone()),
-        MicroOperation::Append { .. } | MicroOperation::Write { .. } => None,
+        MicroOperation::Append { .. }
+        | MicroOperation::Write { .. }
+        | MicroOperation::Add { .. }
+        | MicroOperation::AtLeast { .. } => None,
     };
     let keys_read: Option<Vec<String>> = micro_operations.iter().map(key_read).collect();
     let request = keys_read.map_or_else(

@@ -111,12 +111,19 @@ fn micro_operation(name: &str, key: &str, argument: &Value) -> Result<MicroOpera
     match name {
         "append" => Ok(MicroOperation::Append { key: key.to_owned(), value: value("append", argument)? }),
         "w" => Ok(MicroOperation::Write { key: key.to_owned(), value: value("w", argument)? }),
+        "add" => Ok(MicroOperation::Add { key: key.to_owned(), number: whole("add", argument)? }),
+        "at-least" => Ok(MicroOperation::AtLeast { key: key.to_owned(), number: whole("at-least", argument)? }),
         "r" if argument.is_null() => Ok(MicroOperation::Read { key: key.to_owned() }),
         "r" => Err(ApiError::bad("`r` has no argument: it is [\"r\", key, null]")),
         _ => Err(ApiError::bad(
-            "an operation of a transaction is [\"append\", key, value], [\"w\", key, value] or [\"r\", key, null]",
+            "an operation of a transaction is [\"append\", key, value], [\"w\", key, value], [\"add\", key, number], \
+            [\"at-least\", key, number] or [\"r\", key, null]",
         )),
     }
+}
+
+fn whole(name: &str, argument: &Value) -> Result<i64, ApiError> {
+    argument.as_i64().ok_or_else(|| ApiError::bad(format!("`{name}` takes a whole number of 64 bits")))
 }
 
 pub(super) fn body<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, ApiError> {

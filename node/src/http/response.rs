@@ -1,5 +1,7 @@
 //! Responses to clients, with their status codes.
 
+use std::borrow::Cow;
+
 use axum::{
     Json,
     http::StatusCode,
@@ -49,7 +51,7 @@ struct ResponseBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     added: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ops: Option<Vec<(&'static str, &'a str, &'a RawValue)>>,
+    ops: Option<Vec<(&'static str, &'a str, Cow<'a, RawValue>)>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     observed: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,14 +106,24 @@ impl IntoResponse for ApiResponse {
 }
 
 /// Returns the micro-operations of a transaction with the values that they read.
-fn answered<'a>(subject: &'a Subject, found: &'a [Option<kv::Json>]) -> Vec<(&'static str, &'a str, &'a RawValue)> {
+fn answered<'a>(
+    subject: &'a Subject,
+    found: &'a [Option<kv::Json>],
+) -> Vec<(&'static str, &'a str, Cow<'a, RawValue>)> {
     let Subject::Transaction(micro_operations) = subject else { return Vec::new() };
     let with_found = |(micro_operation, found): (&'a MicroOperation, &'a Option<kv::Json>)| match micro_operation {
-        MicroOperation::Append { key, value } => ("append", key.as_str(), json(Some(value))),
-        MicroOperation::Write { key, value } => ("w", key.as_str(), json(Some(value))),
-        MicroOperation::Read { key } => ("r", key.as_str(), json(found.as_ref())),
+        MicroOperation::Append { key, value } => ("append", key.as_str(), Cow::Borrowed(json(Some(value)))),
+        MicroOperation::Write { key, value } => ("w", key.as_str(), Cow::Borrowed(json(Some(value)))),
+        MicroOperation::Add { key, number } => ("add", key.as_str(), Cow::Owned(of_number(*number))),
+        MicroOperation::AtLeast { key, number } => ("at-least", key.as_str(), Cow::Owned(of_number(*number))),
+        MicroOperation::Read { key } => ("r", key.as_str(), Cow::Borrowed(json(found.as_ref()))),
     };
     micro_operations.iter().zip(found).map(with_found).collect()
+}
+
+/// Returns a number as raw JSON.
+fn of_number(number: i64) -> Box<RawValue> {
+    RawValue::from_string(number.to_string()).expect("a number is JSON")
 }
 
 /// Returns a stored value as raw JSON, and an absent one as `null`.

@@ -7,8 +7,15 @@ use super::{Json, Refusal};
 /// # Errors
 /// Refuses a value that is no integer of 64 bits, and a sum that would be none.
 pub(super) fn add(value: Option<&Json>, by: i64) -> Result<Json, Refusal> {
-    let now: i64 = value.map_or(Ok(0), |value| value.as_str().parse()).map_err(|_| Refusal::NotAnInteger)?;
-    Ok(Json(now.checked_add(by).ok_or(Refusal::SumTooLarge)?.to_string()))
+    Ok(Json(parse(value)?.checked_add(by).ok_or(Refusal::SumTooLarge)?.to_string()))
+}
+
+/// Returns the integer.
+///
+/// # Errors
+/// Refuses a value that is no integer of 64 bits.
+pub(super) fn parse(value: Option<&Json>) -> Result<i64, Refusal> {
+    value.map_or(Ok(0), |value| value.as_str().parse()).map_err(|_| Refusal::NotAnInteger)
 }
 
 #[cfg(test)]

@@ -198,6 +198,16 @@ impl Machine {
                     changed.insert(key.clone(), value.clone());
                     found.push(None);
                 }
+                MicroOperation::Add { key, number } => {
+                    changed.insert(key.clone(), integer::add(now(key).as_ref(), *number)?);
+                    found.push(None);
+                }
+                MicroOperation::AtLeast { key, number } => {
+                    if integer::parse(now(key).as_ref())? < *number {
+                        return Err(Refusal::TooSmall);
+                    }
+                    found.push(None);
+                }
                 MicroOperation::Read { key } => {
                     let now = now(key);
                     read_bytes += now.as_ref().map_or(0, |value| value.as_str().len());

@@ -158,6 +158,20 @@ pub(crate) enum MicroOperation {
         /// New value.
         value: Json,
     },
+    /// Addition of a number, which may be negative, to a whole number; an absent one is 0.
+    Add {
+        /// Key to change.
+        key: String,
+        /// Number to add.
+        number: i64,
+    },
+    /// Condition without which the whole transaction is refused: a whole number that is at least so large.
+    AtLeast {
+        /// Key to look at.
+        key: String,
+        /// Smallest value.
+        number: i64,
+    },
 }
 
 /// Question about the state, which changes nothing.
@@ -263,4 +277,7 @@ pub(crate) enum Refusal {
     /// The sum is no integer of 64 bits.
     #[error("the sum is beyond 64 bits")]
     SumTooLarge,
+    /// A value is smaller than the transaction demands.
+    #[error("the value of the key is smaller than it must be")]
+    TooSmall,
 }

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod counts;
+mod elements;
 mod explorer;
 mod ladder;
 mod leaders;
@@ -10,6 +11,7 @@ mod messages;
 mod parameters;
 mod performance;
 mod story;
+mod totals;
 mod verdict;
 
 use super::Section;
@@ -21,6 +23,8 @@ pub(super) const SECTIONS: &[Section] = &[
     messages::SECTION,
     explorer::SECTION,
     ladder::SECTION,
+    totals::SECTION,
+    elements::SECTION,
     performance::SECTION,
     leaders::SECTION,
     clocks::SECTION,

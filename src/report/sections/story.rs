@@ -4,7 +4,10 @@ use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text, timeline};
 use crate::{
-    render::{operations::operation_in_words, verdict::contradiction_in_words},
+    render::{
+        operations::operation_in_words,
+        verdict::{contradiction_in_words, other_violations},
+    },
     terminal::words::{grouped, plain},
 };
 
@@ -30,14 +33,14 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             ol { @for reason in &evidence.reasons { li { (text(reason)) } } }
         }
         @for said in evidence.possible.iter().chain(&evidence.revisions) { p { (text(said)) "." } }
-        h3 { (text(&contradiction_in_words(evidence))) }
+        h3 { (text(&contradiction_in_words(facts.report, evidence))) }
         @if skipped > 0 { p class="quiet" { (grouped(skipped)) " earlier ones are left out here." } }
         pre tabindex="0" {
             @for &index in &evidence.operations[skipped..] { (text(&operation_in_words(facts.history, index))) "\n" }
         }
         @if others > 0 {
             p class="quiet" {
-                "Not linearizable either: "
+                (other_violations(facts.report)) ": "
                 @let others = facts.report.keys.iter();
                 @let others = others.filter(|key| key.evidence.as_ref().is_some_and(|other| other != evidence));
                 @for key in others.take(20) {

@@ -26,7 +26,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let problems = facts.run.and_then(|run| run.results.live.client_problems.as_deref());
     let killed = facts.run.and_then(|run| run.results.live.killed_at_end.as_deref());
     Some(html! {
-        h1 { (badge(report.verdict)) " " (text(&facts.name)) }
+        h1 { (badge(report)) " " (text(&facts.name)) }
         p {
             @match facts.run.and_then(|run| run.results.transactions.as_ref()) {
                 Some(transactions) => { (transactions_in_words(transactions)) }

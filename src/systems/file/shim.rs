@@ -41,17 +41,21 @@ impl ShimTable {
         match action {
             Action::Read | Action::Write(_) => knows("register") || knows("cas"),
             Action::Cas { .. } => knows("register") && self.cas || knows("cas"),
-            Action::Elements | Action::Add(_) => knows("set"),
+            Action::Elements | Action::Add(_) => knows("set") || knows("set-full"),
             Action::Enqueue(_) | Action::Dequeue | Action::Peek => knows("queue"),
-            Action::Count | Action::Increment(_) => knows("counter"),
+            Action::Count | Action::Increment(_) => knows("counter") || knows("pn-counter"),
             Action::Acquire | Action::Release => knows("lock") || knows("fenced-lock"),
             Action::AcquireWithToken => knows("fenced-lock"),
+            Action::Generate => knows("unique-ids"),
+            Action::Balances | Action::Transfer { .. } => knows("bank"),
             Action::Transaction(parts) => {
-                // Those of `long-fork` either read, or write one register.
+                // Those of the others either read, or change one object.
                 let is_mixed = parts.len() > 1 && !action.is_read();
                 parts.iter().all(|part| match part.action {
-                    MicroAction::Append(_) | MicroAction::ReadList => knows("append"),
-                    MicroAction::Write(_) | MicroAction::ReadRegister => knows("wr") || knows("long-fork") && !is_mixed,
+                    MicroAction::Append(_) | MicroAction::ReadList => knows("append") || knows("comments") && !is_mixed,
+                    MicroAction::Write(_) | MicroAction::ReadRegister => {
+                        knows("wr") || (knows("long-fork") || knows("sequential")) && !is_mixed
+                    }
                 })
             }
         }

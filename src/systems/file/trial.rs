@@ -1,7 +1,7 @@
 //! Trial of a file's operations on a single node that nobody disturbs: which are asked for, and what each must answer.
 
 use histories::Value;
-use workloads::{Action, Answer, MicroAction, MicroOperation, Request, Response};
+use workloads::{Action, Answer, BANK_ACCOUNTS, BANK_BEGINNING, MicroAction, MicroOperation, Request, Response};
 
 use super::FileSystem;
 
@@ -64,6 +64,10 @@ impl FileSystem {
             (10, Action::Acquire, ExpectedAnswer::Done, "after the release"),
             (11, Action::AcquireWithToken, ExpectedAnswer::Token, "of a lock that nobody holds"),
             (11, Action::AcquireWithToken, ExpectedAnswer::Mismatch, "of a lock that is held"),
+            (16, Action::Balances, balances(0), "before any transfer"),
+            (16, transfer(3), ExpectedAnswer::Done, "when it has 10"),
+            (16, transfer(8), ExpectedAnswer::Refused, "when it has 7"),
+            (16, Action::Balances, balances(3), "after 3 went from account 0 to 1"),
         ];
         self.known(steps.into_iter().chain(transactions()))
     }
@@ -79,6 +83,7 @@ impl FileSystem {
             lists(),
             registers(0, 6),
             registers(GROUP, GROUP),
+            (16, Action::Balances, balances(3), "after 3 went from account 0 to 1"),
         ])
     }
 
@@ -131,6 +136,19 @@ fn transactions() -> [Step; 6] {
     ]
 }
 
+/// Returns a transfer from the first account of a bank to the second.
+fn transfer(amount: i64) -> Action {
+    Action::Transfer { from: 0, to: 1, amount }
+}
+
+/// Returns the balances of a bank after this amount went from its first account to the second.
+fn balances(amount: i64) -> ExpectedAnswer {
+    let mut balances = vec![BANK_BEGINNING; BANK_ACCOUNTS.into()];
+    balances[0] -= amount;
+    balances[1] += amount;
+    ExpectedAnswer::Value(Value::List(balances.into_iter().map(Value::from).collect()))
+}
+
 /// Returns a read of the lists that the transactions of a trial leave behind.
 fn lists() -> Step {
     let lists = [(3, vec![1.into()]), (4, vec![2.into()]), (5, Vec::new())];
@@ -168,6 +186,9 @@ impl TrialStep {
             Action::Increment(by) => format!("increment {key} by {by}"),
             Action::Acquire | Action::AcquireWithToken => format!("acquire {key}"),
             Action::Release => format!("release {key}"),
+            Action::Generate => format!("generate {key}"),
+            Action::Balances => format!("balances {key}"),
+            Action::Transfer { from, to, amount } => format!("transfer {key} {amount} from {from} to {to}"),
             Action::Transaction(parts) => {
                 let words = |part: &MicroOperation| match part.action {
                     MicroAction::Append(element) => format!("append {} {element}", part.key_name()),

@@ -163,7 +163,7 @@ impl Api {
             Action::Acquire => self.acquire.as_ref(),
             Action::AcquireWithToken => self.acquire.as_ref().filter(|acquire| acquire.always_names_value()),
             Action::Release => self.release.as_ref(),
-            Action::Transaction(_) => None,
+            Action::Generate | Action::Balances | Action::Transfer { .. } | Action::Transaction(_) => None,
         }
     }
 
@@ -203,9 +203,11 @@ impl Api {
         let known = [
             ("register", has(&[Action::Read, Action::Write(1)])),
             ("set", has(&[Action::Elements, Action::Add(1)])),
+            ("set-full", has(&[Action::Elements, Action::Add(1)])),
             ("queue", has(&[Action::Enqueue(1), Action::Dequeue, Action::Peek])),
             ("cas", has(&[Action::Read, Action::Write(1), Action::Cas { from: 1, to: 2 }])),
             ("counter", has(&[Action::Count, Action::Increment(1)])),
+            ("pn-counter", has(&[Action::Count, Action::Increment(1)])),
             ("lock", has(&[Action::Acquire, Action::Release])),
             ("fenced-lock", has(&[Action::AcquireWithToken, Action::Release])),
         ];
@@ -349,10 +351,10 @@ mod tests {
     fn workloads_follow_from_the_operations() {
         let written = write(&json!([{"status": 200, "outcome": "ok"}]));
         assert_eq!(api(json!({"read": read(), "write": written})).workloads(), ["register"]);
-        assert_eq!(api(json!({"elements": read(), "add": written})).workloads(), ["set"]);
+        assert_eq!(api(json!({"elements": read(), "add": written})).workloads(), ["set", "set-full"]);
         assert_eq!(api(json!({"enqueue": written, "dequeue": read(), "peek": read()})).workloads(), ["queue"]);
         let locks = api(json!({"count": read(), "increment": written, "acquire": written, "release": written}));
-        assert_eq!(locks.workloads(), ["counter", "lock"], "whoever acquires gets no token");
+        assert_eq!(locks.workloads(), ["counter", "pn-counter", "lock"], "whoever acquires gets no token");
         assert_eq!(api(json!({"acquire": read(), "release": written})).workloads(), ["lock", "fenced-lock"]);
         assert!(!api(json!({"read": read()})).has_cas());
         let refused = api(json!({"read": read()})).check().unwrap_err();

@@ -36,7 +36,13 @@ struct RequestLine<'a> {
 
 /// Returns the line of a request, with its end.
 pub(super) fn request_line(id: u64, request: &Request, read_mode: Option<&str>) -> Vec<u8> {
-    let line = RequestLine { id, f: request.f(), key: request.key_name(), value: request.argument(), read: read_mode };
+    let line = RequestLine {
+        id,
+        f: request.f_for_shim(),
+        key: request.key_name(),
+        value: request.argument(),
+        read: read_mode,
+    };
     let mut line = serde_json::to_vec(&line).expect("numbers, names and lists are always JSON");
     line.push(b'\n');
     line

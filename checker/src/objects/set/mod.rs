@@ -14,16 +14,24 @@ use super::{definition::Definition, key::MethodResult};
 use crate::specification::{Argument, Call, elements, is_collection_of};
 use specification::{Set, SetFunction};
 
-pub(super) static DEFINITION: Definition = Definition {
-    initial: ("a list of different elements, or null for none", can_be_initial),
-    method: Some(|key| method::decide(key).unwrap_or_else(MethodResult::Unknown)),
-    argument: |function| match SetFunction::named(function) {
-        Some(SetFunction::Read) => Argument::NoneOrAnswer,
-        _ => Argument::Any,
-    },
-    is_informative,
-    ..Definition::new("set", "add, remove, contains and read", |initial| Box::new(Set::new(initial)))
-};
+pub(super) static DEFINITION: Definition = definition("set", "add, remove, contains and read");
+
+/// Blind inserts, which Jepsen calls `write`, and reads of all.
+pub(super) static COMMENTS: Definition =
+    definition("comments", "write, which adds a comment, and read of all comments");
+
+const fn definition(name: &'static str, functions: &'static str) -> Definition {
+    Definition {
+        initial: ("a list of different elements, or null for none", can_be_initial),
+        method: Some(|key| method::decide(key).unwrap_or_else(MethodResult::Unknown)),
+        argument: |function| match SetFunction::named(function) {
+            Some(SetFunction::Read) => Argument::NoneOrAnswer,
+            _ => Argument::Any,
+        },
+        is_informative,
+        ..Definition::new(name, functions, |initial| Box::new(Set::new(initial)))
+    }
+}
 
 fn can_be_initial(initial: &Value) -> bool {
     let all: Vec<Value> = elements(initial).collect();

@@ -41,7 +41,7 @@ impl<'a> Set<'a> {
 impl SetFunction {
     pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name {
-            "add" | "insert" => Self::Add,
+            "add" | "insert" | "write" => Self::Add,
             "remove" | "delete" | "discard" => Self::Remove,
             "contains" | "member" | "has" => Self::Contains,
             "read" | "elements" => Self::Read,

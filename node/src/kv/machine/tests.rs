@@ -192,6 +192,27 @@ fn a_transaction_is_one_step_and_sees_its_own_appends() {
 }
 
 #[test]
+fn numbers_are_added_unless_one_would_be_too_small() {
+    let mut machine = Machine::default();
+    let add = |key: &str, number| MicroOperation::Add { key: key.into(), number };
+    let at_least = |key: &str, number| MicroOperation::AtLeast { key: key.into(), number };
+    let transfer = |amount: i64| transaction(&[add("a", -amount), at_least("a", -10), add("b", amount), read("b")]);
+    let applied = apply(&mut machine, None, transfer(4));
+    let found = vec![None, None, None, Some(value(&json!(4)))];
+    assert_eq!(applied, CommandResult::Transaction { found, revision: LogIndex(1) });
+    assert_eq!(apply(&mut machine, None, transfer(7)), CommandResult::Refused(Refusal::TooSmall));
+    assert_eq!(["a", "b"].map(|key| machine.get(key).value), [-4, 4].map(|number| Some(value(&json!(number)))));
+    apply(&mut machine, None, queued("list", 1));
+    for (refused, why) in [
+        (add("b", i64::MAX), Refusal::SumTooLarge),
+        (add("list", 1), Refusal::NotAnInteger),
+        (at_least("list", 0), Refusal::NotAnInteger),
+    ] {
+        assert_eq!(apply(&mut machine, None, transaction(&[refused])), CommandResult::Refused(why));
+    }
+}
+
+#[test]
 fn a_transaction_that_is_refused_changes_nothing_at_all() {
     let mut machine = Machine::default();
     apply(&mut machine, None, put("number", 5));

@@ -28,7 +28,7 @@ fn a_request_is_a_line_with_the_names_of_the_history() {
         (Action::Dequeue, r#"{"id":7,"f":"dequeue","key":"k3","read":"quorum"}"#),
         (Action::Peek, r#"{"id":7,"f":"peek","key":"k3","read":"quorum"}"#),
         (Action::Count, r#"{"id":7,"f":"read","key":"k3","read":"quorum"}"#),
-        (Action::Increment(5), r#"{"id":7,"f":"inc","key":"k3","value":5,"read":"quorum"}"#),
+        (Action::Increment(5), r#"{"id":7,"f":"increment","key":"k3","value":5,"read":"quorum"}"#),
         (Action::AcquireWithToken, r#"{"id":7,"f":"acquire","key":"k3","read":"quorum"}"#),
         (Action::Release, r#"{"id":7,"f":"release","key":"k3","read":"quorum"}"#),
         (append_and_read(), r#"{"id":7,"f":"txn","value":[["append","k3",5],["r","k4",null]],"read":"quorum"}"#),

@@ -1,0 +1,104 @@
+//! Operations of one key as a property looks at them, within the limits; and a few of them by themselves.
+
+use histories::{History, Operation, Outcome, Value};
+
+use crate::{
+    Limits, UnknownWhy,
+    budget::{Budget, Shortage},
+    specification::Call,
+};
+
+/// Memory that a property holds for each operation, in bytes, at most.
+const OPERATION_BYTES: usize = 64;
+
+/// Operations of one key.
+pub(crate) struct Key<'a> {
+    pub(super) history: &'a History,
+    pub(super) initial: &'a Value,
+    operations: &'a [u32],
+    budget: Budget<'a>,
+}
+
+/// Few operations, with their calls, in the order of their invocations.
+pub(crate) struct FewCalls<'a> {
+    pub(super) initial: &'a Value,
+    pub(super) calls: Vec<(Operation, Call<'a>)>,
+}
+
+impl<'a> Key<'a> {
+    /// Makes the key of these operations (indexes, ascending).
+    ///
+    /// # Errors
+    /// The reason, if there is too little memory.
+    pub(super) fn new(
+        history: &'a History,
+        initial: &'a Value,
+        limits: &Limits<'a>,
+        operations: &'a [u32],
+    ) -> Result<Self, UnknownWhy> {
+        let key = Self { history, initial, operations, budget: Budget::new(limits) };
+        key.within(key.budget.may_take(operations.len() * OPERATION_BYTES))?;
+        Ok(key)
+    }
+
+    /// Returns all operations, failed ones included, with their indexes.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u32, &'a Operation)> + use<'a> {
+        let history = self.history;
+        self.operations.iter().map(move |&index| (index, &history.operations[index as usize]))
+    }
+
+    /// Returns the operations with this function that were answered, with their indexes.
+    pub(super) fn answered(&self, function: &str) -> impl Iterator<Item = (u32, &'a Operation)> {
+        self.all().filter(move |(_, operation)| {
+            operation.outcome == Outcome::Ok && self.history.function_name(operation.function) == function
+        })
+    }
+
+    /// Returns the call of an operation.
+    pub(super) fn call(&self, operation: &Operation) -> Call<'a> {
+        Call::of(self.history, operation, false)
+    }
+
+    /// Returns the indexes of the operations that may have taken effect and have this function.
+    pub(super) fn changes(&self, function: &str) -> Vec<u32> {
+        let may_be = |operation: &Operation| {
+            operation.outcome != Outcome::Fail && self.history.function_name(operation.function) == function
+        };
+        self.all().filter(|(_, operation)| may_be(operation)).map(|(index, _)| index).collect()
+    }
+
+    /// Asks for memory, in bytes.
+    ///
+    /// # Errors
+    /// The reason, if there is too little.
+    pub(super) fn may_take(&self, bytes: usize) -> Result<(), UnknownWhy> {
+        self.within(self.budget.may_take(bytes))
+    }
+
+    /// Counts one step.
+    ///
+    /// # Errors
+    /// The reason, if a limit is reached.
+    pub(super) fn step(&self) -> Result<(), UnknownWhy> {
+        self.within(self.budget.step())
+    }
+
+    fn within(&self, asked: Result<(), Shortage>) -> Result<(), UnknownWhy> {
+        asked.map_err(|out| out.among(self.history, self.operations))
+    }
+
+    /// Returns these operations (indexes) by themselves.
+    pub(super) fn few(&self, indexes: &[u32]) -> FewCalls<'a> {
+        let history = self.history;
+        let operation = |&index: &u32| history.operations[index as usize];
+        let calls = indexes.iter().map(operation).map(|operation| (operation, self.call(&operation))).collect();
+        FewCalls { initial: self.initial, calls }
+    }
+}
+
+impl<'a> FewCalls<'a> {
+    /// Returns the calls of this function that were answered.
+    pub(super) fn answered(&self, function: &str) -> impl Iterator<Item = &(Operation, Call<'a>)> {
+        self.calls.iter().filter(move |(operation, call)| operation.outcome == Outcome::Ok && call.function == function)
+    }
+}

@@ -1,0 +1,104 @@
+//! Workload `bank`: banks of eight accounts that begin with ten each, transfers between two accounts of a bank, and
+//! reads of all its balances at one moment. A transfer that would leave a balance below zero is refused.
+
+use crate::{Action, Answer, Generator, Mix, Request, Workload, keys::Keys, random::Random};
+
+/// Number of accounts of a bank.
+pub const ACCOUNTS: u16 = 8;
+/// Balance of each account before the first transfer.
+pub const BEGINNING: i64 = 10;
+/// Maximum amount of a transfer.
+const MAX_AMOUNT: u32 = 5;
+
+/// Workload of banks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bank;
+
+impl Workload for Bank {
+    fn name(&self) -> &'static str {
+        "bank"
+    }
+
+    fn about(&self) -> &'static str {
+        "transfers between accounts of several banks, and reads of all balances of a bank"
+    }
+
+    fn model(&self) -> &'static str {
+        "bank"
+    }
+
+    fn generator(&self, seed: u64, mix: &Mix) -> Box<dyn Generator> {
+        Box::new(Banks {
+            functions: Random::new(seed, "bank function"),
+            transfers: Random::new(seed, "bank transfer"),
+            keys: Keys::new(seed, "bank key", mix),
+            read_percent: mix.read_percent,
+        })
+    }
+
+    fn final_read(&self, key: u32) -> Request {
+        Request::new(key, Action::Balances)
+    }
+
+    fn probe_read(&self, key: u32) -> Request {
+        self.final_read(key)
+    }
+
+    fn probe_write(&self, key: u32, _number: u32) -> Request {
+        Request::new(key, Action::Transfer { from: 0, to: 1, amount: 0 })
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Banks {
+    functions: Random,
+    transfers: Random,
+    keys: Keys,
+    read_percent: u8,
+}
+
+impl Generator for Banks {
+    fn next(&mut self, _worker: u16) -> Request {
+        let key = self.keys.draw();
+        if self.functions.below(100) < u32::from(self.read_percent) {
+            return Request::new(key, Action::Balances);
+        }
+        self.keys.count_change(key);
+        let mut account = |other: u16| {
+            let number = self.transfers.below(u32::from(ACCOUNTS - other));
+            u16::try_from(number).expect("there are few accounts")
+        };
+        let from = account(0);
+        let to = (from + 1 + account(1)) % ACCOUNTS;
+        Request::new(key, Action::Transfer { from, to, amount: i64::from(1 + self.transfers.below(MAX_AMOUNT)) })
+    }
+
+    fn observe(&mut self, _worker: u16, request: &Request, answer: &Answer) {
+        self.keys.observe(request, answer);
+    }
+
+    fn keys(&self) -> Vec<u32> {
+        self.keys.all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn money_goes_from_each_account_to_each_other() {
+        let mut generator = Bank.generator(1, &Mix { read_percent: 30, ..Mix::default() });
+        let (mut pairs, mut amounts) = (BTreeSet::new(), BTreeSet::new());
+        for _ in 0..10_000 {
+            if let Action::Transfer { from, to, amount } = generator.next(0).action {
+                assert!(from < ACCOUNTS && to < ACCOUNTS && from != to);
+                pairs.insert((from, to));
+                amounts.insert(amount);
+            }
+        }
+        assert_eq!((pairs.len(), amounts), (8 * 7, (1..=5).collect()));
+    }
+}

@@ -1,0 +1,89 @@
+//! Operations that our node carries out as a transaction of several micro-operations: transfers between accounts,
+//! and ids.
+
+use histories::Value;
+
+use crate::{Action, Answer, Request, bank};
+
+/// Micro-operation of the API: name, key, and argument.
+pub(crate) type Micro = (&'static str, String, Option<i64>);
+
+/// Returns the micro-operations for an action that is composed of some.
+pub(crate) fn micro_operations(request: &Request) -> Option<Vec<Micro>> {
+    let key = request.key_name().unwrap_or_default();
+    let account = |number: u16| format!("{key}.{number}");
+    Some(match request.action {
+        Action::Generate => vec![("add", key.clone(), Some(1)), ("r", key, None)],
+        // The node keeps what an account has beyond its beginning.
+        Action::Balances => (0..bank::ACCOUNTS).map(|number| ("r", account(number), None)).collect(),
+        Action::Transfer { from, to, amount } => vec![
+            ("add", account(from), Some(-amount)),
+            ("at-least", account(from), Some(-bank::BEGINNING)),
+            ("add", account(to), Some(amount)),
+        ],
+        _ => return None,
+    })
+}
+
+/// Returns the answer to a composed action, from the micro-operations with what they found.
+pub(crate) fn answer(request: &Request, done: &[(String, String, Value)]) -> Result<Answer, &'static str> {
+    let asked = micro_operations(request).unwrap_or_default();
+    let is_asked = |(done, asked): (&(String, String, Value), &Micro)| (&*done.0, &done.1) == (asked.0, &asked.1);
+    if done.len() != asked.len() || !done.iter().zip(&asked).all(is_asked) {
+        return Err("its micro-operations are not those that were asked for");
+    }
+    let found: Option<Vec<i64>> = (done.iter().filter(|(name, ..)| name == "r"))
+        .map(|(_, _, value)| match value {
+            Value::Nil => Some(0),
+            Value::Int(number) => Some(*number),
+            _ => None,
+        })
+        .collect();
+    match (&request.action, found.as_deref()) {
+        (_, None) => Err("it found something else than numbers"),
+        (Action::Generate, Some([number])) => Ok(Answer::Value((*number).into())),
+        (Action::Balances, Some(found)) => {
+            Ok(Answer::Value(Value::List(found.iter().map(|beyond| (bank::BEGINNING + beyond).into()).collect())))
+        }
+        _ => Ok(Answer::Done),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(request: &Request, found: &[Value]) -> Vec<(String, String, Value)> {
+        let mut found = found.iter().cloned();
+        let asked = micro_operations(request).unwrap().into_iter();
+        asked
+            .map(|(name, key, number)| {
+                let value = number.map_or_else(|| found.next().unwrap_or_default(), Value::from);
+                (name.to_owned(), key, value)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_balance_is_what_an_account_has_beyond_its_beginning() {
+        let balances = Request::new(3, Action::Balances);
+        let found = [Value::Int(-10), Value::Nil, Value::Int(10)];
+        let expected = [0, 10, 20, 10, 10, 10, 10, 10].map(Value::Int).to_vec();
+        assert_eq!(answer(&balances, &done(&balances, &found)), Ok(Answer::Value(Value::List(expected))));
+        let transfer = Request::new(3, Action::Transfer { from: 0, to: 2, amount: 4 });
+        let asked = [("add", "k3.0", -4), ("at-least", "k3.0", -10), ("add", "k3.2", 4)];
+        let asked = asked.map(|(name, key, number)| (name, key.to_owned(), Some(number)));
+        assert_eq!(micro_operations(&transfer), Some(asked.to_vec()));
+        assert_eq!(answer(&transfer, &done(&transfer, &[])), Ok(Answer::Done));
+    }
+
+    #[test]
+    fn an_answer_to_something_else_is_none() {
+        let [generate, read] = [Request::new(3, Action::Generate), Request::new(3, Action::Balances)];
+        assert_eq!(answer(&generate, &done(&generate, &[7.into()])), Ok(Answer::Value(7.into())));
+        assert!(answer(&generate, &done(&read, &[])).is_err());
+        assert!(answer(&generate, &done(&Request::new(4, Action::Generate), &[7.into()])).is_err());
+        assert!(answer(&generate, &done(&generate, &["7".into()])).is_err());
+        assert_eq!(micro_operations(&Request::new(3, Action::Read)), None);
+    }
+}
