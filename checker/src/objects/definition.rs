@@ -1,4 +1,4 @@
-//! Definition of a model: everything that the table of models needs to know of it.
+//! Definitions of models, for the table of models.
 
 use histories::Value;
 
@@ -8,7 +8,7 @@ use crate::{
     specification::{Argument, Call},
 };
 
-/// Definition of a model.
+/// Definition of a model: everything that the table needs to know of it.
 pub(super) struct Definition {
     /// Name as a user types it.
     pub name: &'static str,

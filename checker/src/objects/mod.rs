@@ -1,6 +1,7 @@
 //! Objects: one folder or file each, with the specification (the behaviour under one call after another) and, where
 //! there is one, the method that decides the object exactly and in near-linear time. Beside them: `container/` (what
-//! queues, stacks and bags share), `growth.rs` (for values that grow), and `key.rs` (the input and result of a method).
+//! queues, stacks and bags share), `growth.rs` (for values that grow), `key.rs` (the input and result of a method), and
+//! `definition.rs` (what the table below needs to know of a model).
 //!
 //! The table below registers them. A new model is a folder (or a file) with a [`Definition`], its `mod` line, and its
 //! row in the table. [`crate::properties`] that are no object have rows as well.
