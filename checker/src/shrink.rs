@@ -7,9 +7,6 @@ use crate::{Limits, sorted::sorted};
 /// Maximum number of queries of the limits (a few thousand steps each) for all attempts.
 const MAX_ALL_QUESTIONS: usize = 2_000;
 
-/// Maximum number of queries of the limits for one attempt.
-const MAX_QUESTIONS: usize = 64;
-
 /// Number of undecided attempts after which there are no more: the rest would fare no better.
 const MAX_UNANSWERED: usize = 8;
 
@@ -58,6 +55,8 @@ pub(crate) fn merged(a: &[u32], b: &[u32]) -> Vec<u32> {
 /// Time that is left for attempts to find out whether fewer pieces are refuted, too.
 pub(crate) struct Attempts<'a> {
     limits: &'a Limits<'a>,
+    /// Maximum number of queries of the limits for one attempt.
+    most: usize,
     /// Number of queries of the limits that are left for all attempts.
     questions: usize,
     /// Number of attempts that decided nothing.
@@ -65,13 +64,14 @@ pub(crate) struct Attempts<'a> {
 }
 
 impl<'a> Attempts<'a> {
-    pub(crate) fn new(limits: &'a Limits<'a>) -> Self {
-        Self { limits, questions: MAX_ALL_QUESTIONS, unanswered: 0 }
+    /// Allows attempts of at most this many queries of the limits each.
+    pub(crate) fn new(limits: &'a Limits<'a>, most: usize) -> Self {
+        Self { limits, most, questions: MAX_ALL_QUESTIONS, unanswered: 0 }
     }
 
     /// Starts anew: what follows does not depend on what was undecided so far.
     pub(crate) fn renew(&mut self) {
-        *self = Self::new(self.limits);
+        *self = Self::new(self.limits, self.most);
     }
 
     /// Runs one search of this many pieces within its share of the limits. Returns `None` if there is no time left, or
@@ -86,7 +86,7 @@ impl<'a> Attempts<'a> {
             self.questions = 0;
         }
         self.questions = self.questions.checked_sub(1 + pieces / PIECES_PER_QUESTION)?;
-        let granted = self.questions.min(MAX_QUESTIONS);
+        let granted = self.questions.min(self.most);
         let (found, left) = self.limits.within(granted, search);
         self.questions -= granted - left;
         self.unanswered += usize::from(is_undecided(&found));
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn attempts_end_with_what_they_may_ask_for_in_all_and_after_some_that_decided_nothing() {
         let limits = Limits::none();
-        let mut attempts = Attempts::new(&limits);
+        let mut attempts = Attempts::new(&limits, 64);
         let mut asked = 0;
         let ask_all = |limits: &Limits<'_>| {
             while (limits.keep_going)() {
@@ -144,7 +144,7 @@ mod tests {
             }
         };
         assert_eq!(attempts.run(1, ask_all, |()| false), Some(()));
-        assert_eq!(asked, MAX_QUESTIONS);
+        assert_eq!(asked, 64);
         for _ in 0..MAX_UNANSWERED {
             assert_eq!(attempts.run(1, |_| (), |()| true), Some(()));
         }

@@ -28,6 +28,10 @@ use crate::{
     specification::{Call, Specification},
 };
 
+/// Maximum number of queries of the limits for one attempt. More of them rarely make a violation smaller, but every
+/// attempt that stays undecided takes all.
+const MAX_QUESTIONS: usize = 24;
+
 /// Maximum number of operations in one attempt that are compared with others one by one.
 const MAX_SHOWN: usize = 128;
 
@@ -81,7 +85,8 @@ pub(crate) fn shrink_by<'a, S: Specification>(
 ) -> SmallViolation {
     let is_certain = |&index: &u32| history.operations[index as usize].outcome != Outcome::Info;
     let (certain, spare) = operations.iter().copied().partition(is_certain);
-    let mut few = Shrinker { object, oracle, history, certain, spare, rank, attempts: Attempts::new(limits) };
+    let attempts = Attempts::new(limits, MAX_QUESTIONS);
+    let mut few = Shrinker { object, oracle, history, certain, spare, rank, attempts };
     few.cut();
     few.keep_groups();
     few.drop_reads();

@@ -16,7 +16,12 @@ use histories::{NEVER, Outcome, Value, ValueId};
 use rustc_hash::FxHashMap;
 
 use super::key::{Claim, Key, SolveError, Violation, says_nothing};
-use crate::{UnknownWhy, index::OptionalIndex, specification::items, unknown::unsupported};
+use crate::{
+    UnknownWhy,
+    index::{OptionalIndex, indices},
+    specification::items,
+    unknown::unsupported,
+};
 use names::Names;
 
 pub(super) use smaller::decide;
@@ -93,12 +98,17 @@ pub(super) struct Empty {
     pub end: u32,
 }
 
+indices! {
+    /// Place of an item among the items.
+    Place,
+}
+
 /// Puts of each value, in the order of their starts.
 struct Puts {
     /// Item that the next take of each value gets; the last one stays.
-    first: FxHashMap<ValueId, usize>,
+    first: FxHashMap<ValueId, Place>,
     /// Next item of the same value after each item.
-    next: Vec<Option<usize>>,
+    next: Vec<OptionalIndex<Place>>,
 }
 
 /// History of one container.
@@ -227,10 +237,11 @@ impl Container {
 
     /// Finds the puts of each value.
     fn puts(&mut self, kind: &ContainerKind) -> Result<Puts, UnknownWhy> {
-        let mut puts = Puts { first: FxHashMap::default(), next: vec![None; self.items.len()] };
+        let mut puts = Puts { first: FxHashMap::default(), next: vec![OptionalIndex::NONE; self.items.len()] };
         for (place, item) in self.items.iter().enumerate().rev() {
-            puts.next[place] = puts.first.insert(item.value, place);
-            self.repeats |= puts.next[place].is_some();
+            let next = puts.first.insert(item.value, place.into());
+            puts.next[place] = next.into();
+            self.repeats |= next.is_some();
         }
         if self.repeats && !kind.may_repeat {
             return kind.refuse_repeats();
@@ -252,12 +263,12 @@ impl Container {
             let (value, who) = (key.history.value(operation.output), key.who(key.name(operation), index));
             return Err(Violation::new(vec![index], format!("{who} returned {value}, which nobody ever put in")));
         };
-        let place = *first;
+        let place = first.index();
         let item = &mut self.items[place];
         if item.is_taken() || end < item.put_start {
             return Err(self.taken_too_often(key, place, index, end));
         }
-        *first = puts.next[place].unwrap_or(place);
+        *first = puts.next[place].get().unwrap_or(*first);
         (item.take, item.take_start, item.take_end) = (index.into(), start.max(item.put_start), end);
         item.put_end = item.put_end.min(end);
         Ok(())
@@ -282,7 +293,7 @@ impl Container {
                 }
                 _ => {}
             }
-            let Some(&place) = puts.first.get(&operation.output) else {
+            let Some(place) = puts.first.get(&operation.output).map(|place| place.index()) else {
                 let claim = format!("{} returned {value}, which nobody ever put in", who());
                 return Err(Violation::new(vec![peek.operation], claim).into());
             };

@@ -27,6 +27,9 @@ const MAX_TRIED: usize = 256;
 /// Maximum number of windows around a completion that are tried, each twice as wide as the one before.
 const MAX_WINDOWS: u32 = 10;
 
+/// Maximum number of queries of the limits for one attempt, which has up to three stages.
+const MAX_QUESTIONS: usize = 64;
+
 /// Returns the few of these steps of a register of two values that already have no order, given the place of the step
 /// whose completion no order reaches.
 pub(crate) fn fewest_steps(
@@ -84,7 +87,7 @@ impl<'a> Problem<'a> {
         }
         let replaced =
             (steps.iter()).map(|step| first_end_after[steps.partition_point(|other| other.start < step.end)]).collect();
-        Self { history, initial, prepared, limits, attempts: Attempts::new(limits), setters, replaced }
+        Self { history, initial, prepared, limits, attempts: Attempts::new(limits, MAX_QUESTIONS), setters, replaced }
     }
 
     /// Returns a few steps that cannot be ordered, given that no order survives the completion of `dead`.
