@@ -391,10 +391,10 @@ fn a_wrong_file_of_a_shim_says_what_is_allowed() {
     for (from, to, said) in [
         (
             "[\"register\"]",
-            "[\"bank\"]",
+            "[\"nothing\"]",
             "there is no workload \"nothing\"; there are: register, set, queue, append, wr, long-fork",
         ),
-        ("[\"bank\"]", "[]", "`client.workloads` is empty"),
+        ("[\"nothing\"]", "[]", "`client.workloads` is empty"),
         ("workloads = []", "workload = []", "unknown field `workload`"),
         ("workload = []", "workloads = [\"register\"]", ""),
         ("[\"python3\", \"{here}/shim.py\"]", "[\"no-such-shim\"]", "no-such-shim"),
