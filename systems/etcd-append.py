@@ -1,8 +1,9 @@
 """Shim that carries out transactions on etcd, by its HTTP gateway (protocol: docs/reference/shims.md).
 
-One over registers, each of which it reads or writes once, is one transaction of etcd. Of one over lists, a list is the JSON text at its key. One transaction of etcd reads all keys at once. If there is something to append,
-another one writes the new lists, on the condition that no key, read or written, has been changed since. A transaction
-whose condition does not hold changed nothing, so it may be tried again.
+One over registers, each of which it reads or writes once, is one transaction of etcd. Of one over lists, a list is the
+JSON text at its key: a transaction of etcd reads all keys at once, and if there is something to append, another one
+writes the new lists, on the condition that no key, read or written, has been changed since. A transaction whose
+condition does not hold changed nothing, so it may be tried again.
 """
 
 import base64

@@ -44,11 +44,11 @@ pub enum RecordError {
 
 /// Recorder of the history of a run, shared by all clients and the nemesis.
 ///
-/// One lock covers index, time and file, so their orders agree. An event is written at once if nothing was written for a
-/// millisecond, and otherwise by the next event after that, or by [`Recorder::flush`]: a write for each event would cost
-/// more than all the rest. A SIGKILL therefore cuts off the last events, which can accuse nobody: whatever an answer in
-/// the file rests on was recorded before it. Invocations must be recorded before the request is sent, completions after
-/// the response arrived.
+/// One lock covers index, time and file, so their orders agree. An event is written at once if nothing was written for
+/// a millisecond, and otherwise by the next event after that, or by [`Recorder::flush`]: a write for each event would
+/// cost more than all the rest. A SIGKILL therefore cuts off the last events, which can accuse nobody: whatever an
+/// answer in the file rests on was recorded before it. Invocations must be recorded before the request is
+/// sent, completions after the response arrived.
 #[derive(Debug)]
 pub struct Recorder {
     path: PathBuf,

@@ -39,8 +39,8 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Creates the hosts and starts the nodes. What is prepared once is kept in `prepared`, or else only until the nodes
-    /// have been started.
+    /// Creates the hosts and starts the nodes. What is prepared once is kept in `prepared`, or else only until the
+    /// nodes have been started.
     pub(crate) fn up(
         plan: &Plan,
         dir: &RunDir,

@@ -34,7 +34,7 @@ const EXCEPTIONS: [Exception; 3] = [
     Exception {
         folder: "histories:value",
         modules: &[OWN, "edn_text", "map", "number", "tagged"],
-        reason: "a value is a recursive type: maps and tagged values contain values, and numbers are compared with them",
+        reason: "a value is recursive: maps and tagged values contain values, and numbers are compared with them",
     },
     Exception {
         folder: "node:raft",

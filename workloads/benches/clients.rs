@@ -1,9 +1,11 @@
-//! Requests a second of a load against a server that does nothing, beside those of `wrk` (Debian: `apt-get install wrk`)
-//! with as many connections, in turn: what clients, driver and recorder cost.
+//! Requests a second of a load against a server that does nothing, beside those of `wrk` (Debian: `apt-get install
+//! wrk`) with as many connections, in turn: what clients, driver and recorder cost.
 //!
 //! ```sh
 //! cargo bench -p workloads --bench clients
 //! ```
+
+#![allow(clippy::print_stdout, reason = "a benchmark is for people")]
 
 use std::{
     net::SocketAddr,
@@ -34,15 +36,11 @@ fn main() {
     let address = serve();
     let mut ratios = Vec::new();
     for round in 1..=ROUNDS {
-        let c0 = cpu();
         let ours = load(address);
-        let c1 = cpu();
         let Some(wrk) = wrk(address) else {
             println!("{ours:.0} requests a second; skipped the comparison: this host has no wrk");
             return;
         };
-        let c2 = cpu();
-        println!("cpu us per request: ours {:.1}, wrk {:.1}", (c1 - c0) * 2e5 / ours, (c2 - c1) * 2e5 / wrk);
         println!("round {round}: {ours:.0} requests a second, wrk {wrk:.0}: {:.0} %", 100.0 * ours / wrk);
         ratios.push(ours / wrk);
     }
@@ -101,7 +99,7 @@ fn load(address: SocketAddr) -> f64 {
         connect_timeout: limit / 2,
         operation_timeout: limit,
     });
-    let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let (_stopper, stop) = watch::channel(false);
         let clients = Clients::open(&load, connector, stop.clone()).await.expect("clients");
@@ -120,17 +118,4 @@ fn wrk(address: SocketAddr) -> Option<f64> {
     let output = Command::new("wrk").args(["-t2", &connections, &time, &url]).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     text.lines().find_map(|line| line.strip_prefix("Requests/sec:")?.trim().parse().ok())
-}
-
-/// Processor time of this process and of the children that it awaited, seconds.
-fn cpu() -> f64 {
-    use nix::sys::resource::{UsageWho, getrusage};
-    [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN]
-        .iter()
-        .map(|who| {
-            let u = getrusage(*who).unwrap();
-            let s = |t: nix::sys::time::TimeVal| t.tv_sec() as f64 + t.tv_usec() as f64 / 1e6;
-            s(u.user_time()) + s(u.system_time())
-        })
-        .sum()
 }

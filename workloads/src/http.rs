@@ -174,7 +174,7 @@ fn parse_answer(request: &Request, status: u16, text: &[u8]) -> Response {
         return unclear("it is about another key");
     }
     if (400..600).contains(&status) {
-        let why = body.error.unwrap_or_else(|| format!("status {}", status));
+        let why = body.error.unwrap_or_else(|| format!("status {status}"));
         return match body.happened.as_deref() {
             Some("no") => Answer::NotDone(why),
             _ => Answer::Unknown(why),

@@ -1,9 +1,9 @@
-//! Workloads `lock` and `fenced-lock`: clients that acquire one of a few locks, and release it by their next request. An
-//! acquire of `fenced-lock` returns a fencing token.
+//! Workloads `lock` and `fenced-lock`: clients that acquire one of a few locks, and release it by their next request.
+//! An acquire of `fenced-lock` returns a fencing token.
 //!
-//! Whoever holds a lock does nothing else meanwhile, so that no process ends while it holds one, unless it is its release
-//! whose outcome is unknown. The final reads ask for a release by who holds nothing, which must be refused: they show that
-//! a node takes part again, and take no lock whose holder is gone with the load.
+//! Whoever holds a lock does nothing else meanwhile, so that no process ends while it holds one, unless it is its
+//! release whose outcome is unknown. The final reads ask for a release by who holds nothing, which must be refused:
+//! they show that a node takes part again, and take no lock whose holder is gone with the load.
 
 use std::collections::HashMap;
 

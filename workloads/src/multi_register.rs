@@ -1,5 +1,5 @@
-//! Workload `multi-register`: transactions that write unique values to the registers of a small group and read them. Each
-//! group is one object, and is judged by itself.
+//! Workload `multi-register`: transactions that write unique values to the registers of a small group and read them.
+//! Each group is one object, and is judged by itself.
 
 use crate::{Action, Answer, Generator, MicroOperation, Mix, Request, Workload, keys::Keys, random::Random};
 

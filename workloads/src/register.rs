@@ -1,5 +1,5 @@
-//! Workloads `register` and `cas`: reads, writes and cas on a few keys that all clients contend for, of unique values, or
-//! of a few that are written again and again.
+//! Workloads `register` and `cas`: reads, writes and cas on a few keys that all clients contend for, of unique values,
+//! or of a few that are written again and again.
 
 use std::collections::HashMap;
 

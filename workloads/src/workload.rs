@@ -27,8 +27,8 @@ pub trait Workload: Debug + Send + Sync {
         matches!(answer, Answer::Value(_))
     }
 
-    /// Returns the request that finds out if a node answers reads, or, where nothing only reads, writes. `key` is the highest of the keys that no generator
-    /// uses, of which there are many.
+    /// Returns the request that finds out if a node answers reads, or, where nothing only reads, writes. `key` is the
+    /// highest of the keys that no generator uses, of which there are many.
     fn probe_read(&self, key: u32) -> Request;
 
     /// Returns the request that finds out if a node takes writes; it is number `number` of its kind on its node. The

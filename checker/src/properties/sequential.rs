@@ -1,6 +1,6 @@
 //! Order of a client's writes: `write` of a key writes its parts one after the other, and `read` of a key returns it
-//! with its parts, the last one first, each read after the one before. Once a part was seen, those written before it are
-//! there.
+//! with its parts, the last one first, each read after the one before. Once a part was seen, those written before it
+//! are there.
 
 use histories::Value;
 

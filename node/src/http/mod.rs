@@ -5,8 +5,8 @@
 //! - `PUT /v1/kv/{key}` with `{"value": …}` writes.
 //! - `POST /v1/kv/{key}/cas` with `{"from": …, "to": …}` writes if the value is `from`; `null` is "absent", also as
 //!   `to`, which removes the key.
-//! - `POST /v1/kv/{key}/increment` with `{"by": …}` adds to an integer, which is 0 if the key is absent, and answers with
-//!   the sum as `"value"`.
+//! - `POST /v1/kv/{key}/increment` with `{"by": …}` adds to an integer, which is 0 if the key is absent, and answers
+//!   with the sum as `"value"`.
 //! - `POST /v1/kv/{key}/add` with `{"value": …}` adds to a list unless it has the value already: a set. The answer says
 //!   in `"added"` which of the two.
 //! - `POST /v1/kv/{key}/enqueue` with `{"value": …}` adds at the end of a list, `POST /v1/kv/{key}/dequeue` takes the
@@ -19,8 +19,8 @@
 //! - `POST /v1/sessions` begins a session and answers with its `"client"`.
 //! - `GET /v1/status` describes the state of the node.
 //!
-//! An operation that needs a list or an integer and finds another value, a list at its limit of 64 KiB, and a sum beyond
-//! 64 bits are refused with 409.
+//! An operation that needs a list or an integer and finds another value, a list at its limit of 64 KiB, and a sum
+//! beyond 64 bits are refused with 409.
 //!
 //! A write may carry the `"client"` of a session and a `"seq"`: sent again with the same two, to any node, it takes
 //! effect once. The cluster remembers 4,096 sessions and forgets the one that was idle longest; later requests of a

@@ -37,8 +37,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         unit: "",
     };
     Some(html! {
-        p { "Total of all balances that each read shows" @if report.keys.len() > 1 { ", at " (page::text(&plain(bank))) }
-        "; it should stay the same." }
+        p { "Total of all balances that each read shows"
+        @if report.keys.len() > 1 { ", at " (page::text(&plain(bank))) } "; it should stay the same." }
         (plot.markup("Total of all balances over time"))
     })
 }

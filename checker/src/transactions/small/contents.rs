@@ -4,7 +4,7 @@ use histories::ValueId;
 
 use crate::transactions::indices::{KeyIndex, ListNode};
 
-/// NumberedContent of a key, as numbers.
+/// Content of a key, as numbers.
 #[derive(Clone, Copy)]
 pub(super) struct NumberedContent {
     /// Value, in case it is a register.
