@@ -51,8 +51,11 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
                         .with_possible_answers(history, options, operations)
                 }
             });
-            let figures =
-                if options.model == Model::SetFull { properties::set_figures(&history, options) } else { None };
+            let figures = if options.model == Model::SetFull {
+                properties::set_figures(&history, &options.initial, &options.limits)
+            } else {
+                None
+            };
             Report { figures, property: options.model.is_property().then(|| options.model.name().to_owned()), ..report }
         }
     }

@@ -211,7 +211,7 @@ mod tests {
         super::tests::{compare, decided, history},
         *,
     };
-    use crate::{Model, Options, SetFigures};
+    use crate::{Limits, SetFigures};
 
     fn list(elements: &[i64]) -> Value {
         Value::List(elements.iter().copied().map(Value::Int).collect())
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn figures_say_how_late_elements_were_shown() {
-        let figures = |answers: &[&[i64]]| set_figures(&reads(answers), &Options::new(Model::SetFull)).unwrap();
+        let figures = |answers: &[&[i64]]| set_figures(&reads(answers), &Value::Nil, &Limits::none()).unwrap();
         let expected = SetFigures {
             attempted: 2,
             acknowledged: 1,

@@ -97,7 +97,7 @@ fn right(model: Model) -> History {
             0 => [("add", int(n), nil()), ("read", nil(), list((0..=n / 100).map(|n| int(100 * n))))],
             _ => [("add", int(n - n % 100), nil()), ("add", int(n - n % 100), nil())],
         })),
-        Model::PnCounter => history(calls(|n| [("add", int(1), nil()), ("read", nil(), int(n + 1))])),
+        Model::PnCounter => by_one(calls(|n| [("add", int(1), nil()), ("read", nil(), int(n + 1))])),
         Model::Bank => history(calls(|n| {
             [
                 ("transfer", nil(), nil()),

@@ -1,22 +1,25 @@
 //! Figures on the elements of sets: how many were lost, shown late or never, and how late.
 
-use histories::{History, ValueId};
+use histories::{History, Value, ValueId};
 use rustc_hash::FxHashMap;
 
 use super::{Known, Sets};
-use crate::{Limits, Options, SetFigures, properties::key::Key};
+use crate::{Limits, SetFigures, properties::key::Key};
 
-/// Computes the figures on a history of sets. Returns `None` if it shows elements that nobody added, or a limit is
-/// reached.
-pub(crate) fn set_figures(history: &History, options: &Options<'_>) -> Option<SetFigures> {
+/// Computes the figures on a history of sets. Returns `None` if it shows elements that nobody added, or there is
+/// too little memory.
+pub(crate) fn set_figures(history: &History, initial: &Value, limits: &Limits<'_>) -> Option<SetFigures> {
     let mut keys: FxHashMap<ValueId, Vec<u32>> = FxHashMap::default();
     for (index, operation) in (0..).zip(&history.operations) {
         keys.entry(operation.key).or_default().push(index);
     }
+    // They take no longer than the verdict did.
+    let limits = Limits { keep_going: &|| true, ..*limits };
     let (mut figures, mut stale) = (SetFigures::default(), Vec::new());
     #[expect(clippy::iter_over_hash_type, reason = "figures are sums")]
     for operations in keys.values() {
-        add(&mut figures, &mut stale, history, options, operations)?;
+        let key = Key::new(history, initial, &limits, operations).ok()?;
+        add(&mut figures, &mut stale, &key)?;
     }
     stale.sort_unstable();
     let quantile = |percent: usize| stale[(stale.len() * percent).div_ceil(100).max(1) - 1];
@@ -25,16 +28,8 @@ pub(crate) fn set_figures(history: &History, options: &Options<'_>) -> Option<Se
 }
 
 /// Adds the elements of one key.
-fn add(
-    figures: &mut SetFigures,
-    stale: &mut Vec<u64>,
-    history: &History,
-    Options { initial, limits, .. }: &Options<'_>,
-    operations: &[u32],
-) -> Option<()> {
-    let limits: &Limits<'_> = limits;
-    let key = Key::new(history, initial, limits, operations).ok()?;
-    let sets = Sets::of(&key).ok()?.ok()?;
+fn add(figures: &mut SetFigures, stale: &mut Vec<u64>, key: &Key<'_>) -> Option<()> {
+    let sets = Sets::of(key).ok()?.ok()?;
     #[expect(clippy::iter_over_hash_type, reason = "figures are sums")]
     for element in sets.elements.values() {
         figures.attempted += 1;
@@ -56,7 +51,7 @@ fn add(
             continue;
         };
         figures.stale += 1;
-        let [known, missed] = [known, missed].map(|index| history.times(index as usize));
+        let [known, missed] = [known, missed].map(|index| key.history.times(index as usize));
         stale.push(missed.invoked_ns.saturating_sub(known.completed_ns));
     }
     Some(())
