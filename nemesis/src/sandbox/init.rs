@@ -100,6 +100,15 @@ fn failed_step<E: Into<io::Error>>(step: &'static str) -> impl Fn(E) -> String {
     move |error| format!("{step}: {}", error.into())
 }
 
+/// Returns the exit code as a shell reports it; `None` while the process lives.
+pub(super) fn exit_code(status: WaitStatus) -> Option<u8> {
+    match status {
+        WaitStatus::Exited(_, code) => Some(u8::try_from(code).unwrap_or(u8::MAX)),
+        WaitStatus::Signaled(_, signal, _) => Some(128 + u8::try_from(signal as i32).unwrap_or(0)),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use nix::fcntl::OFlag;
@@ -113,14 +122,5 @@ mod tests {
         assert!(is_open(&end));
         drop(held);
         assert!(!is_open(&end));
-    }
-}
-
-/// Returns the exit code as a shell reports it; `None` while the process lives.
-pub(super) fn exit_code(status: WaitStatus) -> Option<u8> {
-    match status {
-        WaitStatus::Exited(_, code) => Some(u8::try_from(code).unwrap_or(u8::MAX)),
-        WaitStatus::Signaled(_, signal, _) => Some(128 + u8::try_from(signal as i32).unwrap_or(0)),
-        _ => None,
     }
 }
