@@ -224,6 +224,7 @@ mod tests {
         for thread in threads {
             thread.join().expect("it ends");
         }
+        recorder.flush().expect("it is written");
         // The reader rejects a decreasing index or time, and two open operations of one process.
         let history = read_file(&path).expect("it is a history");
         assert_eq!((history.operations.len(), recorder.len()), (2000, 4000));
@@ -271,6 +272,7 @@ mod tests {
         record(&recorder, 0, EventType::Invoke).expect("it is written");
         recorder.nemesis("kill", "n1".into(), None).expect("it is written");
         recorder.nemesis("kill", "n1".into(), Some("no such process")).expect("it is written");
+        recorder.flush().expect("it is written");
         let history = read_file(&path).expect("it is a history");
         let errors: Vec<_> = history.others.iter().map(|event| event.error.as_deref()).collect();
         assert_eq!(errors, [None, Some("no such process")]);

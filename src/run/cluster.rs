@@ -12,7 +12,7 @@ use histories::RunDir;
 use nemesis::{Hosts, Nemesis, NodeCommand, NodeId, NodeLog};
 
 use super::{
-    finished_run::{LOG_FILE, PREPARED_FOLDER},
+    files::{LOG_FILE, PREPARED_FOLDER},
     host::Host,
 };
 use crate::{

@@ -167,6 +167,7 @@ mod tests {
         record_outcome(&recorder, FaultKind::Kill, &Outcome::Installed { id: FaultId(2), fault: kill }).unwrap();
         let clock = ResolvedFault::Clock { nodes: BTreeSet::from([NodeId(1)]), rate: 0.2, jump_ns: -1_500_000_000 };
         record_outcome(&recorder, FaultKind::Clock, &Outcome::Installed { id: FaultId(3), fault: clock }).unwrap();
+        recorder.flush().unwrap();
         let lines = std::fs::read_to_string(&path).unwrap();
         let events: Vec<_> =
             lines.lines().map(|line| serde_json::from_str::<histories::Event<'_>>(line).unwrap()).collect();

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::{
     faults::FaultWindow,
+    files::{COLUMNS_FILE, LOG_FILE, node_file},
     leadership::Span,
     messages::MessageLog,
     plan::Plan,
@@ -20,9 +21,6 @@ use crate::{
     check::{Budget, model_named},
     store::{ConfinedFolder, write_inside},
 };
-
-/// Name of the file with the history in columns, which is the fastest to read.
-pub(crate) const COLUMNS_FILE: &str = "history.columns";
 
 /// A finished run with everything needed to report on it.
 #[derive(Debug)]
@@ -119,18 +117,4 @@ pub(crate) struct RunJson<'a> {
     command: String,
     #[serde(flatten)]
     results: &'a Results,
-}
-
-/// Name of the file with the plan, which marks a folder as a run's.
-pub(super) const TEST_FILE: &str = "test.json";
-
-/// Name of the folder of what is prepared once, in that of a campaign, or else in that of the run.
-pub(crate) const PREPARED_FOLDER: &str = "prepared";
-
-/// Name of the log in a node's folder.
-pub(super) const LOG_FILE: &str = "node.log";
-
-/// Returns the path of a node's file, relative to the run's folder.
-pub(super) fn node_file(node: u16, file: &str) -> PathBuf {
-    Path::new("nodes").join(node.to_string()).join(file)
 }

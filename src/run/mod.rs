@@ -6,6 +6,7 @@ mod context;
 mod coverage;
 mod fault_schedule;
 mod faults;
+mod files;
 mod finished_run;
 mod host;
 mod judge;
@@ -26,7 +27,8 @@ pub(crate) use self::{
     availability::recovery_ns,
     coverage::Coverage,
     faults::{FaultWindow, clock_offset_s, fault_windows},
-    finished_run::{COLUMNS_FILE, FinishedRun, PREPARED_FOLDER},
+    files::{COLUMNS_FILE, PREPARED_FOLDER},
+    finished_run::FinishedRun,
     host::Host,
     judge::{checker_budget, rejudge},
     leadership::{Reign, Span},
@@ -34,7 +36,7 @@ pub(crate) use self::{
     results::{Counts, Latency, RESULTS_FILE, Results},
     stored_runs::{StoredRun, find_runs, is_run},
 };
-use self::{finished_run::TEST_FILE, plan::Plan};
+use self::{files::TEST_FILE, plan::Plan};
 use crate::{error::host_limits, systems::Deployment, terminal::Progress};
 
 /// Number of threads of a run: few suffice, as the work is done by the nodes.

@@ -6,7 +6,7 @@ use checker::Verdict;
 use serde::{Serialize, Serializer};
 
 use super::{
-    TEST_FILE,
+    files::TEST_FILE,
     plan::Plan,
     results::{RESULTS_FILE, Results},
 };

@@ -24,8 +24,8 @@ fn faults_that_cannot_work_are_refused_before_anything_starts() {
         (&["run", "--faults", "clock:rate=1"], "choose another rate, or a jump"),
         (&["run", "--faults", "clock:jump=1w"], "a time such as 500ms, 5s, -5s or 1m30s"),
         (&["campaign", "--faults", "none,kill:n9"], "there is no n9"),
-        (&["campaign", "--nodes", "5,1"], "needs at least 3 nodes"),
-        (&["compare", "--nodes", "1"], "needs at least 2 nodes"),
+        (&["campaign", "--nodes", "5,1", "--faults", "kill"], "needs at least 3 nodes"),
+        (&["compare", "--nodes", "1", "--faults", "partition"], "needs at least 2 nodes"),
     ] {
         let ended = in_time(schism(dir.path()).args(command));
         assert_eq!(ended.code, Some(64), "{command:?}: {ended:?}");

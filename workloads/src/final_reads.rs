@@ -78,6 +78,7 @@ pub async fn final_reads<C: Connect>(
     while let Some(ended) = nodes.join_next().await {
         unread.extend(ended.map_err(DriveError::Panic)??);
     }
+    recorder.flush()?;
     unread.sort_unstable();
     Ok(unread)
 }

@@ -22,7 +22,7 @@ use key::{FewCalls, Key};
 pub(crate) use monotonic::Monotonic;
 pub(crate) use pn_counter::PnCounter;
 pub(crate) use sequential::Sequential;
-pub(crate) use set_full::{SetFull, set_figures};
+pub(crate) use set_full::{SetFull, figures::set_figures};
 pub(crate) use unique_ids::UniqueIds;
 
 /// Property of the operations on one key.

@@ -16,9 +16,7 @@ use crate::{
     specification::{Call, elements, items},
 };
 
-mod figures;
-
-pub(crate) use figures::set_figures;
+pub(super) mod figures;
 
 const ADD: &str = "add";
 const READ: &str = "read";
@@ -257,7 +255,7 @@ mod tests {
 
     #[test]
     fn figures_say_how_late_elements_were_shown() {
-        let figures = |answers: &[&[i64]]| set_figures(&reads(answers), &Value::Nil, &Limits::none()).unwrap();
+        let figures = |answers: &[&[i64]]| figures::set_figures(&reads(answers), &Value::Nil, &Limits::none()).unwrap();
         let expected = SetFigures {
             attempted: 2,
             acknowledged: 1,

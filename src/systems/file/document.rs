@@ -3,6 +3,7 @@
 mod node;
 mod states;
 mod stop;
+mod text;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,9 +11,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use workloads::{Api, Template, Variation, Variations};
 
 pub(super) use self::{
-    node::{CLOCK_FILE, NodeTable, NodeText, OnceText, PeerText, RunAs},
+    node::{NodeTable, RunAs},
     states::{ReadyTable, RoleLines, RolesTable},
     stop::StopTable,
+    text::{CLOCK_FILE, NodeText, OnceText, PeerText},
 };
 use crate::systems::Guarantee;
 

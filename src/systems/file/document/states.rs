@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use workloads::{Pointer, RequestLine, Statuses};
 
-use super::NodeText;
+use super::text::NodeText;
 
 /// State in which a node is up: its client port takes connections, a request is answered with a certain status, a
 /// command succeeds, or its log has a certain line.

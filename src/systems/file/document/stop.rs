@@ -8,7 +8,7 @@ use serde::{
     de::{Error, SeqAccess, Visitor},
 };
 
-use super::NodeText;
+use super::text::NodeText;
 
 /// Signals that may ask a node to end.
 const SIGNALS: [Signal; 6] =

@@ -1,0 +1,20 @@
+//! Names of the files and folders of a run.
+
+use std::path::{Path, PathBuf};
+
+/// Name of the file with the history in columns, which is the fastest to read.
+pub(crate) const COLUMNS_FILE: &str = "history.columns";
+
+/// Name of the file with the plan, which marks a folder as a run's.
+pub(super) const TEST_FILE: &str = "test.json";
+
+/// Name of the folder of what is prepared once, in that of a campaign, or else in that of the run.
+pub(crate) const PREPARED_FOLDER: &str = "prepared";
+
+/// Name of the log in a node's folder.
+pub(super) const LOG_FILE: &str = "node.log";
+
+/// Returns the path of a node's file, relative to the run's folder.
+pub(super) fn node_file(node: u16, file: &str) -> PathBuf {
+    Path::new("nodes").join(node.to_string()).join(file)
+}
