@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shim for Redis with Sentinel: registers, sets, counters, locks and ids on the master that the Sentinel of the node
+"""Shim for Redis with Sentinel: registers, sets, counters, locks, logs and ids on the master that the Sentinel of the node
 names at that moment.
 
 Speaks Redis's protocol (https://redis.io/docs/latest/develop/reference/protocol-spec/), so that Python's standard
@@ -84,7 +84,7 @@ def connect(address):
 
 
 def server(f):
-    if MODE == "replica" and f == "read":
+    if MODE == "replica" and f in ("read", "poll"):
         return connect(NODE)
     return connect(":".join(connect(os.environ["SENTINEL"]).ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "cluster")))
 
@@ -122,6 +122,9 @@ def carry_out(redis, f, key, value):
         return release(redis, key)
     if f == "read":
         return {"type": "ok", "value": read(redis, key)}
+    if f == "poll":
+        found = redis.ask("LRANGE", key, value, -1)
+        return {"type": "ok", "value": [[offset, int(text)] for offset, text in enumerate(found, value)]}
     if f == "cas":
         found = redis.ask("EVAL", CAS, 1, key, *value)
         if found != 1:
@@ -129,6 +132,9 @@ def carry_out(redis, f, key, value):
     elif f == "generate":
         number = redis.ask("INCR", key)
         return {**acknowledge(redis), "value": number}
+    elif f == "send":
+        size = redis.ask("RPUSH", key, value)
+        return {**acknowledge(redis), "value": size - 1}
     elif f == "write":
         redis.ask("SET", key, value)
     elif f == "increment":

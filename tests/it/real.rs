@@ -100,11 +100,11 @@ fn banks_of_postgresql_keep_their_total_where_transactions_are_serializable() {
 }
 
 #[test]
-fn ids_counters_and_sets_of_redis_are_judged_as_properties() {
+fn ids_counters_sets_and_logs_of_redis_are_judged_as_properties() {
     if !is_installed("redis", "redis-server") || !is_installed("redis", "redis-sentinel") {
         return;
     }
-    for workload in ["unique-ids", "set-full", "pn-counter"] {
+    for workload in ["unique-ids", "set-full", "pn-counter", "kafka"] {
         let load = ["--nodes", "3", "--workload", workload, "--read", "wait", "--faults", "pause:leader"];
         let (ended, results) = disturb("redis", &load);
         assert_recovered(&ended, &results, "pause n1");

@@ -64,6 +64,10 @@ impl FileSystem {
             (10, Action::Acquire, ExpectedAnswer::Done, "after the release"),
             (11, Action::AcquireWithToken, ExpectedAnswer::Token, "of a lock that nobody holds"),
             (11, Action::AcquireWithToken, ExpectedAnswer::Mismatch, "of a lock that is held"),
+            (17, Action::Poll(0), log(&[]), "before anything was sent"),
+            (17, Action::Send(7), value(0), "to an empty log"),
+            (17, Action::Send(8), value(1), "after 7"),
+            (17, Action::Poll(1), log(&[(1, 8)]), "after 7 and 8 were sent"),
             (16, Action::Balances, balances(0), "before any transfer"),
             (16, transfer(3), ExpectedAnswer::Done, "when it has 10"),
             (16, transfer(8), ExpectedAnswer::Refused, "when it has 7"),
@@ -80,6 +84,7 @@ impl FileSystem {
             (1, Action::Elements, ExpectedAnswer::Elements(vec![1, 2]), "after 1 and 2 were added"),
             (2, Action::Peek, ExpectedAnswer::Value(Value::Nil), "into an empty queue"),
             (9, Action::Count, ExpectedAnswer::Value(5.into()), "after 2 and 3 were added"),
+            (17, Action::Poll(0), log(&[(0, 7), (1, 8)]), "after 7 and 8 were sent"),
             lists(),
             registers(0, 6),
             registers(GROUP, GROUP),
@@ -141,6 +146,12 @@ fn transfer(amount: i64) -> Action {
     Action::Transfer { from: 0, to: 1, amount }
 }
 
+/// Returns what a log has: these offsets with their values.
+fn log(pairs: &[(i64, i64)]) -> ExpectedAnswer {
+    let pair = |(offset, value): &(i64, i64)| Value::List(vec![(*offset).into(), (*value).into()]);
+    ExpectedAnswer::Value(Value::List(pairs.iter().map(pair).collect()))
+}
+
 /// Returns the balances of a bank after this amount went from its first account to the second.
 fn balances(amount: i64) -> ExpectedAnswer {
     let mut balances = vec![BANK_BEGINNING; BANK_ACCOUNTS.into()];
@@ -186,6 +197,8 @@ impl TrialStep {
             Action::Increment(by) => format!("increment {key} by {by}"),
             Action::Acquire | Action::AcquireWithToken => format!("acquire {key}"),
             Action::Release => format!("release {key}"),
+            Action::Send(value) => format!("send {key} {value}"),
+            Action::Poll(from) => format!("poll {key} from {from}"),
             Action::Generate => format!("generate {key}"),
             Action::Balances => format!("balances {key}"),
             Action::Transfer { from, to, amount } => format!("transfer {key} {amount} from {from} to {to}"),
