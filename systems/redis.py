@@ -83,8 +83,8 @@ def connect(address):
     return connections[address]
 
 
-def server(f):
-    if MODE == "replica" and f in ("read", "poll"):
+def server(only_reads):
+    if MODE == "replica" and only_reads:
         return connect(NODE)
     return connect(":".join(connect(os.environ["SENTINEL"]).ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "cluster")))
 
@@ -98,6 +98,17 @@ def read(redis, key):
         if not str(error).startswith("WRONGTYPE"):
             raise
         return [int(element) for element in redis.ask("SMEMBERS", key)]
+
+
+def transact(redis, parts):
+    """Carries out a transaction that only reads, or writes one register."""
+    if parts[0][0] == "r":
+        found = redis.ask("MGET", *[key for _, key, _ in parts])
+        read_as = [[f, key, value and int(value)] for (f, key, _), value in zip(parts, found)]
+        return {"type": "ok", "value": read_as}
+    [[_, key, value]] = parts
+    redis.ask("SET", key, value)
+    return {**acknowledge(redis), "value": parts}
 
 
 def acquire(redis, key):
@@ -120,6 +131,8 @@ def carry_out(redis, f, key, value):
         return acquire(redis, key)
     if f == "release":
         return release(redis, key)
+    if f == "txn":
+        return transact(redis, value)
     if f == "read":
         return {"type": "ok", "value": read(redis, key)}
     if f == "poll":
@@ -160,7 +173,7 @@ def ask(f, key, value):
     global deadline
     deadline = time.monotonic() + TIMEOUT_S
     try:
-        redis = server(f)
+        redis = server(f in ("read", "poll") or f == "txn" and value[0][0] == "r")
     except (OSError, ValueError, ServerError) as error:  # A Sentinel that knows no master names none.
         connections.clear()
         return {"type": "fail", "error": f"no connection: {error!r}"}  # Nothing has been sent.
@@ -175,5 +188,5 @@ def ask(f, key, value):
 print(json.dumps({"type": "ready"}), flush=True)
 for line in sys.stdin:
     asked = json.loads(line)
-    ended = ask(asked["f"], asked["key"], asked.get("value"))
+    ended = ask(asked["f"], asked.get("key"), asked.get("value"))
     print(json.dumps({"id": asked["id"], **ended}), flush=True)

@@ -89,14 +89,16 @@ fn a_master_of_redis_can_be_isolated_and_comes_back() {
 }
 
 #[test]
-fn banks_of_postgresql_keep_their_total_where_transactions_are_serializable() {
+fn banks_and_comments_of_postgresql_hold_where_transactions_are_serializable() {
     if !is_installed("postgresql", "postgres") {
         return;
     }
-    let load = ["--nodes", "1", "--keys", "1", "--workload", "bank", "--read", "serializable", "--faults", "kill:all"];
-    let (ended, results) = disturb("postgresql", &load);
-    assert_recovered(&ended, &results, "kill n1");
-    assert_ne!(ended.code, Some(1), "{ended:?}");
+    for workload in ["bank", "comments"] {
+        let load = ["--nodes", "1", "--keys", "1", "--workload", workload, "--read", "serializable"];
+        let (ended, results) = disturb("postgresql", &[&load[..], &["--faults", "kill:all"]].concat());
+        assert_recovered(&ended, &results, "kill n1");
+        assert_ne!(ended.code, Some(1), "{ended:?}");
+    }
 }
 
 #[test]
