@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shim for Redis with Sentinel: registers, sets, counters, locks and ids on the master that the Sentinel of the node
+"""Shim for Redis with Sentinel: registers, sets, counters, locks, logs and ids on the master that the Sentinel of the node
 names at that moment.
 
 Speaks Redis's protocol (https://redis.io/docs/latest/develop/reference/protocol-spec/), so that Python's standard
@@ -83,8 +83,8 @@ def connect(address):
     return connections[address]
 
 
-def server(f):
-    if MODE == "replica" and f == "read":
+def server(only_reads):
+    if MODE == "replica" and only_reads:
         return connect(NODE)
     return connect(":".join(connect(os.environ["SENTINEL"]).ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "cluster")))
 
@@ -98,6 +98,17 @@ def read(redis, key):
         if not str(error).startswith("WRONGTYPE"):
             raise
         return [int(element) for element in redis.ask("SMEMBERS", key)]
+
+
+def transact(redis, parts):
+    """Carries out a transaction that only reads, or writes one register."""
+    if parts[0][0] == "r":
+        found = redis.ask("MGET", *[key for _, key, _ in parts])
+        read_as = [[f, key, value and int(value)] for (f, key, _), value in zip(parts, found)]
+        return {"type": "ok", "value": read_as}
+    [[_, key, value]] = parts
+    redis.ask("SET", key, value)
+    return {**acknowledge(redis), "value": parts}
 
 
 def acquire(redis, key):
@@ -120,8 +131,13 @@ def carry_out(redis, f, key, value):
         return acquire(redis, key)
     if f == "release":
         return release(redis, key)
+    if f == "txn":
+        return transact(redis, value)
     if f == "read":
         return {"type": "ok", "value": read(redis, key)}
+    if f == "poll":
+        found = redis.ask("LRANGE", key, value, -1)
+        return {"type": "ok", "value": [[offset, int(text)] for offset, text in enumerate(found, value)]}
     if f == "cas":
         found = redis.ask("EVAL", CAS, 1, key, *value)
         if found != 1:
@@ -129,6 +145,9 @@ def carry_out(redis, f, key, value):
     elif f == "generate":
         number = redis.ask("INCR", key)
         return {**acknowledge(redis), "value": number}
+    elif f == "send":
+        size = redis.ask("RPUSH", key, value)
+        return {**acknowledge(redis), "value": size - 1}
     elif f == "write":
         redis.ask("SET", key, value)
     elif f == "increment":
@@ -154,7 +173,7 @@ def ask(f, key, value):
     global deadline
     deadline = time.monotonic() + TIMEOUT_S
     try:
-        redis = server(f)
+        redis = server(f in ("read", "poll") or f == "txn" and value[0][0] == "r")
     except (OSError, ValueError, ServerError) as error:  # A Sentinel that knows no master names none.
         connections.clear()
         return {"type": "fail", "error": f"no connection: {error!r}"}  # Nothing has been sent.
@@ -169,5 +188,5 @@ def ask(f, key, value):
 print(json.dumps({"type": "ready"}), flush=True)
 for line in sys.stdin:
     asked = json.loads(line)
-    ended = ask(asked["f"], asked["key"], asked.get("value"))
+    ended = ask(asked["f"], asked.get("key"), asked.get("value"))
     print(json.dumps({"id": asked["id"], **ended}), flush=True)

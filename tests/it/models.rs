@@ -7,7 +7,7 @@ type Call = (&'static str, &'static str, &'static str, &'static str);
 
 const NIL: &str = "null";
 
-const MODELS: [(&str, &[Call]); 23] = [
+const MODELS: [(&str, &[Call]); 24] = [
     ("register", &[("write", "1", "1", "1"), ("read", NIL, "1", "2")]),
     ("cas-register", &[("write", "1", "1", "1"), ("cas", "[1,2]", "[1,2]", "[1,2]"), ("read", NIL, "2", "1")]),
     ("kv", &[("append", r#""a""#, NIL, NIL), ("append", r#""b""#, NIL, NIL), ("get", NIL, r#""ab""#, r#""ba""#)]),
@@ -41,6 +41,7 @@ const MODELS: [(&str, &[Call]); 23] = [
             ("read", NIL, r#"[{"val":0,"sts":5},{"val":1,"sts":6}]"#, r#"[{"val":1,"sts":5},{"val":0,"sts":6}]"#),
         ],
     ),
+    ("kafka", &[("send", "7", "0", "0"), ("send", "8", "1", "0"), ("poll", "0", "[[0,7],[1,8]]", "[[0,7],[1,8]]")]),
     (
         "list-append",
         &[

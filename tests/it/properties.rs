@@ -149,3 +149,42 @@ fn an_id_is_given_out_once() {
     assert_eq!(twice.code, Some(1), "{twice:?}");
     assert!(twice.out.contains("the id \"n1-1\" was given out twice"), "{}", twice.out);
 }
+
+/// Returns sends of 10 and 11 to log 5 by one process, and a poll by another, as Jepsen writes them.
+fn logs(poll: &str) -> String {
+    edn(&[
+        (0, "invoke", "send", "[[:send 5 10]]"),
+        (0, "ok", "send", "[[:send 5 [0 10]]]"),
+        (0, "invoke", "send", "[[:send 5 11]]"),
+        (0, "ok", "send", "[[:send 5 [2 11]]]"),
+        (0, "invoke", "send", "[[:send 5 12]]"),
+        (0, "ok", "send", "[[:send 5 [3 12]]]"),
+        (1, "invoke", "assign", "[5]"),
+        (1, "ok", "assign", "[5]"),
+        (1, "invoke", "poll", "[[:poll]]"),
+        (1, "ok", "poll", poll),
+    ])
+}
+
+#[test]
+fn a_log_keeps_its_offsets_and_loses_nothing_that_is_read_past() {
+    let right = check(&logs("[[:poll {5 [[0 10] [2 11] [3 12]]}]]"), &["--model", "kafka"]);
+    assert_eq!(right.code, Some(0), "{right:?}");
+    assert!(right.out.contains("the property kafka holds: 5 operations"), "{}", right.out);
+    for (poll, claim) in [
+        (
+            "[[:poll {5 [[0 10] [3 12]]}]]",
+            "11 at offset 2 of log 5 was lost: no poll shows it, and one goes from 0 to 3",
+        ),
+        ("[[:poll {5 [[0 10] [2 12]]}]]", "offset 2 has 11 and also 12 (log 5)"),
+        ("[[:poll {5 [[2 11] [0 10]]}]]", "a poll shows offset 0 of log 5, though it goes on after 2"),
+        ("[[:poll {5 [[0 10] [1 77]]}]]", "a poll shows 77, which nobody had sent (log 5)"),
+    ] {
+        let wrong = check(&logs(poll), &["--model", "kafka"]);
+        assert_eq!(wrong.code, Some(1), "{wrong:?}");
+        assert!(wrong.out.contains(claim), "{claim} is not in {}", wrong.out);
+    }
+    let mixed = logs("[[:poll {}]]").replace(":f :poll", ":f :txn");
+    let refused = check(&mixed, &["--model", "kafka"]);
+    assert!(refused.code != Some(0) && refused.code != Some(1), "{refused:?}");
+}

@@ -89,22 +89,24 @@ fn a_master_of_redis_can_be_isolated_and_comes_back() {
 }
 
 #[test]
-fn banks_of_postgresql_keep_their_total_where_transactions_are_serializable() {
+fn banks_and_comments_of_postgresql_hold_where_transactions_are_serializable() {
     if !is_installed("postgresql", "postgres") {
         return;
     }
-    let load = ["--nodes", "1", "--keys", "1", "--workload", "bank", "--read", "serializable", "--faults", "kill:all"];
-    let (ended, results) = disturb("postgresql", &load);
-    assert_recovered(&ended, &results, "kill n1");
-    assert_ne!(ended.code, Some(1), "{ended:?}");
+    for workload in ["bank", "comments"] {
+        let load = ["--nodes", "1", "--keys", "1", "--workload", workload, "--read", "serializable"];
+        let (ended, results) = disturb("postgresql", &[&load[..], &["--faults", "kill:all"]].concat());
+        assert_recovered(&ended, &results, "kill n1");
+        assert_ne!(ended.code, Some(1), "{ended:?}");
+    }
 }
 
 #[test]
-fn ids_counters_and_sets_of_redis_are_judged_as_properties() {
+fn ids_counters_sets_and_logs_of_redis_are_judged_as_properties() {
     if !is_installed("redis", "redis-server") || !is_installed("redis", "redis-sentinel") {
         return;
     }
-    for workload in ["unique-ids", "set-full", "pn-counter"] {
+    for workload in ["unique-ids", "set-full", "pn-counter", "kafka"] {
         let load = ["--nodes", "3", "--workload", workload, "--read", "wait", "--faults", "pause:leader"];
         let (ended, results) = disturb("redis", &load);
         assert_recovered(&ended, &results, "pause n1");

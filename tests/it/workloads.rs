@@ -128,7 +128,7 @@ fn a_comment_that_is_missing_from_a_stale_read_is_found() {
 /// Stale reads are no violation of properties that say nothing about time; they show in the figures of a set.
 #[test]
 fn properties_hold_with_stale_reads() {
-    for workload in ["bank", "unique-ids", "set-full", "pn-counter"] {
+    for workload in ["bank", "unique-ids", "set-full", "pn-counter", "kafka"] {
         let dir = tempfile::tempdir().unwrap();
         let arguments = ["run", "--workload", workload, "--read", "leader", "--time-limit", "6s", "--seed", "1"];
         let ended = run(dir.path(), &arguments);
@@ -165,6 +165,7 @@ fn a_campaign_goes_over_workloads() {
         "pn-counter",
         "comments",
         "sequential",
+        "kafka",
     ];
     let list = workloads.join(",");
     let small =

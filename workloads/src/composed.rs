@@ -1,5 +1,5 @@
 //! Operations that our node carries out as a transaction of several micro-operations: transfers between accounts,
-//! and ids.
+//! ids, and logs.
 
 use histories::Value;
 
@@ -14,6 +14,9 @@ pub(crate) fn micro_operations(request: &Request) -> Option<Vec<Micro>> {
     let account = |number: u16| format!("{key}.{number}");
     Some(match request.action {
         Action::Generate => vec![("add", key.clone(), Some(1)), ("r", key, None)],
+        // A log is a list, in which the last element is what was just sent.
+        Action::Send(value) => vec![("append", key.clone(), Some(value)), ("r", key, None)],
+        Action::Poll(_) => vec![("r", key, None)],
         // The node keeps what an account has beyond its beginning.
         Action::Balances => (0..bank::ACCOUNTS).map(|number| ("r", account(number), None)).collect(),
         Action::Transfer { from, to, amount } => vec![
@@ -32,6 +35,9 @@ pub(crate) fn answer(request: &Request, done: &[(String, String, Value)]) -> Res
     if done.len() != asked.len() || !done.iter().zip(&asked).all(is_asked) {
         return Err("its micro-operations are not those that were asked for");
     }
+    if let Action::Send(_) | Action::Poll(_) = request.action {
+        return of_log(&request.action, done.last().map(|(_, _, log)| log));
+    }
     let found: Option<Vec<i64>> = (done.iter().filter(|(name, ..)| name == "r"))
         .map(|(_, _, value)| match value {
             Value::Nil => Some(0),
@@ -46,6 +52,26 @@ pub(crate) fn answer(request: &Request, done: &[(String, String, Value)]) -> Res
             Ok(Answer::Value(Value::List(found.iter().map(|beyond| (bank::BEGINNING + beyond).into()).collect())))
         }
         _ => Ok(Answer::Done),
+    }
+}
+
+/// Returns the answer to an action on a log, which has these values.
+fn of_log(action: &Action, log: Option<&Value>) -> Result<Answer, &'static str> {
+    let values = match log {
+        Some(Value::List(values)) => &values[..],
+        Some(Value::Nil) => &[],
+        _ => return Err("what it found is no list"),
+    };
+    let offsets = (0..).map(Value::Int);
+    match (action, values.last()) {
+        (Action::Poll(from), _) => {
+            let pairs = offsets.zip(values).map(|(offset, value)| Value::List(vec![offset, value.clone()]));
+            Ok(Answer::Value(Value::List(pairs.skip(usize::try_from(*from).unwrap_or_default()).collect())))
+        }
+        (Action::Send(sent), Some(Value::Int(last))) if sent == last => {
+            Ok(Answer::Value(offsets.zip(values).last().map(|(offset, _)| offset).unwrap_or_default()))
+        }
+        _ => Err("what was sent is not at the end of the log"),
     }
 }
 
@@ -75,6 +101,19 @@ mod tests {
         let asked = asked.map(|(name, key, number)| (name, key.to_owned(), Some(number)));
         assert_eq!(micro_operations(&transfer), Some(asked.to_vec()));
         assert_eq!(answer(&transfer, &done(&transfer, &[])), Ok(Answer::Done));
+    }
+
+    #[test]
+    fn an_offset_is_a_place_in_a_list() {
+        let list = |values: &[i64]| Value::List(values.iter().copied().map(Value::Int).collect());
+        let send = Request::new(3, Action::Send(7));
+        assert_eq!(answer(&send, &done(&send, &[list(&[5, 6, 7])])), Ok(Answer::Value(2.into())));
+        assert!(answer(&send, &done(&send, &[list(&[7, 6])])).is_err());
+        let poll = Request::new(3, Action::Poll(1));
+        let pairs = Value::List(vec![list(&[1, 6]), list(&[2, 7])]);
+        assert_eq!(answer(&poll, &done(&poll, &[list(&[5, 6, 7])])), Ok(Answer::Value(pairs)));
+        assert_eq!(answer(&poll, &done(&poll, &[Value::Nil])), Ok(Answer::Value(list(&[]))));
+        assert!(answer(&poll, &done(&poll, &[7.into()])).is_err());
     }
 
     #[test]

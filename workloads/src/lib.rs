@@ -19,6 +19,7 @@ mod driver;
 mod error;
 mod final_reads;
 mod http;
+mod kafka;
 mod keys;
 mod lock;
 mod long_fork;

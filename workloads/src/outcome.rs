@@ -61,8 +61,11 @@ impl Completion {
             (_, Answer::NotDone(why)) => Self { error: Some(why), ..end(EventType::Fail) },
             (_, Answer::Unknown(why)) => Self { error: Some(why), reconnect: true, ..end(kind) },
             (Action::Read | Action::Peek | Action::Dequeue | Action::Generate, Answer::Value(value))
-            | (Action::Elements | Action::Balances | Action::Transaction(_), Answer::Value(value @ Value::List(_)))
-            | (Action::Count | Action::AcquireWithToken, Answer::Value(value @ Value::Int(_))) => {
+            | (
+                Action::Elements | Action::Poll(_) | Action::Balances | Action::Transaction(_),
+                Answer::Value(value @ Value::List(_)),
+            )
+            | (Action::Count | Action::Send(_) | Action::AcquireWithToken, Answer::Value(value @ Value::Int(_))) => {
                 Self { value: Some(value), ..end(EventType::Ok) }
             }
             (action, Answer::Done) if !action.returns_value() => end(EventType::Ok),
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_and_locks_have_answers_of_their_own() {
+    fn counters_locks_and_logs_have_answers_of_their_own() {
         let (number, list) = (|| Answer::Value(5.into()), || Answer::Value(Value::List(vec![5.into()])));
         let (held, unknown) = (|| Answer::Mismatch(Value::Nil), || Answer::Unknown("reset".to_owned()));
         for (action, answer, kind, reconnect) in [
@@ -182,6 +185,12 @@ mod tests {
             (Action::Release, Answer::Done, Done, false),
             (Action::Release, held(), Fail, false),
             (Action::Release, unknown(), Info, true),
+            (Action::Send(2), number(), Done, false),
+            (Action::Send(2), unknown(), Info, true),
+            (Action::Send(2), Answer::Done, Info, true),
+            (Action::Poll(2), list(), Done, false),
+            (Action::Poll(2), unknown(), Fail, true),
+            (Action::Poll(2), number(), Fail, true),
             (Action::Count, list(), Fail, true),
             (Action::Increment(2), number(), Info, true),
             (Action::Acquire, number(), Info, true),

@@ -36,6 +36,10 @@ pub enum Action {
     AcquireWithToken,
     /// Releases a lock that the client holds.
     Release,
+    /// Adds a value at the end of a log, and returns its offset.
+    Send(i64),
+    /// Returns what a log has from an offset on, as pairs of offset and value.
+    Poll(i64),
     /// Returns an id that no other request got.
     Generate,
     /// Returns the balances of all accounts of a bank.
@@ -146,6 +150,8 @@ impl Action {
             | Self::Peek
             | Self::Count
             | Self::AcquireWithToken
+            | Self::Send(_)
+            | Self::Poll(_)
             | Self::Generate
             | Self::Balances
             | Self::Transaction(_) => true,
@@ -168,7 +174,7 @@ impl Action {
     /// Returns true if the action certainly changes nothing.
     pub fn is_read(&self) -> bool {
         match self {
-            Self::Read | Self::Elements | Self::Peek | Self::Count | Self::Balances => true,
+            Self::Read | Self::Elements | Self::Peek | Self::Count | Self::Poll(_) | Self::Balances => true,
             Self::Write(_)
             | Self::Cas { .. }
             | Self::Add(_)
@@ -178,6 +184,7 @@ impl Action {
             | Self::Acquire
             | Self::AcquireWithToken
             | Self::Release
+            | Self::Send(_)
             | Self::Generate
             | Self::Transfer { .. } => false,
             Self::Transaction(micro_operations) => micro_operations.iter().all(MicroOperation::is_read),
@@ -189,7 +196,7 @@ impl Action {
 pub fn only_reads(history: &History, index: usize) -> bool {
     match history.transactions.at(index) {
         Some(at) => history.transactions.micro_operations(at).all(|it| matches!(it, Recorded::Read { .. })),
-        None => matches!(history.function_name(history.operations[index].function), "read" | "peek"),
+        None => matches!(history.function_name(history.operations[index].function), "read" | "peek" | "poll"),
     }
 }
 
@@ -234,6 +241,8 @@ impl Request {
         match self.action {
             Action::Read | Action::Elements | Action::Count | Action::Balances => "read",
             Action::Generate => "generate",
+            Action::Send(_) => "send",
+            Action::Poll(_) => "poll",
             Action::Transfer { .. } => "transfer",
             Action::Write(_) => "write",
             Action::Cas { .. } => "cas",
@@ -269,9 +278,12 @@ impl Request {
             | Action::Release
             | Action::Generate
             | Action::Balances => None,
-            Action::Write(value) | Action::Add(value) | Action::Enqueue(value) | Action::Increment(value) => {
-                Some((*value).into())
-            }
+            Action::Write(value)
+            | Action::Add(value)
+            | Action::Enqueue(value)
+            | Action::Increment(value)
+            | Action::Send(value)
+            | Action::Poll(value) => Some((*value).into()),
             Action::Transfer { from, to, amount } => {
                 let parts: [(&str, Value); 3] =
                     [("from", i64::from(*from).into()), ("to", i64::from(*to).into()), ("amount", (*amount).into())];

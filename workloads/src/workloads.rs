@@ -7,6 +7,7 @@ use crate::{
     bank::Bank,
     comments::Comments,
     counter::Counter,
+    kafka::Kafka,
     lock::{FENCED_LOCK, LOCK},
     long_fork::LongFork,
     multi_register::MultiRegister,
@@ -38,6 +39,7 @@ pub static WORKLOADS: &[&dyn Workload] = &[
     &PnCounter,
     &Comments,
     &Sequential,
+    &Kafka,
 ];
 
 /// Returns the names of all workloads, in the same order.

@@ -117,6 +117,9 @@ models! {
     Sequential: properties::SEQUENTIAL,
     /// Rows whose values grow with their timestamps: a property, not an object.
     Monotonic: properties::MONOTONIC,
+    /// Logs with `send`, which is answered by an offset, and `poll`, which is answered by offsets with their values: a
+    /// property, not an object.
+    Kafka: properties::KAFKA,
 }
 
 impl Model {

@@ -4,7 +4,7 @@ use super::definition::Definition;
 use histories::Value;
 
 use crate::{
-    properties::{Bank, Monotonic, PnCounter, Sequential, SetFull, UniqueIds},
+    properties::{Bank, Kafka, Monotonic, PnCounter, Sequential, SetFull, UniqueIds},
     specification::is_collection_of,
 };
 
@@ -44,4 +44,9 @@ pub(super) static SEQUENTIAL: Definition = Definition {
 pub(super) static MONOTONIC: Definition = Definition {
     is_informative: |call| call.function == "read" && call.output.is_some(),
     ..Definition::of_property("monotonic", "add of growing values, and read of all by their timestamps", &Monotonic)
+};
+
+pub(super) static KAFKA: Definition = Definition {
+    is_informative: |call| matches!(call.function, "send" | "poll") && call.output.is_some(),
+    ..Definition::of_property("kafka", "send to logs, answered by an offset, and poll of offsets with values", &Kafka)
 };

@@ -11,6 +11,9 @@ use crate::{
 /// Memory that a property holds for each operation, in bytes, at most.
 const OPERATION_BYTES: usize = 64;
 
+/// Node that was asked, or the process that asks where nodes are not named.
+pub(super) type Client = (u16, u32);
+
 /// Operations of one key.
 pub(crate) struct Key<'a> {
     pub(super) history: &'a History,
@@ -22,7 +25,10 @@ pub(crate) struct Key<'a> {
 /// Few operations, with their calls, in the order of their invocations.
 pub(crate) struct FewCalls<'a> {
     pub(super) initial: &'a Value,
+    pub(super) history: &'a History,
     pub(super) calls: Vec<(Operation, Call<'a>)>,
+    /// Client of each call.
+    pub(super) clients: Vec<Client>,
 }
 
 impl<'a> Key<'a> {
@@ -92,7 +98,20 @@ impl<'a> Key<'a> {
         let history = self.history;
         let operation = |&index: &u32| history.operations[index as usize];
         let calls = indexes.iter().map(operation).map(|operation| (operation, self.call(&operation))).collect();
-        FewCalls { initial: self.initial, calls }
+        FewCalls {
+            initial: self.initial,
+            history,
+            calls,
+            clients: indexes.iter().map(|index| self.client(*index)).collect(),
+        }
+    }
+
+    /// Returns the client of an operation (index).
+    pub(super) fn client(&self, index: u32) -> Client {
+        match self.history.node(index as usize) {
+            0 => (0, self.history.operations[index as usize].process),
+            node => (node, 0),
+        }
     }
 }
 

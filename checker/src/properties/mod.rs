@@ -5,6 +5,7 @@
 //! definition of the property, which is also what tests compare on random histories.
 
 mod bank;
+mod kafka;
 mod key;
 mod monotonic;
 mod pn_counter;
@@ -18,6 +19,7 @@ use crate::{Evidence, Limits, UnknownWhy, shrink::merged, sorted::sorted, specif
 
 pub(crate) use bank::Bank;
 pub use bank::bank_total;
+pub(crate) use kafka::Kafka;
 use key::{FewCalls, Key};
 pub(crate) use monotonic::Monotonic;
 pub(crate) use pn_counter::PnCounter;

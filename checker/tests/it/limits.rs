@@ -98,6 +98,9 @@ fn right(model: Model) -> History {
             _ => [("add", int(n - n % 100), nil()), ("add", int(n - n % 100), nil())],
         })),
         Model::PnCounter => by_one(calls(|n| [("add", int(1), nil()), ("read", nil(), int(n + 1))])),
+        Model::Kafka => {
+            history(calls(|n| [("send", int(n), int(n)), ("poll", int(n), list([list([int(n), int(n)])]))]))
+        }
         Model::Bank => history(calls(|n| {
             [
                 ("transfer", nil(), nil()),

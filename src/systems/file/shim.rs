@@ -46,6 +46,7 @@ impl ShimTable {
             Action::Count | Action::Increment(_) => knows("counter") || knows("pn-counter"),
             Action::Acquire | Action::Release => knows("lock") || knows("fenced-lock"),
             Action::AcquireWithToken => knows("fenced-lock"),
+            Action::Send(_) | Action::Poll(_) => knows("kafka"),
             Action::Generate => knows("unique-ids"),
             Action::Balances | Action::Transfer { .. } => knows("bank"),
             Action::Transaction(parts) => {

@@ -64,6 +64,10 @@ impl FileSystem {
             (10, Action::Acquire, ExpectedAnswer::Done, "after the release"),
             (11, Action::AcquireWithToken, ExpectedAnswer::Token, "of a lock that nobody holds"),
             (11, Action::AcquireWithToken, ExpectedAnswer::Mismatch, "of a lock that is held"),
+            (17, Action::Poll(0), log(&[]), "before anything was sent"),
+            (17, Action::Send(7), value(0), "to an empty log"),
+            (17, Action::Send(8), value(1), "after 7"),
+            (17, Action::Poll(1), log(&[(1, 8)]), "after 7 and 8 were sent"),
             (16, Action::Balances, balances(0), "before any transfer"),
             (16, transfer(3), ExpectedAnswer::Done, "when it has 10"),
             (16, transfer(8), ExpectedAnswer::Refused, "when it has 7"),
@@ -80,6 +84,7 @@ impl FileSystem {
             (1, Action::Elements, ExpectedAnswer::Elements(vec![1, 2]), "after 1 and 2 were added"),
             (2, Action::Peek, ExpectedAnswer::Value(Value::Nil), "into an empty queue"),
             (9, Action::Count, ExpectedAnswer::Value(5.into()), "after 2 and 3 were added"),
+            (17, Action::Poll(0), log(&[(0, 7), (1, 8)]), "after 7 and 8 were sent"),
             lists(),
             registers(0, 6),
             registers(GROUP, GROUP),
@@ -91,6 +96,11 @@ impl FileSystem {
     fn known(&self, steps: impl IntoIterator<Item = Step>) -> Vec<TrialStep> {
         let is_known = |(key, action, ..): &Step| match action {
             Action::Transaction(_) if *key == GROUP => self.workloads.contains(&"multi-register"),
+            // What several parts read was written by several parts, which not all workloads have.
+            Action::Transaction(parts) if parts.len() > 1 => {
+                let is_of_lists = matches!(parts[0].action, MicroAction::Append(_) | MicroAction::ReadList);
+                self.workloads.contains(if is_of_lists { &"append" } else { &"wr" })
+            }
             action => self.has(action),
         };
         let known = steps.into_iter().filter(is_known);
@@ -110,7 +120,7 @@ type Step = (u32, Action, ExpectedAnswer, &'static str);
 const GROUP: u32 = 12;
 
 /// Returns the transactions of a trial.
-fn transactions() -> [Step; 6] {
+fn transactions() -> [Step; 10] {
     let appends = [
         (MicroOperation::append(3, 1), Value::Nil),
         (MicroOperation::read_list(3), Value::List(vec![1.into()])),
@@ -131,6 +141,10 @@ fn transactions() -> [Step; 6] {
         lists(),
         transaction(0, writes, "to new registers, with a read between"),
         registers(0, 6),
+        transaction(0, [(MicroOperation::append(18, 1), Value::Nil)], "to an empty list"),
+        transaction(0, [(MicroOperation::read_list(18), Value::List(vec![1.into()]))], "after 1 was appended"),
+        transaction(0, [(MicroOperation::write(19, 1), Value::Nil)], "to a new register"),
+        transaction(0, [(MicroOperation::read_register(19), 1.into())], "after 1 was written"),
         transaction(GROUP, writes_of_group, "to a new group of registers, with a read between"),
         registers(GROUP, GROUP),
     ]
@@ -139,6 +153,12 @@ fn transactions() -> [Step; 6] {
 /// Returns a transfer from the first account of a bank to the second.
 fn transfer(amount: i64) -> Action {
     Action::Transfer { from: 0, to: 1, amount }
+}
+
+/// Returns what a log has: these offsets with their values.
+fn log(pairs: &[(i64, i64)]) -> ExpectedAnswer {
+    let pair = |(offset, value): &(i64, i64)| Value::List(vec![(*offset).into(), (*value).into()]);
+    ExpectedAnswer::Value(Value::List(pairs.iter().map(pair).collect()))
 }
 
 /// Returns the balances of a bank after this amount went from its first account to the second.
@@ -164,7 +184,7 @@ fn registers(key: u32, first: u32) -> Step {
 }
 
 /// Returns a transaction of a trial, whose reads must find these values, on the group of this key, if it is one.
-fn transaction(key: u32, parts: [(MicroOperation, Value); 3], after: &'static str) -> Step {
+fn transaction<const N: usize>(key: u32, parts: [(MicroOperation, Value); N], after: &'static str) -> Step {
     let (parts, done): (Vec<_>, Vec<_>) = parts.into_iter().map(|(part, found)| (part, part.in_history(found))).unzip();
     (key, Action::Transaction(parts), ExpectedAnswer::Value(Value::List(done)), after)
 }
@@ -186,6 +206,8 @@ impl TrialStep {
             Action::Increment(by) => format!("increment {key} by {by}"),
             Action::Acquire | Action::AcquireWithToken => format!("acquire {key}"),
             Action::Release => format!("release {key}"),
+            Action::Send(value) => format!("send {key} {value}"),
+            Action::Poll(from) => format!("poll {key} from {from}"),
             Action::Generate => format!("generate {key}"),
             Action::Balances => format!("balances {key}"),
             Action::Transfer { from, to, amount } => format!("transfer {key} {amount} from {from} to {to}"),

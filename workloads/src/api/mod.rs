@@ -163,7 +163,12 @@ impl Api {
             Action::Acquire => self.acquire.as_ref(),
             Action::AcquireWithToken => self.acquire.as_ref().filter(|acquire| acquire.always_names_value()),
             Action::Release => self.release.as_ref(),
-            Action::Generate | Action::Balances | Action::Transfer { .. } | Action::Transaction(_) => None,
+            Action::Send(_)
+            | Action::Poll(_)
+            | Action::Generate
+            | Action::Balances
+            | Action::Transfer { .. }
+            | Action::Transaction(_) => None,
         }
     }
 

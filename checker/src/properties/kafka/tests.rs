@@ -1,0 +1,174 @@
+//! Tests of logs.
+
+use histories::{
+    EventType::{self, Fail, Info, Invoke, Ok as Done},
+    History,
+};
+use rand::RngExt as _;
+
+use super::{
+    super::tests::{compare_where_known, decided, history},
+    *,
+};
+
+fn list(values: impl IntoIterator<Item = Value>) -> Value {
+    Value::List(values.into_iter().collect())
+}
+
+/// Returns the answer of a poll: offsets and values.
+fn shown(pairs: &[(i64, i64)]) -> Value {
+    list(pairs.iter().map(|(offset, value)| list([(*offset).into(), (*value).into()])))
+}
+
+/// Returns a history of sends and polls, each a value or an offset with its answer, by one process each.
+fn logs(sends: &[(i64, i64)], polls: &[(i64, &[(i64, i64)])]) -> History {
+    let sends = sends.iter().map(|(value, offset)| (SEND, Value::Int(*value), Value::Int(*offset)));
+    let polls = polls.iter().map(|(from, pairs)| (POLL, Value::Int(*from), shown(pairs)));
+    let all = (0..).zip(sends.chain(polls));
+    let events =
+        all.flat_map(|(process, (f, asked, answer))| [(process, Invoke, f, asked), (process, Done, f, answer)]);
+    history(&events.collect::<Vec<_>>())
+}
+
+fn claim(history: &History) -> Option<String> {
+    decided(&Kafka, history, &Value::Nil).unwrap().map(|evidence| evidence.claim)
+}
+
+#[test]
+fn an_offset_has_one_value_and_a_value_one_offset() {
+    let sends = [(10, 0), (11, 1), (12, 2)];
+    assert_eq!(claim(&logs(&sends, &[(0, &[(0, 10), (1, 11)]), (1, &[]), (1, &[(1, 11), (2, 12)])])), None);
+    for (sends, polls, expected) in [
+        (&[(10, 0), (11, 0)][..], &[][..], "offset 0 has 10 and also 11"),
+        (&[(10, 0), (11, 1)], &[(0, &[(0, 11)][..])], "offset 0 has 10 and also 11"),
+        (&[(10, 0)], &[(1, &[(1, 10)])], "10 is at offset 0 and also at 1"),
+        (&[(10, 0)], &[(0, &[(0, 10), (1, 77)])], "a poll shows 77, which nobody had sent"),
+        (&sends, &[(1, &[(0, 10)])], "a poll shows offset 0, though it goes on after 0"),
+        (&sends, &[(0, &[(1, 11), (0, 10)])], "10 at offset 0 is skipped: a poll shows it, and one goes from -1 to 1"),
+        (&sends, &[(1, &[(2, 12)])], "11 at offset 1 was lost: no poll shows it, and one goes from 0 to 2"),
+    ] {
+        assert_eq!(claim(&logs(sends, polls)).as_deref(), Some(expected));
+    }
+    assert_eq!(claim(&logs(&[(10, 0), (12, 2)], &[(0, &[(0, 10), (2, 12)])])), None, "nobody knows what 1 has");
+}
+
+#[test]
+fn what_a_process_sends_goes_forward() {
+    let sends = |second: i64| {
+        let send = |kind: EventType, value: i64| (0, kind, SEND, Value::Int(value));
+        history(&[send(Invoke, 10), send(Done, 5), send(Invoke, 11), send(Done, second)])
+    };
+    assert_eq!(claim(&sends(7)), None);
+    assert_eq!(claim(&sends(4)).as_deref(), Some("a process sends to offset 4, after 5"));
+}
+
+fn micro(parts: &[Value]) -> Value {
+    list([list(parts.iter().cloned())])
+}
+
+/// Returns the answer of a poll by Jepsen's micro-operation: log 5 with these offsets.
+fn jepsen_poll(pairs: &[(i64, i64)]) -> Value {
+    let logs = Value::map(vec![(5.into(), shown(pairs))]).unwrap();
+    micro(&[Value::keyword(POLL), logs])
+}
+
+/// Sends 10 to 12 to log 5, at offsets 0, 2 and 4, and polls twice, with an event in between.
+fn jepsen(first: &[(i64, i64)], between: Option<(EventType, &'static str)>, second: &[(i64, i64)]) -> History {
+    let send = |asked: Value| micro(&[Value::keyword(SEND), 5.into(), asked]);
+    let mut events = Vec::new();
+    for (value, offset) in [(10, 0), (11, 2), (12, 4)] {
+        events.push((0, Invoke, SEND, send(value.into())));
+        events.push((0, Done, SEND, send(list([Value::Int(offset), value.into()]))));
+    }
+    let asked = || micro(&[Value::keyword(POLL)]);
+    events.extend([(1, Invoke, POLL, asked()), (1, Done, POLL, jepsen_poll(first))]);
+    if let Some((kind, f)) = between {
+        let asked = if f == POLL { asked() } else { list([5.into()]) };
+        events.extend([(1, Invoke, f, asked.clone()), (1, kind, f, asked)]);
+    }
+    events.extend([(1, Invoke, POLL, asked()), (1, Done, POLL, jepsen_poll(second))]);
+    history(&events)
+}
+
+#[test]
+fn a_process_reads_on_where_it_was_until_it_begins_anew() {
+    let (first, last) = (&[(0, 10)][..], &[(4, 12)][..]);
+    assert_eq!(claim(&jepsen(first, None, &[(2, 11), (4, 12)])), None);
+    let lost = "11 at offset 2 of log 5 was lost: no poll shows it, and one goes from 0 to 4";
+    assert_eq!(claim(&jepsen(first, None, last)).as_deref(), Some(lost));
+    let back = "a poll shows offset 0 of log 5, though it goes on after 4";
+    assert_eq!(claim(&jepsen(last, None, first)).as_deref(), Some(back));
+    for between in [(Done, ASSIGN), (Done, SUBSCRIBE), (Fail, POLL), (Info, POLL), (Fail, ASSIGN)] {
+        assert_eq!(claim(&jepsen(first, Some(between), last)), None, "{between:?}");
+        assert_eq!(claim(&jepsen(last, Some(between), first)), None, "{between:?}");
+    }
+    let unsent = claim(&jepsen(&[(0, 10)], None, &[(2, 11), (3, 13)]));
+    assert_eq!(unsent.as_deref(), Some("a poll shows 13, which nobody had sent (log 5)"));
+}
+
+#[test]
+fn what_is_not_understood_is_named() {
+    for (f, asked, answer) in [
+        (POLL, Value::Nil, shown(&[])),
+        (POLL, Value::Int(-1), shown(&[])),
+        (POLL, 0.into(), 5.into()),
+        (SEND, 7.into(), Value::Int(-1)),
+        (SEND, micro(&[Value::keyword(SEND), 5.into(), 7.into()]), 5.into()),
+    ] {
+        let one = history(&[(0, Invoke, f, asked.clone()), (0, Done, f, answer)]);
+        assert!(matches!(decided(&Kafka, &one, &Value::Nil), Err(UnknownWhy::Unsupported { .. })), "{f} {asked}");
+    }
+    let twice = decided(&Kafka, &logs(&[(10, 0), (10, 1)], &[]), &Value::Nil);
+    assert!(matches!(twice, Err(UnknownWhy::Unsupported { what }) if what == "10, which was sent twice"));
+}
+
+#[test]
+fn both_definitions_agree() {
+    let mut sent = 0;
+    compare_where_known(&Kafka, &Value::Nil, 6, |random| {
+        if random.random_range(0..2) == 0 {
+            sent = (sent + 1) % 20;
+            let offset = if random.random_range(0..8) == 0 { sent + 1 } else { sent };
+            return (SEND, Value::Int(sent), Some(offset.into()));
+        }
+        let from = (sent - random.random_range(0..3)).max(0);
+        let pairs = (from..=sent).filter(|_| random.random_range(0..6) > 0).map(|offset| (offset, offset));
+        (POLL, Value::Int(from), Some(shown(&pairs.collect::<Vec<_>>())))
+    });
+}
+
+/// Compares both definitions on what two processes send and poll by micro-operations, with fresh beginnings.
+#[test]
+fn both_definitions_agree_on_processes() {
+    let mut counts = [0; 2];
+    for seed in 0..2000 {
+        let mut random = <rand_pcg::Pcg64 as rand::SeedableRng>::seed_from_u64(seed);
+        let mut events = Vec::new();
+        for value in 0..6 {
+            let process = random.random_range(0..2);
+            let kind = if random.random_range(0..8) == 0 { Fail } else { Done };
+            let (f, asked, answer) = match random.random_range(0..10) {
+                0 => (ASSIGN, Value::Nil, Value::Nil),
+                1 => (SUBSCRIBE, Value::Nil, Value::Nil),
+                2..6 => {
+                    let send = |value: Value| micro(&[Value::keyword(SEND), 5.into(), value]);
+                    (SEND, send(value.into()), send(list([Value::Int(value), value.into()])))
+                }
+                _ => {
+                    let begin = random.random_range(0..=value);
+                    let pairs = (begin..value).filter(|_| random.random_range(0..4) > 0).map(|offset| (offset, offset));
+                    (POLL, micro(&[Value::keyword(POLL)]), jepsen_poll(&pairs.collect::<Vec<_>>()))
+                }
+            };
+            let answer = if kind == Fail { asked.clone() } else { answer };
+            events.extend([(process, Invoke, f, asked), (process, kind, f, answer)]);
+        }
+        let history = history(&events);
+        let found = decided(&Kafka, &history, &Value::Nil).unwrap();
+        let all: Vec<u32> = (0..u32::try_from(history.operations.len()).unwrap()).collect();
+        let key = Key::new(&history, &Value::Nil, &crate::Limits::none(), &all).unwrap();
+        assert_eq!(found.is_some(), Kafka.is_violated_by(&key.few(&all)), "seed {seed}: {found:?} {history:?}");
+        counts[usize::from(found.is_some())] += 1;
+    }
+    assert!(counts.iter().all(|count| *count > 200), "the comparison is one-sided: {counts:?}");
+}
