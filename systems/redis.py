@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Shim for Redis with Sentinel: registers, sets, counters, locks, logs and ids on the master that the Sentinel of the node
-names at that moment.
+"""Shim for Redis with Sentinel: registers, sets, counters, locks, logs and ids on the master that the Sentinel of the
+node names at that moment.
 
 Speaks Redis's protocol (https://redis.io/docs/latest/develop/reference/protocol-spec/), so that Python's standard
 library is all that it needs. Schism's side is in docs/reference/shims.md.

@@ -1,5 +1,5 @@
-//! Counter that grows and shrinks, and only has to be right in the end: a final `read` shows the sum of all acknowledged
-//! additions, with any of those of unknown outcome. Earlier reads may show anything.
+//! Counter that grows and shrinks, and only has to be right in the end: a final `read` shows the sum of all
+//! acknowledged additions, with any of those of unknown outcome. Earlier reads may show anything.
 //!
 //! A read is final if it is the last operation on the counter of its node (of its process, if nodes are not named), and
 //! begins after every operation that is not the last of its node, and after every acknowledged addition to any counter.
