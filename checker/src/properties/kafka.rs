@@ -3,9 +3,10 @@
 //! sent, what one process sends or polls only goes forward, and what is read past was read.
 //!
 //! Beside `send` of a value and `poll` of an offset, both on the log that is the key, operations may consist of
-//! Jepsen's micro-operations on several logs: `[send log value]`, answered by `[send log [offset value]]`, and `[poll]`,
-//! answered by `[poll {log [[offset value] …]}]`. A process then reads on where it was, until it assigns logs anew, or ends an
-//! operation otherwise than by an answer. After `subscribe`, the system may let others read on instead, until `assign`.
+//! Jepsen's micro-operations on several logs: `[send log value]`, answered by `[send log [offset value]]`, and
+//! `[poll]`, answered by `[poll {log [[offset value] …]}]`. A process then reads on where it was, until it assigns logs
+//! anew, or ends an operation otherwise than by an answer. After `subscribe`, the system may let others read on
+//! instead, until `assign`.
 
 use std::collections::BTreeMap;
 

@@ -299,7 +299,7 @@ mod tests {
     fn a_trial_of_transactions_reads_what_it_appended() {
         let text = include_str!("../../../systems/etcd-transactions.toml").to_owned();
         let system = SystemFile { path: "etcd.toml".to_owned(), text }.system().unwrap();
-        let [appends, reads, _, _] = &system.trial_steps()[..] else { panic!("{:?}", system.trial_steps()) };
+        let [appends, reads, ..] = &system.trial_steps()[..] else { panic!("{:?}", system.trial_steps()) };
         assert_eq!(appends.words(), "append k3 1, read k3, append k4 2");
         assert!(system.trial_reads()[0].words() == reads.words() && reads.request.key.is_none());
         let found = |elements: &[i64]| Value::List(elements.iter().copied().map(Value::from).collect());
