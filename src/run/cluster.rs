@@ -12,7 +12,7 @@ use histories::RunDir;
 use nemesis::{Hosts, Nemesis, NodeCommand, NodeId, NodeLog};
 
 use super::{
-    files::{LOG_FILE, PREPARED_FOLDER},
+    files::{LOG_FILE, PREPARED_FOLDER, node_file},
     host::Host,
 };
 use crate::{
@@ -141,7 +141,7 @@ impl Cluster {
     /// # Errors
     /// Fails if the node's log blames the host, as this says nothing about the system.
     fn blame(&self, what: String, node: NodeId) -> anyhow::Result<String> {
-        let log = self.dir.path().join("nodes").join(node.0.to_string()).join(LOG_FILE);
+        let log = self.dir.path().join(node_file(node.0, LOG_FILE));
         let said = fs::read(log).unwrap_or_default();
         let last = String::from_utf8_lossy(&said[said.len().saturating_sub(LAST_WORDS_BYTES)..]).into_owned();
         if host_limits::is_blamed_in(&last) {
