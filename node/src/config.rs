@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    defect::Defect,
     error::ConfigError,
     raft::{self, Elections, NodeId},
 };
@@ -72,6 +73,8 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// Seed of the randomised timeouts, and of nothing else; drawn at each start if not given.
     pub seed: Option<u64>,
+    /// Planted defect; `None` for a sound node.
+    pub defect: Option<Defect>,
 }
 
 impl Config {
@@ -100,6 +103,7 @@ impl Config {
             request_timeout: Duration::from_secs(2),
             max_body_bytes: 64 << 10,
             seed: None,
+            defect: None,
         }
     }
 
@@ -158,6 +162,7 @@ impl Config {
             snapshot_chunk_bytes: SNAPSHOT_CHUNK_BYTES,
             seed: self.seed.unwrap_or(life),
             life,
+            defect: self.defect,
         }
     }
 }

@@ -28,6 +28,13 @@ pub enum Event {
         /// Index of the last stored entry.
         last_index: LogIndex,
     },
+    /// The node has a planted defect: it breaks a rule on purpose.
+    DefectPlanted {
+        /// Name of the defect.
+        name: String,
+        /// Broken rule, in a sentence or two.
+        about: String,
+    },
     /// The node accepts clients.
     Ready {
         /// Address at which clients are served.

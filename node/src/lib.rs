@@ -10,6 +10,7 @@
 
 mod clock;
 mod config;
+mod defect;
 mod error;
 mod event;
 mod frame;
@@ -25,6 +26,7 @@ mod transport;
 
 pub use clock::clock_line;
 pub use config::{Config, MAX_MEMBERS};
+pub use defect::{Defect, DefectDescription, Sign, UnknownDefect};
 pub use error::{ConfigError, Error, StorageError};
 pub use event::{Event, LogLine};
 pub use server::{Handle, run, start};

@@ -158,6 +158,8 @@ pub(crate) struct StatusReport {
     pub(crate) members: Vec<NodeId>,
     /// Obligations between leaders and voters in this cluster.
     pub(crate) elections: Elections,
+    /// Name of the planted defect, if the node has one.
+    pub(crate) defect: Option<&'static str>,
     /// Guarantee of each mode under these elections.
     pub(crate) read_modes: BTreeMap<ReadMode, &'static str>,
     /// Remaining time, by the node's own clock, in which it may answer `lease` reads without asking.

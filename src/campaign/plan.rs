@@ -20,7 +20,7 @@ use self::{
 };
 use crate::{
     run::plan::{check_nodes, default_workload, usual_workload},
-    systems::{Conditions, Expectation, Options, ReadMode, System, SystemFile, SystemName},
+    systems::{Conditions, Expectation, Options, PlantedDefect, ReadMode, System, SystemFile, SystemName},
 };
 
 /// Maximum number of runs in a campaign.
@@ -156,11 +156,9 @@ impl Cell {
 
     /// Returns the heading of the cell's row.
     pub(crate) fn row(&self, plan: &CampaignPlan) -> String {
-        if plan.systems.len() > 1 {
-            format!("{} {}", self.system, self.read.name())
-        } else {
-            self.read.name().to_owned()
-        }
+        let system = if plan.systems.len() > 1 { format!("{} ", self.system) } else { String::new() };
+        let defect = plan.defect().map_or_else(String::new, |defect| format!(" ({})", defect.name));
+        format!("{system}{}{defect}", self.read.name())
     }
 }
 
@@ -243,15 +241,25 @@ impl CampaignPlan {
         self.reads.iter().filter(|read| system.describe_read(read).is_some())
     }
 
-    /// Describes the systems, unless the default one is the only one: their names, and the files that describe them.
-    pub(crate) fn systems_in_words(&self) -> Option<String> {
-        if self.systems == [SystemName::default()] {
+    /// Returns the defect that is planted in the nodes, if there is one.
+    fn defect(&self) -> Option<PlantedDefect> {
+        let system = self.find_system(self.systems.first()?).ok()?;
+        let settings = system.settings(self.reads_of(system).next()?, &self.options, self.trace).ok()?;
+        system.defect(&settings)
+    }
+
+    /// Describes the subject of the tests, unless it is the default system, sound and alone: the names of the systems,
+    /// the files that describe them, and the planted defect.
+    pub(crate) fn subject_in_words(&self) -> Option<String> {
+        let defect = self.defect();
+        if self.systems == [SystemName::default()] && defect.is_none() {
             return None;
         }
         let of_file = |name| file_of(name, &self.system_files).map(|file| format!(" ({})", file.path));
         let names = self.systems.iter().map(|name| format!("{name}{}", of_file(name).unwrap_or_default()));
         let noun = if self.systems.len() == 1 { "System" } else { "Systems" };
-        Some(format!("{noun} under test: {}.", names.collect::<Vec<_>>().join(", ")))
+        let defect = defect.map_or_else(|| ".".to_owned(), |defect| format!(", with the {defect}"));
+        Some(format!("{noun} under test: {}{defect}", names.collect::<Vec<_>>().join(", ")))
     }
 
     /// Checks the number of runs without listing them.

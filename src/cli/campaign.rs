@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use toml::Spanned;
 
 use super::{
-    elections::ElectionArgs,
+    node_options::NodeOptionArgs,
     systems::{ReadModeParser, SystemChoice, SystemParser, find_all},
 };
 use crate::{
@@ -91,7 +91,7 @@ pub(crate) struct CampaignArgs {
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     nodes: Option<Vec<u16>>,
     #[command(flatten)]
-    elections: ElectionArgs,
+    node_options: NodeOptionArgs,
     /// Duration of each run's load [default: 8s].
     #[arg(long, value_name = "TIME", value_parser = parse_time_limit)]
     time_limit: Option<Duration>,
@@ -161,7 +161,7 @@ impl CampaignArgs {
         set(replace(&mut plan.workloads, self.workloads.clone().map(Some)));
         set(replace(&mut plan.seeds, self.seeds.map(Seeds::Count)));
         set(replace(&mut plan.nodes, self.nodes.clone().map(Some)));
-        set(replace(&mut plan.options, Some(self.elections.options()).filter(|options| !options.is_empty())));
+        set(replace(&mut plan.options, Some(self.node_options.options()).filter(|options| !options.is_empty())));
         set(replace(&mut plan.time_limit, self.time_limit));
         set(replace(&mut plan.rate, self.rate));
         set(replace(&mut plan.trace, self.trace.then_some(true)));

@@ -8,7 +8,7 @@ use comfy_table::{Table, presets};
 
 use super::{
     campaign::stop_on_signal,
-    elections::ElectionArgs,
+    node_options::NodeOptionArgs,
     systems::{ReadModeParser, SystemChoice, SystemParser, find_all},
 };
 use crate::{
@@ -53,7 +53,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "80")]
     read_shares: Vec<u8>,
     #[command(flatten)]
-    elections: ElectionArgs,
+    node_options: NodeOptionArgs,
     /// Number of runs of each mode in each setting, each with another seed.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -91,7 +91,7 @@ impl CompareArgs {
             faults: self.faults,
             nodes: self.nodes,
             read_shares: self.read_shares,
-            options: self.elections.options(),
+            options: self.node_options.options(),
             seeds: Seeds::Count(self.rounds),
             time_limit: self.time_limit,
             rate: self.rate,
@@ -128,7 +128,7 @@ impl CompareArgs {
 }
 
 fn describe(comparison: &Comparison) -> String {
-    let mut text = String::new();
+    let mut text = comparison.plan.subject_in_words().map_or_else(String::new, |subject| subject + "\n\n");
     for setting in &comparison.settings {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);

@@ -4,6 +4,7 @@ pub(crate) mod campaign;
 pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod convert;
+pub(crate) mod defects;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 mod elections;
@@ -12,6 +13,7 @@ mod fail_on;
 pub(crate) mod generate;
 pub(crate) mod merge;
 pub(crate) mod node;
+mod node_options;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod serve;
@@ -52,6 +54,7 @@ pub(crate) enum Command {
     Generate(generate::GenerateArgs),
     Convert(convert::ConvertArgs),
     Shrink(shrink::ShrinkArgs),
+    Defects(defects::DefectsArgs),
     Doctor(doctor::DoctorArgs),
     Node(node::NodeArgs),
     /// Prints the version.
@@ -72,6 +75,7 @@ fn examples() -> String {
   schism convert history.edn history.jsonl        another format, the same history
   schism shrink store/latest                      the few operations that already fail
   schism generate --ops 1000000 --out m1.jsonl    make up a history, to measure checkers on
+  schism defects                                  rules that nodes can break on purpose
   schism doctor                                   what this host can and cannot do
 ";
     format!("{examples}\n{}", ExitStatus::help())

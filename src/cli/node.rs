@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
-use node::{StorageError, raft::NodeId};
+use node::{Defect, StorageError, raft::NodeId};
 
 use super::elections::ElectionArgs;
 use crate::{
@@ -57,6 +57,12 @@ pub(crate) struct NodeArgs {
     /// Number of log entries after which a snapshot replaces the log.
     #[arg(long, value_name = "ENTRIES", default_value_t = 10_000)]
     snapshot_after: u64,
+    /// Time after which an unfinished request is answered with an error.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
+    request_timeout: Duration,
+    /// Defect to plant: a rule that the node breaks on purpose; `schism defects` lists them.
+    #[arg(long, value_name = "NAME")]
+    defect: Option<Defect>,
     /// Seed of the randomised timeouts, and of nothing else [default: drawn].
     #[arg(long)]
     seed: Option<u64>,
@@ -78,6 +84,8 @@ impl NodeArgs {
             Some(Elections::CheckQuorum) | None => node::raft::Elections::CheckQuorum,
         };
         config.snapshot_after_entries = self.snapshot_after;
+        config.request_timeout = self.request_timeout;
+        config.defect = self.defect;
         config.seed = self.seed;
         node::run(&config).map_err(|error| explain(self.id, error))?;
         Ok(ExitStatus::Linearizable)

@@ -10,7 +10,7 @@ use nemesis::{FaultKind, FaultSpecs};
 use workloads::WORKLOADS;
 
 use super::{
-    elections::ElectionArgs,
+    node_options::NodeOptionArgs,
     systems::{ReadModeParser, SystemChoice, SystemParser},
 };
 use crate::{
@@ -75,7 +75,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "PID", hide = true)]
     pub(crate) with_parent: Option<i32>,
     #[command(flatten)]
-    elections: ElectionArgs,
+    node_options: NodeOptionArgs,
     /// Record every message between nodes, and draw them in the report.
     #[arg(long)]
     trace: bool,
@@ -142,7 +142,7 @@ impl RunArgs {
         let (system, system_file) = choice.find(self.campaign.as_deref())?;
         let read = self.read.clone().unwrap_or_else(|| system.default_read());
         system.check_read(&read).map_err(usage)?;
-        let settings = system.settings(&read, &self.elections.options(), self.trace).map_err(usage)?;
+        let settings = system.settings(&read, &self.node_options.options(), self.trace).map_err(usage)?;
         let usual = || usual_partition(system.has_roles()).parse().expect("it is a list of faults");
         let plan = Plan {
             system: system.name().into(),

@@ -24,7 +24,7 @@ pub(crate) fn describe_campaign(summary: &Summary) -> String {
         table.add_row(std::iter::once(row.clone()).chain(cells));
     }
     let mut text = format!("{table}\n");
-    text.extend(summary.plan.systems_in_words().map(|systems| systems + "\n"));
+    text.extend(summary.plan.subject_in_words().map(|subject| subject + "\n"));
     text += "Runs with a violation, of those that could have found one; below, the 95 % interval of that share.\n";
     let counts = Category::ALL.map(|category| (summary.count(category), category.name()));
     let counts: Vec<String> =

@@ -14,6 +14,7 @@ use crate::{
 pub(crate) fn describe_run(finished: &FinishedRun) -> String {
     let results = &finished.results;
     let mut text = format!("{}\n", finished.plan.summary());
+    text.extend(results.defect.as_ref().map(|defect| format!("  {defect}\n")));
     text += &explain(finished);
     let Coverage { longest_gap_ms, .. } = results.coverage;
     let Counts { ok, mismatch, fail, info } = results.counts;

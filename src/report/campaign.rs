@@ -36,7 +36,7 @@ fn body(summary: &Summary) -> Markup {
     html! {
         main {
             h1 { (title(summary)) }
-            @if let Some(systems) = summary.plan.systems_in_words() { p { (text(&systems)) } }
+            @if let Some(subject) = summary.plan.subject_in_words() { p { (text(&subject)) } }
             p {
                 @for (count, category) in counts.iter().filter(|(count, _)| *count > 0) { (count) " \
                 " (category.name()) " (" (category.sign()) ")  " }

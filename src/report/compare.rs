@@ -26,6 +26,7 @@ fn body(comparison: &Comparison) -> Markup {
     html! {
         main {
             h1 { "Read modes compared" }
+            @if let Some(subject) = comparison.plan.subject_in_words() { p { (text(&subject)) } }
             p class="claim" { (text(&comparison.advice())) }
             @for (number, setting) in comparison.settings.iter().enumerate() { (of_setting(number, setting)) }
             p { "The runs, with a report each: " a href=(super::campaign::INDEX) { "the matrix" } "." }

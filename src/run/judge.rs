@@ -92,6 +92,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
     let evidence = evidence::clearest(&violated).map(|(_, evidence)| evidence);
     let results = Results {
         schema_version: SchemaVersion::default(),
+        defect: plan.defect(),
         verdict: report.verdict,
         weak: report.verdict == Verdict::Linearizable && !coverage.weak.is_empty(),
         live: LiveResults { load: Some(load), ..live },

@@ -8,7 +8,7 @@ use workloads::{WORKLOADS, Workload};
 
 use crate::{
     store::SchemaVersion,
-    systems::{Options, ReadMode, Settings, System, SystemFile, SystemName},
+    systems::{Options, PlantedDefect, ReadMode, Settings, System, SystemFile, SystemName},
     terminal::words::counted,
 };
 
@@ -175,6 +175,11 @@ impl Plan {
         Err(format!("the file of system {} describes another, {}", self.system, system.name()))
     }
 
+    /// Returns the defect that is planted in the nodes, if there is one.
+    pub(crate) fn defect(&self) -> Option<PlantedDefect> {
+        self.system().defect(&self.settings)
+    }
+
     /// Returns the workload, whose name was checked.
     pub(crate) fn workload(&self) -> &'static dyn Workload {
         workloads::workload(&self.workload).expect("a plan that was checked has a workload that exists")
@@ -194,7 +199,15 @@ impl Plan {
         let nodes = counted(self.nodes.into(), "node");
         let is_default = self.workload == default_workload();
         let workload = if is_default { String::new() } else { format!(", workload {}", self.workload) };
-        format!("{nodes}, {} reads{workload}, faults {}, seed {}", self.read.name(), self.faults, self.seed)
+        let defect = self.defect().map_or_else(String::new, |defect| format!("planted defect {}, ", defect.name));
+        let read = self.read.name();
+        format!("{defect}{nodes}, {read} reads{workload}, faults {}, seed {}", self.faults, self.seed)
+    }
+
+    /// Returns the name of the system, and of the planted defect if there is one.
+    pub(crate) fn subject(&self) -> String {
+        let defect = self.check().ok().and_then(|()| self.defect());
+        defect.map_or_else(|| self.system.to_string(), |defect| format!("{} ({})", self.system, defect.name))
     }
 
     /// Returns the command that repeats the run.
@@ -237,7 +250,8 @@ impl Plan {
 
     /// Returns the name of the run's folder in the store.
     pub(crate) fn name(&self) -> String {
-        format!("{}-{}-{}", self.system, self.workload, self.read.name())
+        let defect = self.defect().map_or_else(String::new, |defect| format!("-{}", defect.name));
+        format!("{}{defect}-{}-{}", self.system, self.workload, self.read.name())
     }
 }
 

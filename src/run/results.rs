@@ -9,13 +9,16 @@ use super::{
     coverage::Coverage,
     leadership::{MissedHeartbeat, Reign, Span},
 };
-use crate::{check::status_of, error::ExitStatus, store::SchemaVersion};
+use crate::{check::status_of, error::ExitStatus, store::SchemaVersion, systems::PlantedDefect};
 
 /// Results of a run: those of its live part, and what judging made of the files that it left.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Results {
     #[serde(default = "SchemaVersion::unversioned")]
     pub(crate) schema_version: SchemaVersion,
+    /// Defect that was planted in the nodes, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) defect: Option<PlantedDefect>,
     pub(crate) verdict: Verdict,
     /// True if the history is linearizable, but the run could not have caught much; `coverage.weak` gives the reasons.
     pub(crate) weak: bool,

@@ -54,7 +54,7 @@ impl StoredRun {
         Self {
             verdict: verdict.to_owned(),
             is_without_violation: matches!(results, Ok(Some(results)) if results.verdict != Verdict::NotLinearizable),
-            system: text(|plan| plan.system.to_string()),
+            system: text(Plan::subject),
             workload: text(|plan| plan.workload.clone()),
             read: text(|plan| plan.read.to_string()),
             faults: text(|plan| plan.faults.to_string()),

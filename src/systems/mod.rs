@@ -3,6 +3,7 @@
 //! only [`System`].
 
 mod cluster;
+mod defect;
 pub(crate) mod file;
 mod log_status;
 mod option_fields;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     cluster::{Address, ClientSetup, Deployment, Ports, StartCommand, Timing},
+    defect::PlantedDefect,
     file::{FileSystem, SystemFile, TrialStep, response_words},
     log_status::LogLines,
     option_fields::OptionError,

@@ -18,15 +18,12 @@ impl Options {
     pub(crate) fn from_fields(fields: BTreeMap<String, Value>) -> Result<Self, OptionError> {
         let mut options = Self::default();
         for (name, value) in fields {
-            let described: Vec<OptionDescription> = descriptions().filter(|option| option.name == name).collect();
-            if described.is_empty() {
+            let Some(described) = descriptions().find(|option| option.name == name) else {
                 return Err(OptionError::Unknown(name));
-            }
-            let known: Vec<&str> = described.iter().flat_map(|option| option.values).copied().collect();
-            match value.as_str().filter(|value| known.contains(value)) {
-                Some(value) => options = options.with(&name, Some(value)),
-                None => return Err(OptionError::Value(format!("`{name}` is {}, not {value}", known.join(" or ")))),
-            }
+            };
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            described.check(&value).map_err(OptionError::Value)?;
+            options = options.with(&name, Some(&value));
         }
         Ok(options)
     }

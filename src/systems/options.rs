@@ -6,11 +6,24 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-/// Option of a system, with all its values.
+/// Option of a system.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OptionDescription {
     pub(crate) name: &'static str,
-    pub(crate) values: &'static [&'static str],
+    /// Possible values, in words.
+    pub(crate) values: &'static str,
+    pub(crate) accepts: fn(&str) -> bool,
+}
+
+impl OptionDescription {
+    /// Checks a value.
+    ///
+    /// # Errors
+    /// Fails with the values that are possible.
+    pub(crate) fn check(&self, value: &str) -> Result<(), String> {
+        let Self { name, values, accepts } = self;
+        if accepts(value) { Ok(()) } else { Err(format!("`{name}` is {values}, not {value:?}")) }
+    }
 }
 
 /// Options that a user has set, each by its name.

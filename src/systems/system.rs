@@ -7,6 +7,7 @@ use workloads::Connector;
 
 use super::{
     cluster::{ClientSetup, Deployment, Ports, StartCommand, Timing},
+    defect::PlantedDefect,
     options::{OptionDescription, Options, Settings},
     reads::{Conditions, Expectation, ReadMode, ReadModeDescription},
     status::{Status, StatusPage, StatusRequest},
@@ -76,6 +77,11 @@ pub(crate) trait System: fmt::Debug + Sync {
     /// Returns the options, beyond those of the read mode by itself, that lead to these settings.
     fn options_of(&self, _read: &ReadMode, _settings: &Settings) -> Options {
         Options::default()
+    }
+
+    /// Returns the defect that is planted in nodes with these settings.
+    fn defect(&self, _settings: &Settings) -> Option<PlantedDefect> {
+        None
     }
 
     /// Returns true if nodes with these settings write a trace of every message.

@@ -10,6 +10,7 @@ mod asked;
 mod campaign;
 mod check;
 mod clients;
+mod defects;
 mod docs;
 mod explanations;
 mod generate;

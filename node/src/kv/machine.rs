@@ -13,7 +13,10 @@ use super::{
     list::{self, MAX_LIST_BYTES},
     session::Sessions,
 };
-use crate::raft::{Entry, LogIndex, Payload};
+use crate::{
+    defect::Defect,
+    raft::{Entry, LogIndex, Payload},
+};
 
 /// Reason why the state machine cannot continue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,9 +44,20 @@ struct State {
 pub(crate) struct Machine {
     state: State,
     applied: LogIndex,
+    /// Planted defect.
+    defect: Option<Defect>,
 }
 
 impl Machine {
+    /// Creates an empty machine, with a planted defect if one is given.
+    pub(crate) fn new(defect: Option<Defect>) -> Self {
+        Self { defect, ..Self::default() }
+    }
+
+    fn has(&self, defect: Defect) -> bool {
+        self.defect == Some(defect)
+    }
+
     /// Returns the index of the last applied entry.
     pub(crate) fn applied(&self) -> LogIndex {
         self.applied
@@ -82,7 +96,7 @@ impl Machine {
     /// # Errors
     /// Returns an error if the entry is not the next one, or cannot be read.
     pub(crate) fn apply(&mut self, entry: &Entry) -> Result<Option<CommandResult>, MachineError> {
-        if entry.index.0 != self.applied.0 + 1 {
+        if self.defect.is_none() && entry.index.0 != self.applied.0 + 1 {
             return Err(MachineError::NotNext { applied: self.applied, found: entry.index });
         }
         let applied = match &entry.payload {
@@ -116,7 +130,7 @@ impl Machine {
             Op::Register => self.state.sessions.register(at),
             Op::Cas { key, from, to } => {
                 let VersionedValue { value: observed, revision } = self.get(&key);
-                let swapped = observed == from;
+                let swapped = observed == from || self.has(Defect::CasIgnoresFrom);
                 if swapped {
                     self.state.cells.insert(key, Cell { value: to, revision: at });
                 }

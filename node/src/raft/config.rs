@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Entry, HardState, LogIndex, NodeId, Snapshot};
+use crate::defect::Defect;
 
 /// Obligations between a leader and its voters, beyond the votes themselves. The two variants must not be mixed in
 /// one cluster: voters that wait for a live leader, together with a leader that never steps down, could prevent any
@@ -62,6 +63,8 @@ pub struct Config {
     /// Seed of the read contexts, fresh for each start of the process whatever `seed` is, so that an answer to a
     /// question from an earlier start never confirms a later one.
     pub life: u64,
+    /// Planted defect; `None` for a sound node.
+    pub defect: Option<Defect>,
 }
 
 /// Error in a [`Config`].
@@ -125,6 +128,11 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// Returns true if the node has this planted defect.
+    pub(super) fn has(&self, defect: Defect) -> bool {
+        self.defect == Some(defect)
     }
 
     /// Returns the other members.

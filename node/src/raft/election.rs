@@ -12,6 +12,7 @@ use super::{
     Body, Config, Elections, Entry, HardState, LogIndex, Message, NodeId, Payload, Raft, Term,
     node::{Leadership, State},
 };
+use crate::defect::Defect;
 
 /// Returns true if a candidate's log is at least as up to date as the voter's: the later last term wins, then the
 /// greater index (§5.4.1).
@@ -106,7 +107,8 @@ impl Raft {
         if !pre && term > self.hard_state.term {
             self.become_follower(term, None);
         }
-        let granted = has_vote_for(self.hard_state, term, candidate) && is_up_to_date(last, own_last);
+        let may_have_vote = has_vote_for(self.hard_state, term, candidate) || self.config.has(Defect::VotesTwice);
+        let granted = may_have_vote && is_up_to_date(last, own_last);
         if granted && !pre {
             self.set_hard_state(HardState { term, voted_for: Some(candidate) });
             self.reset_election_timer();

@@ -96,7 +96,8 @@ impl Raft {
         config.validate()?;
         let StoredState { hard_state, snapshot, entries } = stored;
         let (index, term) = snapshot.as_ref().map_or_else(Default::default, |at| (at.last_index, at.last_term));
-        if term > hard_state.term {
+        let sound = config.defect.is_none();
+        if sound && term > hard_state.term {
             return Err(StartError::Term(index));
         }
         let mut log = Log::new(index, term);
@@ -105,7 +106,7 @@ impl Raft {
             if entry.index != expected {
                 return Err(StartError::Gap { expected, found: entry.index });
             }
-            if entry.term < log.last_term() || entry.term > hard_state.term {
+            if sound && (entry.term < log.last_term() || entry.term > hard_state.term) {
                 return Err(StartError::Term(entry.index));
             }
             log.append(entry);
@@ -144,7 +145,9 @@ impl Raft {
     pub fn step(&mut self, now: Time, message: Message) -> Result<(), InvalidMessage> {
         let known = message.to == self.config.id && self.config.peers().any(|peer| peer == message.from);
         if known {
-            message.check(self.hard_state.term)?;
+            if self.config.defect.is_none() {
+                message.check(self.hard_state.term)?;
+            }
             self.input(now, |raft| raft.handle(message));
         }
         Ok(())
@@ -194,7 +197,7 @@ impl Raft {
         }
         let mut out = std::mem::take(&mut self.out);
         out.committed = self.log.range(LogIndex(self.applied.0 + 1), self.commit).cloned().collect();
-        self.applied = self.commit;
+        self.applied = self.applied.max(self.commit);
         self.handed_over = self.log.last_index();
         out
     }
@@ -234,11 +237,13 @@ impl Raft {
         self.checked(act);
     }
 
-    /// Performs an action and asserts afterwards that it kept the invariants.
+    /// Performs an action and asserts afterwards that it kept the invariants, in a sound node.
     fn checked(&mut self, act: impl FnOnce(&mut Self)) {
         let before = invariant::StateBefore::of(self);
         act(self);
-        before.assert_kept_by(self);
+        if self.config.defect.is_none() {
+            before.assert_kept_by(self);
+        }
     }
 
     /// Takes note of the time. If it went backwards, no span that began before can be measured any longer: promises
@@ -374,7 +379,7 @@ impl Raft {
     /// ever.
     fn hear_from(&mut self, leader: NodeId, quorum_contact: QuorumContact) {
         assert!(
-            !matches!(self.state, State::Leader(_)),
+            !matches!(self.state, State::Leader(_)) || self.config.defect.is_some(),
             "two leaders in one term (§5.2): {leader} and {}",
             self.config.id
         );
@@ -410,6 +415,8 @@ impl Raft {
     }
 
     pub(super) fn append(&mut self, entry: Entry) {
+        let falls = entry.term < self.log.last_term();
+        assert!(!falls || self.config.defect.is_some(), "terms in the log never fall");
         self.out.persist.entries.push(entry.clone());
         self.log.append(entry);
     }
@@ -417,8 +424,10 @@ impl Raft {
     /// Removes a suffix that conflicts with the leader's log; never from a leader's own log, and never committed
     /// entries (§5.3).
     pub(super) fn truncate_from(&mut self, index: LogIndex) {
-        assert!(!matches!(self.state, State::Leader(_)), "a leader's log only grows (leader append-only, §5.3)");
-        assert!(index > self.commit, "committed entries stay (§5.4.3): {index} is not after {}", self.commit);
+        if self.config.defect.is_none() {
+            assert!(!matches!(self.state, State::Leader(_)), "a leader's log only grows (leader append-only, §5.3)");
+            assert!(index > self.commit, "committed entries stay (§5.4.3): {index} is not after {}", self.commit);
+        }
         self.log.truncate_from(index);
         let last = LogIndex(index.0 - 1);
         self.durable = self.durable.min(last);

@@ -9,6 +9,7 @@ use super::{
     Body, Elections, LeaderReadMode, LogIndex, NodeId, Raft, ReadOutcome, Time,
     node::{Leadership, State},
 };
+use crate::defect::Defect;
 
 /// Maximum number of waiting reads; further ones are refused.
 const MAX_WAITING: usize = 65_536;
@@ -97,6 +98,9 @@ impl Raft {
                     && own.has_committed_in_own_term(self.commit)
                     && own.rounds.acknowledged_within(self.config.lease, self.now) =>
             {
+                self.out.reads.push((id, ReadOutcome::Ready(self.commit)));
+            }
+            (State::Leader(_), LeaderReadMode::Quorum) if self.config.has(Defect::ReadAsksNobody) => {
                 self.out.reads.push((id, ReadOutcome::Ready(self.commit)));
             }
             (State::Leader(_), LeaderReadMode::Lease | LeaderReadMode::Quorum) => self.await_read(Origin::Client(id)),

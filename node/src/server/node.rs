@@ -18,6 +18,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::Config,
+    defect::Defect,
     error::{Error, StorageError, in_full},
     event::{Event, Log},
     frame::Frame,
@@ -46,6 +47,8 @@ pub(super) struct Node {
     id: NodeId,
     members: Vec<NodeId>,
     elections: Elections,
+    /// Planted defect.
+    defect: Option<Defect>,
     election_timeout: Duration,
     request_timeout: Duration,
     compaction: CompactionRule,
@@ -80,6 +83,10 @@ impl Node {
         let start_mode = if config.init { StartMode::New } else { StartMode::Restart };
         let (storage, stored) = Storage::open(&config.data_dir, id, &members, start_mode)
             .map_err(|source| Error::Storage { node: id, source })?;
+        if let Some(defect) = config.defect {
+            let (name, about) = (defect.name().to_owned(), defect.description().about().to_owned());
+            log.write(Event::DefectPlanted { name, about });
+        }
         let trace = Trace::open(id, config.trace_file.as_deref()).map_err(Error::Trace)?;
         let mut clock = Clock::new(config.clock_file.clone());
         let raft = Raft::new(config.raft(start_nonce()), stored, clock.now())
@@ -90,6 +97,7 @@ impl Node {
             id,
             members,
             elections: config.elections,
+            defect: config.defect,
             election_timeout: config.election_timeout,
             request_timeout: config.request_timeout,
             compaction: CompactionRule::new(config),
@@ -98,7 +106,7 @@ impl Node {
             raft,
             status,
             storage,
-            machine: Machine::default(),
+            machine: Machine::new(config.defect),
             applied_term: Term::default(),
             snapshot_index: LogIndex::default(),
             links,
@@ -338,6 +346,7 @@ impl Node {
             last_index,
             members: self.members.clone(),
             elections: self.elections,
+            defect: self.defect.map(Defect::name),
             read_modes: ReadMode::ALL.into_iter().map(|mode| (mode, mode.promise(self.elections))).collect(),
             lease_remaining_ms: lease_until.map(lease_ms),
             counters: Counters { messages_sent, fsyncs, ..self.counters.clone() },

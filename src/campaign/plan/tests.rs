@@ -148,8 +148,16 @@ fn what_a_plan_leaves_out_is_what_the_system_of_a_file_can() {
     let (run, cell) = (&kept.runs()[0], &kept.cells()[0]);
     assert_eq!(run.arguments(&kept)[..5], ["run", "--system", "no such/store.toml", "--read", "read"]);
     assert_eq!((run.id(), cell.expected(&kept)), ("001-store-read-none/seed-1".to_owned(), Expectation::Holds));
-    assert_eq!(kept.systems_in_words().unwrap(), "System under test: store (no such/store.toml).");
-    assert_eq!(CampaignPlan::default().systems_in_words(), None);
+    assert_eq!(kept.subject_in_words().unwrap(), "System under test: store (no such/store.toml).");
+    assert_eq!(CampaignPlan::default().subject_in_words(), None);
+    let options = Options::default().with("defect", Some("votes-twice"));
+    let plan = CampaignPlan { options, ..CampaignPlan::default() };
+    let subject = plan.subject_in_words().unwrap();
+    assert!(
+        subject.starts_with("System under test: schism, with the planted defect votes-twice: A voter"),
+        "{subject}"
+    );
+    assert_eq!(plan.cells()[0].row(&plan), "local (votes-twice)");
 }
 
 #[test]

@@ -12,7 +12,7 @@ const MAX_VIOLATIONS: usize = 20;
 pub(super) fn page(summary: &Summary) -> String {
     let (rows, columns) = summary.axes();
     let mut page = format!("## schism campaign: {} of {} runs\n\n", summary.finished, summary.planned);
-    page.extend(summary.plan.systems_in_words().map(|systems| text(&systems) + "\n\n"));
+    page.extend(summary.plan.subject_in_words().map(|subject| text(&subject) + "\n\n"));
     let head: Vec<String> = columns.iter().map(|column| text(column)).collect();
     page += &format!("| reads | {} |\n|---|{}\n", head.join(" | "), "---|".repeat(columns.len()));
     for row in &rows {

@@ -24,9 +24,11 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let unseen = facts.run.map_or(&[][..], |run| &run.results.coverage.unseen);
     let failed = facts.run.and_then(|run| run.results.live.not_recovered.as_deref());
     let problems = facts.run.and_then(|run| run.results.live.client_problems.as_deref());
+    let defect = facts.run.and_then(|run| run.results.defect.as_ref());
     let killed = facts.run.and_then(|run| run.results.live.killed_at_end.as_deref());
     Some(html! {
         h1 { (badge(report)) " " (text(&facts.name)) }
+        @if let Some(defect) = defect { p class="claim" { strong { "Not the sound system" } ": " (text(&defect.to_string())) } }
         p {
             @match facts.run.and_then(|run| run.results.transactions.as_ref()) {
                 Some(transactions) => { (transactions_in_words(transactions)) }

@@ -13,7 +13,7 @@ use workloads::{Connector, HttpConnector, HttpOptions, Message};
 
 use self::{
     reads::READ_MODES,
-    settings::{ELECTIONS, NodeSettings},
+    settings::{DEFECT, ELECTIONS, NodeSettings, OPTIONS},
 };
 pub(crate) use self::{
     reads::{LEADER, LOCAL, QUORUM},
@@ -21,8 +21,8 @@ pub(crate) use self::{
 };
 use super::{
     ClientSetup, Conditions, Counters, Deployment, Expectation, LogEvent, LogEventKind, LogLine, OptionDescription,
-    Options, Ports, ReadMode, ReadModeDescription, Role, RoleStatus, Settings, StartCommand, Status, StatusPage,
-    StatusRequest, System, Timing, TraceRecord,
+    Options, PlantedDefect, Ports, ReadMode, ReadModeDescription, Role, RoleStatus, Settings, StartCommand, Status,
+    StatusPage, StatusRequest, System, Timing, TraceRecord,
 };
 
 /// Port for peers if each node has an address of its own.
@@ -52,9 +52,14 @@ fn node_arguments(id: u16, deployment: &Deployment, settings: &NodeSettings) -> 
         ("--election-timeout", format!("{}ms", settings.election_timeout_ms).into()),
         ("--heartbeat-interval", format!("{}ms", settings.heartbeat_interval_ms).into()),
         ("--elections", settings.elections.name().into()),
+        ("--snapshot-after", settings.snapshot_after.to_string().into()),
+        ("--request-timeout", format!("{}ms", settings.request_timeout_ms).into()),
     ] {
         let value: OsString = value;
         arguments.extend([name.into(), value]);
+    }
+    if let Some(defect) = settings.defect {
+        arguments.extend(["--defect".into(), defect.name().into()]);
     }
     if settings.trace {
         arguments.extend(["--trace".into(), dir.join(TRACE_FILE).into()]);
@@ -110,13 +115,11 @@ impl System for Schism {
     }
 
     fn options(&self) -> &'static [OptionDescription] {
-        &[ELECTIONS]
+        &OPTIONS
     }
 
     fn settings(&self, read: &ReadMode, options: &Options, trace: bool) -> Result<Settings, String> {
-        let elections = Elections::asked(read, options)?;
-        elections.check(read)?;
-        Ok(Settings::of(&NodeSettings { elections, trace, ..NodeSettings::default() }))
+        NodeSettings::asked(read, options, trace).map(|settings| Settings::of(&settings))
     }
 
     fn check_settings(&self, settings: &Settings) -> Result<(), String> {
@@ -124,16 +127,23 @@ impl System for Schism {
     }
 
     fn options_of(&self, read: &ReadMode, settings: &Settings) -> Options {
-        let elections = NodeSettings::of(settings).elections;
-        Options::default().with(ELECTIONS.name, Some(elections.name()).filter(|_| elections != Elections::of(read)))
+        NodeSettings::of(settings).options(read)
+    }
+
+    fn defect(&self, settings: &Settings) -> Option<PlantedDefect> {
+        let defect = NodeSettings::of(settings).defect?;
+        Some(PlantedDefect { name: defect.name().to_owned(), about: defect.description().about().to_owned() })
     }
 
     fn writes_trace(&self, settings: &Settings) -> bool {
         NodeSettings::of(settings).trace
     }
 
-    /// Returns the expectation by Ongaro's dissertation, §6.4.
+    /// Returns the expectation by Ongaro's dissertation, §6.4; of a node with a defect, theory says nothing.
     fn expected(&self, conditions: &Conditions<'_>) -> Expectation {
+        if conditions.options.get(DEFECT.name).is_some() {
+            return Expectation::MayFail;
+        }
         let checks_quorum = conditions.options.get(ELECTIONS.name) == Some(Elections::CheckQuorum.name());
         match conditions.read.name() {
             LOCAL => Expectation::Fails,

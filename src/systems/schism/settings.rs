@@ -1,7 +1,8 @@
 //! Settings of our own nodes: their timeouts, their elections, and whether they write traces.
 
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 
+use node::Defect;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -21,9 +22,34 @@ pub(crate) enum Elections {
     CheckQuorum,
 }
 
-/// Option that sets the election mode.
-pub(super) const ELECTIONS: OptionDescription =
-    OptionDescription { name: "elections", values: &[Elections::Basic.name(), Elections::CheckQuorum.name()] };
+/// Options of the nodes.
+pub(super) const OPTIONS: [OptionDescription; 4] = [ELECTIONS, DEFECT, SNAPSHOT_AFTER, REQUEST_TIMEOUT];
+
+pub(super) const ELECTIONS: OptionDescription = OptionDescription {
+    name: "elections",
+    values: "basic or check-quorum",
+    accepts: |value| Elections::named(value).is_some(),
+};
+pub(super) const DEFECT: OptionDescription = OptionDescription {
+    name: "defect",
+    values: "one of those that `schism defects` lists",
+    accepts: |value| value.parse::<Defect>().is_ok(),
+};
+const SNAPSHOT_AFTER: OptionDescription = OptionDescription {
+    name: "snapshot-after",
+    values: "a number of entries, at least 1",
+    accepts: |value| value.parse::<NonZeroU64>().is_ok(),
+};
+const REQUEST_TIMEOUT: OptionDescription = OptionDescription {
+    name: "request-timeout",
+    values: "a time from 1ms to 60s",
+    accepts: |value| parse_ms(value).is_some(),
+};
+
+fn parse_ms(text: &str) -> Option<u64> {
+    let ms = u64::try_from(humantime::parse_duration(text).ok()?.as_millis()).ok()?;
+    (1..=60_000).contains(&ms).then_some(ms)
+}
 
 impl Elections {
     /// Returns the name used on the node's command line.
@@ -42,8 +68,12 @@ impl Elections {
     /// Returns the elections that were asked for, or else those of the read mode.
     pub(super) fn asked(read: &ReadMode, options: &Options) -> Result<Self, String> {
         let Some(asked) = options.get(ELECTIONS.name) else { return Ok(Self::of(read)) };
-        let known = [Self::Basic, Self::CheckQuorum].into_iter().find(|known| known.name() == asked);
-        known.ok_or_else(|| format!("there are no {asked} elections; there are: {}", ELECTIONS.values.join(", ")))
+        ELECTIONS.check(asked)?;
+        Ok(Self::named(asked).unwrap_or_default())
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Basic, Self::CheckQuorum].into_iter().find(|known| known.name() == name)
     }
 
     /// Checks that reads of this mode make sense with these elections.
@@ -71,17 +101,77 @@ pub(super) struct NodeSettings {
     /// True if nodes write a trace of every message.
     #[serde(default)]
     pub(super) trace: bool,
+    /// Number of log entries after which a snapshot replaces the log.
+    #[serde(default = "usual_snapshot_after")]
+    pub(super) snapshot_after: u64,
+    /// Time after which a node gives an unfinished request up.
+    #[serde(default = "usual_request_timeout_ms")]
+    pub(super) request_timeout_ms: u64,
+    /// Planted defect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) defect: Option<Defect>,
 }
 
-impl Default for NodeSettings {
-    /// Returns settings with heartbeats so frequent that even a leader whose clock runs at a fifth of the speed keeps
-    /// its followers from standing for election.
-    fn default() -> Self {
-        Self { election_timeout_ms: 300, heartbeat_interval_ms: 40, elections: Elections::default(), trace: false }
-    }
+fn usual_snapshot_after() -> u64 {
+    NodeSettings::of_defect(None).snapshot_after
+}
+
+fn usual_request_timeout_ms() -> u64 {
+    NodeSettings::of_defect(None).request_timeout_ms
 }
 
 impl NodeSettings {
+    /// Returns the settings that a read mode and options lead to.
+    ///
+    /// # Errors
+    /// Names an option with an impossible value, or says what does not go together.
+    pub(super) fn asked(read: &ReadMode, options: &Options, trace: bool) -> Result<Self, String> {
+        let get = |option: &OptionDescription| {
+            let value = options.get(option.name);
+            value.map_or(Ok(()), |value| option.check(value)).map(|()| value)
+        };
+        let elections = Elections::asked(read, options)?;
+        elections.check(read)?;
+        let usual = Self::of_defect(get(&DEFECT)?.and_then(|name| name.parse().ok()));
+        let snapshot_after = get(&SNAPSHOT_AFTER)?.and_then(|value| value.parse().ok());
+        Ok(Self {
+            elections,
+            trace,
+            snapshot_after: snapshot_after.unwrap_or(usual.snapshot_after),
+            request_timeout_ms: get(&REQUEST_TIMEOUT)?.and_then(parse_ms).unwrap_or(usual.request_timeout_ms),
+            ..usual
+        })
+    }
+
+    /// Returns the options that lead to these settings, beyond those that the read mode has by itself.
+    pub(super) fn options(&self, read: &ReadMode) -> Options {
+        let usual = Self::of_defect(self.defect);
+        let snapshot_after = (self.snapshot_after != usual.snapshot_after).then(|| self.snapshot_after.to_string());
+        let request_timeout =
+            (self.request_timeout_ms != usual.request_timeout_ms).then(|| format!("{}ms", self.request_timeout_ms));
+        Options::default()
+            .with(ELECTIONS.name, Some(self.elections.name()).filter(|_| self.elections != Elections::of(read)))
+            .with(DEFECT.name, self.defect.map(Defect::name))
+            .with(SNAPSHOT_AFTER.name, snapshot_after.as_deref())
+            .with(REQUEST_TIMEOUT.name, request_timeout.as_deref())
+    }
+
+    /// Returns the usual settings, with heartbeats so frequent that even a leader whose clock runs at a fifth of the
+    /// speed keeps its followers from standing for election. With a defect, nodes make snapshots often and give
+    /// requests up before clients do, as some defects show only then.
+    fn of_defect(defect: Option<Defect>) -> Self {
+        let (snapshot_after, request_timeout_ms) = if defect.is_some() { (100, 500) } else { (10_000, 2_000) };
+        Self {
+            election_timeout_ms: 300,
+            heartbeat_interval_ms: 40,
+            elections: Elections::default(),
+            trace: false,
+            snapshot_after,
+            request_timeout_ms,
+            defect,
+        }
+    }
+
     /// Reads settings that were checked.
     pub(super) fn of(settings: &Settings) -> Self {
         settings.read().expect("the settings of a plan were checked")

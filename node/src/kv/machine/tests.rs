@@ -1,5 +1,7 @@
 //! Tests of the state machine by hand-made entries.
 
+mod defects;
+
 use serde_json::json;
 
 use super::*;

@@ -2,6 +2,7 @@
 //! 100.
 #![allow(unused_must_use, reason = "the helpers carry an output out before they give it back")]
 
+mod defects;
 mod elections;
 mod leases;
 mod reads;
@@ -45,6 +46,7 @@ fn config(id: u64, members: u64) -> Config {
         snapshot_chunk_bytes: 4,
         seed: 1,
         life: 1,
+        defect: None,
     }
 }
 

@@ -132,5 +132,6 @@ pub(crate) fn config(id: NodeId, nodes: u64, faults: &Faults, chance: &mut Chanc
         snapshot_chunk_bytes: usize::try_from(chance.pick(&[16, 100])).unwrap(),
         seed: chance.below(u64::MAX),
         life: chance.below(u64::MAX),
+        defect: None,
     }
 }

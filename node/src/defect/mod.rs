@@ -1,0 +1,75 @@
+//! Planted defects: rules that a node breaks on purpose, to learn whether a test of the whole finds it.
+//!
+//! `table` lists them. Each breaks one rule, and the one function that holds this rule asks for it. A node has one
+//! defect at most and none by default, says so in its log and its status, and goes on where a sound one would stop.
+
+mod description;
+mod table;
+
+use std::{fmt, str::FromStr};
+
+pub use self::{
+    description::{DefectDescription, Sign},
+    table::Defect,
+};
+
+impl Defect {
+    /// Returns the name of the defect, in kebab case.
+    pub fn name(self) -> &'static str {
+        self.description().name
+    }
+
+    /// Returns true if `broken` happens with this defect and not without any: a test of the rule that it breaks.
+    pub fn is_shown_by(self, broken: impl Fn(Option<Self>) -> bool) -> bool {
+        broken(Some(self)) && !broken(None)
+    }
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Name of a defect that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no defect {0:?}; `schism defects` lists them")]
+pub struct UnknownDefect(String);
+
+impl FromStr for Defect {
+    type Err = UnknownDefect;
+
+    fn from_str(name: &str) -> Result<Self, UnknownDefect> {
+        Self::ALL.iter().copied().find(|known| known.name() == name).ok_or_else(|| UnknownDefect(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_defect_is_found_by_its_own_name() {
+        let names: BTreeSet<_> = Defect::ALL.iter().map(|defect| defect.name()).collect();
+        assert_eq!(names.len(), Defect::ALL.len());
+        for defect in Defect::ALL {
+            let name = defect.name();
+            assert_eq!(name.parse(), Ok(*defect));
+            let variant: String = name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+            assert_eq!(variant, format!("{defect:?}"));
+        }
+        let unknown = "votes-thrice".parse::<Defect>().unwrap_err().to_string();
+        assert_eq!(unknown, "there is no defect \"votes-thrice\"; `schism defects` lists them");
+    }
+
+    #[test]
+    fn each_defect_is_told_in_whole_sentences_with_its_source() {
+        for description in Defect::ALL.iter().map(|defect| defect.description()) {
+            let about = description.about();
+            assert!(about.ends_with('.') && about.starts_with(char::is_uppercase), "{description:?}");
+            assert!(!description.source.is_empty() && description.options.contains("--faults "), "{description:?}");
+        }
+    }
+}

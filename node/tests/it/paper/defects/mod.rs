@@ -1,0 +1,22 @@
+//! Planted defects of the core: each test shows the broken rule with the defect, and that it holds without.
+
+mod elections;
+mod reads;
+
+use node::Defect;
+
+use super::*;
+
+/// Creates a node as [`Node::with_log`] does, with a planted defect if one is given.
+fn node(members: u64, term: u64, log: &[u64], defect: Option<Defect>) -> Node {
+    let mut node = Node::new(Config { defect, ..config(1, members) }, stored(term, None, log));
+    node.ms = 1_000;
+    node
+}
+
+/// Creates a leader of the term after `term`, before anybody has answered.
+fn leader(members: u64, term: u64, log: &[u64], defect: Option<Defect>) -> Node {
+    let mut node = node(members, term, log, defect);
+    node.win();
+    node
+}

@@ -1,0 +1,98 @@
+//! `schism defects`: the defects that can be planted in a node.
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+use node::{Defect, DefectDescription};
+use serde::Serialize;
+
+use crate::{
+    error::ExitStatus,
+    terminal::{self, words::counted},
+};
+
+/// Width of the table in columns.
+const WIDTH: u16 = 120;
+
+/// Lists the defects that can be planted in nodes: rules that they break on purpose, to learn whether a test finds it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  schism defects
+  schism defects votes-twice
+  schism run --defect read-asks-nobody --faults partition:isolate-leader")]
+pub(crate) struct DefectsArgs {
+    /// Defect to describe in full.
+    #[arg(value_name = "NAME")]
+    defect: Option<Defect>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Defect, as printed by `--json`.
+#[derive(Debug, Serialize)]
+struct DefectJson {
+    name: &'static str,
+    /// Broken rule, in a sentence or two.
+    about: &'static str,
+    sign: &'static str,
+    source: &'static str,
+    /// Command of a run that should show the defect.
+    command: String,
+}
+
+impl DefectJson {
+    fn of(defect: Defect) -> Self {
+        let description = defect.description();
+        let DefectDescription { name, sign, options, source, .. } = description;
+        let command = format!("schism run --defect {name} {options}");
+        Self { name, about: description.about(), sign: sign.name(), source, command }
+    }
+}
+
+impl DefectsArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        let chosen = self.defect.map_or_else(|| Defect::ALL.to_vec(), |defect| vec![defect]);
+        let defects: Vec<DefectJson> = chosen.into_iter().map(DefectJson::of).collect();
+        match &defects[..] {
+            [only] if self.defect.is_some() && self.json => terminal::print_json(only),
+            _ if self.json => terminal::print_json(&defects),
+            [only] => terminal::print(&in_full(only)),
+            all => terminal::print(&table(all)),
+        }
+    }
+}
+
+fn in_full(defect: &DefectJson) -> String {
+    let DefectJson { name, about, sign, source, command } = defect;
+    format!("{name}: {about}\n\n  shows as: {sign}\n  source:   {source}\n  try:      {command}\n")
+}
+
+fn table(defects: &[DefectJson]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table.set_header(["defect", "shows as", "broken rule"]);
+    for DefectJson { name, about, sign, .. } in defects {
+        table.add_row([name, sign, about]);
+    }
+    let count = counted(defects.len(), "defect");
+    format!("{table}\n{count}; `schism defects NAME` tells the source of one, and a run that should show it\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::{Defect, DefectJson};
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn the_run_that_should_show_a_defect_is_possible() {
+        for defect in Defect::ALL {
+            let DefectJson { command, .. } = DefectJson::of(*defect);
+            let parsed = Cli::try_parse_from(command.split(' ')).unwrap_or_else(|error| panic!("{command}: {error}"));
+            let Command::Run(run) = parsed.command else { panic!("{command} is no run") };
+            assert!(run.check().is_ok(), "{command}: {:?}", run.check());
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Tests of planted defects: they are found by name, and no run with one passes for a run of the sound node.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::support::run;
+
+#[test]
+fn a_run_with_a_defect_says_so_everywhere_and_finds_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let asked = ["run", "--defect", "cas-ignores-from", "--faults", "none", "--nodes", "3", "--time-limit", "3s"];
+    let ended = run(dir.path(), &asked);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.out.starts_with("planted defect cas-ignores-from, 3 nodes"), "{}", ended.out);
+    let read = |file: &str| fs::read_to_string(dir.path().join("store/latest").join(file)).unwrap();
+    let json = |file: &str| serde_json::from_str::<Value>(&read(file)).unwrap();
+    assert_eq!(json("results.json")["defect"]["name"], "cas-ignores-from");
+    let settings = &json("test.json")["settings"];
+    assert_eq!((&settings["defect"], &settings["snapshot_after"]), (&"cas-ignores-from".into(), &100.into()));
+    assert!(read("nodes/1/node.log").contains(r#""event":"defect-planted","name":"cas-ignores-from""#));
+    let page = read("report.html");
+    assert!(page.contains("Not the sound system") && page.contains("--defect cas-ignores-from"), "{page}");
+    let listed = run(dir.path(), &["store", "ls"]).out;
+    assert!(listed.contains("schism-cas-ignores-from"), "{listed}");
+}
+
+#[test]
+fn an_option_of_nodes_with_an_impossible_value_is_refused_by_name() {
+    for (option, value, why) in [
+        ("--defect", "votes-thrice", "`defect` is one of those that `schism defects` lists, not \"votes-thrice\""),
+        ("--snapshot-after", "0", "`snapshot-after` is a number of entries, at least 1, not \"0\""),
+        ("--request-timeout", "2m", "`request-timeout` is a time from 1ms to 60s, not \"2m\""),
+    ] {
+        for command in ["run", "campaign", "compare"] {
+            let refused = run(".".as_ref(), &[command, option, value]);
+            assert!(refused.code == Some(64) && refused.err.contains(why), "{refused:?}");
+        }
+    }
+}
+
+/// Compares the table in the reference with `schism defects`; with `SCHISM_WRITE_DEFECTS=1` in the environment, rewrites
+/// it.
+#[test]
+fn the_reference_lists_all_defects_as_the_command_does() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/defects.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (above, _) = page.split_once("| defect | broken rule |").unwrap_or((&page, ""));
+    let defects: Vec<Value> = serde_json::from_str(&run(".".as_ref(), &["defects", "--json"]).out).unwrap();
+    let mut whole =
+        format!("{above}| defect | broken rule | sign | options | source |\n| --- | --- | --- | --- | --- |\n");
+    for defect in defects {
+        let text = |name: &str| defect[name].as_str().unwrap().to_owned();
+        let (name, command) = (text("name"), text("command"));
+        let options = command.strip_prefix(&format!("schism run --defect {name} ")).unwrap();
+        let (about, sign, source) = (text("about"), text("sign"), text("source"));
+        whole += &format!("| `{name}` | {about} | {sign} | `{options}` | {source} |\n");
+    }
+    if std::env::var_os("SCHISM_WRITE_DEFECTS").is_some() {
+        fs::write(path, whole).unwrap();
+    } else {
+        assert_eq!(page, whole, "SCHISM_WRITE_DEFECTS=1 rewrites the table");
+    }
+}
+
+#[test]
+fn one_defect_is_described_in_full() {
+    let told = run(".".as_ref(), &["defects", "votes-twice"]).out;
+    for part in ["A voter votes for every candidate", "shows as: split-brain", "Raft §5.2", "schism run --defect"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let unknown = run(".".as_ref(), &["defects", "votes-thrice"]);
+    assert!(unknown.code == Some(64) && unknown.err.contains("`schism defects` lists them"), "{unknown:?}");
+}
