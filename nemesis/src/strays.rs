@@ -114,8 +114,8 @@ struct Numbers {
     group: Pid,
 }
 
-/// Reads `/proc/PID/status` for our namespace, which lies so many deep in that of `/proc`; none if it has ended. As long
-/// as one of its threads runs, it has not, and holds its files and ports, even if the first one is a zombie.
+/// Reads `/proc/PID/status` for our namespace, which lies so many deep in that of `/proc`; none if the process has
+/// ended. As long as one of its threads runs, it has not, and holds its files and ports, even if the first is a zombie.
 fn read(status: &str, depth: usize) -> Option<Numbers> {
     let state = field(status, "State")?.trim();
     if state.starts_with(['Z', 'X']) && matches!(field(status, "Threads")?.trim(), "0" | "1") {
