@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Shim for PostgreSQL: transactions over lists and registers, registers, counters, and banks, at the isolation level of
-the read mode.
+the read mode, whose commits wait for the disk, or do not.
 
 Speaks PostgreSQL's protocol with simple queries (https://www.postgresql.org/docs/15/protocol-message-formats.html), so
 that Python's standard library is all that it needs. Schism's side is in docs/reference/shims.md.
@@ -13,7 +13,9 @@ import sys
 import time
 
 TIMEOUT_S = int(os.environ["SCHISM_TIMEOUT_MS"]) / 1000 * 0.7
-LEVEL = os.environ["SCHISM_READ"].replace("-", "\\ ")  # As an option of the server, whose spaces need a backslash.
+MODE = os.environ["SCHISM_READ"]
+LEVEL = MODE.removesuffix("-async").replace("-", "\\ ")  # As an option of the server, whose spaces need a backslash.
+COMMIT = "off" if MODE.endswith("-async") else "on"
 
 # The server has rolled the transaction back: https://www.postgresql.org/docs/15/errcodes-appendix.html
 SERIALIZATION_FAILURE, DEADLOCK_DETECTED, UNIQUE_VIOLATION = "40001", "40P01", "23505"
@@ -84,8 +86,9 @@ def connect():
     host, port = os.environ["SCHISM_ADDRESS"].rsplit(":", 1)
     server = socket.create_connection((host, int(port)), timeout=TIMEOUT_S)
     server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    options = f"user\0postgres\0database\0postgres\0options\0-c default_transaction_isolation={LEVEL}\0\0".encode()
-    server.sendall(struct.pack("!II", len(options) + 8, 196608) + options)
+    options = f"-c default_transaction_isolation={LEVEL} -c synchronous_commit={COMMIT}"
+    parameters = f"user\0postgres\0database\0postgres\0options\0{options}\0\0".encode()
+    server.sendall(struct.pack("!II", len(parameters) + 8, 196608) + parameters)
     until_ready()
 
 
@@ -98,22 +101,24 @@ def leave_transaction():
         server = None
 
 
-def transact(parts, is_of_registers):
+def transact(parts):
     query("BEGIN")
     done = []
     for f, key, value in parts:
         if f == "w":
             write(key, value)
-        elif is_of_registers:
-            value = read(key)
         elif f == "append":
             query(
                 f"INSERT INTO lists VALUES ('{key}', '{value}')"
                 f" ON CONFLICT (key) DO UPDATE SET elements = lists.elements || ',{value}'"
             )
         else:
-            rows = query(f"SELECT elements FROM lists WHERE key = '{key}'")
-            value = [int(element) for element in rows[0][0].split(",")] if rows else None
+            # A request does not say whether it is for a list or a register; no key has both.
+            rows = query(
+                f"SELECT '[' || elements || ']' FROM lists WHERE key = '{key}'"
+                f" UNION ALL SELECT value::text FROM registers WHERE key = '{key}'"
+            )
+            value = json.loads(rows[0][0]) if rows else None
         done.append([f, key, value])
     query("COMMIT")
     return {"type": "ok", "value": done}
@@ -184,7 +189,7 @@ def ask(f, key, value):
             return {"type": "fail", "error": f"no connection: {error}"}  # Nothing has been sent.
     try:
         if f == "txn":
-            return transact(value, key is not None)
+            return transact(value)
         if f == "balances":
             return {"type": "ok", "value": balances(key)}
         if f == "transfer":

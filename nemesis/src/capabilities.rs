@@ -1,5 +1,6 @@
 //! Capabilities of this host, and those that each fault needs. `doctor` determines them.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -17,6 +18,8 @@ pub enum Need {
     UserNamespaces,
     /// Mount and PID namespaces.
     MountAndPidNamespaces,
+    /// UTS namespaces, with host names of their own.
+    UtsNamespaces,
     /// Network namespaces, with their own interfaces, addresses and rules.
     Network,
     /// Program `ip`.
@@ -59,8 +62,27 @@ pub struct Capabilities {
 pub enum NodeNeed {
     /// User who is not root.
     OrdinaryUser,
-    /// View of the host that differs from that of others.
-    OwnView,
+    /// Files that only it sees.
+    OwnFiles,
+    /// Host name that only it sees.
+    OwnHostName,
+}
+
+impl NodeNeed {
+    /// Returns true if a node without a sandbox cannot have it.
+    pub fn needs_sandbox(self) -> bool {
+        matches!(self, Self::OwnFiles | Self::OwnHostName)
+    }
+}
+
+impl fmt::Display for NodeNeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OrdinaryUser => "run nodes as an ordinary user",
+            Self::OwnFiles => "give nodes files that only they see",
+            Self::OwnHostName => "give nodes a host name that only they see",
+        })
+    }
 }
 
 /// Fault that cannot be injected on this host, or node that cannot be started on it.
@@ -116,12 +138,13 @@ impl Capabilities {
     /// # Errors
     /// Returns the missing capability, and the remedy.
     pub fn supports_node(&self, need: NodeNeed) -> Result<(), Unsupported> {
-        let (needs, what): (&[Need], _) = match need {
-            NodeNeed::OrdinaryUser if !is_root() => (&[], ""),
-            NodeNeed::OrdinaryUser => (&[Need::UserNamespaces], "run nodes as an ordinary user"),
-            NodeNeed::OwnView => (&[Need::MountAndPidNamespaces], "give nodes files or a host name that only they see"),
+        let needs: &[Need] = match need {
+            NodeNeed::OrdinaryUser if !is_root() => &[],
+            NodeNeed::OrdinaryUser => &[Need::UserNamespaces],
+            NodeNeed::OwnFiles => &[Need::MountAndPidNamespaces],
+            NodeNeed::OwnHostName => &[Need::MountAndPidNamespaces, Need::UtsNamespaces],
         };
-        self.require(needs, || what.to_owned())
+        self.require(needs, || need.to_string())
     }
 
     fn require(&self, needs: &[Need], what: impl FnOnce() -> String) -> Result<(), Unsupported> {
@@ -152,6 +175,7 @@ mod tests {
         };
         let list = vec![
             capability(Need::UserNamespaces, "user namespaces", false),
+            capability(Need::UtsNamespaces, "UTS namespaces", false),
             capability(Need::Network, "network namespaces", true),
             capability(Need::Firewall, "iptables", false),
             capability(Need::Signals, "signals", true),
@@ -162,7 +186,9 @@ mod tests {
         let refused = can.supports(&Fault::Partition { shape: Shape::Halves }).unwrap_err();
         assert_eq!(refused.to_string(), "cannot split the nodes into halves on this host: iptables: not found");
         assert_eq!(refused.remedy, "install iptables");
-        assert_eq!(can.supports_node(NodeNeed::OwnView), Ok(()));
+        assert_eq!(can.supports_node(NodeNeed::OwnFiles), Ok(()));
+        let refused = can.supports_node(NodeNeed::OwnHostName).unwrap_err().to_string();
+        assert_eq!(refused, "cannot give nodes a host name that only they see on this host: UTS namespaces: not found");
         let refused = can.supports_node(NodeNeed::OrdinaryUser).map_err(|refused| refused.to_string());
         let said = "cannot run nodes as an ordinary user on this host: user namespaces: not found".to_owned();
         assert_eq!(refused, if is_root() { Err(said) } else { Ok(()) });

@@ -22,6 +22,7 @@ use nix::unistd::{ForkResult, fork, getpid, pause, pipe2, read, write};
 use crate::capabilities::{Capabilities, Capability, Need};
 use crate::net::command::{self, Command};
 use crate::net::{CommandError, Firewall};
+use crate::own_view::set_host_name;
 use crate::parent::end_with;
 use crate::sandbox::{UserMaps, is_root, make_mounts_private};
 
@@ -39,6 +40,12 @@ pub fn probe() -> Capabilities {
             "mount and PID namespaces",
             CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID,
             "nothing of a run is left behind, however it ends",
+        ),
+        namespaces(
+            Need::UtsNamespaces,
+            "UTS namespaces",
+            CloneFlags::CLONE_NEWUTS,
+            "a host name of its own for each node",
         ),
         namespaces(
             Need::Network,
@@ -76,6 +83,9 @@ fn namespaces(need: Need, name: &'static str, flags: CloneFlags, enables: &'stat
                 make_mounts_private()?;
                 mount(Some("schism"), "/run", Some("tmpfs"), MsFlags::empty(), None::<&str>)?;
             }
+            if flags.contains(CloneFlags::CLONE_NEWUTS) {
+                set_host_name("schism")?;
+            }
             Ok(())
         });
         if result.is_ok() {
@@ -96,6 +106,8 @@ fn allow_user_namespaces() -> String {
         "kernel.apparmor_restrict_unprivileged_userns=0"
     } else if is("/proc/sys/user/max_user_namespaces", "0") {
         "user.max_user_namespaces=10000"
+    } else if is("/proc/sys/user/max_uts_namespaces", "0") {
+        "user.max_uts_namespaces=10000"
     } else {
         return "run as root on a machine of your own, or start the container with --privileged".into();
     };

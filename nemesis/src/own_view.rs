@@ -37,25 +37,28 @@ impl OwnView {
         let pair = |(from, over): &(PathBuf, PathBuf)| Ok((text(from)?, text(over)?));
         let files = self.files.iter().map(pair).collect::<io::Result<Vec<_>>>()?;
         let name = self.host_name.clone();
+        let mut namespaces = CloneFlags::CLONE_NEWNS;
+        namespaces.set(CloneFlags::CLONE_NEWUTS, name.is_some());
         #[allow(unsafe_code, reason = "namespaces are entered between fork and exec")]
         // SAFETY: system calls alone, on texts made before; paths are shorter than what nix copies to the stack.
         unsafe {
             command.pre_exec(move || {
-                unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS)?;
+                unshare(namespaces)?;
                 make_mounts_private()?;
                 for (from, over) in &files {
                     mount(Some(from.as_c_str()), over.as_c_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
                 }
-                name.as_deref().map_or(Ok(()), set_host_name)
+                Ok(name.as_deref().map_or(Ok(()), set_host_name)?)
             });
         }
         Ok(())
     }
 }
 
-fn set_host_name(name: &str) -> io::Result<()> {
+/// Names the host of the UTS namespace that the caller is in.
+pub(crate) fn set_host_name(name: &str) -> nix::Result<()> {
     #[allow(unsafe_code, reason = "one system call")]
     // SAFETY: the text is valid for its length, which is all that is read.
     let result = unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) };
-    nix::errno::Errno::result(result).map(drop).map_err(io::Error::from)
+    nix::errno::Errno::result(result).map(drop)
 }

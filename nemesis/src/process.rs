@@ -1,7 +1,7 @@
 //! Processes of a node: started on its host, killed, paused, resumed, ended, and always reaped. The first leads a
 //! process group of its own, which the others are in, and every signal goes to the whole group, and to those that have
-//! left it, so that no process of a node escapes a fault, as far as `/proc` shows them and, where hosts are not
-//! separate, their parents live.
+//! left it, so that no process of a node escapes a fault, as far as `/proc` shows them. Where hosts are not separate, a
+//! daemon is known by its environment.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -21,14 +21,13 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::error::Error;
-use crate::net::command::enter_netns;
 use crate::node_id::NodeId;
 use crate::node_log::NodeLog;
 use crate::ordinary::run_as_ordinary;
 use crate::own_view::OwnView;
 use crate::parent::die_with_parent;
 use crate::sandbox::MARKER;
-use crate::strays::strays;
+use crate::strays::{Sign, living, strays};
 
 /// Time that the kernel gets to stop or to end a process that has been signalled.
 const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
@@ -116,8 +115,10 @@ pub struct NodeProcess {
     status: Option<ExitStatus>,
     /// Command that started it.
     what: NodeCommand,
-    /// Network namespace of its host, if that is separate.
-    netns: Option<File>,
+    /// Sign of its processes.
+    sign: Sign,
+    /// Those that had left the group and were killed, until they have ended: they may hold its ports and locks.
+    dying: BTreeSet<Pid>,
     /// Program that asks it to end.
     stopper: Option<Child>,
     /// Spawner whose thread must stay alive, as its end would kill this process.
@@ -138,19 +139,15 @@ impl NodeProcess {
         }
         let log = open_log(path).map_err(file)?;
         let began = log.metadata().map_err(file)?.len();
-        let keep = |netns: Option<&File>| {
-            netns.map(File::try_clone).transpose().map_err(Error::system("keeping a network namespace"))
-        };
-        let spawn = |program: &PathBuf, args: &[OsString], group: i32| {
+        let failed = || Error::system(format!("keeping the network namespace of {node}"));
+        let sign = Sign::new(netns.map(File::try_clone).transpose().map_err(failed())?);
+        let spawn = |program: &PathBuf, args: &[OsString], group: i32, sign: &Sign| {
             let mut command = to_run(program, args, what, &log)?;
             command.process_group(group);
-            if let Some(netns) = keep(netns)? {
-                enter_netns(&mut command, netns);
-            }
+            sign.give(&mut command).map_err(failed())?;
             start(command, what, spawner).map_err(Error::system(format!("starting {node} ({})", program.display())))
         };
-        let own = keep(netns)?;
-        let child = spawn(&what.program, &what.args, 0)?;
+        let child = spawn(&what.program, &what.args, 0, &sign)?;
         let group = process_id(&child);
         what.log.set_began(Some(began));
         let mut started = Self {
@@ -160,23 +157,25 @@ impl NodeProcess {
             first_ended: None,
             status: None,
             what: what.clone(),
-            netns: own,
+            sign,
+            dying: BTreeSet::new(),
             stopper: None,
             spawner: Arc::clone(spawner),
         };
         for (program, args) in &what.beside {
             // After an error, dropping the value kills those that were started.
-            started.children.push(spawn(program, args, group.as_raw())?);
+            let child = spawn(program, args, group.as_raw(), &started.sign)?;
+            started.children.push(child);
         }
         Ok(started)
     }
 
-    /// Kills the process by SIGKILL, paused or not, with all its children, and reaps it.
+    /// Kills the process by SIGKILL, paused or not, with all its children, and reaps it once all have ended.
     ///
     /// # Errors
     /// Returns [`Error::Unkillable`] if the kernel takes longer than 5 s.
     pub fn kill(&mut self) -> Result<ExitStatus, Error> {
-        self.signal(Signal::SIGKILL)?;
+        self.kill_all()?;
         self.await_exit(SIGNAL_LIMIT)?.ok_or(Error::Unkillable(self.node))
     }
 
@@ -205,7 +204,7 @@ impl NodeProcess {
     /// # Errors
     /// Returns an error if the system refuses to signal.
     pub fn resume(&mut self) -> Result<(), Error> {
-        self.signal(Signal::SIGCONT)
+        self.signal(Signal::SIGCONT).map(drop)
     }
 
     /// Asks the process to end in its own way, resuming it in case it is paused, without waiting.
@@ -217,7 +216,7 @@ impl NodeProcess {
             return Ok(());
         }
         match &self.what.stop {
-            Stop::Signal(signal) => self.signal(*signal)?,
+            Stop::Signal(signal) => drop(self.signal(*signal)?),
             Stop::Command(program, args) => {
                 let path = self.what.log.path();
                 let log = open_log(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
@@ -227,7 +226,7 @@ impl NodeProcess {
                 self.stopper = Some(start(command, &self.what, &self.spawner).map_err(Error::system(what))?);
             }
         }
-        self.signal(Signal::SIGCONT)
+        self.signal(Signal::SIGCONT).map(drop)
     }
 
     /// Waits for the end of a process that was asked to end, and kills it after `limit`. Returns true if it had to be
@@ -257,7 +256,7 @@ impl NodeProcess {
     }
 
     /// Returns the exit status; `None` as long as the process or one beside it runs. Once one of them has ended, kills
-    /// the rest of the group, and reaps all when they have ended.
+    /// the rest of the group and whoever has left it, and reaps all when they have ended.
     ///
     /// # Errors
     /// Returns an error if the system refuses to wait.
@@ -270,8 +269,9 @@ impl NodeProcess {
         }
         let Some(first) = self.first_ended else { return Ok(None) };
         // The process is not reaped yet, so the number still refers to this group.
-        self.signal(Signal::SIGKILL)?;
-        if self.find_child(false)?.is_some() {
+        self.kill_all()?;
+        self.dying = living(std::mem::take(&mut self.dying));
+        if self.find_child(false)?.is_some() || !self.dying.is_empty() {
             return Ok(None);
         }
         let reaped = self.children.iter_mut().map(Child::wait).collect::<io::Result<Vec<_>>>();
@@ -321,11 +321,19 @@ impl NodeProcess {
         }
     }
 
+    /// Kills all processes, and keeps in mind those that are not our children.
+    fn kill_all(&mut self) -> Result<(), Error> {
+        let strays = self.signal(Signal::SIGKILL)?;
+        self.dying.extend(strays);
+        Ok(())
+    }
+
     /// Signals the whole group, and those that have left it unless they are only asked to end, which the process does
-    /// itself; does nothing once the process was reaped, as the number may belong to another by then.
-    fn signal(&self, signal: Signal) -> Result<(), Error> {
+    /// itself, and returns the latter; does nothing once the process was reaped, as the number may belong to another by
+    /// then.
+    fn signal(&self, signal: Signal) -> Result<BTreeSet<Pid>, Error> {
         if self.status.is_some() {
-            return Ok(());
+            return Ok(BTreeSet::new());
         }
         let strays = match signal {
             Signal::SIGKILL | Signal::SIGSTOP => self.stop()?,
@@ -333,10 +341,10 @@ impl NodeProcess {
             _ => BTreeSet::new(),
         };
         self.signal_group(signal)?;
-        for stray in strays {
-            kill(stray, signal).ok(); // It may have ended.
+        for stray in &strays {
+            kill(*stray, signal).ok(); // It may have ended.
         }
-        Ok(())
+        Ok(strays)
     }
 
     /// Stops the group and all that have left it, and returns these. Whoever has been told to stop makes no more
@@ -357,7 +365,7 @@ impl NodeProcess {
     }
 
     fn strays(&self) -> BTreeSet<Pid> {
-        strays(self.group, self.children.iter().map(process_id).collect(), self.netns.as_ref())
+        strays(self.group, self.children.iter().map(process_id).collect(), &self.sign)
     }
 
     fn signal_group(&self, signal: Signal) -> Result<(), Error> {

@@ -6,28 +6,81 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::unistd::Pid;
+
+use crate::net::command::enter_netns;
+
+/// Sign by which a process is known to be of a node, whoever its parent is.
+#[derive(Debug)]
+pub(crate) enum Sign {
+    /// Network namespace of the node's host.
+    Host(File),
+    /// Value of [`Sign::VARIABLE`] in its environment, where hosts are not separate. A program can overwrite its own.
+    Environment(String),
+}
+
+impl Sign {
+    /// Environment variable of the nodes' processes.
+    const VARIABLE: &str = "SCHISM_NODE_SIGN";
+
+    /// Returns the sign of a node about to be started in this network namespace, if its host has one of its own.
+    pub(crate) fn new(netns: Option<File>) -> Self {
+        static STARTED: AtomicU64 = AtomicU64::new(0);
+        let count = || STARTED.fetch_add(1, Ordering::Relaxed);
+        netns.map_or_else(|| Self::Environment(format!("{}-{}", std::process::id(), count())), Self::Host)
+    }
+
+    /// Gives a command this sign.
+    pub(crate) fn give(&self, command: &mut Command) -> io::Result<()> {
+        match self {
+            Self::Host(netns) => enter_netns(command, netns.try_clone()?),
+            Self::Environment(value) => drop(command.env(Self::VARIABLE, value)),
+        }
+        Ok(())
+    }
+
+    /// Returns true if this folder of `/proc` is that of a process with this sign.
+    fn is_on(&self, process: &Path) -> bool {
+        match self {
+            Self::Host(netns) => netns.metadata().is_ok_and(|netns| is_in(process, "net", &netns)),
+            Self::Environment(value) => {
+                let variable = format!("{}={value}", Self::VARIABLE);
+                let environment = fs::read(process.join("environ")).unwrap_or_default();
+                environment.split(|byte| *byte == 0).any(|found| found == variable.as_bytes())
+            }
+        }
+    }
+}
 
 /// Process by the numbers that it has in our PID namespace.
 #[derive(Clone, Copy)]
 struct Relations {
     parent: Option<Pid>,
     group: Pid,
-    /// True if it is in the network namespace of the node's host.
-    is_on_host: bool,
+    has_sign: bool,
 }
 
-/// Returns those processes on a node's host, of our children, of the members of a process group, and of the descendants
-/// of all these, that are not in the group. Where hosts are not separate, one whose parent has ended is nobody's
-/// descendant any more, and is not found. Returns none where `/proc` shows nothing.
-pub(crate) fn strays(group: Pid, children: BTreeSet<Pid>, host: Option<&File>) -> BTreeSet<Pid> {
-    find_strays(group, children, &processes(host).unwrap_or_default())
+/// Returns those processes with a node's sign, of our children, of the members of a process group, and of the
+/// descendants of all these, that are not in the group and have not ended. Where `/proc` shows nothing, there are none.
+pub(crate) fn strays(group: Pid, children: BTreeSet<Pid>, sign: &Sign) -> BTreeSet<Pid> {
+    find_strays(group, children, &processes(Some(sign)).unwrap_or_default())
 }
 
-/// Reads all processes of our PID namespace. `/proc` may be that of a namespace around it, and have other numbers.
-fn processes(host: Option<&File>) -> io::Result<BTreeMap<Pid, Relations>> {
-    let host = host.map(File::metadata).transpose()?;
+/// Returns those of some processes that have not ended.
+pub(crate) fn living(mut of: BTreeSet<Pid>) -> BTreeSet<Pid> {
+    if !of.is_empty() {
+        let processes = processes(None).unwrap_or_default();
+        of.retain(|id| processes.contains_key(id));
+    }
+    of
+}
+
+/// Reads all processes of our PID namespace that have not ended. `/proc` may be that of a namespace around it, and have
+/// other numbers.
+fn processes(sign: Option<&Sign>) -> io::Result<BTreeMap<Pid, Relations>> {
     let own = fs::read_to_string("/proc/self/status")?;
     let depth = field(&own, "NSpid").unwrap_or_default().split_whitespace().count().saturating_sub(1);
     let namespace = fs::metadata("/proc/self/ns/pid")?;
@@ -36,12 +89,12 @@ fn processes(host: Option<&File>) -> io::Result<BTreeMap<Pid, Relations>> {
         let Ok(status) = fs::read_to_string(entry.path().join("status")) else { continue };
         let Some(numbers) = read(&status, depth) else { continue };
         if depth == 0 || is_in(&entry.path(), "pid", &namespace) {
-            found.push((numbers, host.as_ref().is_some_and(|host| is_in(&entry.path(), "net", host))));
+            found.push((numbers, sign.is_some_and(|sign| sign.is_on(&entry.path()))));
         }
     }
     let ours: BTreeMap<Pid, Pid> = found.iter().map(|(numbers, _)| (numbers.shown, numbers.id)).collect();
-    let relations = |(Numbers { id, shown_parent, group, .. }, is_on_host)| {
-        (id, Relations { parent: ours.get(&shown_parent).copied(), group, is_on_host })
+    let relations = |(Numbers { id, shown_parent, group, .. }, has_sign)| {
+        (id, Relations { parent: ours.get(&shown_parent).copied(), group, has_sign })
     };
     Ok(found.into_iter().map(relations).collect())
 }
@@ -61,8 +114,13 @@ struct Numbers {
     group: Pid,
 }
 
-/// Reads `/proc/PID/status` for our namespace, which lies so many deep in that of `/proc`.
+/// Reads `/proc/PID/status` for our namespace, which lies so many deep in that of `/proc`; none if the process has
+/// ended. As long as one of its threads runs, it has not, and holds its files and ports, even if the first is a zombie.
 fn read(status: &str, depth: usize) -> Option<Numbers> {
+    let state = field(status, "State")?.trim();
+    if state.starts_with(['Z', 'X']) && matches!(field(status, "Threads")?.trim(), "0" | "1") {
+        return None;
+    }
     let number = |name, depth| {
         let number = field(status, name)?.split_whitespace().nth(depth)?.parse().ok()?;
         Some(Pid::from_raw(number))
@@ -77,7 +135,7 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
 
 fn find_strays(group: Pid, children: BTreeSet<Pid>, processes: &BTreeMap<Pid, Relations>) -> BTreeSet<Pid> {
     let mut found = children;
-    let is_member = |of: &Relations| of.group == group || of.is_on_host;
+    let is_member = |of: &Relations| of.group == group || of.has_sign;
     found.extend(processes.iter().filter(|(_, relations)| is_member(relations)).map(|(id, _)| *id));
     loop {
         let is_below = |of: &Relations| of.parent.is_some_and(|parent| found.contains(&parent));
@@ -97,7 +155,8 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_our_namespace() {
-        let status = "Name:\ta) (b\nPid:\t107\nPPid:\t101\nNSpid:\t107\t7\nNSpgid:\t105\t5\nNSsid:\t1\t1\n";
+        let status = "Name:\ta) (b\nState:\tS (sleeping)\nPid:\t107\nPPid:\t101\nNSpid:\t107\t7\nNSpgid:\t105\t5\n\
+                      NSsid:\t1\t1\nThreads:\t1\n";
         let numbers = |id, group| {
             let [shown, shown_parent, id, group] = [107, 101, id, group].map(Pid::from_raw);
             Numbers { shown, shown_parent, id, group }
@@ -105,13 +164,17 @@ mod tests {
         assert_eq!(read(status, 1), Some(numbers(7, 5)));
         assert_eq!(read(status, 0), Some(numbers(107, 105)));
         assert_eq!(read(status, 2), None, "it is not in a namespace that deep");
+        let ended = status.replace("S (sleeping)", "Z (zombie)");
+        assert_eq!(read(&ended, 1), None);
+        let others_run = ended.replace("Threads:\t1", "Threads:\t2");
+        assert_eq!(read(&others_run, 1), Some(numbers(7, 5)));
     }
 
     #[test]
-    fn whoever_is_on_the_host_and_descendants_outside_of_the_group_are_found() {
+    fn whoever_has_the_sign_and_descendants_outside_of_the_group_are_found() {
         let process = |(id, parent, group): (i32, i32, i32)| {
             let [id, parent, group] = [id, parent, group].map(Pid::from_raw);
-            (id, Relations { parent: Some(parent), group, is_on_host: id == Pid::from_raw(15) })
+            (id, Relations { parent: Some(parent), group, has_sign: id == Pid::from_raw(15) })
         };
         let processes = [
             (1, 0, 1),

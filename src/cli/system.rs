@@ -1,8 +1,8 @@
 //! `schism system`: files that describe a system, written and tried out.
 
 use std::{
-    fs::OpenOptions,
-    io::Write as _,
+    fs::{self, OpenOptions},
+    io::{ErrorKind, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -70,11 +70,24 @@ impl SystemArgs {
             .replace("name = \"store\"", &format!("name = {name:?}"))
             .replace("examples/store/store.toml", &path.display().to_string());
         SystemFile::of_text(&path, text.clone()).map_err(|why| Failure::new(ExitStatus::Usage, why))?;
-        let mut written = vec![create(&path, &text)?];
-        if with_server {
-            written.push(create(Path::new("server.py"), EXAMPLE_SERVER)?);
+        let server = Path::new("server.py");
+        let mut files = vec![(&*path, &*text)];
+        files.extend(with_server.then_some((server, EXAMPLE_SERVER)));
+        // Nothing is written unless all of it can be.
+        let missing = files.iter().map(|(path, text)| is_missing(path, text)).collect::<anyhow::Result<Vec<_>>>()?;
+        for ((path, text), _) in files.iter().zip(missing).filter(|(_, is_missing)| *is_missing) {
+            create(path, text)?;
         }
-        terminal::print(&format!("{}; next: schism system check {name}.toml\n", written.join(" and ")))
+        let names: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
+        let next = if server.exists() {
+            format!("schism system check {name}.toml")
+        } else {
+            format!(
+                "change its `command`, which starts a server.py that is not here, for your system; or have that server \
+                 too, by schism system new {name} --with-server"
+            )
+        };
+        terminal::print(&format!("{}; next: {next}\n", names.join(" and ")))
     }
 
     /// Tries out a file.
@@ -111,11 +124,24 @@ impl SystemArgs {
     }
 }
 
-fn create(path: &Path, text: &str) -> anyhow::Result<String> {
+/// Returns true if there is no such file, and false if it is there with this text already.
+///
+/// # Errors
+/// Refuses a file with another text.
+fn is_missing(path: &Path, text: &str) -> anyhow::Result<bool> {
+    match fs::read(path) {
+        Ok(found) if found == text.as_bytes() => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        _ => {
+            let what = format!("{} is there already, and not as it would be written", path.display());
+            Err(Failure::new(ExitStatus::Failed, what).hint("move it away, or work in another folder").into())
+        }
+    }
+}
+
+fn create(path: &Path, text: &str) -> anyhow::Result<()> {
     let write = || OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes());
-    let failed = |error| Failure::new(ExitStatus::Failed, format!("making {}: {error}", path.display()));
-    write().map_err(failed)?;
-    Ok(path.display().to_string())
+    Ok(write().map_err(|error| Failure::new(ExitStatus::Failed, format!("making {}: {error}", path.display())))?)
 }
 
 /// Operations that were tried out.

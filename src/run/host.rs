@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use histories::RunDir;
-use nemesis::{Capabilities, FaultSpecs, NodeNeed, Sandbox};
+use nemesis::{Capabilities, FaultSpecs, Sandbox};
 use nix::time::{ClockId, clock_gettime};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -73,9 +73,9 @@ impl Host {
         }
         for need in plan.system().node_needs() {
             let mut refused = self.can.supports_node(need).err().map(|refused| (refused.to_string(), refused.remedy));
-            if let (NodeNeed::OwnView, Sandbox::Plain { reason }) = (need, &self.sandbox) {
-                let what = "cannot give nodes files or a host name that only they see on this host";
-                refused = refused.or(Some((format!("{what}: {reason}"), "see `schism doctor`".to_owned())));
+            if let (true, Sandbox::Plain { reason }) = (need.needs_sandbox(), &self.sandbox) {
+                let what = format!("cannot {need} on this host: {reason}");
+                refused = refused.or(Some((what, "see `schism doctor`".to_owned())));
             }
             if let Some((what, remedy)) = refused {
                 return Err(Failure::new(ExitStatus::Failed, what).hint(remedy).into());

@@ -90,15 +90,19 @@ files = [{ path = "/etc/hosts", text = "{peers}\n", peers = "{ip} n{node}", sepa
     let said: Vec<&str> = log.lines().collect();
     assert!(said.len() >= 4 && said[0] != said[1] && said[..2] == said[2..4], "{said:?}");
     assert_eq!(outside(), before);
-    let forbid = "for kind in user net mnt pid; do echo 0 >/proc/sys/user/max_${kind}_namespaces; done; exec \"$@\"";
     let alone = ["run", "--system", "mystore.toml", "--nodes", "1", "--faults", "none", "--time-limit", "1s"];
-    let run_it = schism(dir.path());
-    let mut bare = Command::new("unshare");
-    bare.args(["-Ur", "sh", "-ec", forbid, "sh"]).arg(run_it.get_program()).args(alone).current_dir(dir.path());
-    let refused = |bare: &mut Command| String::from_utf8(bare.output().unwrap().stderr).unwrap();
-    assert!(refused(&mut bare).contains("cannot give nodes files or a host name that only they see on this host: "));
+    let refused_without = |kinds: &str, why: &str| {
+        let forbid = format!("for kind in {kinds}; do echo 0 >/proc/sys/user/max_${{kind}}_namespaces; done; \"$@\"");
+        let run_it = schism(dir.path());
+        let mut bare = Command::new("unshare");
+        bare.args(["-Ur", "sh", "-ec", &forbid, "sh"]).arg(run_it.get_program()).args(alone).current_dir(dir.path());
+        let said = String::from_utf8(bare.output().unwrap().stderr).unwrap();
+        assert!(said.contains(&format!("cannot {why}")), "{said}");
+    };
+    refused_without("user net mnt pid", "give nodes files that only they see on this host: ");
+    refused_without("uts", "give nodes a host name that only they see on this host: UTS namespaces: ");
     change(&file, view, "[node]\nrun_as = \"ordinary\"\n");
-    assert!(refused(&mut bare).contains("cannot run nodes as an ordinary user on this host: user namespaces: "));
+    refused_without("user net mnt pid", "run nodes as an ordinary user on this host: user namespaces: ");
 }
 
 #[test]

@@ -120,10 +120,27 @@ fn a_wrong_file_and_a_missing_program_are_named_before_anything_starts() {
     assert!(!dir.path().join("store").exists(), "something was started");
     let missing = run(dir.path(), &["run", "--system", "none.toml"]);
     assert!(missing.code == Some(65) && missing.err.contains("none.toml: No such file"), "{missing:?}");
-    let again = run(dir.path(), &["system", "new", "mystore"]);
-    assert!(again.code == Some(3) && again.err.contains("mystore.toml"), "nothing is overwritten: {again:?}");
     let wrong = run(dir.path(), &["system", "new", "My Store"]);
     assert!(wrong.code == Some(64) && wrong.err.contains("small letters"), "{wrong:?}");
+}
+
+#[test]
+fn a_new_file_without_its_server_says_what_to_do_next_and_nothing_is_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mystore.toml");
+    let new = |options: &[&str]| run(dir.path(), &[&["system", "new", "mystore"], options].concat());
+    let alone = new(&[]);
+    assert!(alone.code == Some(0) && alone.out.contains("by schism system new mystore --with-server\n"), "{alone:?}");
+    let both = new(&["--with-server"]);
+    let said = "mystore.toml and server.py; next: schism system check mystore.toml\n";
+    assert_eq!((both.code, &*both.out), (Some(0), said), "a file that is as it would be written is no obstacle");
+    change(&file, "python3", "python4");
+    fs::remove_file(dir.path().join("server.py")).unwrap();
+    let refused = new(&["--with-server"]);
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert!(refused.err.contains("mystore.toml is there already, and not as it would be written"), "{refused:?}");
+    assert!(refused.err.contains("move it away, or work in another folder"), "{refused:?}");
+    assert!(!dir.path().join("server.py").exists(), "half of it was written");
 }
 
 #[test]

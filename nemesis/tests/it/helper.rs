@@ -14,6 +14,13 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
             println!("told {rest:?}");
             return ExitCode::from(peer::serve(address.parse().unwrap()));
         }
+        // The kernel takes a while to end it.
+        ["large"] => {
+            let memory = vec![1_u8; 1 << 29];
+            println!("large {}", std::process::id());
+            nix::unistd::pause();
+            drop(memory);
+        }
         ["plain", scenario, ..] => perform(scenario, &words[2..], &Sandbox::Plain { reason: "not tried".into() }),
         ["inside", scenario, ..] => match enter().unwrap() {
             Entry::Over { exit_code } => return ExitCode::from(exit_code),

@@ -206,6 +206,11 @@ fn state(pid: u32) -> Option<char> {
     status.lines().find_map(|line| line.strip_prefix("State:\t")?.chars().next())
 }
 
+/// Returns true if a process has not ended.
+fn runs(pid: u32) -> bool {
+    !matches!(state(pid), None | Some('Z' | 'X'))
+}
+
 /// Scenario: starts, pauses and ends processes.
 pub(crate) fn processes(sandbox: &Sandbox) {
     let can = probe();
@@ -237,7 +242,7 @@ pub(crate) fn processes(sandbox: &Sandbox) {
     let status = long.kill().unwrap();
     assert_eq!(status.to_string(), "signal: 9 (SIGKILL)", "SIGKILL ends a paused process");
     assert_eq!(state(long.id()), None, "reaped");
-    poll("the child's end", || !matches!(state(child), Some('S' | 'T' | 'R')));
+    poll("the child's end", || !runs(child));
 
     let mut stubborn = host.start(&shell("trap '' TERM; echo trapped; while :; do sleep 0.01; done")).unwrap();
     poll("the trap", || fs::read_to_string(&log).unwrap().contains("trapped"));
@@ -286,22 +291,25 @@ pub(crate) fn several_processes(sandbox: &Sandbox) {
     let shell = |script: &str| shell(&log, script);
     // Neither one that has left the group nor one that runs beside it must escape.
     let beside = vec![("sh".into(), ["-c", "echo $$; exec sleep 1000"].map(Into::into).into())];
-    let mut leaves = "setsid sh -c 'echo $$; exec sleep 1000' & ".to_owned();
-    if hosts.are_separate() {
-        leaves += "(setsid sh -c 'echo $$; exec sleep 1000' &); "; // A daemon, whose parent ends.
-    }
-    let count = if hosts.are_separate() { 3 } else { 2 };
-    let leaves = &format!("{leaves} wait");
+    let leaves = "setsid sh -c 'echo $$; exec sleep 1000' &
+        (setsid sh -c 'echo $$; exec sleep 1000' &) # a daemon, whose parent ends
+        wait";
     let mut several = host.start(&NodeCommand { beside, ..shell(leaves) }).unwrap();
     let others = || fs::read_to_string(&log).unwrap().lines().map(|line| line.parse().unwrap()).collect::<Vec<u32>>();
-    poll("the others", || others().iter().filter(|other| state(**other) == Some('S')).count() == count);
+    poll("the others", || others().iter().filter(|other| state(**other) == Some('S')).count() == 3);
     let others = others();
     assert!(several.pause().unwrap());
     poll("the others to stand still", || others.iter().all(|other| state(*other) == Some('T')));
     several.resume().unwrap();
     poll("the others to go on", || others.iter().all(|other| state(*other) == Some('S')));
     several.kill().unwrap();
-    poll("the others' end", || others.iter().all(|other| !matches!(state(*other), Some('S' | 'T' | 'R'))));
+    poll("the others' end", || others.iter().all(|other| !runs(*other)));
+    let large = format!("setsid {} helper large & wait", std::env::current_exe().unwrap().display());
+    let mut slow = host.start(&shell(&large)).unwrap();
+    let said = || fs::read_to_string(&log).unwrap().lines().find_map(|line| line.strip_prefix("large ")?.parse().ok());
+    poll("the large one", || said().is_some());
+    slow.kill().unwrap();
+    assert!(!runs(said().unwrap()), "a restart would meet its port and its locks");
     let beside = vec![("sh".into(), ["-c", "exit 5"].map(Into::into).into())];
     let mut lonely = host.start(&NodeCommand { beside, ..shell("exec sleep 1000") }).unwrap();
     poll("the end of all", || !lonely.is_running().unwrap());

@@ -195,8 +195,9 @@ impl System for FileSystem {
     fn node_needs(&self) -> Vec<NodeNeed> {
         let NodeTable { run_as, host_name, files, .. } = &self.document.node;
         let ordinary = (*run_as == RunAs::Ordinary).then_some(NodeNeed::OrdinaryUser);
-        let has_view = host_name.is_some() || files.iter().any(|file| file.path.is_absolute());
-        ordinary.into_iter().chain(has_view.then_some(NodeNeed::OwnView)).collect()
+        let own_files = files.iter().any(|file| file.path.is_absolute()).then_some(NodeNeed::OwnFiles);
+        let own_name = host_name.is_some().then_some(NodeNeed::OwnHostName);
+        [ordinary, own_files, own_name].into_iter().flatten().collect()
     }
 
     fn timing(&self, _settings: &super::Settings) -> Timing {
