@@ -47,10 +47,12 @@ fn serializable_transactions_of_postgresql_survive_kills() {
     if !is_installed("postgresql", "postgres") {
         return;
     }
-    let load = ["--nodes", "1", "--workload", "append", "--read", "serializable", "--faults", "kill:all"];
-    let (ended, results) = disturb("postgresql", &load);
-    assert_recovered(&ended, &results, "kill n1");
-    assert_ne!(ended.code, Some(1), "{ended:?}");
+    for workload in ["append", "wr"] {
+        let load = ["--nodes", "1", "--workload", workload, "--read", "serializable", "--faults", "kill:all"];
+        let (ended, results) = disturb("postgresql", &load);
+        assert_recovered(&ended, &results, "kill n1");
+        assert_ne!(ended.code, Some(1), "{ended:?}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ struct Cluster {
 
 impl Cluster {
     /// Returns three nodes, of which 1 leads.
-    fn new(min_election_tick: usize) -> Self {
+    fn new(min_election_tick: usize, pre_vote: bool) -> Self {
         let node = |id| {
             let config = Config {
                 id,
@@ -25,7 +25,7 @@ impl Cluster {
                 max_election_tick: min_election_tick + ELECTION_TICKS,
                 max_size_per_msg: 1 << 20,
                 check_quorum: true,
-                pre_vote: true,
+                pre_vote,
                 read_only_option: ReadOnlyOption::LeaseBased,
                 ..Config::default()
             };
@@ -105,8 +105,8 @@ fn carry_out(node: &mut RawNode<MemStorage>) -> Vec<Message> {
 }
 
 /// Returns a cluster whose leader last checked its quorum `phase` ticks ago.
-fn at_phase(phase: usize, min_election_tick: usize) -> Cluster {
-    let mut cluster = Cluster::new(min_election_tick);
+fn at_phase(phase: usize, min_election_tick: usize, pre_vote: bool) -> Cluster {
+    let mut cluster = Cluster::new(min_election_tick, pre_vote);
     let reached = (0..2 * ELECTION_TICKS).any(|_| {
         cluster.tick();
         cluster.node(1).raft.election_elapsed == phase
@@ -117,8 +117,8 @@ fn at_phase(phase: usize, min_election_tick: usize) -> Cluster {
 
 /// Returns the stale ticks after a leader is cut off from both followers, of which the first campaigns `campaign` ticks
 /// after it last heard from the leader, and the other never.
-fn stale_ticks_when_isolated(phase: usize, min_election_tick: usize, campaign: usize) -> usize {
-    let mut cluster = at_phase(phase, min_election_tick);
+fn stale_ticks_when_isolated(phase: usize, min_election_tick: usize, campaign: usize, pre_vote: bool) -> usize {
+    let mut cluster = at_phase(phase, min_election_tick, pre_vote);
     cluster.node(2).raft.set_randomized_election_timeout(campaign);
     cluster.node(3).raft.set_randomized_election_timeout(min_election_tick + ELECTION_TICKS - 1);
     cluster.cut.extend([(1, 2), (1, 3)]);
@@ -127,16 +127,18 @@ fn stale_ticks_when_isolated(phase: usize, min_election_tick: usize, campaign: u
 
 #[test]
 fn a_leader_answers_reads_for_up_to_an_election_timeout_after_its_successor_has_committed() {
-    let stale = |phase, campaign| stale_ticks_when_isolated(phase, ELECTION_TICKS, campaign);
-    let most = |campaign| (0..ELECTION_TICKS).map(|phase| stale(phase, campaign)).max();
-    assert_eq!(most(ELECTION_TICKS), Some(ELECTION_TICKS));
-    assert_eq!(most(ELECTION_TICKS + ELECTION_TICKS / 2), Some(ELECTION_TICKS / 2));
+    for pre_vote in [true, false] {
+        let stale = |phase, campaign| stale_ticks_when_isolated(phase, ELECTION_TICKS, campaign, pre_vote);
+        let most = |campaign| (0..ELECTION_TICKS).map(|phase| stale(phase, campaign)).max();
+        assert_eq!(most(ELECTION_TICKS), Some(ELECTION_TICKS));
+        assert_eq!(most(ELECTION_TICKS + ELECTION_TICKS / 2), Some(ELECTION_TICKS / 2));
+    }
 }
 
 #[test]
 fn followers_that_wait_two_election_timeouts_come_after_the_lease_of_an_isolated_leader() {
     for phase in 0..ELECTION_TICKS {
-        assert_eq!(stale_ticks_when_isolated(phase, 2 * ELECTION_TICKS, 2 * ELECTION_TICKS), 0, "{phase}");
+        assert_eq!(stale_ticks_when_isolated(phase, 2 * ELECTION_TICKS, 2 * ELECTION_TICKS, true), 0, "{phase}");
     }
 }
 
@@ -144,7 +146,7 @@ fn followers_that_wait_two_election_timeouts_come_after_the_lease_of_an_isolated
 /// loses the leader too.
 #[test]
 fn a_follower_that_was_cut_off_before_the_others_is_early_all_the_same() {
-    let mut cluster = at_phase(0, 2 * ELECTION_TICKS);
+    let mut cluster = at_phase(0, 2 * ELECTION_TICKS, true);
     cluster.cut.insert((1, 3));
     for _ in 0..ELECTION_TICKS {
         cluster.tick();

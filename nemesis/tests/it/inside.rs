@@ -24,7 +24,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("processes::kill_pause_resume_and_end", || everywhere("processes")),
     ("processes::several_are_one_node", || everywhere("several_processes")),
     ("processes::work_without_a_sandbox", || {
-        print!("{}", succeed(&mut Starter::new().helper(User::Me, &["plain", "processes"])));
+        for scenario in ["processes", "several_processes"] {
+            print!("{}", succeed(&mut Starter::new().helper(User::Me, &["plain", scenario])));
+        }
     }),
     ("processes::see_files_and_a_host_name_that_nobody_else_sees", own_views),
     ("faults::each_is_installed_and_healed", || everywhere("faults")),
