@@ -21,7 +21,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::error::Error;
-use crate::net::command::enter_netns;
+use crate::net::netns;
 use crate::node_id::NodeId;
 use crate::node_log::NodeLog;
 use crate::ordinary::run_as_ordinary;
@@ -145,7 +145,7 @@ impl NodeProcess {
             let mut command = to_run(program, args, what, &log)?;
             command.process_group(group);
             if let Some(netns) = keep(netns)? {
-                enter_netns(&mut command, netns);
+                netns::enter(&mut command, netns);
             }
             start(command, what, spawner).map_err(Error::system(format!("starting {node} ({})", program.display())))
         };

@@ -12,6 +12,7 @@ mod fail_on;
 pub(crate) mod generate;
 pub(crate) mod merge;
 pub(crate) mod node;
+mod partition;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod serve;
