@@ -18,7 +18,7 @@ use std::{
 };
 
 use clap::Parser as _;
-use nemesis::{Entry, HostMemory};
+use nemesis::{Entry, HostMemory, PartitionBy};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{
@@ -69,7 +69,10 @@ fn allow_many_connections() {
 fn execute(command: Command) -> anyhow::Result<ExitCode> {
     let status = match command {
         Command::Demo(args) => match nemesis::enter()? {
-            Entry::Inside(sandbox) => args.execute(&Host::new(sandbox)),
+            Entry::Inside(sandbox) => {
+                let host = Host::new(sandbox, args.partition.way());
+                args.execute(&host)
+            }
             Entry::Over { exit_code } => return Ok(exit_code.into()),
         },
         Command::Run(args) => {
@@ -78,13 +81,16 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
                 nemesis::end_with(parent)?;
             }
             match nemesis::enter()? {
-                Entry::Inside(sandbox) => args.execute(&Host::new(sandbox)),
+                Entry::Inside(sandbox) => {
+                    let host = Host::new(sandbox, args.partition.way());
+                    args.execute(&host)
+                }
                 Entry::Over { exit_code } => return Ok(exit_code.into()),
             }
         }
         Command::System(args) if !args.starts_nodes() => args.write(),
         Command::System(args) => match nemesis::enter()? {
-            Entry::Inside(sandbox) => args.check(&Host::new(sandbox)),
+            Entry::Inside(sandbox) => args.check(&Host::new(sandbox, PartitionBy::default())),
             Entry::Over { exit_code } => return Ok(exit_code.into()),
         },
         Command::Campaign(args) => args.execute(),

@@ -1,13 +1,12 @@
 //! Capabilities of this host, and those that each fault needs. `doctor` determines them.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::fault::Fault;
-use crate::net::Firewall;
+use crate::net::Partitioner;
 use crate::sandbox::is_root;
 
 /// Capability that a host has or lacks.
@@ -22,9 +21,9 @@ pub enum Need {
     UtsNamespaces,
     /// Network namespaces, with their own interfaces, addresses and rules.
     Network,
-    /// Program `ip`.
-    Ip,
-    /// Program `iptables` or `nft`.
+    /// Bridges and veth pairs between them.
+    Links,
+    /// Program that installs rules, if hosts are to be partitioned by one.
     Firewall,
     /// Permission to stop and kill processes.
     Signals,
@@ -53,8 +52,7 @@ pub struct Capability {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Capabilities {
     pub(crate) list: Vec<Capability>,
-    pub(crate) ip: Option<PathBuf>,
-    pub(crate) firewall: Option<Firewall>,
+    pub(crate) partitioner: Option<Partitioner>,
 }
 
 /// Need of a node that not every host can meet.
@@ -108,14 +106,9 @@ impl Capabilities {
         self.missing(need).is_none()
     }
 
-    /// Returns the path of the program `ip`, if it works.
-    pub fn ip(&self) -> Option<&Path> {
-        self.ip.as_deref()
-    }
-
-    /// Returns the program that can install rules, if there is one.
-    pub fn firewall(&self) -> Option<&Firewall> {
-        self.firewall.as_ref()
+    /// Returns the means to partition hosts, if they are here.
+    pub fn partitioner(&self) -> Option<&Partitioner> {
+        self.partitioner.as_ref()
     }
 
     /// Checks that a fault of this kind can be injected on this host.
@@ -126,7 +119,7 @@ impl Capabilities {
         let needs: &[Need] = match fault {
             Fault::Kill { .. } | Fault::Pause { .. } => &[Need::Signals],
             Fault::Partition { .. } => {
-                &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Ip, Need::Firewall]
+                &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Links, Need::Firewall]
             }
             Fault::Clock { .. } => &[],
         };
@@ -180,7 +173,7 @@ mod tests {
             capability(Need::Firewall, "iptables", false),
             capability(Need::Signals, "signals", true),
         ];
-        let can = Capabilities { list, ip: None, firewall: None };
+        let can = Capabilities { list, partitioner: None };
         assert_eq!(can.supports(&Fault::Kill { target: Target::Leader }), Ok(()));
         assert_eq!(can.supports(&Fault::Clock { target: Target::Leader, rate: 0.2, jump_ns: 0 }), Ok(()));
         let refused = can.supports(&Fault::Partition { shape: Shape::Halves }).unwrap_err();

@@ -21,44 +21,55 @@ use nix::unistd::{ForkResult, fork, getpid, pause, pipe2, read, write};
 
 use crate::capabilities::{Capabilities, Capability, Need};
 use crate::net::command::{self, Command};
-use crate::net::{CommandError, Firewall};
+use crate::net::route_socket::{Messages, RouteSocket};
+use crate::net::{CommandError, Firewall, Partitioner, links};
 use crate::own_view::set_host_name;
 use crate::parent::end_with;
+use crate::partition_by::PartitionBy;
 use crate::sandbox::{UserMaps, is_root, make_mounts_private};
 
 /// Environment variable that replaces the folders in which programs are searched, see [`with_sbin`].
 const TOOLS_PATH: &str = "SCHISM_TOOLS_PATH";
 
-/// Tries all capabilities; takes some tens of milliseconds.
-pub fn probe() -> Capabilities {
-    let (ip, ip_row) = ip();
-    let (firewall, firewall_row) = firewall();
-    let list = vec![
+/// Tries all capabilities that there are to try where hosts are partitioned in this way; takes some milliseconds, and
+/// some tens of them if a program is to do it.
+pub fn probe(by: PartitionBy) -> Capabilities {
+    let mut list = vec![
         user_namespaces(),
         namespaces(
             Need::MountAndPidNamespaces,
             "mount and PID namespaces",
             CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID,
+            || {
+                make_mounts_private()?;
+                mount(Some("schism"), "/run", Some("tmpfs"), MsFlags::empty(), None::<&str>)
+            },
             "nothing of a run is left behind, however it ends",
         ),
         namespaces(
             Need::UtsNamespaces,
             "UTS namespaces",
             CloneFlags::CLONE_NEWUTS,
+            || set_host_name("schism"),
             "a host name of its own for each node",
         ),
         namespaces(
             Need::Network,
             "network namespaces",
             CloneFlags::CLONE_NEWNET,
+            || Ok(()),
             "a host with an address of its own for each node",
         ),
-        ip_row,
-        firewall_row,
+        links(),
         signals(),
         own_executable(),
     ];
-    Capabilities { list, ip, firewall }
+    if by == PartitionBy::Netlink {
+        return Capabilities { list, partitioner: Some(Partitioner::Neighbours) };
+    }
+    let (firewall, row) = firewall(by);
+    list.push(row);
+    Capabilities { list, partitioner: firewall.map(Partitioner::Rules) }
 }
 
 fn user_namespaces() -> Capability {
@@ -74,27 +85,46 @@ fn user_namespaces() -> Capability {
     }
 }
 
-fn namespaces(need: Need, name: &'static str, flags: CloneFlags, enables: &'static str) -> Capability {
+fn namespaces(
+    need: Need,
+    name: &'static str,
+    flags: CloneFlags,
+    work: fn() -> nix::Result<()>,
+    enables: &'static str,
+) -> Capability {
+    let result = in_namespaces(flags, work);
+    let present = result.is_ok();
+    let detail = detail(result, "a child entered its own");
+    Capability { need, name, present, detail, enables, remedy: allow_user_namespaces() }
+}
+
+fn links() -> Capability {
+    let requests = Messages::of(&links::trial(), 1);
+    let result = in_namespaces(CloneFlags::CLONE_NEWNET, move || RouteSocket::open(None)?.carry_out_raw(&requests));
+    Capability {
+        need: Need::Links,
+        name: "bridge and veth",
+        present: result.is_ok(),
+        detail: detail(result, "a child connected hosts, and cut them"),
+        enables: "the links between the nodes' hosts, and partitions",
+        remedy: "as root: modprobe bridge veth".into(),
+    }
+}
+
+/// Does the work, which must make only system calls, in a child process in namespaces of its own.
+fn in_namespaces(
+    flags: CloneFlags,
+    work: impl Fn() -> nix::Result<()> + Clone + Send + Sync + 'static,
+) -> io::Result<()> {
     let mut result = Err(io::Error::from(Errno::EPERM));
     for maps in UserMaps::to_try() {
-        result = in_child(move || {
-            enter(flags, maps.as_ref())?;
-            if flags.contains(CloneFlags::CLONE_NEWNS) {
-                make_mounts_private()?;
-                mount(Some("schism"), "/run", Some("tmpfs"), MsFlags::empty(), None::<&str>)?;
-            }
-            if flags.contains(CloneFlags::CLONE_NEWUTS) {
-                set_host_name("schism")?;
-            }
-            Ok(())
-        });
+        let work = work.clone();
+        result = in_child(move || enter(flags, maps.as_ref()).and_then(|()| work()));
         if result.is_ok() {
             break;
         }
     }
-    let present = result.is_ok();
-    let detail = detail(result, "a child entered its own");
-    Capability { need, name, present, detail, enables, remedy: allow_user_namespaces() }
+    result
 }
 
 /// Returns the remedy that lets an ordinary user create namespaces, depending on the switches of distributions.
@@ -114,32 +144,13 @@ fn allow_user_namespaces() -> String {
     format!("as root: sysctl -w {sysctl}")
 }
 
-fn ip() -> (Option<PathBuf>, Capability) {
-    let found = find("ip");
-    let result = match &found {
-        None => Err(String::from("not found")),
-        Some(path) => {
-            let links = "link add name schism0 type bridge\nlink add name schism1 type veth peer name schism2\n".into();
-            let argv = [path.to_string_lossy().into_owned(), "-batch".into(), "-".into()];
-            in_fresh_network(&Command::new(argv).reading(links)).map(|()| format!("{} made a bridge", path.display()))
-        }
-    };
-    let row = Capability {
-        need: Need::Ip,
-        name: "ip",
-        present: result.is_ok(),
-        detail: result.clone().unwrap_or_else(|why| why),
-        enables: "the links between the nodes' hosts",
-        remedy: "apt-get install iproute2; the kernel needs bridge and veth".into(),
-    };
-    (found.filter(|_| row.present), row)
-}
-
-fn firewall() -> (Option<Firewall>, Capability) {
-    let candidates = ["iptables", "iptables-nft", "nft", "iptables-legacy"];
+/// Looks for a program that can install rules in this way.
+fn firewall(by: PartitionBy) -> (Option<Firewall>, Capability) {
+    let candidates: &[&str] =
+        if by == PartitionBy::Nft { &["nft"] } else { &["iptables", "iptables-nft", "iptables-legacy"] };
     let found = candidates
-        .into_iter()
-        .filter_map(|name| find(name).map(if name == "nft" { Firewall::Nft } else { Firewall::Iptables }));
+        .iter()
+        .filter_map(|name| find(name).map(if by == PartitionBy::Nft { Firewall::Nft } else { Firewall::Iptables }));
     let mut failures = Vec::new();
     let works = found.into_iter().find(|firewall| {
         in_fresh_network(&firewall.trial())
@@ -148,16 +159,17 @@ fn firewall() -> (Option<Firewall>, Capability) {
     });
     let detail = match &works {
         Some(firewall) => format!("{} installed a rule", firewall.program().display()),
-        None if failures.is_empty() => "none of them found".into(),
+        None if failures.is_empty() => "not found".into(),
         None => failures.join("; "),
     };
+    let (name, package) = if by == PartitionBy::Nft { ("nft", "nftables") } else { ("iptables", "iptables") };
     let row = Capability {
         need: Need::Firewall,
-        name: "iptables or nft",
+        name,
         present: works.is_some(),
         detail,
-        enables: "partitions, of any shape",
-        remedy: "apt-get install iptables (or nftables)".into(),
+        enables: "partitions by rules of a firewall",
+        remedy: format!("apt-get install {package}, or partition by netlink, which needs no program"),
     };
     (works, row)
 }
@@ -265,7 +277,7 @@ fn in_fresh_network(command: &Command) -> Result<(), String> {
             Ok(_) => return Ok(()),
             // The program's output is enough for a line in a table.
             Err(CommandError::Failed { stderr, .. }) => failure = stderr.replace('\n', "; "),
-            Err(error @ (CommandError::Start { .. } | CommandError::TimedOut { .. })) => failure = error.to_string(),
+            Err(error) => failure = error.to_string(),
         }
     }
     Err(failure)

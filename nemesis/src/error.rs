@@ -20,12 +20,18 @@ pub enum Error {
         /// Maximum number of nodes.
         most: u16,
     },
-    /// A command of the network failed.
+    /// A command or request of the network failed.
     #[error(transparent)]
     Command(#[from] CommandError),
     /// The rules of a partition are still there after their removal.
     #[error("{node} still drops packets after the partition was healed")]
     RulesRemain {
+        /// Node on whose host they are.
+        node: NodeId,
+    },
+    /// The neighbour entries of a host are not those that were set.
+    #[error("somebody else changes the neighbour entries on the host of {node}: compare `ip neigh` there with the log")]
+    NeighboursChange {
         /// Node on whose host they are.
         node: NodeId,
     },

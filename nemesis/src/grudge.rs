@@ -1,4 +1,4 @@
-//! Packets to drop, as pure sets compared by equality. Only `net::firewall` turns them into rules. The shapes follow
+//! Packets to drop, as pure sets compared by equality. Only `network` carries them out. The shapes follow
 //! Jepsen's `jepsen.nemesis` (complete grudge, bridge, majorities ring).
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,18 +1,16 @@
 //! One host for each node: a network namespace with an address on a bridge in a sandbox, the loopback address
 //! otherwise. Hosts go away with the sandbox.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::sync::Arc;
-use std::thread;
 
 use crate::capabilities::{Capabilities, Need};
 use crate::error::Error;
 use crate::grudge::Grudge;
-use crate::net::command::{NETNS_FOLDER, run};
-use crate::net::{Command, Firewall, Log, links};
+use crate::net::{Log, MOST_HOSTS, links};
+use crate::network::Network;
 use crate::node_id::NodeId;
 use crate::process::{NodeCommand, NodeProcess, Spawner};
 use crate::sandbox::Sandbox;
@@ -41,47 +39,38 @@ impl Host {
 /// Hosts of a cluster.
 pub struct Hosts {
     list: Vec<Host>,
-    /// Program `ip` that created the hosts, if they are separate.
-    ip: Option<String>,
-    firewall: Option<Firewall>,
-    log: Log,
+    /// Network between them, if they are separate.
+    network: Option<Network>,
 }
 
 impl std::fmt::Debug for Hosts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hosts").field("list", &self.list).field("firewall", &self.firewall).finish_non_exhaustive()
+        f.debug_struct("Hosts").field("list", &self.list).finish_non_exhaustive()
     }
 }
 
 impl Hosts {
-    /// Creates hosts `n1` to `n<count>`: separate ones in a sandbox where `ip` exists, otherwise all on 127.0.0.1,
-    /// where each node needs ports of its own ([`free_ports`]). Every command is reported to `log`.
+    /// Creates hosts `n1` to `n<count>`: separate ones in a sandbox with networks, otherwise all on 127.0.0.1, where
+    /// each node needs ports of its own ([`free_ports`]). Everything done to the network is reported to `log`.
     ///
     /// # Errors
-    /// Returns an error if `count` is 0 or above 64, or a command fails.
+    /// Returns an error if `count` is 0 or above 64, or the kernel refuses a request.
     pub fn create(count: u16, sandbox: &Sandbox, can: &Capabilities, log: Log) -> Result<Self, Error> {
-        if !(1..=links::MOST_HOSTS).contains(&count) {
-            return Err(Error::HostCount { count, most: links::MOST_HOSTS });
+        if !(1..=MOST_HOSTS).contains(&count) {
+            return Err(Error::HostCount { count, most: MOST_HOSTS });
         }
         let nodes: Vec<NodeId> = (1..=count).map(NodeId).collect();
         let spawner = Arc::new(Spawner::new().map_err(Error::system("starting the spawner thread"))?);
-        let ip = can.ip().filter(|_| *sandbox == Sandbox::Isolated && can.has(Need::Network));
-        let ip = ip.map(|path| path.to_string_lossy().into_owned());
-        if let Some(ip) = &ip {
-            let (bridge, interfaces) = links::create(ip, &nodes);
-            run(&bridge, &log)?;
-            in_parallel(&interfaces, |interface| run(interface, &log).map(drop).map_err(Error::from))?;
-        }
-        let host = |node: &NodeId| {
-            let path = format!("{NETNS_FOLDER}/{node}");
-            let netns =
-                ip.as_ref().map(|_| File::open(&path)).transpose().map_err(Error::system(format!("opening {path}")))?;
-            let address = if ip.is_some() { links::address(*node) } else { Ipv4Addr::LOCALHOST };
-            Ok(Host { node: *node, address: address.into(), netns, spawner: Arc::clone(&spawner) })
+        let host = |(node, netns): (NodeId, Option<File>)| {
+            let address = if netns.is_some() { links::address(node) } else { Ipv4Addr::LOCALHOST };
+            Host { node, address: address.into(), netns, spawner: Arc::clone(&spawner) }
         };
-        let list = nodes.iter().map(host).collect::<Result<_, Error>>()?;
-        let firewall = can.firewall().filter(|_| ip.is_some()).cloned();
-        Ok(Self { list, ip, firewall, log })
+        if *sandbox != Sandbox::Isolated || !can.has(Need::Network) || !can.has(Need::Links) {
+            return Ok(Self { list: nodes.into_iter().map(|node| host((node, None))).collect(), network: None });
+        }
+        let (network, namespaces) = Network::create(&nodes, can.partitioner().cloned(), log)?;
+        let list = nodes.into_iter().zip(namespaces.into_iter().map(Some)).map(host).collect();
+        Ok(Self { list, network: Some(network) })
     }
 
     /// Returns the hosts in the order of their nodes.
@@ -101,14 +90,10 @@ impl Hosts {
     /// until the sandbox ends.
     ///
     /// # Errors
-    /// Returns an error if the command fails.
+    /// Returns an error if the kernel refuses it.
     pub fn remove(&mut self) -> Result<(), Error> {
-        self.firewall = None;
-        let nodes: Vec<NodeId> = self.list.drain(..).map(|host| host.node).collect();
-        match self.ip.take() {
-            Some(ip) => Ok(run(&links::remove(&ip, &nodes), &self.log).map(drop)?),
-            None => Ok(()),
-        }
+        self.list.clear();
+        self.network.take().map_or(Ok(()), Network::remove)
     }
 
     /// Returns true if each host has an address, and therefore all ports, for itself.
@@ -118,56 +103,18 @@ impl Hosts {
 
     /// Returns true if hosts can be partitioned.
     pub fn can_be_partitioned(&self) -> bool {
-        self.firewall.is_some()
+        self.network.as_ref().is_some_and(Network::can_be_partitioned)
     }
 
-    /// Makes each node of the grudge drop the packets that it shall not receive; no rules of an earlier partition may
-    /// be in force.
+    /// Keeps from each node of the grudge the packets that it shall not receive; no other grudge may be in force.
     pub(crate) fn drop_packets(&self, grudge: &Grudge) -> Result<(), Error> {
-        let Some(firewall) = &self.firewall else { return Ok(()) };
-        let mut sequences: Vec<Vec<Command>> = Vec::new();
-        for (node, dropped) in &grudge.0 {
-            let sources: BTreeSet<Ipv4Addr> = dropped.iter().copied().map(links::address).collect();
-            sequences.push(firewall.drop_rules(&node.to_string(), &sources));
-        }
-        in_parallel(&sequences, |sequence| self.run_all(sequence))
+        self.network.as_ref().map_or(Ok(()), |network| network.partition(grudge))
     }
 
-    /// Removes all rules of a partition, if there are any, and checks that they are gone.
-    pub(crate) fn remove_rules(&self) -> Result<(), Error> {
-        let Some(firewall) = &self.firewall else { return Ok(()) };
-        in_parallel(&self.list, |host| {
-            let netns = host.node.to_string();
-            let removal = || Ok::<_, Error>(firewall.removal(&netns, &run(&firewall.listing(&netns), &self.log)?));
-            let ours = removal()?;
-            self.run_all(&ours)?;
-            let healed = ours.is_empty() || removal()?.is_empty();
-            if healed { Ok(()) } else { Err(Error::RulesRemain { node: host.node }) }
-        })
+    /// Lets all packets through again, and checks that nothing of ours is in their way.
+    pub(crate) fn let_packets_through(&self) -> Result<(), Error> {
+        self.network.as_ref().map_or(Ok(()), Network::heal)
     }
-
-    fn run_all(&self, commands: &[Command]) -> Result<(), Error> {
-        commands.iter().try_for_each(|command| run(command, &self.log).map(drop).map_err(Error::from))
-    }
-}
-
-/// Does all of the work in parallel, on one thread per item (there is at most one item per host), and returns the
-/// first error.
-fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<(), Error> + Sync) -> Result<(), Error> {
-    let work = &work;
-    thread::scope(|scope| {
-        let begin = |item| {
-            // If no further thread can be created, this one does the work.
-            let thread = thread::Builder::new().spawn_scoped(scope, move || work(item));
-            thread.map_err(|_| work(item))
-        };
-        let threads: Vec<_> = items.iter().map(begin).collect();
-        let join = |thread: Result<thread::ScopedJoinHandle<'_, _>, _>| match thread {
-            Ok(thread) => thread.join().expect("commands do not panic"),
-            Err(done) => done,
-        };
-        threads.into_iter().map(join).collect::<Vec<_>>().into_iter().collect()
-    })
 }
 
 /// Returns TCP ports of 127.0.0.1 that are unused now, all different: for hosts that are not separate.

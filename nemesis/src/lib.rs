@@ -13,7 +13,7 @@
 //!         Entry::Over { exit_code } => std::process::exit(exit_code.into()),
 //!         Entry::Inside(sandbox) => sandbox,
 //!     };
-//!     let can = nemesis::probe();
+//!     let can = nemesis::probe(nemesis::PartitionBy::Netlink);
 //!     let plan = nemesis::plan(7, &ScheduleOptions { nodes: 3, ..ScheduleOptions::default() });
 //!     plan.iter().try_for_each(|planned| can.supports(&planned.fault))?;
 //!     let hosts = Hosts::create(3, &sandbox, &can, Arc::new(|ran| eprintln!("{}", ran.command)))?;
@@ -62,11 +62,13 @@ mod ledger;
 mod memory;
 mod nemesis;
 mod net;
+mod network;
 mod node_id;
 mod node_log;
 mod ordinary;
 mod own_view;
 mod parent;
+mod partition_by;
 mod possible;
 mod process;
 mod random;
@@ -86,11 +88,12 @@ pub use grudge::Grudge;
 pub use host::{Host, Hosts, free_ports};
 pub use memory::HostMemory;
 pub use nemesis::Nemesis;
-pub use net::{Command, CommandError, FinishedCommand, Firewall, Log, quoted};
+pub use net::{CommandError, FinishedCommand, Firewall, Log, Partitioner, quoted};
 pub use node_id::NodeId;
 pub use node_log::NodeLog;
 pub use ordinary::run_as_ordinary;
 pub use own_view::OwnView;
+pub use partition_by::PartitionBy;
 pub use possible::ImpossibleFault;
 pub use process::{NodeCommand, NodeProcess, Stop};
 pub use resolve::leader_of;

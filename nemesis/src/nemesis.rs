@@ -156,7 +156,7 @@ impl Nemesis {
                 }
             }
             ResolvedFault::Pause { nodes } => self.each(nodes, |_, node| node.process.resume())?,
-            ResolvedFault::Partition { .. } => self.hosts.remove_rules()?,
+            ResolvedFault::Partition { .. } => self.hosts.let_packets_through()?,
             ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| node.skew_clock(id, 1.0, 0))?,
         }
         self.ledger.strike(id);

@@ -36,7 +36,7 @@ impl Sign {
     /// Gives a command this sign.
     pub(crate) fn give(&self, command: &mut Command) -> io::Result<()> {
         match self {
-            Self::Host(netns) => enter_netns(command, netns.try_clone()?),
+            Self::Host(netns) => netns::enter(command, netns.try_clone()?),
             Self::Environment(value) => drop(command.env(Self::VARIABLE, value)),
         }
         Ok(())

@@ -7,6 +7,7 @@ mod run;
 
 use std::{collections::HashSet, fmt, str::FromStr, time::Duration};
 
+use nemesis::PartitionBy;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
@@ -51,12 +52,20 @@ pub(crate) struct CampaignPlan {
     pub(crate) keys: u16,
     /// True if nodes write a trace of every message.
     pub(crate) trace: bool,
+    /// Way to partition hosts; left out if it is the default one, as in plans that were stored before there was another.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) partition_by: PartitionBy,
     /// True if the folders of cells name the workload.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) names_workloads: bool,
     /// Options of the systems, for all runs.
     #[serde(flatten)]
     pub(crate) options: Options,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_default(by: &PartitionBy) -> bool {
+    *by == PartitionBy::default()
 }
 
 impl WrittenPlan {
@@ -82,6 +91,7 @@ impl WrittenPlan {
             concurrency: self.concurrency,
             keys: self.keys,
             trace: self.trace,
+            partition_by: self.partition_by,
             names_workloads: self.names_workloads,
             options: self.options,
         }

@@ -18,6 +18,7 @@ use toml::Spanned;
 
 use super::{
     node_options::NodeOptionArgs,
+    partition::PartitionArgs,
     systems::{ReadModeParser, SystemChoice, SystemParser, find_all},
 };
 use crate::{
@@ -62,6 +63,7 @@ A plan is TOML; what it leaves out is as above:
   keys = 5
   elections = \"basic\"                                         # or \"check-quorum\", for all; left out: what each \
   read mode says
+  partition-by = \"netlink\"                                    # or \"iptables\", \"nft\"
   trace = false                                               # true: reports with message diagrams, 0.8 MB a second
 
 In the folder: campaign.json, campaign.sqlite (tables runs and cells), junit.xml, summary.md, and \
@@ -92,6 +94,8 @@ pub(crate) struct CampaignArgs {
     nodes: Option<Vec<u16>>,
     #[command(flatten)]
     node_options: NodeOptionArgs,
+    #[command(flatten)]
+    partition: PartitionArgs,
     /// Duration of each run's load [default: 8s].
     #[arg(long, value_name = "TIME", value_parser = parse_time_limit)]
     time_limit: Option<Duration>,
@@ -162,6 +166,7 @@ impl CampaignArgs {
         set(replace(&mut plan.seeds, self.seeds.map(Seeds::Count)));
         set(replace(&mut plan.nodes, self.nodes.clone().map(Some)));
         set(replace(&mut plan.options, Some(self.node_options.options()).filter(|options| !options.is_empty())));
+        set(replace(&mut plan.partition_by, self.partition.partition_by));
         set(replace(&mut plan.time_limit, self.time_limit));
         set(replace(&mut plan.rate, self.rate));
         set(replace(&mut plan.trace, self.trace.then_some(true)));

@@ -9,6 +9,7 @@ use comfy_table::{Table, presets};
 use super::{
     campaign::stop_on_signal,
     node_options::NodeOptionArgs,
+    partition::PartitionArgs,
     systems::{ReadModeParser, SystemChoice, SystemParser, find_all},
 };
 use crate::{
@@ -54,6 +55,8 @@ pub(crate) struct CompareArgs {
     read_shares: Vec<u8>,
     #[command(flatten)]
     node_options: NodeOptionArgs,
+    #[command(flatten)]
+    partition: PartitionArgs,
     /// Number of runs of each mode in each setting, each with another seed.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -92,6 +95,7 @@ impl CompareArgs {
             nodes: self.nodes,
             read_shares: self.read_shares,
             options: self.node_options.options(),
+            partition_by: self.partition.way(),
             seeds: Seeds::Count(self.rounds),
             time_limit: self.time_limit,
             rate: self.rate,

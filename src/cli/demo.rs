@@ -6,7 +6,7 @@ use checker::Verdict;
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::run::draw_seed;
+use super::{partition::PartitionArgs, run::draw_seed};
 use crate::{
     error::ExitStatus,
     render::run_summary::{coverage_in_words, explain},
@@ -32,6 +32,8 @@ pub(crate) struct DemoArgs {
     /// Seed of all random choices [default: drawn, and shown].
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) partition: PartitionArgs,
     /// Folder of the stored runs.
     #[arg(long, value_name = "DIR", default_value = "store")]
     store: PathBuf,
@@ -50,7 +52,8 @@ impl DemoArgs {
             let settings = plan.system().settings(&read.into(), &Options::default(), true);
             let settings = settings.expect("each read mode can be traced, with the elections that are its own");
             let (read, faults) = (read.into(), faults.clone());
-            let plan = Plan { read, seed, faults, time_limit_ms: 12_000, settings, ..plan }.schedule();
+            let partition_by = Some(self.partition.way());
+            let plan = Plan { read, seed, faults, partition_by, time_limit_ms: 12_000, settings, ..plan }.schedule();
             let mut run = host.run(&plan, &location)?;
             unwritten.extend(report::of_run(&run).err());
             unwritten.extend(std::mem::replace(&mut run.results_written, Ok(())).err());

@@ -7,6 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use nemesis::Capability;
 use serde_json::json;
 
+use super::partition::PartitionArgs;
 use crate::{error::ExitStatus, terminal};
 
 /// Shows which faults this host can inject, and what to do about those that it cannot.
@@ -15,6 +16,8 @@ pub(crate) struct DoctorArgs {
     /// Folder of the stored runs, which must be writable.
     #[arg(long, value_name = "DIR", default_value = "store")]
     store: PathBuf,
+    #[command(flatten)]
+    partition: PartitionArgs,
     /// Print the table as JSON.
     #[arg(long)]
     json: bool,
@@ -22,7 +25,7 @@ pub(crate) struct DoctorArgs {
 
 impl DoctorArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        let can = nemesis::probe();
+        let can = nemesis::probe(self.partition.way());
         let store = writable(&self.store);
         if self.json {
             let rows = json!({ "capabilities": can.list(), "store": store.as_ref().err() });

@@ -14,6 +14,7 @@ pub(crate) mod generate;
 pub(crate) mod merge;
 pub(crate) mod node;
 mod node_options;
+mod partition;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod serve;

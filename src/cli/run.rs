@@ -11,6 +11,7 @@ use workloads::WORKLOADS;
 
 use super::{
     node_options::NodeOptionArgs,
+    partition::PartitionArgs,
     systems::{ReadModeParser, SystemChoice, SystemParser},
 };
 use crate::{
@@ -76,6 +77,8 @@ pub(crate) struct RunArgs {
     pub(crate) with_parent: Option<i32>,
     #[command(flatten)]
     node_options: NodeOptionArgs,
+    #[command(flatten)]
+    pub(crate) partition: PartitionArgs,
     /// Record every message between nodes, and draw them in the report.
     #[arg(long)]
     trace: bool,
@@ -151,6 +154,7 @@ impl RunArgs {
             read,
             workload: self.workload.clone().unwrap_or_else(|| usual_workload(&[system])),
             faults: self.faults.clone().unwrap_or_else(usual),
+            partition_by: Some(self.partition.way()),
             seed: self.seed.unwrap_or_else(draw_seed),
             time_limit_ms: u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX),
             rate: self.rate,

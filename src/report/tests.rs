@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use checker::Verdict;
-use nemesis::Sandbox;
+use nemesis::{PartitionBy, Sandbox};
 
 use super::of_run;
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 const UNSEEN: &str = "who led, and so whether a deposed leader was asked: the system does not say";
 
 fn host() -> Host {
-    Host::new(Sandbox::Plain { reason: "this is a test".to_owned() })
+    Host::new(Sandbox::Plain { reason: "this is a test".to_owned() }, PartitionBy::default())
 }
 
 fn plan(read: &str, faults: &str, time_limit_ms: u64) -> Plan {

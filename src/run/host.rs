@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use histories::RunDir;
-use nemesis::{Capabilities, FaultSpecs, Sandbox};
+use nemesis::{Capabilities, FaultSpecs, PartitionBy, Sandbox};
 use nix::time::{ClockId, clock_gettime};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -30,15 +30,15 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Probes the capabilities of this host, and prints a note if there is no sandbox.
-    pub(crate) fn new(sandbox: Sandbox) -> Self {
+    /// Probes the capabilities of this host, with partitions in this way, and prints a note if there is no sandbox.
+    pub(crate) fn new(sandbox: Sandbox, by: PartitionBy) -> Self {
         if let Sandbox::Plain { reason } = &sandbox {
             terminal::note(&format!(
                 "no sandbox on this host ({reason}): all nodes share 127.0.0.1, and there are no partitions. \
                  `schism doctor` says what to do about it."
             ));
         }
-        Self { sandbox, can: nemesis::probe() }
+        Self { sandbox, can: nemesis::probe(by) }
     }
 
     pub(super) fn sandbox(&self) -> &Sandbox {

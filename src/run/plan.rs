@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use nemesis::{FaultSpecs, PlannedFault, ScheduleOptions};
+use nemesis::{FaultSpecs, PartitionBy, PlannedFault, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 use workloads::{WORKLOADS, Workload};
 
@@ -102,6 +102,9 @@ pub(crate) struct Plan {
     pub(crate) workload: String,
     /// Faults as asked for; `schedule` is made from them.
     pub(crate) faults: FaultSpecs,
+    /// Way to partition hosts; missing in runs of versions that used whichever program there was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) partition_by: Option<PartitionBy>,
     pub(crate) seed: u64,
     /// Duration of the load, ms.
     pub(crate) time_limit_ms: u64,
@@ -133,6 +136,7 @@ impl Default for Plan {
             read,
             workload: default_workload(),
             faults: FaultSpecs::default(),
+            partition_by: Some(PartitionBy::default()),
             seed: 0,
             time_limit_ms: 20_000,
             rate: 500,
@@ -201,13 +205,21 @@ impl Plan {
         let workload = if is_default { String::new() } else { format!(", workload {}", self.workload) };
         let defect = self.defect().map_or_else(String::new, |defect| format!("planted defect {}, ", defect.name));
         let read = self.read.name();
-        format!("{defect}{nodes}, {read} reads{workload}, faults {}, seed {}", self.faults, self.seed)
+        let partitioned = self.schedule.iter().any(|planned| planned.fault.kind().needs_separate_networks());
+        let by = self.unusual_partitions().filter(|_| partitioned).map(|by| format!(", partitions by {by}"));
+        let faults = format!("{}{}", self.faults, by.unwrap_or_default());
+        format!("{defect}{nodes}, {read} reads{workload}, faults {faults}, seed {}", self.seed)
     }
 
     /// Returns the name of the system, and of the planted defect if there is one.
     pub(crate) fn subject(&self) -> String {
         let defect = self.check().ok().and_then(|()| self.defect());
         defect.map_or_else(|| self.system.to_string(), |defect| format!("{} ({})", self.system, defect.name))
+    }
+
+    /// Returns the way to partition hosts, if it is known and not the default one.
+    fn unusual_partitions(&self) -> Option<PartitionBy> {
+        self.partition_by.filter(|by| *by != PartitionBy::default())
     }
 
     /// Returns the command that repeats the run.
@@ -220,6 +232,7 @@ impl Plan {
             ("--read", Some(self.read.to_string())),
             ("--workload", workload),
             ("--faults", Some(self.faults.to_string())),
+            ("--partition-by", self.unusual_partitions().map(|by| by.to_string())),
             ("--nodes", Some(self.nodes.to_string())),
             ("--read-share", Some(self.read_percent.to_string())),
             ("--time-limit", Some(format!("{}ms", self.time_limit_ms))),
@@ -278,7 +291,7 @@ pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
 mod tests {
     use std::{path::Path, time::Duration};
 
-    use nemesis::{Fault, FaultSpecs, PlannedFault, Shape, Target};
+    use nemesis::{Fault, FaultSpecs, PartitionBy, PlannedFault, Shape, Target};
 
     use super::{Plan, check_faults};
     use crate::systems::{System, SystemFile};
@@ -341,6 +354,11 @@ mod tests {
     fn the_command_repeats_the_run_and_names_what_is_not_the_default() {
         let plan = Plan::default();
         assert!(plan.command().starts_with("schism run --read "), "{}", plan.command());
+        assert!(!plan.command().contains("--partition-by"), "{}", plan.command());
+        let by_nft =
+            Plan { partition_by: Some(PartitionBy::Nft), faults: "partition".parse().unwrap(), ..plan.clone() };
+        assert!(by_nft.command().contains(" --faults partition --partition-by nft "), "{}", by_nft.command());
+        assert!(by_nft.schedule().summary().contains("faults partition, partitions by nft, seed"));
         let other = Plan { system: "roleless".into(), read: "fresh".into(), ..plan.clone() };
         assert!(other.command().starts_with("schism run --system roleless --read fresh "), "{}", other.command());
         let text = include_str!("../../examples/store/store.toml").to_owned();
@@ -360,6 +378,16 @@ mod tests {
         {
             assert_eq!(super::shell_words(&["run".to_owned(), path.to_owned()]), format!("run {word}"));
         }
+    }
+
+    #[test]
+    fn a_plan_of_a_version_that_knew_no_ways_to_partition_says_none() {
+        let mut old = serde_json::to_value(Plan::default()).unwrap();
+        assert_eq!(old["partition_by"], "netlink");
+        old.as_object_mut().unwrap().remove("partition_by");
+        let old: Plan = serde_json::from_value(old).unwrap();
+        assert_eq!((old.partition_by, old.check()), (None, Ok(())));
+        assert!(serde_json::to_value(&old).unwrap().get("partition_by").is_none());
     }
 
     #[test]

@@ -164,8 +164,9 @@ fn three_parts_make_the_whole() {
 #[test]
 fn a_run_that_fails_by_itself_is_tried_again_and_then_said_to_have_failed() {
     let dir = tempfile::tempdir().unwrap();
-    // Without the tools for it, a partition is refused before anything starts.
-    let arguments = ["campaign", "--reads", "quorum", "--faults", "partition", "--seeds", "1", "--store", "night"];
+    // Without the program for it, a partition is refused before anything starts.
+    let mut arguments = vec!["campaign", "--reads", "quorum", "--faults", "partition", "--seeds", "1"];
+    arguments.extend(["--partition-by", "nft", "--store", "night"]);
     let output = schism(dir.path()).args(arguments).env("SCHISM_TOOLS_PATH", "/nonexistent").output().unwrap();
     let ended = CommandResult::from(output);
     assert_eq!(ended.code, Some(3), "{ended:?}");

@@ -158,7 +158,7 @@ fn sigkill_leaves_a_readable_history_and_nothing_else() {
     let before = traces(dir.path());
     let mut child = busy_run(dir.path(), &["--faults", "partition", "--seed", "1"]);
     let commands = only_folder(dir.path()).join("commands.log");
-    poll("a partition", || fs::read_to_string(&commands).unwrap().contains("DROP"));
+    poll("a partition", || fs::read_to_string(&commands).unwrap().contains("lladdr 02:00:00:00:00:00"));
     child.kill().unwrap();
     child.wait().unwrap();
     poll("all traces gone", || traces(dir.path()) == before);
@@ -186,24 +186,42 @@ fn an_ordinary_user_needs_no_root() {
 }
 
 #[test]
-fn without_iptables_partitions_are_refused_by_name_and_the_rest_works() {
+fn without_any_program_leaders_are_cut_off_and_only_those_who_ask_for_iptables_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let tools = dir.path().join("tools");
-    fs::create_dir(&tools).unwrap();
-    let ip = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"].into_iter().find(|path| Path::new(path).exists());
-    std::os::unix::fs::symlink(ip.expect("these tests need ip"), tools.join("ip")).unwrap();
-    let run = |faults| {
+    let before = traces(dir.path());
+    let run = |arguments: &[&str]| {
         let mut command = schism(dir.path());
-        command.env("SCHISM_TOOLS_PATH", &tools).args(["run", "--time-limit", "3s", "--faults", faults]);
+        command.env("SCHISM_TOOLS_PATH", dir.path()).env("PATH", dir.path());
+        command.args(["run", "--read", "leader", "--seed", "1"]).args(arguments);
         CommandResult::from(command.output().unwrap())
     };
-    let ended = run("partition:isolate-leader");
-    assert_eq!(ended.code, Some(3), "{ended:?}");
-    assert!(ended.err.contains("cannot isolate the leader on this host: iptables or nft"), "{}", ended.err);
-    assert!(ended.err.contains("apt-get install iptables"), "{}", ended.err);
+    let refused = run(&["--faults", "partition:isolate-leader", "--partition-by", "iptables"]);
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert!(refused.err.contains("cannot isolate the leader on this host: iptables: not found"), "{}", refused.err);
+    assert!(refused.err.contains("apt-get install iptables"), "{}", refused.err);
     assert!(!dir.path().join("store").exists(), "something was started");
-    let ended = run("pause:leader");
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = run(&["--faults", "partition:isolate-leader", "--time-limit", "6s"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let plan = fs::read_to_string(only_folder(dir.path()).join("test.json")).unwrap();
+    assert!(plan.contains("\"partition_by\": \"netlink\""), "{plan}");
+    let commands = fs::read_to_string(only_folder(dir.path()).join("commands.log")).unwrap();
+    assert!(commands.lines().all(|line| line.starts_with("ip ")), "each can be repeated by hand:\n{commands}");
+    assert!(commands.contains(" lladdr 02:00:00:00:00:00 dev eth0 nud permanent\n"), "{commands}");
+    poll("all traces gone", || traces(dir.path()) == before);
+}
+
+#[test]
+fn a_run_by_a_program_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let faults = ["--faults", "partition:isolate-leader", "--partition-by", "nft"];
+    let ended =
+        run(dir.path(), &[&["run", "--read", "leader", "--time-limit", "6s", "--seed", "1"], &faults[..]].concat());
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.out.contains("faults partition:isolate-leader, partitions by nft, seed 1"), "{}", ended.out);
+    let folder = only_folder(dir.path());
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(page.contains("partitions by nft") && page.contains("--partition-by nft"), "the page says it");
+    assert!(fs::read_to_string(folder.join("commands.log")).unwrap().contains("add table ip schism"));
 }
 
 /// Runs as root of a user namespace that permits no further ones, without any capability, as on a locked-down host.

@@ -1,53 +1,44 @@
-//! External commands as plain data, and the function that runs them: within a time limit, reported to a log, and
-//! repeatable by hand from their text.
+//! Commands that change the network: external programs as plain data, the function that runs them within a time limit,
+//! and the log and the errors that they share with requests to the kernel. All are repeatable by hand from their text.
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::process::CommandExt;
+use std::io;
 use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sched::{CloneFlags, setns};
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::netns;
 use crate::parent::die_with_parent;
 
-/// Folder in which `ip netns` keeps its names.
-pub(crate) const NETNS_FOLDER: &str = "/run/netns";
 /// Time limit of a command. None here needs more than some milliseconds; one that takes this long hangs.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Program with its arguments, and the namespace to run it in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Command {
-    /// Network namespace, by its name below `/run/netns`; `None` for the control process's own.
-    pub netns: Option<String>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Command {
+    /// Network namespace, by its name; `None` for the control process's own.
+    netns: Option<String>,
     /// Program (a path) and its arguments.
-    pub argv: Vec<String>,
-    /// Standard input of the program.
-    pub stdin: String,
+    argv: Vec<String>,
 }
 
 impl Command {
-    /// Creates a command that runs in the control process's own network namespace and reads nothing.
+    /// Creates a command that runs in the control process's own network namespace.
     pub(crate) fn new<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
-        Self { netns: None, argv: argv.into_iter().map(Into::into).collect(), stdin: String::new() }
+        Self { netns: None, argv: argv.into_iter().map(Into::into).collect() }
     }
 
     pub(crate) fn within(self, netns: &str) -> Self {
         Self { netns: Some(netns.into()), ..self }
-    }
-
-    pub(crate) fn reading(self, stdin: String) -> Self {
-        Self { stdin, ..self }
     }
 }
 
@@ -55,11 +46,10 @@ impl Command {
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(netns) = &self.netns {
-            write!(f, "nsenter --net={NETNS_FOLDER}/{netns} ")?;
+            write!(f, "nsenter --net={} ", netns::path(netns))?;
         }
         let words: Vec<String> = self.argv.iter().map(|word| quoted(word)).collect();
-        f.write_str(&words.join(" "))?;
-        if self.stdin.is_empty() { Ok(()) } else { write!(f, " <<'END'\n{}END", self.stdin) }
+        f.write_str(&words.join(" "))
     }
 }
 
@@ -73,7 +63,7 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-/// Failure of a command.
+/// Failure of a command, or of a request to the kernel, which is shown as the command that does the same.
 #[derive(Debug, Error)]
 pub enum CommandError {
     /// The command could not be started, so it changed nothing.
@@ -94,7 +84,18 @@ pub enum CommandError {
         /// Output on standard error.
         stderr: String,
     },
-    /// The command was killed after the time limit; its effects until then are unknown.
+    /// The kernel refused the request.
+    #[error("the kernel refused `{command}`: {source}; {remedy}")]
+    Refused {
+        /// Command in shell syntax.
+        command: String,
+        /// Answer of the kernel.
+        source: io::Error,
+        /// Advice.
+        remedy: &'static str,
+    },
+    /// The command did not end, or the kernel did not answer, within the time limit; the effects until then are
+    /// unknown.
     #[error("`{command}` did not end within {limit:?}")]
     TimedOut {
         /// Command in shell syntax.
@@ -104,15 +105,38 @@ pub enum CommandError {
     },
 }
 
+impl CommandError {
+    /// Returns the error for a request that the kernel answered like this.
+    pub(crate) fn refused(command: String, answer: impl Into<io::Error>) -> Self {
+        let source = answer.into();
+        let remedy = match source.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw) {
+            Errno::EEXIST | Errno::EBUSY => "something of this name is there already: remove it first",
+            Errno::ENODEV | Errno::ENXIO => "somebody removed the interface: create the hosts again",
+            Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT => "load the kernel's modules `bridge` and `veth`",
+            Errno::EPERM | Errno::EACCES => "run as root, or where ordinary users may create user namespaces",
+            Errno::ENOMEM | Errno::ENOBUFS | Errno::EAGAIN | Errno::ENOSPC | Errno::EMFILE | Errno::ENFILE => {
+                "free some memory, or raise the limits of this user"
+            }
+            _ => "repeat it by hand in a namespace of your own to see more",
+        };
+        Self::Refused { command, source, remedy }
+    }
+}
+
 /// Record of a finished command, for the log.
-#[derive(Debug)]
 pub struct FinishedCommand<'a> {
-    /// Command that was run.
-    pub command: &'a Command,
+    /// Command in shell syntax, or several of them, one a line.
+    pub command: &'a dyn fmt::Display,
     /// Time from start to end.
     pub took: Duration,
     /// Failure, if there was one.
     pub error: Option<&'a CommandError>,
+}
+
+impl fmt::Debug for FinishedCommand<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:?}, {:?})", self.command, self.took, self.error)
+    }
 }
 
 /// Callback that receives each command after it ran, from any thread.
@@ -130,7 +154,7 @@ fn run_silently(command: &Command) -> Result<String, CommandError> {
     let start = |source| CommandError::Start { command: command.to_string(), source };
     let mut process = process(command);
     if let Some(netns) = &command.netns {
-        enter_netns(&mut process, File::open(format!("{NETNS_FOLDER}/{netns}")).map_err(start)?);
+        netns::enter(&mut process, File::open(netns::path(netns)).map_err(start)?);
     }
     finish(command, process, TIME_LIMIT)
 }
@@ -138,33 +162,20 @@ fn run_silently(command: &Command) -> Result<String, CommandError> {
 /// Converts the command for the standard library, except for its namespace.
 pub(crate) fn process(command: &Command) -> std::process::Command {
     let mut process = std::process::Command::new(&command.argv[0]);
-    process.args(&command.argv[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    process.args(&command.argv[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     die_with_parent(&mut process);
     process
 }
 
-/// Makes the process start in another network namespace.
-pub(crate) fn enter_netns(process: &mut std::process::Command, netns: File) {
-    #[allow(unsafe_code, reason = "a namespace is entered between fork and exec")]
-    // SAFETY: setns is a single system call; nothing is allocated.
-    unsafe {
-        process.pre_exec(move || setns(&netns, CloneFlags::CLONE_NEWNET).map_err(io::Error::from));
-    }
-}
-
-/// Starts the process, writes its input, and waits for its end within the limit.
+/// Starts the process, and waits for its end within the limit.
 pub(crate) fn finish(
     command: &Command,
     mut process: std::process::Command,
     limit: Duration,
 ) -> Result<String, CommandError> {
     let start = |source| CommandError::Start { command: command.to_string(), source };
-    let mut child = process.spawn().map_err(start)?;
+    let child = process.spawn().map_err(start)?;
     let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id is a positive i32"));
-    let mut input = child.stdin.take().expect("stdin is piped");
-    // A program may close its input unread; its exit status is what counts.
-    input.write_all(command.stdin.as_bytes()).ok();
-    drop(input);
     let (ended, end) = mpsc::sync_channel(1);
     let waiter = thread::Builder::new().spawn(move || ended.send(child.wait_with_output()));
     let waiter = match waiter {
@@ -205,8 +216,6 @@ mod tests {
     fn a_command_reads_as_a_shell_takes_it() {
         let rule = Command::new(["/usr/sbin/nft", "add table ip it's"]).within("n1");
         assert_eq!(rule.to_string(), r"nsenter --net=/run/netns/n1 /usr/sbin/nft 'add table ip it'\''s'");
-        let batch = Command::new(["ip", "-batch", "-"]).reading("link\n".into());
-        assert_eq!(batch.to_string(), "ip -batch - <<'END'\nlink\nEND");
     }
 
     #[test]
@@ -216,8 +225,7 @@ mod tests {
             let told = Arc::clone(&told);
             Arc::new(move |ran| told.lock().unwrap().push((ran.command.to_string(), ran.error.is_some())))
         };
-        let cat = Command::new(["/bin/cat"]).reading("abc".into());
-        assert_eq!(run(&cat, &log).unwrap(), "abc");
+        assert_eq!(run(&Command::new(["/bin/echo", "abc"]), &log).unwrap(), "abc\n");
         let error = run(&Command::new(["/bin/sh", "-c", "echo no >&2; exit 4"]), &log).unwrap_err();
         assert_eq!(error.to_string(), "`/bin/sh -c 'echo no >&2; exit 4'` failed (exit status: 4): no");
         let error = run(&Command::new(["/no/such"]), &silent()).unwrap_err();

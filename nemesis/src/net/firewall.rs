@@ -6,17 +6,27 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::command::Command;
 
+/// Means to keep the packets of one host from another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Partitioner {
+    /// Neighbour entries of the sender.
+    Neighbours,
+    /// Rules of the receiver.
+    Rules(Firewall),
+}
+
 /// Program that installs rules on this machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Firewall {
     /// Program `iptables`, in any variant.
     Iptables(PathBuf),
-    /// Program `nft`, used if there is no iptables.
+    /// Program `nft`.
     Nft(PathBuf),
 }
 

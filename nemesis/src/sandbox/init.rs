@@ -13,6 +13,7 @@ use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::{Pid, read, setpgid, write};
 
 use super::namespaces::{self, UserMaps};
+use crate::net::raise_loopback;
 
 /// Environment variable that tells the executable that it is control. It has no effect outside a sandbox: see
 /// `is_control`.
@@ -60,7 +61,7 @@ impl Init<'_> {
         namespaces::make_mounts_private().map_err(failed_step("making mounts private"))?;
         namespaces::mount_proc();
         namespaces::mount_run().map_err(failed_step("mounting a private /run"))?;
-        namespaces::raise_loopback().map_err(failed_step("raising the loopback interface"))
+        raise_loopback().map_err(failed_step("raising the loopback interface"))
     }
 
     fn start_control(&self) -> Result<Pid, String> {

@@ -7,7 +7,6 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, open};
-use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::Mode;
 use nix::unistd::{getegid, geteuid, write};
@@ -100,22 +99,6 @@ fn show(entry: &fs::DirEntry, at: &Path) -> io::Result<()> {
     }
     mount(Some(&entry.path()), at, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?;
     Ok(())
-}
-
-/// Sets the loopback interface of this network namespace up, without an external program.
-pub(crate) fn raise_loopback() -> nix::Result<()> {
-    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
-    let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
-    let up = libc::c_short::try_from(libc::IFF_UP | libc::IFF_RUNNING).expect("two low bits fit");
-    let mut name = [0; libc::IFNAMSIZ];
-    for (place, byte) in name.iter_mut().zip(b"lo") {
-        *place = libc::c_char::from_ne_bytes([*byte]);
-    }
-    let request = libc::ifreq { ifr_name: name, ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_flags: up } };
-    #[allow(unsafe_code, reason = "nothing safe sets an interface up without a netlink library")]
-    // SAFETY: the descriptor is open, and SIOCSIFFLAGS only reads the request, which outlives the call.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
-    nix::errno::Errno::result(result).map(drop)
 }
 
 /// Returns true if the effective user is root, which does not imply root's capabilities.

@@ -40,12 +40,14 @@ fn perform(scenario: &str, arguments: &[&str], sandbox: &Sandbox) {
         ("write", [path]) => std::fs::write(Path::new(path), "written").unwrap(),
         ("hold", [token]) => sandbox::hold(sandbox, token),
         ("hosts", []) => inside::hosts(sandbox),
-        ("partitions", []) => inside::partitions(sandbox),
+        ("partitions", [by]) => inside::partitions(sandbox, by),
+        ("neighbours", []) => inside::neighbours(sandbox),
+        ("die-healing", [token]) => inside::die_healing(sandbox, token),
         ("processes", []) => inside::processes(sandbox),
         ("several_processes", []) => inside::several_processes(sandbox),
         ("own_view", []) => inside::own_view(sandbox),
         ("faults", []) => inside::faults(sandbox),
-        ("doctor", []) => doctor::tell(),
+        ("doctor", [by]) => doctor::tell(by.parse().unwrap()),
         _ => panic!("no such scenario: {scenario} {arguments:?}"),
     }
 }

@@ -6,21 +6,23 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nemesis::{
     Capabilities, Error, Firewall, Hosts, Log, Nemesis, NodeCommand, NodeId, NodeLog, NodeProcess, Outcome, OwnView,
-    PlannedFault, Sandbox, ScheduleOptions, Stop, plan, probe,
+    PartitionBy, Partitioner, PlannedFault, Sandbox, ScheduleOptions, Stop, plan, probe,
 };
 use nix::sys::signal::Signal;
 
 use crate::harness::Test;
 use crate::host::{Starter, User, poll, state as state_of_host, succeed};
-use crate::peer::{PORT, ask, await_grudge};
+use crate::peer::{PORT, SHOUT, ask, await_grudge};
 
 pub(crate) const TESTS: &[Test] = &[
     ("hosts::five_are_up_within_300_ms", || everywhere("hosts")),
-    ("partitions::every_firewall_cuts_what_it_shall_and_heals_without_trace", every_firewall),
+    ("partitions::every_way_cuts_what_it_shall_and_heals_without_trace", every_way),
+    ("partitions::neighbour_entries_withstand_arp_and_a_heal_completes_another", || everywhere("neighbours")),
     ("processes::kill_pause_resume_and_end", || everywhere("processes")),
     ("processes::several_are_one_node", || everywhere("several_processes")),
     ("processes::work_without_a_sandbox", || {
@@ -49,13 +51,20 @@ fn own_views() {
     assert_eq!(outside(), before);
 }
 
-fn every_firewall() {
+fn every_way() {
     let starter = Starter::new();
-    for tools in [&["ip", "iptables"][..], &["ip", "iptables-nft"], &["ip", "nft"], &["ip", "iptables-legacy"]] {
-        let folder = starter.tools(tools);
+    for (by, program) in [
+        ("netlink", None),
+        ("iptables", Some("iptables")),
+        ("iptables", Some("iptables-nft")),
+        ("nft", Some("nft")),
+        ("iptables", Some("iptables-legacy")),
+    ] {
+        let folder = starter.tools(program.as_slice());
         // The old kernel interface may be closed to ordinary users.
-        let user = if tools.contains(&"iptables-legacy") { User::Me } else { User::Nobody };
-        print!("{}", succeed(starter.helper(user, &["inside", "partitions"]).env("SCHISM_TOOLS_PATH", folder)));
+        let user = if program == Some("iptables-legacy") { User::Me } else { User::Nobody };
+        let mut helper = starter.helper(user, &["inside", "partitions", by]);
+        print!("{}", succeed(helper.env("SCHISM_TOOLS_PATH", folder)));
     }
 }
 
@@ -105,7 +114,7 @@ fn cluster(count: u16, sandbox: &Sandbox, can: &Capabilities, logs: &Path) -> Ne
 /// Scenario: creates hosts.
 pub(crate) fn hosts(sandbox: &Sandbox) {
     let started = Instant::now();
-    let can = probe();
+    let can = probe(PartitionBy::Netlink);
     let probed = started.elapsed();
     let created = Instant::now();
     let hosts = Hosts::create(5, sandbox, &can, silent()).unwrap();
@@ -115,15 +124,19 @@ pub(crate) fn hosts(sandbox: &Sandbox) {
     assert!(took < Duration::from_millis(300), "five hosts took {took:?}");
     assert!(matches!(Hosts::create(0, sandbox, &can, silent()), Err(Error::HostCount { .. })));
     assert!(matches!(Hosts::create(65, sandbox, &can, silent()), Err(Error::HostCount { .. })));
-    // The names of namespaces are taken by now: the failure of `ip` is reported.
+    // The name of the bridge is taken by now: the kernel's refusal is reported.
     let error = Hosts::create(1, sandbox, &can, silent()).unwrap_err();
-    assert!(matches!(error, Error::Command(_)) && error.to_string().contains("File exists"), "{error}");
+    assert!(matches!(error, Error::Command(_)), "{error}");
+    let told = "the kernel refused `ip link add name schism index 1000 address 02:00:0a:4d:00:fa type bridge stp_state 0 \
+                forward_delay 0`: File exists (os error 17); something of this name is there already: remove it first";
+    assert_eq!(error.to_string(), told);
 }
 
 /// Scenario: partitions hosts in every shape and heals them.
-pub(crate) fn partitions(sandbox: &Sandbox) {
-    let can = probe();
-    println!("{:?}", can.firewall().unwrap());
+pub(crate) fn partitions(sandbox: &Sandbox, by: &str) {
+    let can = probe(by.parse().unwrap());
+    let partitioner = can.partitioner().unwrap();
+    println!("{partitioner:?}");
     let logs = tempfile::tempdir().unwrap();
     let mut nemesis = cluster(5, sandbox, &can, logs.path());
     await_grudge(nemesis.hosts(), |_, _| false);
@@ -132,8 +145,9 @@ pub(crate) fn partitions(sandbox: &Sandbox) {
         ask(address(nemesis, from), &format!("connect {}:{PORT}", address(nemesis, to))).unwrap()
     };
     assert_eq!(connect(&nemesis, 1, 2), "yes");
-    // A rule that is not ours has to survive every healing.
-    let foreign = in_host(can.firewall().unwrap(), 1, true);
+    // A rule or entry that is not ours has to survive every healing.
+    add_foreign(partitioner);
+    let before = in_host(partitioner);
     for fault in ["isolate-leader", "isolate-random", "halves", "one-way", "bridge", "ring"] {
         let started = Instant::now();
         let outcome = inject(&mut nemesis, &format!("partition:{fault}"), Some(NodeId(1)));
@@ -145,6 +159,9 @@ pub(crate) fn partitions(sandbox: &Sandbox) {
         if fault == "isolate-leader" {
             assert_eq!(connect(&nemesis, 1, 2), "timed out", "a partition swallows packets, it refuses nothing");
             assert_eq!(connect(&nemesis, 3, 2), "yes");
+            assert_eq!(ask(address(&nemesis, 1), &format!("send {SHOUT} 1")).unwrap(), "sent");
+            await_grudge(nemesis.hosts(), |a, b| grudge.0.get(&a).is_some_and(|dropped| dropped.contains(&b)));
+            assert_eq!(ask(address(&nemesis, 2), "heard").unwrap(), "", "a broadcast is no way around");
             let second = inject(&mut nemesis, "partition:halves", None);
             assert_eq!(second, Outcome::Skipped { why: "a partition is in force".into() });
         }
@@ -153,28 +170,103 @@ pub(crate) fn partitions(sandbox: &Sandbox) {
         println!("{fault}: installed in {installed:.1?}, healed in {:.1?}", started.elapsed());
         await_grudge(nemesis.hosts(), |_, _| false);
         nemesis.heal(id).unwrap();
-        assert_eq!(
-            in_host(can.firewall().unwrap(), 1, false),
-            foreign,
-            "only our own rules are removed, and all of them"
-        );
+        assert_eq!(in_host(partitioner), before, "only what is ours is removed, and all of it");
     }
     assert_eq!(nemesis.in_force().count(), 0);
 }
 
-/// Returns the rules of a host, optionally after adding one that is not ours.
-fn in_host(firewall: &Firewall, node: u16, add: bool) -> String {
-    let (program, add_rule, list): (_, &[&str], &[&str]) = match firewall {
-        Firewall::Iptables(path) => (path, &["-w", "-A", "INPUT", "-s", "192.0.2.7", "-j", "DROP"], &["-w", "-S"]),
-        Firewall::Nft(path) => (path, &["add table ip docker"], &["list ruleset"]),
-    };
-    let run = |arguments: &[&str]| {
-        succeed(Command::new("nsenter").arg(format!("--net=/run/netns/n{node}")).arg(program).args(arguments))
-    };
-    if add {
-        run(add_rule);
+/// Adds a rule or an entry that is not ours on the host of n1.
+fn add_foreign(partitioner: &Partitioner) {
+    match partitioner {
+        Partitioner::Neighbours => {
+            on_host(1, "ip neigh add 10.77.0.99 lladdr 02:00:00:00:00:99 dev eth0 nud permanent");
+            on_host(1, "ip neigh add 10.77.0.98 lladdr 02:00:00:00:00:98 dev eth0 nud stale");
+        }
+        Partitioner::Rules(Firewall::Iptables(path)) => {
+            on_host(1, &format!("{} -w -A INPUT -s 192.0.2.7 -j DROP", path.display()));
+        }
+        Partitioner::Rules(Firewall::Nft(path)) => {
+            on_host(1, &format!("{} add table ip docker", path.display()));
+        }
     }
-    run(list)
+}
+
+/// Returns the rules or neighbour entries on the host of n1.
+fn in_host(partitioner: &Partitioner) -> Vec<String> {
+    let list = match partitioner {
+        Partitioner::Neighbours => "ip neigh show".to_owned(),
+        Partitioner::Rules(Firewall::Iptables(path)) => format!("{} -w -S", path.display()),
+        Partitioner::Rules(Firewall::Nft(path)) => format!("{} list ruleset", path.display()),
+    };
+    sorted(&on_host(1, &list))
+}
+
+fn sorted(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    lines.sort();
+    lines
+}
+
+/// Runs a command on the host of a node; returns its output.
+fn on_host(node: u16, command: &str) -> String {
+    succeed(Command::new("nsenter").arg(format!("--net=/run/netns/n{node}")).args(command.split_whitespace()))
+}
+
+/// Scenario: lets ARP and others work on the entries of hosts while a partition is in force, and heals it.
+pub(crate) fn neighbours(sandbox: &Sandbox) {
+    let links = || succeed(Command::new("ip").args(["-o", "link"]));
+    let alone = links();
+    let logs = tempfile::tempdir().unwrap();
+    let mut nemesis = cluster(3, sandbox, &probe(PartitionBy::Netlink), logs.path());
+    let entries = |node: u16| sorted(&on_host(node, "ip neigh show dev eth0"));
+    let before = [1, 2, 3].map(entries);
+    let cut = inject(&mut nemesis, "partition:isolate-leader", Some(NodeId(1)));
+    let during = [1, 2, 3].map(entries);
+    assert_eq!(during[0][0], "10.77.0.2 lladdr 02:00:00:00:00:00 PERMANENT");
+    assert_eq!(during[0][1], before[0][1], "the way to the clients stays");
+    // n2 asks n1 for its address, who thereby learns that of n2, and would answer it from now on.
+    on_host(2, "ip neigh replace 10.77.0.1 lladdr 02:00:0a:4d:00:01 dev eth0 nud probe");
+    poll("n2 to learn the address of n1", || entries(2)[0].ends_with("REACHABLE"));
+    assert_eq!(entries(1), during[0], "what n1 hears of n2 changes nothing");
+    // A heal that ended after some entries is completed, as is one of entries that are gone.
+    on_host(1, "ip neigh replace 10.77.0.2 lladdr 02:00:0a:4d:00:02 dev eth0 nud permanent");
+    on_host(3, "ip neigh del 10.77.0.1 dev eth0");
+    nemesis.heal(cut.id().unwrap()).unwrap();
+    assert_eq!([1, 2, 3].map(entries), before);
+    await_grudge(nemesis.hosts(), |_, _| false);
+    assert_eq!(nemesis.stop_all().unwrap(), []);
+    nemesis.remove_hosts().unwrap();
+    assert_eq!(links(), alone);
+    assert_eq!(fs::read_dir("/run/netns").unwrap().count(), 0);
+    Hosts::create(2, sandbox, &probe(PartitionBy::Netlink), silent()).unwrap();
+}
+
+/// Scenario: heals a partition and is killed after the first request of it.
+pub(crate) fn die_healing(sandbox: &Sandbox, token: &str) {
+    let heals = Arc::new(AtomicBool::new(false));
+    let log: Log = {
+        let heals = Arc::clone(&heals);
+        Arc::new(move |ran| {
+            if heals.load(Ordering::Relaxed) {
+                println!("{}", ran.command);
+                nix::sys::signal::raise(Signal::SIGKILL).unwrap();
+            }
+        })
+    };
+    let logs = tempfile::tempdir().unwrap();
+    let hosts = Hosts::create(3, sandbox, &probe(PartitionBy::Netlink), log).unwrap();
+    let mut nemesis = Nemesis::new(hosts);
+    for node in [1, 2, 3].map(NodeId) {
+        let address = nemesis.hosts().get(node).unwrap().address;
+        let mut command = peer(logs.path(), node, (address, PORT).into());
+        command.args.push(token.into());
+        nemesis.start(node, command).unwrap();
+    }
+    // Nothing would remove the folder once this process is killed.
+    drop(logs);
+    inject(&mut nemesis, "partition:isolate-leader", Some(NodeId(1)));
+    heals.store(true, Ordering::Relaxed);
+    nemesis.heal_all().unwrap();
 }
 
 fn shell(log: &Path, script: &str) -> NodeCommand {
@@ -215,7 +307,7 @@ fn runs(pid: u32) -> bool {
 
 /// Scenario: starts, pauses and ends processes.
 pub(crate) fn processes(sandbox: &Sandbox) {
-    let can = probe();
+    let can = probe(PartitionBy::Netlink);
     let logs = tempfile::tempdir().unwrap();
     let hosts = Hosts::create(1, sandbox, &can, silent()).unwrap();
     let host = hosts.get(NodeId(1)).unwrap();
@@ -287,7 +379,7 @@ pub(crate) fn processes(sandbox: &Sandbox) {
 /// Scenario: starts, pauses and ends nodes of several processes, and one that must not be root.
 pub(crate) fn several_processes(sandbox: &Sandbox) {
     let logs = tempfile::tempdir().unwrap();
-    let hosts = Hosts::create(1, sandbox, &probe(), silent()).unwrap();
+    let hosts = Hosts::create(1, sandbox, &probe(PartitionBy::Netlink), silent()).unwrap();
     let host = hosts.get(NodeId(1)).unwrap();
     let log = logs.path().join("n1.log");
     let shell = |script: &str| shell(&log, script);
@@ -324,7 +416,7 @@ pub(crate) fn several_processes(sandbox: &Sandbox) {
 /// Scenario: starts nodes that see a file and a host name of their own, and kills one of them.
 pub(crate) fn own_view(sandbox: &Sandbox) {
     let folder = tempfile::tempdir().unwrap();
-    let hosts = Hosts::create(1, sandbox, &probe(), silent()).unwrap();
+    let hosts = Hosts::create(1, sandbox, &probe(PartitionBy::Netlink), silent()).unwrap();
     let host = hosts.get(NodeId(1)).unwrap();
     let log = folder.path().join("n1.log");
     let own = folder.path().join("hosts");
@@ -354,7 +446,7 @@ fn mounts() -> String {
 
 /// Scenario: injects faults of every kind and heals them.
 pub(crate) fn faults(sandbox: &Sandbox) {
-    let can = probe();
+    let can = probe(PartitionBy::Netlink);
     let logs = tempfile::tempdir().unwrap();
     let mut nemesis = cluster(3, sandbox, &can, logs.path());
     let lead = Some(NodeId(2));

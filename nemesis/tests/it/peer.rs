@@ -11,11 +11,17 @@ use nemesis::{Hosts, NodeId};
 use crate::host::poll;
 
 pub(crate) const PORT: u16 = 7000;
+/// Place at which all hosts are addressed at once, and its port.
+pub(crate) const SHOUT: &str = "10.77.0.255:7001";
 
 /// Serves until it is killed, or told to end; returns its exit code.
 pub(crate) fn serve(address: SocketAddr) -> u8 {
     let datagrams = UdpSocket::bind(address).unwrap();
     datagrams.set_nonblocking(true).unwrap();
+    datagrams.set_broadcast(true).unwrap();
+    // Only on hosts of their own can all peers have it.
+    let shouts = UdpSocket::bind("0.0.0.0:7001").ok();
+    shouts.iter().for_each(|socket| socket.set_nonblocking(true).unwrap());
     let listener = TcpListener::bind(address).unwrap();
     loop {
         let (mut stream, _) = listener.accept().unwrap();
@@ -29,14 +35,8 @@ pub(crate) fn serve(address: SocketAddr) -> u8 {
             ["send", to, word] => {
                 datagrams.send_to(word.as_bytes(), to).map_or_else(|e| e.to_string(), |_| "sent".into())
             }
-            ["got"] => {
-                let mut buffer = [0; 64];
-                let mut got = Vec::new();
-                while let Ok(length) = datagrams.recv(&mut buffer) {
-                    got.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
-                }
-                got.join(" ")
-            }
+            ["got"] => received(&datagrams),
+            ["heard"] => shouts.as_ref().map(received).unwrap_or_default(),
             ["connect", to] => {
                 let limit = Duration::from_millis(300);
                 TcpStream::connect_timeout(&to.parse().unwrap(), limit)
@@ -47,6 +47,16 @@ pub(crate) fn serve(address: SocketAddr) -> u8 {
         };
         writeln!(stream, "{answer}").ok();
     }
+}
+
+/// Returns what has arrived, in words.
+fn received(socket: &UdpSocket) -> String {
+    let mut buffer = [0; 64];
+    let mut got = Vec::new();
+    while let Ok(length) = socket.recv(&mut buffer) {
+        got.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+    }
+    got.join(" ")
 }
 
 /// Sends a command to a peer over a new connection and returns the answer; `None` if the peer cannot be reached.

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nemesis::{Hosts, Nemesis, NodeCommand, NodeId, Sandbox};
+use nemesis::{Hosts, Nemesis, NodeCommand, NodeId, PartitionBy, Sandbox};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("sandbox::orphans_are_reaped", orphans),
     ("sandbox::what_lies_below_run_can_be_written", below_run),
     ("sandbox::sigkill_of_any_process_leaves_nothing", sigkill),
+    ("sandbox::sigkill_half_way_through_a_heal_leaves_nothing", sigkill_healing),
     ("sandbox::sigkill_in_its_first_moments_leaves_nothing", sigkill_early),
     ("sandbox::without_a_sandbox_nodes_die_with_control", sigkill_plain),
 ];
@@ -232,6 +233,21 @@ fn sigkill() {
     }
 }
 
+fn sigkill_healing() {
+    let starter = Starter::new();
+    let before = host::state();
+    for user in BOTH {
+        let token = format!("token-{}-{user:?}-healing", std::process::id());
+        let output = starter.helper(user, &["inside", "die-healing", &token]).output().unwrap();
+        assert_eq!(output.status.code(), Some(128 + 9), "{}", both(&output));
+        let first = "ip -n n1 neigh replace 10.77.0.2 lladdr 02:00:0a:4d:00:02 dev eth0 nud permanent\n\
+                     ip -n n1 neigh replace 10.77.0.3 lladdr 02:00:0a:4d:00:03 dev eth0 nud permanent\n";
+        assert_eq!(both(&output), first, "n2 and n3 are not healed yet");
+        poll("all processes to be gone", || processes(&token).is_empty());
+        poll("the host to be as before", || host::state() == before);
+    }
+}
+
 /// Kills the helper at various moments of its start: some fall before init has requested its death signal.
 fn sigkill_early() {
     let starter = Starter::new();
@@ -261,7 +277,7 @@ fn sigkill_plain() {
 
 /// Scenario: starts three peers, partitions them if possible, and waits to be killed.
 pub(crate) fn hold(sandbox: &Sandbox, token: &str) {
-    let can = nemesis::probe();
+    let can = nemesis::probe(PartitionBy::Netlink);
     let hosts = Hosts::create(3, sandbox, &can, inside::silent()).unwrap();
     let ports = nemesis::free_ports(3).unwrap();
     let logs = tempfile::tempdir().unwrap();

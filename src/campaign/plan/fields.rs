@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, iter, time::Duration};
 
-use nemesis::FaultKind;
+use nemesis::{FaultKind, PartitionBy};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
@@ -33,6 +33,7 @@ pub(crate) struct WrittenPlan {
     pub(crate) concurrency: u16,
     pub(crate) keys: u16,
     pub(crate) trace: bool,
+    pub(crate) partition_by: PartitionBy,
     /// Missing in campaigns that were begun before folders of cells named the workload.
     pub(crate) names_workloads: bool,
     #[serde(flatten, deserialize_with = "options")]
@@ -43,7 +44,7 @@ pub(crate) struct WrittenPlan {
 const USUAL_NODES: u16 = 5;
 
 /// Names of the fields, without options of systems.
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 13] = [
     "systems",
     "reads",
     "faults",
@@ -56,6 +57,7 @@ const FIELDS: [&str; 12] = [
     "concurrency",
     "keys",
     "trace",
+    "partition-by",
 ];
 
 impl Default for WrittenPlan {
@@ -75,6 +77,7 @@ impl Default for WrittenPlan {
             concurrency: 25,
             keys: 5,
             trace: false,
+            partition_by: PartitionBy::default(),
             names_workloads: false,
             options: Options::default(),
         }

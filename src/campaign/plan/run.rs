@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nemesis::PartitionBy;
+
 use super::{CampaignPlan, Cell, parts::file_of};
 use crate::{run::plan::system_arguments, systems::Timing};
 
@@ -68,6 +70,9 @@ impl RunPlan {
             ("--seed", self.seed.to_string()),
         ] {
             arguments.extend([name.to_owned(), value]);
+        }
+        if plan.partition_by != PartitionBy::default() {
+            arguments.extend(["--partition-by".to_owned(), plan.partition_by.to_string()]);
         }
         arguments.extend(cell.options.arguments());
         arguments.extend(plan.trace.then(|| "--trace".to_owned()));

@@ -200,6 +200,18 @@ fn a_cluster_that_is_larger_than_its_system_can_be_is_refused_and_never_the_defa
 }
 
 #[test]
+fn a_way_to_partition_is_a_field_of_a_plan_and_an_argument_of_its_runs_unless_it_is_the_default_one() {
+    let plan: CampaignPlan = toml::from_str("partition-by = \"nft\"").unwrap();
+    let arguments = plan.runs()[0].arguments(&plan);
+    assert!(arguments.windows(2).any(|two| two == ["--partition-by", "nft"]), "{arguments:?}");
+    let stored = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<CampaignPlan>(&stored).unwrap(), plan, "{stored}");
+    let usual = serde_json::to_string(&CampaignPlan::default()).unwrap();
+    assert!(!usual.contains("partition-by"), "plans of earlier campaigns are the same: {usual}");
+    assert!(toml::from_str::<CampaignPlan>("partition-by = \"magic\"").is_err());
+}
+
+#[test]
 fn options_of_a_system_are_fields_of_a_plan_and_of_a_cell() {
     let plan: CampaignPlan = toml::from_str("elections = \"basic\"\nreads = [\"log\"]").unwrap();
     assert_eq!(plan.options.get("elections"), Some("basic"));

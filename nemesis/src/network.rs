@@ -1,0 +1,150 @@
+//! Network between the hosts: made, partitioned, healed, removed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::AsRawFd;
+use std::thread;
+use std::time::Instant;
+
+use crate::error::Error;
+use crate::grudge::Grudge;
+use crate::net::command::{Command, FinishedCommand, run};
+use crate::net::links::{self, HOST_END};
+use crate::net::request::{Neighbour, Request};
+use crate::net::route_socket::RouteSocket;
+use crate::net::{CommandError, Log, Partitioner, netns};
+use crate::node_id::NodeId;
+
+/// Number of times that neighbour entries are set until they are as wanted.
+const MOST_ATTEMPTS: u32 = 3;
+
+/// Network namespaces, connected by a bridge.
+pub(crate) struct Network {
+    bridge: RouteSocket,
+    hosts: BTreeMap<NodeId, RouteSocket>,
+    /// Means of partitions; none if there can be none.
+    partitioner: Option<Partitioner>,
+    log: Log,
+}
+
+impl Network {
+    /// Creates a network of these nodes' hosts, and returns it with their namespaces.
+    pub(crate) fn create(
+        nodes: &[NodeId],
+        partitioner: Option<Partitioner>,
+        log: Log,
+    ) -> Result<(Self, Vec<File>), Error> {
+        let bridge =
+            RouteSocket::open(None).map_err(|errno| Error::system("opening a netlink socket")(errno.into()))?;
+        bridge.carry_out(&links::create_bridge(nodes), &log)?;
+        let floods = partitioner != Some(Partitioner::Neighbours);
+        let (mut hosts, mut namespaces) = (BTreeMap::new(), Vec::new());
+        for &node in nodes {
+            let name = node.to_string();
+            let open = || RouteSocket::open(Some(name.clone())).map_err(io::Error::from);
+            let (namespace, socket) = told(&log, format!("ip netns add {name}"), || netns::create(&name, open))?;
+            bridge.carry_out(&links::connect(node, namespace.as_raw_fd(), floods), &log)?;
+            socket.carry_out(&links::set_up(node, nodes), &log)?;
+            hosts.insert(node, socket);
+            namespaces.push(namespace);
+        }
+        Ok((Self { bridge, hosts, partitioner, log }, namespaces))
+    }
+
+    /// Removes the network; processes still running on its hosts continue without it.
+    pub(crate) fn remove(self) -> Result<(), Error> {
+        let nodes: Vec<NodeId> = self.hosts.into_keys().collect();
+        self.bridge.carry_out(&links::remove(&nodes), &self.log)?;
+        let remove = |name: String| told(&self.log, format!("ip netns del {name}"), || netns::remove(&name));
+        Ok(nodes.iter().map(NodeId::to_string).try_for_each(remove)?)
+    }
+
+    pub(crate) fn can_be_partitioned(&self) -> bool {
+        self.partitioner.is_some()
+    }
+
+    /// Keeps from each node of the grudge the packets that it shall not receive; no other grudge may be in force.
+    pub(crate) fn partition(&self, grudge: &Grudge) -> Result<(), Error> {
+        let firewall = match &self.partitioner {
+            None => return Ok(()),
+            Some(Partitioner::Neighbours) => return self.set_neighbours(grudge),
+            Some(Partitioner::Rules(firewall)) => firewall,
+        };
+        let mut sequences: Vec<Vec<Command>> = Vec::new();
+        for (node, dropped) in &grudge.0 {
+            let sources: BTreeSet<Ipv4Addr> = dropped.iter().copied().map(links::address).collect();
+            sequences.push(firewall.drop_rules(&node.to_string(), &sources));
+        }
+        in_parallel(&sequences, |sequence| self.run_all(sequence))
+    }
+
+    /// Lets all packets through again, and checks that nothing of ours is in their way.
+    pub(crate) fn heal(&self) -> Result<(), Error> {
+        let firewall = match &self.partitioner {
+            None => return Ok(()),
+            Some(Partitioner::Neighbours) => return self.set_neighbours(&Grudge::default()),
+            Some(Partitioner::Rules(firewall)) => firewall,
+        };
+        let nodes: Vec<NodeId> = self.hosts.keys().copied().collect();
+        in_parallel(&nodes, |node| {
+            let netns = node.to_string();
+            let removal = || Ok::<_, Error>(firewall.removal(&netns, &run(&firewall.listing(&netns), &self.log)?));
+            let ours = removal()?;
+            self.run_all(&ours)?;
+            let healed = ours.is_empty() || removal()?.is_empty();
+            if healed { Ok(()) } else { Err(Error::RulesRemain { node: *node }) }
+        })
+    }
+
+    /// Makes the neighbour entries between the hosts those of this grudge, whatever they are, and checks that they are.
+    fn set_neighbours(&self, grudge: &Grudge) -> Result<(), Error> {
+        let nodes: Vec<NodeId> = self.hosts.keys().copied().collect();
+        links::neighbours_under(grudge, &nodes).iter().try_for_each(|(node, wanted)| {
+            let socket = &self.hosts[node];
+            for _ in 0..MOST_ATTEMPTS {
+                let found = socket.neighbours(&HOST_END)?;
+                let wrong = wanted.iter().filter(|entry| !found.contains(entry));
+                let requests: Vec<Request> =
+                    wrong.map(|entry: &Neighbour| Request::SetNeighbour(HOST_END, *entry)).collect();
+                if requests.is_empty() {
+                    return Ok(());
+                }
+                socket.carry_out(&requests, &self.log)?;
+            }
+            Err(Error::NeighboursChange { node: *node })
+        })
+    }
+
+    fn run_all(&self, commands: &[Command]) -> Result<(), Error> {
+        commands.iter().try_for_each(|command| run(command, &self.log).map(drop).map_err(Error::from))
+    }
+}
+
+/// Does the work of a command, and reports it to the log.
+fn told<T>(log: &Log, command: String, work: impl FnOnce() -> io::Result<T>) -> Result<T, CommandError> {
+    let started = Instant::now();
+    let result = work().map_err(|source| CommandError::refused(command.clone(), source));
+    log(&FinishedCommand { command: &command, took: started.elapsed(), error: result.as_ref().err() });
+    result
+}
+
+/// Does all of the work in parallel, on one thread per item (there is at most one item per host), and returns the
+/// first error.
+fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<(), Error> + Sync) -> Result<(), Error> {
+    let work = &work;
+    thread::scope(|scope| {
+        let begin = |item| {
+            // If no further thread can be created, this one does the work.
+            let thread = thread::Builder::new().spawn_scoped(scope, move || work(item));
+            thread.map_err(|_| work(item))
+        };
+        let threads: Vec<_> = items.iter().map(begin).collect();
+        let join = |thread: Result<thread::ScopedJoinHandle<'_, _>, _>| match thread {
+            Ok(thread) => thread.join().expect("commands do not panic"),
+            Err(done) => done,
+        };
+        threads.into_iter().map(join).collect::<Vec<_>>().into_iter().collect()
+    })
+}
