@@ -40,6 +40,121 @@ defects! {
     ReadAsksNobody: "read-asks-nobody", StaleRead, "--faults partition:isolate-leader",
         "dissertation §6.4; etcd-io/etcd#741, RedisLabs/redisraft#19";
 
+    /// A leader counts its own heartbeats as the answers of a quorum, and confirms its reads by itself.
+    LeaderConfirmsAlone: "leader-confirms-alone", StaleRead, "--faults partition:isolate-leader",
+        "dissertation §6.4, step 3";
+
+    /// The answer of a single follower confirms a read, however many nodes there are.
+    OneAnswerConfirms: "one-answer-confirms", StaleRead, "--nodes 5 --faults partition:halves",
+        "dissertation §6.4; databendlabs/openraft d60f1e85";
+
+    /// Any answer of a follower counts for the newest round of heartbeats, though it was sent before that began.
+    AnyAnswerConfirms: "any-answer-confirms", StaleRead, "--faults pause:leader,partition:isolate-leader",
+        "dissertation §6.4; etcd-io/etcd#20418, databendlabs/openraft#1993";
+
+    /// Reads that arrive while a round of heartbeats is out are confirmed by that round, which began before them.
+    JoinsOpenRound: "joins-open-round", StaleRead, "--faults pause:leader,partition:isolate-leader",
+        "dissertation §6.4, step 3; databendlabs/openraft#1993";
+
+    /// A new leader answers reads before it has committed an entry of its own term.
+    ReadsBeforeOwnCommit: "reads-before-own-commit", StaleRead, "--faults kill:leader",
+        "dissertation §6.4, step 1; etcd-io/etcd#7331, RedisLabs/redisraft#22, hashicorp/consul#2644";
+
+    /// A follower answers quorum reads at its own commit index, without asking the leader.
+    FollowerReadsOwnCommit: "follower-reads-own-commit", StaleRead, "--faults partition:isolate-random",
+        "dissertation §6.4, last paragraph";
+
+    /// A follower uses the read index that the leader once gave it for all later reads under this leader.
+    ReusesReadIndex: "reuses-read-index", StaleRead, "--faults partition:isolate-random",
+        "dissertation §6.4, last paragraph";
+
+    /// A follower takes any read index for the answer to its latest question, also one to an earlier question.
+    AnyContextAnswers: "any-context-answers", StaleRead, "--faults pause:leader,partition:isolate-random",
+        "etcd-io/etcd#20418";
+
+    /// A node that does not lead answers a follower's question for the read index with its own commit index.
+    AnyoneAnswersReadIndex: "anyone-answers-read-index", StaleRead, "--faults pause:leader,partition:isolate-leader",
+        "dissertation §6.4, step 2";
+
+    /// After a restart, a follower asks for read indexes under the same numbers as before it.
+    ContextsRepeat: "contexts-repeat", StaleRead, "--faults kill:random,pause:leader", "etcd-io/etcd#20418";
+
+    /// Nodes apply entries, and answer for them, as soon as these are in their logs.
+    AppliesUncommitted: "applies-uncommitted", Phantom, "--faults partition:isolate-leader",
+        "Raft §5.3; Maelstrom's guide, chapter Raft (commitment)";
+
+    // Leases
+
+    /// A leader trusts the answers of a quorum, and with them its lease, for four times as long as voters keep still.
+    LongLease: "long-lease", StaleRead, "--read lease --faults partition:isolate-leader",
+        "dissertation §6.4.1; hashicorp/raft#108, etcd-io/raft#166, sofastack/sofa-jraft#34";
+
+    /// A lease counts from the receipt of the answers, and not from the start of the round that they answer.
+    LeaseFromReceipt: "lease-from-receipt", StaleRead, "--read lease --faults pause:leader,partition:isolate-leader",
+        "dissertation §6.4.1; openraft's guide on leader leases, hashicorp/raft's checkLeaderLease";
+
+    /// The answer of a single follower renews the lease, however many nodes there are.
+    LeaseByOneAnswer: "lease-by-one-answer", StaleRead, "--read lease --nodes 5 --faults partition:halves",
+        "dissertation §6.4.1; databendlabs/openraft d60f1e85";
+
+    /// A leader whose clock was set back keeps its lease, which then lasts for as much longer.
+    LeaseSurvivesClockJump: "lease-survives-clock-jump", StaleRead,
+        "--read lease --faults clock:rate=1,jump=-5s,partition:isolate-leader", "dissertation §6.4.1; tikv/tikv#964";
+
+    /// Voters vote for another candidate while they hear from a leader, which may hold a lease.
+    DisloyalVoters: "disloyal-voters", StaleRead, "--read lease --faults partition,pause:random",
+        "Raft §6, dissertation §4.2.3; etcd-io/raft#166";
+
+    /// A voter that restarts forgets that it has heard from a leader, and votes for another at once.
+    RestartForgetsLoyalty: "restart-forgets-loyalty", StaleRead,
+        "--read lease --faults kill:minority,partition:isolate-leader", "dissertation §6.4.1";
+
+    // Replication and commitment
+
+    /// A leader commits, and answers, what it alone has.
+    CommitsAlone: "commits-alone", LostWrite, "--faults partition:isolate-leader",
+        "Raft §5.3; Maelstrom's guide, chapter Raft (commitment)";
+
+    /// A leader commits what one member less than a majority has.
+    CommitsByMinority: "commits-by-minority", LostWrite, "--faults partition",
+        "Raft §5.3; databendlabs/openraft d60f1e85, beb0302b";
+
+    /// A leader commits entries of earlier terms by counting their replicas.
+    CommitsEarlierTerms: "commits-earlier-terms", LostWrite, "--faults kill:leader,pause:leader",
+        "Raft §5.4.2, figure 8; logcabin/logcabin#44, canonical/raft#220, async-raft/async-raft#108";
+
+    /// A follower accepts entries after one of another term than the leader has there.
+    SkipsTermCheck: "skips-term-check", Divergent, "--faults partition:isolate-leader,pause:leader",
+        "Raft §5.3; Students' Guide to Raft";
+
+    /// A follower keeps entries that conflict with the leader's, and says that its log matches.
+    KeepsConflictingTail: "keeps-conflicting-tail", Divergent, "--faults partition:isolate-leader,pause:leader",
+        "Raft §5.3; mofa-org/mofa#1151";
+
+    /// A follower cuts its log off behind the last entry of each message, also of one that came late.
+    TruncatesToMessageEnd: "truncates-to-message-end", LostWrite, "--faults pause:leader,partition:isolate-leader",
+        "Raft figure 2, AppendEntries step 3; willemt/raft#37, databendlabs/openraft 9540c904";
+
+    /// A follower commits up to the end of its log, of which the leader may know nothing.
+    CommitsUnmatched: "commits-unmatched", Divergent, "--faults partition:isolate-leader,pause:leader",
+        "Raft figure 2, AppendEntries step 5; scylladb/scylladb#9965, atomix/copycat#265";
+
+    /// A follower takes entries that its snapshot has replaced for a conflict, and drops the log behind the snapshot.
+    PurgedIsConflict: "purged-is-conflict", LostWrite, "--snapshot-after 50 --faults pause,partition:isolate-random",
+        "Raft §7; databendlabs/openraft#511";
+
+    /// A leader believes refusals that are older than what it knows of the follower, and sends everything again.
+    BelievesLateConflicts: "believes-late-conflicts", Unavailable, "--faults pause:random",
+        "Raft §5.3; databendlabs/openraft#1500";
+
+    /// A leader counts entries as stored by a follower once it has sent them.
+    SentCountsAsMatched: "sent-counts-as-matched", LostWrite, "--faults partition:isolate-leader,kill:leader",
+        "Raft figure 2, matchIndex; logcabin/logcabin#160";
+
+    /// A leader counts a refusal as a match.
+    RefusalCountsAsMatched: "refusal-counts-as-matched", LostWrite, "--faults partition:isolate-random,kill:leader",
+        "Raft figure 2, matchIndex; andrewjstone/rafter#34";
+
     // Elections
 
     /// A voter votes for every candidate of a term that asks, and not only for the first.

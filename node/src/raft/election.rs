@@ -51,7 +51,7 @@ impl Raft {
     /// Leases depend on this, so a restarted node counts as having heard from a leader when it started. In basic Raft
     /// the rule does not apply.
     fn must_withhold_vote(&self) -> bool {
-        if self.config.elections == Elections::Basic {
+        if self.config.elections == Elections::Basic || self.config.has(Defect::DisloyalVoters) {
             return false;
         }
         let timeout = self.config.election_timeout;

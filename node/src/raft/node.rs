@@ -17,6 +17,7 @@ use super::{
     replication::AppendEntries,
     snapshot::{Chunk, IncomingSnapshot},
 };
+use crate::defect::Defect;
 
 /// One member of a cluster.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl Leadership {
             rounds: Rounds::default(),
             heartbeat_deadline: now.after(config.heartbeat_interval),
             since: now,
-            first_own: LogIndex(last_index.0 + 1),
+            first_own: LogIndex(if config.has(Defect::ReadsBeforeOwnCommit) { 0 } else { last_index.0 + 1 }),
         }
     }
 }
@@ -114,7 +115,7 @@ impl Raft {
         let last_index = log.last_index();
         let mut raft = Self {
             rng: timers(&config, hard_state.term),
-            contexts: Pcg64::seed_from_u64(config.life),
+            contexts: Pcg64::seed_from_u64(if config.has(Defect::ContextsRepeat) { 0 } else { config.life }),
             now,
             hard_state,
             state: State::Follower,
@@ -124,7 +125,7 @@ impl Raft {
             durable: last_index,
             handed_over: last_index,
             // It may have heard from a leader, and so promised not to vote, just before it stopped.
-            last_heard: (hard_state.term > Term(0)).then_some(now),
+            last_heard: (hard_state.term > Term(0) && !config.has(Defect::RestartForgetsLoyalty)).then_some(now),
             election_deadline: now,
             incoming: None,
             reads: Reads::default(),
@@ -196,8 +197,9 @@ impl Raft {
             self.replicate();
         }
         let mut out = std::mem::take(&mut self.out);
-        out.committed = self.log.range(LogIndex(self.applied.0 + 1), self.commit).cloned().collect();
-        self.applied = self.applied.max(self.commit);
+        let end = if self.config.has(Defect::AppliesUncommitted) { self.log.last_index() } else { self.commit };
+        out.committed = self.log.range(LogIndex(self.applied.0 + 1), end).cloned().collect();
+        self.applied = self.applied.max(end);
         self.handed_over = self.log.last_index();
         out
     }
@@ -258,7 +260,9 @@ impl Raft {
         self.reads.restart_clock(now);
         self.reset_election_timer();
         if let State::Leader(own) = &mut self.state {
-            own.rounds.forget_times();
+            if !self.config.has(Defect::LeaseSurvivesClockJump) {
+                own.rounds.forget_times();
+            }
             own.heartbeat_deadline = now;
             own.since = now;
         }
@@ -395,7 +399,7 @@ impl Raft {
 
     /// Returns this leader's contact with its quorum; `Recent` while it does not lead.
     pub(super) fn quorum_contact(&self) -> QuorumContact {
-        let timeout = self.config.election_timeout;
+        let timeout = self.config.trusted(self.config.election_timeout);
         match &self.state {
             // A single member is its own majority, however long it slept.
             State::Leader(own)

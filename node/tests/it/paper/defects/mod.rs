@@ -1,7 +1,9 @@
 //! Planted defects of the core: each test shows the broken rule with the defect, and that it holds without.
 
 mod elections;
+mod leases;
 mod reads;
+mod replication;
 
 use node::Defect;
 
