@@ -161,6 +161,103 @@ defects! {
     VotesTwice: "votes-twice", SplitBrain, "--faults partition,pause:leader",
         "Raft §5.2; robustmq/robustmq#2039";
 
+    /// A voter's vote is not on its disk when it answers, and forgotten after a restart.
+    VoteNotDurable: "vote-not-durable", SplitBrain, "--faults kill:random,pause:leader",
+        "Raft figure 2, persistent state; robustmq/robustmq#2039, apache/iotdb#1125";
+
+    /// A candidate's vote for itself is not on its disk, and forgotten after a restart.
+    OwnVoteNotDurable: "own-vote-not-durable", SplitBrain, "--faults kill:random,pause:leader",
+        "Raft figure 2, persistent state; vesoft-inc/nebula#3415";
+
+    /// A term that a node learns from others is not on its disk, and forgotten after a restart.
+    TermNotDurable: "term-not-durable", SplitBrain, "--faults kill:random,pause:leader",
+        "Raft figure 2, persistent state; camunda/camunda#14509, camunda/camunda#19290";
+
+    /// A node that does not lead returns to the term of an old leader that sends it entries, and may vote there again.
+    TermGoesBack: "term-goes-back", SplitBrain, "--faults pause:leader,partition",
+        "Raft §5.1; vesoft-inc/nebula#2405, camunda/camunda#1068";
+
+    /// A node forgets its vote when it learns who leads its term.
+    LeaderUpdateClearsVote: "leader-update-clears-vote", SplitBrain, "--faults partition,pause:leader",
+        "Raft §5.2; camunda/camunda#5356";
+
+    /// A leader that steps down without a later term forgets its vote.
+    StepDownClearsVote: "step-down-clears-vote", SplitBrain,
+        "--elections check-quorum --faults partition:isolate-leader,pause:leader", "Raft §5.2; microsoft/CCF#5891";
+
+    /// A voter votes for candidates whatever their logs are.
+    VotesForAnyLog: "votes-for-any-log", LostWrite, "--faults partition:isolate-leader,kill:leader", "Raft §5.4.1";
+
+    /// A voter prefers the longer log to the one with the later last term.
+    ComparesLengthFirst: "compares-length-first", LostWrite, "--faults partition:isolate-leader,pause:leader",
+        "Raft §5.4.1; databendlabs/openraft a48a3282";
+
+    /// A candidate counts each answer as another vote, also a second one of the same voter.
+    RepeatedVotesCount: "repeated-votes-count", SplitBrain, "--nodes 5 --faults partition,pause:leader",
+        "Raft §5.2; xnnyygn/xraft#27";
+
+    /// A candidate counts votes that were given to it in earlier terms.
+    OldVotesCount: "old-votes-count", SplitBrain, "--faults pause,partition",
+        "Raft §5.2; andreev-io/little-raft#44";
+
+    /// A candidate counts the answers to its pre-vote as votes.
+    PreVotesCount: "pre-votes-count", SplitBrain, "--faults partition,pause:leader",
+        "dissertation §9.6; microsoft/CCF#8094";
+
+    /// A leader takes no notice of messages of later terms, and leads on.
+    LeaderIgnoresLaterTerms: "leader-ignores-later-terms", Unavailable, "--faults partition:isolate-leader",
+        "Raft §5.1";
+
+    /// All nodes wait for the same time before they stand for election.
+    EqualTimers: "equal-timers", Unavailable, "--faults kill:leader", "Raft §5.2; Students' Guide to Raft";
+
+    /// Every request for a vote restarts the voter's timer, also one that is refused.
+    VoteRequestRestartsTimer: "vote-request-restarts-timer", Unavailable, "--faults partition:isolate-leader",
+        "Raft figure 2, followers; Students' Guide to Raft";
+
+    /// A message of a deposed leader restarts a node's timer.
+    OldLeaderRestartsTimer: "old-leader-restarts-timer", Unavailable, "--faults partition,pause:leader",
+        "Raft figure 2, followers; Students' Guide to Raft";
+
+    /// A node begins a new term without asking first whether it could win, and deposes working leaders.
+    NoPreVote: "no-pre-vote", Unavailable, "--faults partition:one-way,pause:random",
+        "dissertation §9.6; cockroachdb/cockroach#104042";
+
+    /// A new leader appends no entry of its own, and commits what it inherited only with a client's next write.
+    NoEntryOfOwnTerm: "no-entry-of-own-term", Unavailable, "--read-share 100 --faults kill:leader", "Raft §8";
+
+    /// Followers keep still for a leader that says that no quorum answers it.
+    DesertedLeaderSilences: "deserted-leader-silences", Unavailable, "--faults partition:one-way",
+        "dissertation §6.2; Cloudflare's outage of 2 November 2020";
+
+    // Durability
+
+    /// A leader counts entries as its own that are not on its disk yet.
+    CountsUnsyncedTail: "counts-unsynced-tail", LostWrite, "--faults kill:all",
+        "dissertation §10.2.1; etcd-io/etcd#14370, camunda/camunda#4160";
+
+    /// A follower says that it has entries before they are on its disk.
+    SendsBeforeDurable: "sends-before-durable", LostWrite, "--faults kill:all",
+        "Raft figure 2; cloud-software-foundation/c5#263, deventlab/d-engine#447";
+
+    // Snapshots
+
+    /// A snapshot from the leader replaces the state though it is older.
+    OldSnapshotInstalled: "old-snapshot-installed", LostWrite,
+        "--snapshot-after 50 --faults pause,partition:isolate-random", "Raft figure 13; etcd-io/etcd#1763";
+
+    /// A snapshot leaves the entries behind it in the log although they conflict with it.
+    KeepsLogBehindSnapshot: "keeps-log-behind-snapshot", Divergent,
+        "--snapshot-after 50 --faults partition:isolate-leader", "Raft figure 13, step 7";
+
+    /// A leader sends no snapshots: a follower that needs compacted entries never gets them.
+    SendsNoSnapshot: "sends-no-snapshot", Unavailable, "--snapshot-after 50 --faults partition:isolate-random,kill",
+        "Raft §7";
+
+    /// A leader names its current term as that of the last entry in a snapshot, whatever that was.
+    SnapshotNamesWrongTerm: "snapshot-names-wrong-term", Unavailable,
+        "--snapshot-after 50 --faults kill:leader,partition:isolate-leader", "Raft §7, figure 13";
+
     // State machine
 
     /// A compare-and-set writes whatever the value is, and says that it has swapped.

@@ -124,7 +124,8 @@ impl Raft {
             Some(Defect::CommitsByMinority) => (quorum - 1).max(1),
             _ => quorum,
         };
-        let index = reached_by(members, matches.chain([self.durable]).collect());
+        let own = if self.config.has(Defect::CountsUnsyncedTail) { self.log.last_index() } else { self.durable };
+        let index = reached_by(members, matches.chain([own]).collect());
         let may_commit = may_commit(self.log.term(index), self.hard_state.term);
         if index > self.commit && (may_commit || self.config.has(Defect::CommitsEarlierTerms)) {
             self.commit = index;
@@ -149,7 +150,11 @@ impl Raft {
         loop {
             if !matches!(progress.mode, SendMode::Snapshot(_)) && progress.next <= self.log.base_index() {
                 let snapshot = self.snapshot.clone().expect("a log that was compacted has a snapshot");
-                progress.begin_snapshot(snapshot);
+                if self.config.has(Defect::SendsNoSnapshot) {
+                    progress.next = self.log.first_index();
+                } else {
+                    progress.begin_snapshot(snapshot);
+                }
             }
             let wanted = match &progress.mode {
                 SendMode::Probe { waiting } => !waiting,

@@ -189,11 +189,12 @@ impl<M: Medium> Storage<M> {
         self.append(ChangeRecord { hard_state: persist.hard_state, ..ChangeRecord::default() })?;
         self.files.replace(SNAPSHOT, &encode(snapshot))?;
         self.snapshot_index = snapshot.last_index;
-        let rest =
-            ChangeRecord { hard_state: None, truncate_from: persist.truncate_from, entries: persist.entries.clone() };
+        let cut = ChangeRecord { truncate_from: persist.truncate_from, ..ChangeRecord::default() };
+        let rest = ChangeRecord { entries: persist.entries.clone(), ..ChangeRecord::default() };
         let path = self.files.path(WAL);
         let at = damaged(&path, self.end);
-        self.image.start_after(snapshot).and_then(|()| self.image.add(rest)).map_err(at)?;
+        let image = &mut self.image;
+        image.add(cut).and_then(|()| image.start_after(snapshot)).and_then(|()| image.add(rest)).map_err(at)?;
         let start = start(&self.owner, snapshot.last_index, &self.image);
         (self.wal, self.end) = self.files.replace(WAL, &encode(&start))?;
         self.fsyncs += 4; // two files, and the directory after each

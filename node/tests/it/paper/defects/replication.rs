@@ -72,12 +72,6 @@ fn entries_dropped_for_one_that_a_snapshot_has_replaced() {
     }));
 }
 
-/// Returns the refusal of entries behind `refused`.
-fn refusal(refused: u64) -> Body {
-    let result = AppendResult::Conflict { refused: LogIndex(refused), term: None, first: LogIndex(1) };
-    Body::AppendEntriesResponse { result, round: 1 }
-}
-
 #[test]
 fn a_late_refusal_that_is_believed() {
     assert!(Defect::BelievesLateConflicts.is_shown_by(|defect| {
@@ -103,5 +97,27 @@ fn a_refusal_that_counts_as_a_match() {
         let mut leader = leader(3, 1, &[1], defect);
         leader.receive(2, 2, refusal(1));
         leader.raft.status().matched.contains(&(NodeId(2), LogIndex(1)))
+    }));
+}
+
+#[test]
+fn a_commit_before_the_leaders_disk() {
+    assert!(Defect::CountsUnsyncedTail.is_shown_by(|defect| {
+        let mut leader = node(3, 1, &[1], defect);
+        leader.time_out();
+        leader.receive(2, 2, vote(true, true));
+        leader.step(2, 2, vote(false, true));
+        let _before_the_disk = leader.raft.take_output();
+        leader.step(2, 2, matched(2, 1));
+        leader.commit() == 2
+    }));
+}
+
+#[test]
+fn an_answer_before_the_followers_disk() {
+    assert!(Defect::SendsBeforeDurable.is_shown_by(|defect| {
+        let mut node = node(3, 2, &[1, 2], defect);
+        node.step(2, 2, append((2, 2), &[2], 0, 1));
+        !node.raft.take_output().early.is_empty()
     }));
 }
