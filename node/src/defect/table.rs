@@ -240,6 +240,26 @@ defects! {
     SendsBeforeDurable: "sends-before-durable", LostWrite, "--faults kill:all",
         "Raft figure 2; cloud-software-foundation/c5#263, deventlab/d-engine#447";
 
+    /// The log is written but never synced: what a loss of power leaves of it is a matter of luck.
+    NoFsync: "no-fsync", LostWrite, "--faults kill:all", "Raft figure 2, persistent state; etcd-io/etcd#14140";
+
+    /// Each record of the log is written only along with the next one.
+    WritesLate: "writes-late", LostWrite, "--faults kill:all",
+        "Raft figure 2, persistent state; robustmq/robustmq#2039";
+
+    /// A node whose log is damaged cuts it off there, and starts.
+    CutsDamagedRecord: "cuts-damaged-record", LostWrite, "--faults kill:all",
+        "Alagappan et al., Protocol-Aware Recovery, FAST 2018; eBay/NuRaft#185";
+
+    /// A node whose last write was torn by a crash starts with an empty log.
+    TornTailDropsLog: "torn-tail-drops-log", LostWrite, "--faults kill:all", "eBay/NuRaft#185";
+
+    /// A node that restarts leaves the last record of its log out.
+    LosesLastRecord: "loses-last-record", LostWrite, "--faults kill:all", "eBay/NuRaft#185";
+
+    /// A node that restarts keeps its snapshot, term and vote, but not the log behind the snapshot.
+    RestartForgetsLog: "restart-forgets-log", LostWrite, "--faults kill:all", "andrewjstone/rafter#34";
+
     // Snapshots
 
     /// A snapshot from the leader replaces the state though it is older.
@@ -258,8 +278,108 @@ defects! {
     SnapshotNamesWrongTerm: "snapshot-names-wrong-term", Unavailable,
         "--snapshot-after 50 --faults kill:leader,partition:isolate-leader", "Raft §7, figure 13";
 
+    /// A snapshot is merged into the state of a node, whose keys that are gone in the snapshot stay.
+    MergesSnapshot: "merges-snapshot", Phantom,
+        "--workload lock --snapshot-after 50 --faults partition:isolate-random,pause:random",
+        "Raft figure 13, step 8; jgroups-extras/jgroups-raft#301";
+
+    /// A node that cannot read a snapshot goes on with the state that it had.
+    SwallowsRestoreError: "swallows-restore-error", Divergent,
+        "--snapshot-after 50 --faults partition:isolate-random", "atomix/atomix#1038";
+
+    /// A snapshot lacks the last write before it was taken.
+    SnapshotLacksLastWrite: "snapshot-lacks-last-write", LostWrite, "--snapshot-after 50 --faults kill:all",
+        "Raft §7; etcd-io/etcd#17780";
+
+    /// A snapshot lacks the sessions of clients, whose commands are then refused on some nodes only.
+    SessionsNotInSnapshot: "sessions-not-in-snapshot", Divergent, "--snapshot-after 50 --faults kill",
+        "dissertation §6.3";
+
+    /// A node applies the first entry after a snapshot twice.
+    AppliesTwiceAfterSnapshot: "applies-twice-after-snapshot", DoubleApply,
+        "--workload counter --snapshot-after 50 --faults kill:all", "Raft figure 2, lastApplied; etcd-io/etcd#14685";
+
+    /// A node skips the first entry after a snapshot.
+    SkipsEntryAfterSnapshot: "skips-entry-after-snapshot", LostWrite, "--snapshot-after 50 --faults kill:all",
+        "Raft figure 2, lastApplied; etcd-io/etcd#13766";
+
     // State machine
 
     /// A compare-and-set writes whatever the value is, and says that it has swapped.
     CasIgnoresFrom: "cas-ignores-from", LostWrite, "--faults none", "Raft §8: linearizable semantics";
+
+    /// Every fiftieth entry, if it is a write, is acknowledged and has no effect.
+    DropsWrites: "drops-writes", LostWrite, "--faults none", "Jepsen's analyses: acknowledged writes that are lost";
+
+    /// A removal of a key takes place whoever owns it: a lock can be released by another than its holder.
+    DeleteIgnoresOwner: "delete-ignores-owner", SplitBrain, "--workload lock --faults none",
+        "Redis documentation, distributed locks: release only what is yours";
+
+    /// A key that is created anew has revision 1, so that the fencing tokens of locks repeat.
+    TokensRepeat: "tokens-repeat", SplitBrain, "--workload fenced-lock --faults none",
+        "Kleppmann, How to do distributed locking, 2016";
+
+    /// A dequeue answers with the first element and leaves it in the queue.
+    DequeueKeepsElement: "dequeue-keeps-element", DoubleApply, "--workload queue --faults none",
+        "Jepsen's analyses: elements that are delivered twice";
+
+    /// An increment adds one more by chance, on each node by its own.
+    IncrementsByChance: "increments-by-chance", Divergent, "--workload counter --faults none",
+        "Schneider, state machine approach, 1990: commands must be deterministic";
+
+    /// A transaction stores only the first of its changes.
+    HalfTransaction: "half-transaction", LostWrite, "--workload bank --faults none", "Gray and Reuter: atomicity";
+
+    /// A transaction that is refused leaves the changes that it made before the refusal.
+    RefusedTransactionStays: "refused-transaction-stays", Phantom, "--workload bank --faults none",
+        "Gray and Reuter: atomicity; Adya: aborted reads (G1a)";
+
+    /// The reads of a transaction do not see the changes that it made before.
+    TransactionMissesOwnWrites: "transaction-misses-own-writes", StaleRead, "--workload append --faults none",
+        "Elle: internal inconsistency";
+
+    // Sessions
+
+    /// A command takes effect each time it is sent, whatever its sequence number.
+    IgnoresSequenceNumbers: "ignores-sequence-numbers", DoubleApply, "--faults kill,partition",
+        "dissertation §6.3; etcd-io/etcd#14890, etcd-io/etcd#18424";
+
+    /// A command of a session that is unknown, as it has expired, takes effect, once more if it did before.
+    ServesUnknownSessions: "serves-unknown-sessions", DoubleApply, "--faults kill,partition", "dissertation §6.3";
+
+    // Answers to clients
+
+    /// A read waits for no entry to be applied: a follower answers from the state that it has.
+    ReadsBeforeApply: "reads-before-apply", StaleRead, "--faults pause:random,partition:isolate-random",
+        "dissertation §6.4, step 4; etcd-io/etcd#13464, tikv/tikv#4724";
+
+    /// A leader answers reads through the log from its own state, without an entry.
+    LogReadSkipsLog: "log-read-skips-log", StaleRead, "--read log --faults partition:isolate-leader",
+        "Raft §8; etcd-io/etcd#741";
+
+    /// A write is answered as done once any entry is applied at its index, also that of another leader.
+    AnswersByIndex: "answers-by-index", LostWrite, "--faults partition:isolate-leader,pause:leader",
+        "Students' Guide to Raft: applying client operations";
+
+    /// A write that is not answered in time is answered with "it did not happen".
+    DeadlineSaysNo: "deadline-says-no", Phantom, "--faults partition:isolate-leader,pause:random",
+        "Jepsen: indeterminate operations; Adya: aborted reads (G1a)";
+
+    /// A write that was forwarded to a leader is answered with "it did not happen" when the leader changes.
+    LeaderChangeSaysNo: "leader-change-says-no", Phantom, "--faults kill:leader,pause:leader",
+        "Jepsen's tests of etcd: a change of leaders is indefinite; Adya: aborted reads (G1a)";
+
+    /// A write whose entry a snapshot has replaced is answered with "it did not happen".
+    SnapshotSaysNo: "snapshot-says-no", Phantom,
+        "--snapshot-after 50 --faults partition:isolate-leader,pause:leader", "Adya: aborted reads (G1a)";
+
+    /// A node sends each request that it forwards to the leader twice.
+    ForwardsTwice: "forwards-twice", DoubleApply, "--workload counter --faults none", "RedisLabs/redisraft#13";
+
+    /// A link between nodes sends every frame twice.
+    LinkRepeatsFrames: "link-repeats-frames", DoubleApply, "--workload counter --faults none",
+        "Raft §5.1: RPCs may be repeated; requests that are forwarded may not";
+
+    /// Requests that are forwarded have the same numbers after each restart, so that a late answer meets another one.
+    IdsFromZero: "ids-from-zero", Phantom, "--faults kill:random,pause:leader", "etcd-io/etcd#20418";
 }
