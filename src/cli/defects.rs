@@ -78,21 +78,3 @@ fn table(defects: &[DefectJson]) -> String {
     let count = counted(defects.len(), "defect");
     format!("{table}\n{count}; `schism defects NAME` tells the source of one, and a run that should show it\n")
 }
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::{Defect, DefectJson};
-    use crate::cli::{Cli, Command};
-
-    #[test]
-    fn the_run_that_should_show_a_defect_is_possible() {
-        for defect in Defect::ALL {
-            let DefectJson { command, .. } = DefectJson::of(*defect);
-            let parsed = Cli::try_parse_from(command.split(' ')).unwrap_or_else(|error| panic!("{command}: {error}"));
-            let Command::Run(run) = parsed.command else { panic!("{command} is no run") };
-            assert!(run.check().is_ok(), "{command}: {:?}", run.check());
-        }
-    }
-}

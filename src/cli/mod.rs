@@ -94,6 +94,16 @@ mod tests {
         systems::roleless::{ARGUMENTS, FIRST},
     };
 
+    #[test]
+    fn the_run_that_should_show_a_defect_is_possible() {
+        for description in node::Defect::ALL.iter().map(|defect| defect.description()) {
+            let command = format!("schism run --defect {} {}", description.name, description.options);
+            let parsed = Cli::try_parse_from(command.split(' ')).unwrap_or_else(|error| panic!("{command}: {error}"));
+            let Command::Run(run) = parsed.command else { panic!("{command} is no run") };
+            assert!(run.check().is_ok(), "{command}: {:?}", run.check());
+        }
+    }
+
     /// Runs a node, in the process that the system for tests starts; in any other, this has nothing to do.
     #[test]
     fn a_test_binary_can_be_a_node() {

@@ -46,7 +46,11 @@ impl FromStr for Defect {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{
+        collections::BTreeSet,
+        fs,
+        path::{Path, PathBuf},
+    };
 
     use super::*;
 
@@ -62,6 +66,36 @@ mod tests {
         }
         let unknown = "votes-thrice".parse::<Defect>().unwrap_err().to_string();
         assert_eq!(unknown, "there is no defect \"votes-thrice\"; `schism defects` lists them");
+    }
+
+    /// Returns the Rust sources below a folder.
+    fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries
+            .flat_map(|path| {
+                if path.is_dir() { sources(&path) } else { vec![(path.clone(), fs::read_to_string(path).unwrap())] }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_defect_is_planted_once_at_least_and_shown_by_a_test() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let all: Vec<(PathBuf, String)> =
+            ["src", "tests"].iter().flat_map(|folder| sources(&root.join(folder))).collect();
+        let is_test = |path: &Path| path.to_string_lossy().contains("/tests") || path.ends_with("pending.rs");
+        for defect in Defect::ALL {
+            let name = format!("Defect::{defect:?}");
+            let has_name = |text: &str| {
+                text.match_indices(&name).any(|(at, _)| !text[at + name.len()..].starts_with(char::is_alphanumeric))
+            };
+            let found = |in_tests| {
+                let files = all.iter().filter(|(path, _)| is_test(path) == in_tests || path.ends_with("pending.rs"));
+                files.map(|(_, text)| text).any(|text| has_name(text))
+            };
+            assert!(found(false), "{defect:?} is not planted");
+            assert!(found(true), "{defect:?} has no test");
+        }
     }
 
     #[test]

@@ -53,7 +53,8 @@ impl Cells {
         Self { base: Arc::clone(&self.base), recent: BTreeMap::new() }
     }
 
-    fn merged(&self) -> BTreeMap<String, Cell> {
+    /// Returns all keys with their cells, as a map of its own.
+    pub(super) fn merged(&self) -> BTreeMap<String, Cell> {
         let mut merged = (*self.base).clone();
         merge(&mut merged, &mut self.recent.clone());
         merged

@@ -1,7 +1,10 @@
 //! State machine that applies committed entries in order, each once. Deterministic: no clock, no randomness, no hash
 //! order.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher as _, RandomState},
+};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -46,6 +49,8 @@ pub(crate) struct Machine {
     applied: LogIndex,
     /// Planted defect.
     defect: Option<Defect>,
+    /// True if no entry was applied since the last snapshot was restored.
+    is_restored: bool,
 }
 
 impl Machine {
@@ -78,7 +83,7 @@ impl Machine {
             Query::First(key) => self.first(key),
             Query::Values(keys) => {
                 let reads: Vec<_> = keys.iter().map(|key| MicroOperation::Read { key: key.clone() }).collect();
-                let read = self.transact(&reads).map(|(found, _)| found);
+                let read = self.transact(&reads, &mut BTreeMap::new());
                 let revision = self.applied;
                 read.map_or_else(CommandResult::Refused, |found| CommandResult::Transaction { found, revision })
             }
@@ -99,10 +104,15 @@ impl Machine {
         if self.defect.is_none() && entry.index.0 != self.applied.0 + 1 {
             return Err(MachineError::NotNext { applied: self.applied, found: entry.index });
         }
+        let is_restored = std::mem::take(&mut self.is_restored);
         let applied = match &entry.payload {
             Payload::Noop => None,
+            Payload::Command(_) if is_restored && self.has(Defect::SkipsEntryAfterSnapshot) => None,
             Payload::Command(bytes) => {
-                let command = postcard::from_bytes(bytes).map_err(|_| MachineError::Entry(entry.index))?;
+                let command: Command = postcard::from_bytes(bytes).map_err(|_| MachineError::Entry(entry.index))?;
+                if is_restored && self.has(Defect::AppliesTwiceAfterSnapshot) {
+                    self.execute(command.clone(), crc32c::crc32c(bytes), entry.index);
+                }
                 Some(self.execute(command, crc32c::crc32c(bytes), entry.index))
             }
         };
@@ -112,8 +122,14 @@ impl Machine {
 
     fn execute(&mut self, command: Command, checksum: u32, at: LogIndex) -> CommandResult {
         let Some(session) = command.session else { return self.operate(command.op, at) };
-        if let Some(applied) = self.state.sessions.replay(&session, checksum) {
-            return applied;
+        match self.state.sessions.replay(&session, checksum) {
+            Some(CommandResult::Expired) if self.has(Defect::ServesUnknownSessions) => {
+                self.state.sessions.register(session.client);
+            }
+            Some(applied) if !self.has(Defect::IgnoresSequenceNumbers) || applied == CommandResult::Expired => {
+                return applied;
+            }
+            Some(_) | None => {}
         }
         let applied = self.operate(command.op, at);
         self.state.sessions.record(session, checksum, at, applied.clone());
@@ -124,13 +140,16 @@ impl Machine {
         match op {
             Op::Get { key } => CommandResult::Got(self.get(&key)),
             Op::Put { key, value } => {
-                self.state.cells.insert(key, Cell { value, revision: at });
+                if !(self.has(Defect::DropsWrites) && at.0.is_multiple_of(50)) {
+                    self.state.cells.insert(key, Cell { value, revision: at });
+                }
                 CommandResult::Put(at)
             }
             Op::Register => self.state.sessions.register(at),
             Op::Cas { key, from, to } => {
                 let VersionedValue { value: observed, revision } = self.get(&key);
                 let swapped = observed == from || self.has(Defect::CasIgnoresFrom);
+                let at = if from.is_none() && self.has(Defect::TokensRepeat) { LogIndex(1) } else { at };
                 if swapped {
                     self.state.cells.insert(key, Cell { value: to, revision: at });
                 }
@@ -138,13 +157,13 @@ impl Machine {
             }
             Op::Delete { key, from } => {
                 let VersionedValue { value: observed, revision } = self.get(&key);
-                let swapped = observed == from;
+                let swapped = observed == from || self.has(Defect::DeleteIgnoresOwner);
                 if swapped {
                     self.state.cells.remove(key);
                 }
                 CommandResult::Cas { swapped, observed, revision: if swapped { LogIndex(0) } else { revision } }
             }
-            Op::Increment { key, by } => match integer::add(self.get(&key).value.as_ref(), by) {
+            Op::Increment { key, by } => match integer::add(self.get(&key).value.as_ref(), self.chance(by)) {
                 Ok(value) => {
                     self.state.cells.insert(key, Cell { value: value.clone(), revision: at });
                     CommandResult::Got(VersionedValue { value: Some(value), revision: at })
@@ -161,16 +180,24 @@ impl Machine {
                 Err(refusal) => CommandResult::Refused(refusal),
             },
             Op::Dequeue { key } => self.dequeue(key, at).unwrap_or_else(CommandResult::Refused),
-            Op::Transaction { micro_operations } => match self.transact(&micro_operations) {
-                Ok((found, changed)) => {
-                    for (key, value) in changed {
+            Op::Transaction { micro_operations } => {
+                let mut changed = BTreeMap::new();
+                let found = self.transact(&micro_operations, &mut changed);
+                if found.is_ok() || self.has(Defect::RefusedTransactionStays) {
+                    let kept = if self.has(Defect::HalfTransaction) { 1 } else { changed.len() };
+                    for (key, value) in changed.into_iter().take(kept) {
                         self.state.cells.insert(key, Cell { value, revision: at });
                     }
-                    CommandResult::Transaction { found, revision: at }
                 }
-                Err(refusal) => CommandResult::Refused(refusal),
-            },
+                found.map_or_else(CommandResult::Refused, |found| CommandResult::Transaction { found, revision: at })
+            }
         }
+    }
+
+    /// Returns the number that an increment adds: `by`, but a node with a defect may add more, by chance.
+    fn chance(&self, by: i64) -> i64 {
+        let is_odd = self.has(Defect::IncrementsByChance) && RandomState::new().hash_one(by) % 2 == 1;
+        if is_odd { by.saturating_add(1) } else { by }
     }
 
     fn add(&mut self, key: String, value: &Json, at: LogIndex) -> Result<CommandResult, Refusal> {
@@ -188,17 +215,19 @@ impl Machine {
         let Some((first, others)) = list::split_first(list.as_ref())? else {
             return Ok(CommandResult::Got(VersionedValue { value: None, revision }));
         };
-        self.state.cells.insert(key, Cell { value: others, revision: at });
+        if !self.has(Defect::DequeueKeepsElement) {
+            self.state.cells.insert(key, Cell { value: others, revision: at });
+        }
         Ok(CommandResult::Got(VersionedValue { value: Some(first), revision: at }))
     }
 
-    /// Returns the values that a transaction reads and those that it leaves, without changing anything.
-    #[expect(clippy::type_complexity, reason = "a pair that is taken apart at once")]
+    /// Returns the values that a transaction reads, and adds those that it leaves to `changed`.
     fn transact(
         &self,
         micro_operations: &[MicroOperation],
-    ) -> Result<(Vec<Option<Json>>, BTreeMap<String, Json>), Refusal> {
-        let (mut found, mut changed) = (Vec::with_capacity(micro_operations.len()), BTreeMap::new());
+        changed: &mut BTreeMap<String, Json>,
+    ) -> Result<Vec<Option<Json>>, Refusal> {
+        let mut found = Vec::with_capacity(micro_operations.len());
         let mut read_bytes = 0;
         for micro_operation in micro_operations {
             let now = |key: &String| changed.get(key).cloned().or_else(|| self.get(key).value);
@@ -223,7 +252,8 @@ impl Machine {
                     found.push(None);
                 }
                 MicroOperation::Read { key } => {
-                    let now = now(key);
+                    let misses_own = self.has(Defect::TransactionMissesOwnWrites);
+                    let now = if misses_own { self.get(key).value } else { now(key) };
                     read_bytes += now.as_ref().map_or(0, |value| value.as_str().len());
                     if read_bytes > MAX_LIST_BYTES {
                         return Err(Refusal::TooMuchRead);
@@ -232,13 +262,22 @@ impl Machine {
                 }
             }
         }
-        Ok((found, changed))
+        Ok(found)
     }
 
     /// Returns a function that encodes the current state as the data of a snapshot at `applied`, on any thread. The
     /// call itself is quick.
     pub(crate) fn freeze(&mut self) -> impl FnOnce() -> Bytes + Send + use<> {
-        let state = State { cells: self.state.cells.freeze(), sessions: self.state.sessions.clone() };
+        let mut state = State { cells: self.state.cells.freeze(), sessions: self.state.sessions.clone() };
+        if self.has(Defect::SessionsNotInSnapshot) {
+            state.sessions = Sessions::default();
+        }
+        let newest = |cells: &Cells| cells.merged().into_iter().max_by_key(|(_, cell)| cell.revision);
+        if self.has(Defect::SnapshotLacksLastWrite)
+            && let Some((key, _)) = newest(&state.cells)
+        {
+            state.cells.remove(key);
+        }
         move || postcard::to_stdvec(&state).expect("the state is plain data").into()
     }
 
@@ -247,8 +286,18 @@ impl Machine {
     /// # Errors
     /// Returns an error if the snapshot cannot be read; the state is then unchanged.
     pub(crate) fn restore(&mut self, last_index: LogIndex, data: &[u8]) -> Result<(), MachineError> {
-        self.state = postcard::from_bytes(data).map_err(|_| MachineError::Snapshot(last_index))?;
-        self.applied = last_index;
+        match postcard::from_bytes::<State>(data) {
+            Ok(state) if self.has(Defect::MergesSnapshot) => {
+                for (key, cell) in state.cells.merged() {
+                    self.state.cells.insert(key, cell);
+                }
+                self.state.sessions = state.sessions;
+            }
+            Ok(state) => self.state = state,
+            Err(_) if self.has(Defect::SwallowsRestoreError) => {}
+            Err(_) => return Err(MachineError::Snapshot(last_index)),
+        }
+        (self.applied, self.is_restored) = (last_index, true);
         Ok(())
     }
 }

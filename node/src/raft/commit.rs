@@ -2,11 +2,11 @@
 
 use super::{LogIndex, Term};
 
-/// Returns the greatest value that a majority has reached: the lower median over all members (§5.3, figure 2
-/// "Leaders"). Used for match indexes and for heartbeat rounds.
-pub(super) fn majority_has<T: Ord + Copy>(mut of_each_member: Vec<T>) -> T {
+/// Returns the greatest value that this number of members has reached, a quorum unless a defect says otherwise (§5.3,
+/// figure 2 "Leaders"). Used for match indexes and for heartbeat rounds.
+pub(super) fn reached_by<T: Ord + Copy>(members: usize, mut of_each_member: Vec<T>) -> T {
     of_each_member.sort_unstable();
-    of_each_member[(of_each_member.len() - 1) / 2]
+    of_each_member[of_each_member.len() - members]
 }
 
 /// Returns true if a leader in term `current` may commit an entry by counting replicas. Only entries of its own term
@@ -37,15 +37,16 @@ mod tests {
         for members in 1_u32..=5 {
             for case in 0..5_u64.pow(members) {
                 let of_each: Vec<u64> = (0..members).map(|member| case / 5_u64.pow(member) % 5).collect();
-                assert_eq!(majority_has(of_each.clone()), majority_by_counting(&of_each), "{of_each:?}");
+                let quorum = of_each.len() / 2 + 1;
+                assert_eq!(reached_by(quorum, of_each.clone()), majority_by_counting(&of_each), "{of_each:?}");
             }
         }
     }
 
     #[test]
     fn an_even_cluster_needs_more_than_half() {
-        assert_eq!(majority_has(vec![5, 5, 0, 0]), 0);
-        assert_eq!(majority_has(vec![5, 5, 3, 0]), 3);
+        assert_eq!(reached_by(3, vec![5, 5, 0, 0]), 0);
+        assert_eq!(reached_by(3, vec![5, 5, 3, 0]), 3);
     }
 
     #[test]

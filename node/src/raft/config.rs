@@ -135,6 +135,11 @@ impl Config {
         self.defect == Some(defect)
     }
 
+    /// Returns the time for which a leader trusts the answers of a quorum if the rule says `span`.
+    pub(super) fn trusted(&self, span: Duration) -> Duration {
+        if self.has(Defect::LongLease) { span * 4 } else { span }
+    }
+
     /// Returns the other members.
     pub(super) fn peers(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.members.iter().copied().filter(|&member| member != self.id)

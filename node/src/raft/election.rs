@@ -42,7 +42,8 @@ impl Raft {
     pub(super) fn reset_election_timer(&mut self) {
         let (shortest, spread) = timer_span(self.hard_state.term, self.config.election_timeout);
         let spread = u64::try_from(spread.as_nanos()).unwrap_or(u64::MAX).max(1);
-        let extra = Duration::from_nanos(self.rng.next_u64() % spread);
+        let drawn = if self.config.has(Defect::EqualTimers) { 0 } else { self.rng.next_u64() };
+        let extra = Duration::from_nanos(drawn % spread);
         self.election_deadline = self.now.after(shortest + extra);
     }
 
@@ -51,7 +52,7 @@ impl Raft {
     /// Leases depend on this, so a restarted node counts as having heard from a leader when it started. In basic Raft
     /// the rule does not apply.
     fn must_withhold_vote(&self) -> bool {
-        if self.config.elections == Elections::Basic {
+        if self.config.elections == Elections::Basic || self.config.has(Defect::DisloyalVoters) {
             return false;
         }
         let timeout = self.config.election_timeout;
@@ -70,7 +71,7 @@ impl Raft {
         self.state = State::PreCandidate(BTreeSet::from([self.config.id]));
         self.reset_election_timer();
         let Some(term) = self.next_term() else { return };
-        if self.config.quorum() == 1 {
+        if self.config.quorum() == 1 || self.config.has(Defect::NoPreVote) {
             self.begin_election(term);
         } else {
             self.ask_for_votes(true, term);
@@ -101,6 +102,9 @@ impl Raft {
     /// the candidate must not be able to depose a working leader.
     pub(super) fn on_request_vote(&mut self, candidate: NodeId, term: Term, pre: bool, last: (Term, LogIndex)) {
         let own_last = (self.log.last_term(), self.log.last_index());
+        if self.config.has(Defect::VoteRequestRestartsTimer) {
+            self.reset_election_timer();
+        }
         if self.must_withhold_vote() {
             return self.answer_vote(candidate, self.hard_state.term, pre, false);
         }
@@ -108,7 +112,12 @@ impl Raft {
             self.become_follower(term, None);
         }
         let may_have_vote = has_vote_for(self.hard_state, term, candidate) || self.config.has(Defect::VotesTwice);
-        let granted = may_have_vote && is_up_to_date(last, own_last);
+        let is_up_to_date = match self.config.defect {
+            Some(Defect::VotesForAnyLog) => true,
+            Some(Defect::ComparesLengthFirst) => (last.1, last.0) >= (own_last.1, own_last.0),
+            _ => is_up_to_date(last, own_last),
+        };
+        let granted = may_have_vote && is_up_to_date;
         if granted && !pre {
             self.set_hard_state(HardState { term, voted_for: Some(candidate) });
             self.reset_election_timer();
@@ -134,16 +143,21 @@ impl Raft {
         let (next, quorum) = (self.next_term(), self.config.quorum());
         let votes = match &mut self.state {
             State::PreCandidate(votes) if pre && Some(term) == next => votes,
-            State::Candidate(votes) if !pre && term == own => votes,
+            State::Candidate(votes)
+                if (!pre || self.config.has(Defect::PreVotesCount))
+                    && (term == own || self.config.has(Defect::OldVotesCount)) =>
+            {
+                votes
+            }
             State::Follower | State::PreCandidate(_) | State::Candidate(_) | State::Leader(_) => return,
         };
-        if granted {
-            votes.insert(voter);
+        if granted && !votes.insert(voter) && self.config.has(Defect::RepeatedVotesCount) {
+            votes.insert(NodeId(u64::MAX - votes.len() as u64));
         }
         if votes.len() < quorum {
             return;
         }
-        if pre { self.begin_election(term) } else { self.become_leader() }
+        if matches!(self.state, State::PreCandidate(_)) { self.begin_election(term) } else { self.become_leader() }
     }
 
     /// Becomes leader and announces itself at once, with an entry of its own term, without which it may neither
@@ -151,7 +165,9 @@ impl Raft {
     fn become_leader(&mut self) {
         self.leader = Some(self.config.id);
         self.state = State::Leader(Leadership::new(&self.config, self.log.last_index(), self.now));
-        self.append_own(Payload::Noop);
+        if !self.config.has(Defect::NoEntryOfOwnTerm) {
+            self.append_own(Payload::Noop);
+        }
         self.begin_round();
     }
 

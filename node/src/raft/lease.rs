@@ -38,8 +38,9 @@ impl Rounds {
         self.began.push_back((self.newest, now));
     }
 
-    /// Records that a quorum, this leader included, has acknowledged `round`.
-    pub(super) fn acknowledge(&mut self, round: u64) {
+    /// Records that a quorum, this leader included, has acknowledged `round`. Returns true if this was news.
+    pub(super) fn acknowledge(&mut self, round: u64) -> bool {
+        let is_news = round > self.acknowledged;
         self.acknowledged = self.acknowledged.max(round);
         while let Some(&(number, began)) = self.began.front()
             && number <= self.acknowledged
@@ -47,6 +48,12 @@ impl Rounds {
             self.acknowledged_began = Some(began);
             self.began.pop_front();
         }
+        is_news
+    }
+
+    /// Counts the lease from `now`, which only a node with a defect does.
+    pub(super) fn restart_lease(&mut self, now: Time) {
+        self.acknowledged_began = Some(now);
     }
 
     /// Returns true if a quorum has acknowledged a round that began less than `span` ago, by this node's clock.

@@ -17,6 +17,7 @@ use super::{
     replication::AppendEntries,
     snapshot::{Chunk, IncomingSnapshot},
 };
+use crate::defect::Defect;
 
 /// One member of a cluster.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl Leadership {
             rounds: Rounds::default(),
             heartbeat_deadline: now.after(config.heartbeat_interval),
             since: now,
-            first_own: LogIndex(last_index.0 + 1),
+            first_own: LogIndex(if config.has(Defect::ReadsBeforeOwnCommit) { 0 } else { last_index.0 + 1 }),
         }
     }
 }
@@ -114,7 +115,7 @@ impl Raft {
         let last_index = log.last_index();
         let mut raft = Self {
             rng: timers(&config, hard_state.term),
-            contexts: Pcg64::seed_from_u64(config.life),
+            contexts: Pcg64::seed_from_u64(if config.has(Defect::ContextsRepeat) { 0 } else { config.life }),
             now,
             hard_state,
             state: State::Follower,
@@ -124,7 +125,7 @@ impl Raft {
             durable: last_index,
             handed_over: last_index,
             // It may have heard from a leader, and so promised not to vote, just before it stopped.
-            last_heard: (hard_state.term > Term(0)).then_some(now),
+            last_heard: (hard_state.term > Term(0) && !config.has(Defect::RestartForgetsLoyalty)).then_some(now),
             election_deadline: now,
             incoming: None,
             reads: Reads::default(),
@@ -196,8 +197,9 @@ impl Raft {
             self.replicate();
         }
         let mut out = std::mem::take(&mut self.out);
-        out.committed = self.log.range(LogIndex(self.applied.0 + 1), self.commit).cloned().collect();
-        self.applied = self.applied.max(self.commit);
+        let end = if self.config.has(Defect::AppliesUncommitted) { self.log.last_index() } else { self.commit };
+        out.committed = self.log.range(LogIndex(self.applied.0 + 1), end).cloned().collect();
+        self.applied = self.applied.max(end);
         self.handed_over = self.log.last_index();
         out
     }
@@ -258,7 +260,9 @@ impl Raft {
         self.reads.restart_clock(now);
         self.reset_election_timer();
         if let State::Leader(own) = &mut self.state {
-            own.rounds.forget_times();
+            if !self.config.has(Defect::LeaseSurvivesClockJump) {
+                own.rounds.forget_times();
+            }
             own.heartbeat_deadline = now;
             own.since = now;
         }
@@ -288,9 +292,15 @@ impl Raft {
     /// Handles the term of a message first, as it takes precedence (§5.1), then the message itself.
     fn handle(&mut self, message: Message) {
         let Message { from, term, body, .. } = message;
+        self.go_back(term, &body);
         let own = self.hard_state.term;
-        if term < own {
+        let is_counted = matches!(body, Body::RequestVoteResponse { .. }) && self.config.has(Defect::OldVotesCount);
+        if term < own && !is_counted {
             return self.refuse_stale(from, &body);
+        }
+        let leads = matches!(self.state, State::Leader(_));
+        if term > own && leads && self.config.has(Defect::LeaderIgnoresLaterTerms) {
+            return;
         }
         // Pre-votes have no consequences; for a vote request, `on_request_vote` decides.
         let consequential =
@@ -335,6 +345,14 @@ impl Raft {
         }
     }
 
+    /// Returns to the term of a past leader that sends entries, which only a node with a defect does.
+    fn go_back(&mut self, term: Term, body: &Body) {
+        let from_past_leader = term < self.hard_state.term && matches!(body, Body::AppendEntries { .. });
+        if from_past_leader && self.config.has(Defect::TermGoesBack) && !matches!(self.state, State::Leader(_)) {
+            self.set_hard_state(HardState { term, voted_for: None });
+        }
+    }
+
     /// Refuses a request of a past term in this node's term, which deposes its sender (§5.1); an answer of a past
     /// term is dropped. The refusal names round 0: by the time it arrives, its recipient may lead this very term,
     /// with rounds counted from the start again.
@@ -342,6 +360,9 @@ impl Raft {
         match body {
             &Body::RequestVote { pre, .. } => self.answer_vote(from, self.hard_state.term, pre, false),
             Body::AppendEntries { .. } | Body::InstallSnapshot { .. } => {
+                if self.config.has(Defect::OldLeaderRestartsTimer) {
+                    self.reset_election_timer();
+                }
                 let result = AppendResult::Conflict { refused: LogIndex(0), term: None, first: LogIndex(0) };
                 self.send(from, Body::AppendEntriesResponse { result, round: 0 });
             }
@@ -359,6 +380,12 @@ impl Raft {
         if term > self.hard_state.term {
             self.set_hard_state(HardState { term, voted_for: None });
             self.incoming = None;
+        } else if self.config.has(if leader.is_some() {
+            Defect::LeaderUpdateClearsVote
+        } else {
+            Defect::StepDownClearsVote
+        }) {
+            self.set_hard_state(HardState { voted_for: None, ..self.hard_state });
         }
         if matches!(self.state, State::Leader(_)) {
             self.reset_election_timer();
@@ -383,6 +410,8 @@ impl Raft {
             "two leaders in one term (§5.2): {leader} and {}",
             self.config.id
         );
+        let quorum_contact =
+            if self.config.has(Defect::DesertedLeaderSilences) { QuorumContact::Recent } else { quorum_contact };
         let looks_for_another = matches!(self.state, State::PreCandidate(_)) && quorum_contact == QuorumContact::Lost;
         if self.leader != Some(leader) && !looks_for_another {
             self.become_follower(self.hard_state.term, Some(leader));
@@ -395,7 +424,7 @@ impl Raft {
 
     /// Returns this leader's contact with its quorum; `Recent` while it does not lead.
     pub(super) fn quorum_contact(&self) -> QuorumContact {
-        let timeout = self.config.election_timeout;
+        let timeout = self.config.trusted(self.config.election_timeout);
         match &self.state {
             // A single member is its own majority, however long it slept.
             State::Leader(own)
@@ -411,7 +440,14 @@ impl Raft {
 
     pub(super) fn set_hard_state(&mut self, hard_state: HardState) {
         self.hard_state = hard_state;
-        self.out.persist.hard_state = Some(hard_state);
+        let HardState { term, voted_for } = hard_state;
+        let voted_for = match self.config.defect {
+            Some(Defect::TermNotDurable) if voted_for.is_none() => return,
+            Some(Defect::VoteNotDurable) => voted_for.filter(|vote| *vote == self.config.id),
+            Some(Defect::OwnVoteNotDurable) => voted_for.filter(|vote| *vote != self.config.id),
+            _ => voted_for,
+        };
+        self.out.persist.hard_state = Some(HardState { term, voted_for });
     }
 
     pub(super) fn append(&mut self, entry: Entry) {
@@ -439,6 +475,9 @@ impl Raft {
 
     /// Queues a message that may leave only once the promised state is durable.
     pub(super) fn send(&mut self, to: NodeId, body: Body) {
+        if self.config.has(Defect::SendsBeforeDurable) {
+            return self.send_early(to, body);
+        }
         self.out.messages.push(Message { from: self.config.id, to, term: self.hard_state.term, body });
     }
 

@@ -46,6 +46,8 @@ pub(super) struct Reads {
     arrived: Vec<WaitingRead>,
     /// Reads that wait for their round's acknowledgement, or for the leader's answer.
     asked: VecDeque<ReadBatch>,
+    /// Read index that the leader gave for earlier reads, and that a follower with a defect uses for later ones.
+    reusable: Option<LogIndex>,
 }
 
 impl Reads {
@@ -90,18 +92,25 @@ impl Leadership {
 impl Raft {
     /// Starts a read for a client of this node.
     pub(super) fn begin_read(&mut self, id: u64, mode: LeaderReadMode) {
+        let ready = ReadOutcome::Ready(self.commit);
         match (&self.state, mode) {
             // Basic Raft: no check at all. A deposed leader answers too.
-            (State::Leader(_), LeaderReadMode::Leader) => self.out.reads.push((id, ReadOutcome::Ready(self.commit))),
+            (State::Leader(_), LeaderReadMode::Leader) => self.out.reads.push((id, ready)),
             (State::Leader(own), LeaderReadMode::Lease)
                 if self.config.elections == Elections::CheckQuorum
                     && own.has_committed_in_own_term(self.commit)
-                    && own.rounds.acknowledged_within(self.config.lease, self.now) =>
+                    && own.rounds.acknowledged_within(self.config.trusted(self.config.lease), self.now) =>
             {
-                self.out.reads.push((id, ReadOutcome::Ready(self.commit)));
+                self.out.reads.push((id, ready));
             }
             (State::Leader(_), LeaderReadMode::Quorum) if self.config.has(Defect::ReadAsksNobody) => {
-                self.out.reads.push((id, ReadOutcome::Ready(self.commit)));
+                self.out.reads.push((id, ready));
+            }
+            (State::Follower, LeaderReadMode::Quorum) if self.config.has(Defect::FollowerReadsOwnCommit) => {
+                self.out.reads.push((id, ready));
+            }
+            (State::Follower, LeaderReadMode::Quorum) if let Some(index) = self.reads.reusable => {
+                self.out.reads.push((id, ReadOutcome::Ready(index)));
             }
             (State::Leader(_), LeaderReadMode::Lease | LeaderReadMode::Quorum) => self.await_read(Origin::Client(id)),
             (State::Follower, LeaderReadMode::Quorum) if self.leader.is_some() => self.await_read(Origin::Client(id)),
@@ -115,14 +124,23 @@ impl Raft {
         if self.reads.len() >= MAX_WAITING {
             return self.refuse_read(origin, None);
         }
-        self.reads.arrived.push(WaitingRead { origin, arrived: self.now });
+        let read = WaitingRead { origin, arrived: self.now };
+        match self.reads.asked.back_mut() {
+            Some(open) if self.config.has(Defect::JoinsOpenRound) => open.requests.push(read),
+            _ => self.reads.arrived.push(read),
+        }
         self.unsent = true;
     }
 
     /// Handles a follower's request for a read index.
     pub(super) fn on_read_index(&mut self, node: NodeId, context: u64) {
         let origin = Origin::Follower { node, context };
-        if matches!(self.state, State::Leader(_)) { self.await_read(origin) } else { self.refuse_read(origin, None) }
+        if matches!(self.state, State::Leader(_)) {
+            self.await_read(origin);
+        } else {
+            let index = self.config.has(Defect::AnyoneAnswersReadIndex).then_some(self.commit);
+            self.answer_read(origin, index);
+        }
     }
 
     /// Handles the leader's answer. Only a request that still waits counts, by its context, which no other attempt or
@@ -131,7 +149,9 @@ impl Raft {
         if !matches!(self.state, State::Follower) {
             return;
         }
-        let Some(position) = self.reads.asked.iter().position(|batch| batch.ticket == context) else { return };
+        let is_asked = |batch: &ReadBatch| batch.ticket == context || self.config.has(Defect::AnyContextAnswers);
+        let Some(position) = self.reads.asked.iter().position(is_asked) else { return };
+        self.reads.reusable = index.filter(|_| self.config.has(Defect::ReusesReadIndex));
         let batch = self.reads.asked.remove(position).expect("the position was just found");
         for request in batch.requests {
             self.answer_read(request.origin, index);

@@ -2,11 +2,12 @@
 
 use super::{
     AppendResult, Body, Entry, LogIndex, NodeId, Raft, Term,
-    commit::{follower_commit, majority_has, may_commit},
+    commit::{follower_commit, may_commit, reached_by},
     log::{Conflict, weight},
     node::{Leadership, State},
     progress::{Progress, SendMode},
 };
+use crate::defect::Defect;
 
 /// Contents of a received `AppendEntries`.
 pub(super) struct AppendEntries {
@@ -19,12 +20,23 @@ pub(super) struct AppendEntries {
 impl Raft {
     /// Handles entries, or a heartbeat, from the leader of this term (figure 2, `AppendEntries` steps 2 to 5).
     pub(super) fn on_append_entries(&mut self, leader: NodeId, append: AppendEntries) {
-        let (prev_index, prev_term) = append.prev;
+        let (prev_index, mut prev_term) = append.prev;
+        if self.config.has(Defect::SkipsTermCheck) {
+            prev_term = self.log.term(prev_index).unwrap_or(prev_term);
+        }
+        if self.config.has(Defect::PurgedIsConflict) && prev_index < self.log.base_index() {
+            self.truncate_from(self.log.first_index());
+        }
         let result = match self.log.check_consistency(prev_index, prev_term) {
             Ok(()) => {
                 let last_matched = LogIndex(prev_index.0 + append.entries.len() as u64);
                 self.accept(append.entries);
-                let commit = follower_commit(append.leader_commit, last_matched);
+                if self.config.has(Defect::TruncatesToMessageEnd) {
+                    self.truncate_from(LogIndex(last_matched.max(self.log.base_index()).0 + 1));
+                }
+                let known =
+                    if self.config.has(Defect::CommitsUnmatched) { self.log.last_index() } else { last_matched };
+                let commit = follower_commit(append.leader_commit, known);
                 self.commit = self.commit.max(commit);
                 // Committed entries equal the leader's log too (§5.4.3).
                 AppendResult::Matched(last_matched.max(self.commit))
@@ -36,7 +48,9 @@ impl Raft {
 
     /// Appends new entries; a conflicting old suffix is removed first (§5.3, figure 2 steps 3 and 4).
     fn accept(&mut self, entries: Vec<Entry>) {
-        if let Some(conflict) = self.log.first_conflict(&entries) {
+        if let Some(conflict) = self.log.first_conflict(&entries)
+            && !self.config.has(Defect::KeepsConflictingTail)
+        {
             self.truncate_from(conflict);
         }
         for entry in entries {
@@ -53,7 +67,12 @@ impl Raft {
         let Some(progress) = own.followers.get_mut(&follower) else { return };
         match result {
             AppendResult::Matched(index) => self.unsent |= progress.on_matched(index, log_start),
-            AppendResult::Conflict { refused, term, first } if progress.is_fresh_conflict(refused, round) => {
+            AppendResult::Conflict { refused, .. } if self.config.has(Defect::RefusalCountsAsMatched) => {
+                self.unsent |= progress.on_matched(refused, log_start);
+            }
+            AppendResult::Conflict { refused, term, first }
+                if progress.is_fresh_conflict(refused, round) || self.config.has(Defect::BelievesLateConflicts) =>
+            {
                 progress.on_conflict(self.log.next_after_conflict(refused, Conflict { term, first }));
                 self.unsent = true;
             }
@@ -67,6 +86,7 @@ impl Raft {
     pub(super) fn on_acknowledged(&mut self, follower: NodeId, round: u64) {
         let State::Leader(own) = &mut self.state else { return };
         let newest = own.rounds.newest();
+        let round = if self.config.has(Defect::AnyAnswerConfirms) { newest } else { round };
         if let Some(progress) = own.followers.get_mut(&follower)
             && (progress.acknowledged_round + 1..=newest).contains(&round)
         {
@@ -79,9 +99,18 @@ impl Raft {
     pub(super) fn count_acknowledgements(&mut self) {
         let State::Leader(own) = &mut self.state else { return };
         let of_followers = own.followers.values().map(|progress| progress.acknowledged_round);
-        let acknowledged = majority_has(of_followers.chain([own.rounds.newest()]).collect());
-        own.rounds.acknowledge(acknowledged);
-        self.confirm_reads(acknowledged);
+        let all: Vec<u64> = of_followers.chain([own.rounds.newest()]).collect();
+        let quorum = self.config.quorum();
+        let leasing = if self.config.has(Defect::LeaseByOneAnswer) { quorum.min(2) } else { quorum };
+        if own.rounds.acknowledge(reached_by(leasing, all.clone())) && self.config.has(Defect::LeaseFromReceipt) {
+            own.rounds.restart_lease(self.now);
+        }
+        let confirming = match self.config.defect {
+            Some(Defect::LeaderConfirmsAlone) => 1,
+            Some(Defect::OneAnswerConfirms) => quorum.min(2),
+            _ => quorum,
+        };
+        self.confirm_reads(reached_by(confirming, all));
     }
 
     /// Commits what a majority has stored durably and the term allows (§5.3, §5.4.2). The leader counts with what it
@@ -89,8 +118,16 @@ impl Raft {
     pub(super) fn advance_commit(&mut self) {
         let State::Leader(own) = &self.state else { return };
         let matches = own.followers.values().map(|progress| progress.matched);
-        let index = majority_has(matches.chain([self.durable]).collect());
-        if index > self.commit && may_commit(self.log.term(index), self.hard_state.term) {
+        let quorum = self.config.quorum();
+        let members = match self.config.defect {
+            Some(Defect::CommitsAlone) => 1,
+            Some(Defect::CommitsByMinority) => (quorum - 1).max(1),
+            _ => quorum,
+        };
+        let own = if self.config.has(Defect::CountsUnsyncedTail) { self.log.last_index() } else { self.durable };
+        let index = reached_by(members, matches.chain([own]).collect());
+        let may_commit = may_commit(self.log.term(index), self.hard_state.term);
+        if index > self.commit && (may_commit || self.config.has(Defect::CommitsEarlierTerms)) {
             self.commit = index;
             self.unsent = true;
         }
@@ -113,7 +150,11 @@ impl Raft {
         loop {
             if !matches!(progress.mode, SendMode::Snapshot(_)) && progress.next <= self.log.base_index() {
                 let snapshot = self.snapshot.clone().expect("a log that was compacted has a snapshot");
-                progress.begin_snapshot(snapshot);
+                if self.config.has(Defect::SendsNoSnapshot) {
+                    progress.next = self.log.first_index();
+                } else {
+                    progress.begin_snapshot(snapshot);
+                }
             }
             let wanted = match &progress.mode {
                 SendMode::Probe { waiting } => !waiting,
@@ -153,6 +194,9 @@ impl Raft {
                 let last = last.expect("replicates only what is there");
                 inflight.push_back(last);
                 progress.next = LogIndex(last.0 + 1);
+                if self.config.has(Defect::SentCountsAsMatched) {
+                    progress.matched = last;
+                }
             }
             SendMode::Snapshot(_) => {}
         }

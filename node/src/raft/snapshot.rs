@@ -4,6 +4,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{AppendResult, Body, LogIndex, NodeId, QuorumContact, Raft, Snapshot, Term, progress::Transfer};
+use crate::defect::Defect;
 
 /// Snapshot that has arrived in part. It is dropped when the term changes: another leader may encode the same state
 /// in other bytes.
@@ -46,7 +47,7 @@ impl Raft {
         let round = chunk.round;
         let (last_index, last_term) = chunk.last;
         // An old snapshot must not take the state back: the entries committed here already cover it.
-        if last_index <= self.commit {
+        if last_index <= self.commit && !self.config.has(Defect::OldSnapshotInstalled) {
             let result = AppendResult::Matched(self.commit);
             return self.send(leader, Body::AppendEntriesResponse { result, round });
         }
@@ -81,7 +82,10 @@ impl Raft {
 
     /// Replaces state and log by a newer snapshot; later log entries stay if the log agrees with it (figure 13, steps
     /// 6 to 8).
-    fn install(&mut self, snapshot: Snapshot) {
+    fn install(&mut self, mut snapshot: Snapshot) {
+        if self.config.has(Defect::KeepsLogBehindSnapshot) {
+            snapshot.last_term = self.log.term(snapshot.last_index).unwrap_or(snapshot.last_term);
+        }
         let retained = self.log.compact(snapshot.last_index, snapshot.last_term);
         self.persist_snapshot(&snapshot, retained);
         if !retained {
@@ -110,7 +114,7 @@ impl Raft {
 
     /// Drops the log up to a snapshot of applied state that the caller has made durable, except for some trailing
     /// entries, so that a follower that lags a little needs no snapshot.
-    pub(super) fn compact_to(&mut self, snapshot: Snapshot) {
+    pub(super) fn compact_to(&mut self, mut snapshot: Snapshot) {
         if self.snapshot.as_ref().is_some_and(|newest| snapshot.last_index <= newest.last_index) {
             return;
         }
@@ -121,6 +125,9 @@ impl Raft {
         }
         self.log.compact_but(snapshot.last_index, self.config.trailing_entries, self.config.trailing_bytes);
         self.durable = self.durable.max(snapshot.last_index);
+        if self.config.has(Defect::SnapshotNamesWrongTerm) {
+            snapshot.last_term = self.hard_state.term;
+        }
         self.snapshot = Some(snapshot);
     }
 }

@@ -90,7 +90,7 @@ pub(crate) fn start_with(config: &Config, log: &Log) -> Result<Handle, Error> {
         .build()
         .map_err(Error::Runtime)?;
     let (inputs, received) = sync_channel(MAX_INPUTS);
-    let links = Links::dial(runtime.handle(), config.id, &config.peers, log);
+    let links = Links::dial(runtime.handle(), config.id, &config.peers, log).with_defect(config.defect);
     let id = config.id;
     let node = Node::open(config, links, log.clone()).inspect_err(|error| {
         if let Error::Storage { source, .. } = error {

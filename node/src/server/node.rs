@@ -81,7 +81,7 @@ impl Node {
     pub(super) fn open(config: &Config, links: Links, log: Log) -> Result<Self, Error> {
         let (id, members) = (config.id, config.members());
         let start_mode = if config.init { StartMode::New } else { StartMode::Restart };
-        let (storage, stored) = Storage::open(&config.data_dir, id, &members, start_mode)
+        let (storage, stored) = Storage::open(&config.data_dir, id, &members, start_mode, config.defect)
             .map_err(|source| Error::Storage { node: id, source })?;
         if let Some(defect) = config.defect {
             let (name, about) = (defect.name().to_owned(), defect.description().about().to_owned());
@@ -110,9 +110,9 @@ impl Node {
             applied_term: Term::default(),
             snapshot_index: LogIndex::default(),
             links,
-            pending: PendingRequests::default(),
+            pending: PendingRequests::new(config.defect),
             leaderless: Vec::new(),
-            next_id: start_nonce(),
+            next_id: if config.defect == Some(Defect::IdsFromZero) { 0 } else { start_nonce() },
             counters: Counters::default(),
             refused_messages: 0,
             log,

@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use crate::{
+    defect::Defect,
     kv::Query,
     raft::{LogIndex, NodeId, Term},
     request::{Effect, Failure, ReadMode, Reason, Reply, Request},
@@ -39,6 +40,8 @@ pub(super) struct PendingRequest {
     pub(super) deadline: Instant,
     /// Leader that this node followed when it asked.
     pub(super) asked: LeaderView,
+    /// Planted defect.
+    defect: Option<Defect>,
 }
 
 impl PendingRequest {
@@ -47,7 +50,7 @@ impl PendingRequest {
             Request::Read { query, mode } => Some((query.clone(), *mode)),
             Request::Write(_) => None,
         };
-        Self { requester, read, deadline, asked }
+        Self { requester, read, deadline, asked, defect: None }
     }
 
     /// Returns true if the request may be asked once more: a read of a client of this node, which has no effect.
@@ -58,7 +61,13 @@ impl PendingRequest {
     /// Returns the answer to a request with an unknown outcome: a read has no effect, so it counts as not having
     /// happened.
     pub(super) fn unresolved(&self, reason: Reason) -> Failure {
-        Failure { reason, effect: if self.read.is_none() { Effect::Unknown } else { Effect::No } }
+        let claims_none = match self.defect {
+            Some(Defect::DeadlineSaysNo) => reason == Reason::Deadline,
+            Some(Defect::LeaderChangeSaysNo) => reason == Reason::LeaderChanged,
+            Some(Defect::SnapshotSaysNo) => reason == Reason::NoLeader,
+            _ => false,
+        };
+        Failure { reason, effect: if self.read.is_none() && !claims_none { Effect::Unknown } else { Effect::No } }
     }
 }
 
@@ -74,6 +83,8 @@ pub(super) struct PendingRequests {
     proposals: BTreeMap<(LogIndex, Term), u64>,
     /// Reads that may be answered once their index is applied.
     reads: BTreeSet<(LogIndex, u64)>,
+    /// Planted defect.
+    defect: Option<Defect>,
 }
 
 /// Proposals decided by applying an entry at their index.
@@ -86,6 +97,11 @@ pub(super) struct DecidedProposals {
 }
 
 impl PendingRequests {
+    /// Creates an empty list, with a planted defect if one is given.
+    pub(super) fn new(defect: Option<Defect>) -> Self {
+        Self { defect, ..Self::default() }
+    }
+
     /// Returns the number of waiting requests.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
@@ -93,7 +109,7 @@ impl PendingRequests {
 
     pub(super) fn add(&mut self, id: u64, waiting: PendingRequest) {
         self.deadlines.insert((waiting.deadline, id));
-        self.waiting.insert(id, waiting);
+        self.waiting.insert(id, PendingRequest { defect: self.defect, ..waiting });
     }
 
     /// Adds a request that was forwarded to the leader.
@@ -129,7 +145,9 @@ impl PendingRequests {
         while let Some(first) = self.proposals.first_entry().filter(|first| first.key().0 <= index) {
             let ((_, proposed_in), id) = first.remove_entry();
             match self.waiting.remove(&id) {
-                Some(waiting) if proposed_in == term => decisions.committed = Some(waiting),
+                Some(waiting) if proposed_in == term || self.defect == Some(Defect::AnswersByIndex) => {
+                    decisions.committed = Some(waiting);
+                }
                 Some(waiting) => decisions.superseded.push(waiting),
                 None => {}
             }
@@ -146,7 +164,8 @@ impl PendingRequests {
 
     /// Removes the next read that may be answered now that `applied` is applied.
     pub(super) fn next_readable(&mut self, applied: LogIndex) -> Option<PendingRequest> {
-        while let Some((_, id)) = self.reads.first().filter(|(index, _)| *index <= applied).copied() {
+        let early = self.defect == Some(Defect::ReadsBeforeApply);
+        while let Some((_, id)) = self.reads.first().filter(|(index, _)| early || *index <= applied).copied() {
             self.reads.pop_first();
             if let Some(waiting) = self.waiting.remove(&id) {
                 return Some(waiting);
@@ -221,6 +240,46 @@ mod tests {
         assert!(other.committed.is_some());
         assert_eq!(other.superseded.len(), 1, "the same index in an earlier term can never be committed");
         assert_eq!(pending.len(), 0);
+    }
+
+    /// Returns a list with one proposal of term 2, recorded at index 5.
+    fn proposed(defect: Option<Defect>) -> PendingRequests {
+        let mut pending = PendingRequests::new(defect);
+        pending.add(1, write(Instant::now()));
+        pending.record_appended(1, LogIndex(5), Term(2));
+        pending
+    }
+
+    #[test]
+    fn a_replaced_write_answered_as_done() {
+        assert!(
+            Defect::AnswersByIndex
+                .is_shown_by(|defect| proposed(defect).applied(LogIndex(5), Term(3)).committed.is_some())
+        );
+    }
+
+    #[test]
+    fn an_unknown_outcome_answered_with_no() {
+        for (defect, reason) in [
+            (Defect::DeadlineSaysNo, Reason::Deadline),
+            (Defect::LeaderChangeSaysNo, Reason::LeaderChanged),
+            (Defect::SnapshotSaysNo, Reason::NoLeader),
+        ] {
+            assert!(defect.is_shown_by(|defect| {
+                let gone = proposed(defect).restored(LogIndex(5));
+                gone[0].unresolved(reason.clone()).effect == Effect::No
+            }));
+        }
+    }
+
+    #[test]
+    fn a_read_answered_before_its_index_is_applied() {
+        assert!(Defect::ReadsBeforeApply.is_shown_by(|defect| {
+            let mut pending = PendingRequests::new(defect);
+            pending.add(1, read(Instant::now()));
+            pending.record_readable(1, LogIndex(7));
+            pending.next_readable(LogIndex(6)).is_some()
+        }));
     }
 
     #[test]

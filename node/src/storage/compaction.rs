@@ -138,6 +138,7 @@ impl<M: Medium> Storage<M> {
         self.image.start_after(&snapshot).map_err(super::damaged(&path, end))?;
         self.snapshot_index = snapshot.last_index;
         (self.wal, self.end) = (wal, end + records.len() as u64);
+        self.late.clear();
         self.fsyncs += 5; // two files, what was added to one, and the directory after each
         Ok(CompactionOutcome::Done(snapshot))
     }

@@ -47,6 +47,7 @@ use self::{
     record::FileContent,
 };
 use crate::{
+    defect::Defect,
     error::StorageError,
     raft::{LogIndex, NodeId, Persist, Snapshot, StoredState},
 };
@@ -84,6 +85,8 @@ pub(crate) struct Storage<M: Medium = Directory> {
     /// Last entry that the snapshot on the disk replaces.
     snapshot_index: LogIndex,
     fsyncs: u64,
+    /// Record that a node with a defect writes only along with the next one.
+    late: Vec<u8>,
     /// Set once something failed: from then on it is unknown what is durable.
     failed: bool,
     /// Lock of the directory, held as long as the node lives.
@@ -95,6 +98,8 @@ pub(crate) struct Storage<M: Medium = Directory> {
 struct Files<M> {
     dir: PathBuf,
     medium: M,
+    /// Planted defect of the storage.
+    defect: Option<Defect>,
 }
 
 impl Storage {
@@ -108,6 +113,7 @@ impl Storage {
         id: NodeId,
         members: &[NodeId],
         start_mode: StartMode,
+        defect: Option<Defect>,
     ) -> Result<(Self, StoredState), StorageError> {
         match start_mode {
             StartMode::New => create_directories(dir).map_err(failed("creating", dir))?,
@@ -115,7 +121,8 @@ impl Storage {
             StartMode::Restart => return Err(StorageError::Empty { path: dir.to_owned() }),
         }
         let lock = lock(dir)?;
-        let files = Files { dir: dir.to_owned(), medium: Directory::open(dir).map_err(failed("opening", dir))? };
+        let medium = Directory::open(dir).map_err(failed("opening", dir))?;
+        let files = Files { dir: dir.to_owned(), medium, defect };
         Self::open_in(files, Owner { id, members: members.to_vec() }, start_mode, Some(lock))
     }
 }
@@ -132,7 +139,7 @@ impl<M: Medium> Storage<M> {
         let (snapshot, bytes) = (files.read_snapshot()?, files.read(WAL)?);
         let image = match (&bytes, start_mode) {
             (Some(_), StartMode::New) => return Err(StorageError::NotEmpty { path: files.dir }),
-            (Some(bytes), StartMode::Restart) => recover(&files.path(WAL), bytes, &owner, snapshot.as_ref())?,
+            (Some(bytes), StartMode::Restart) => files.recover(bytes, &owner, snapshot.as_ref())?,
             (None, _) if snapshot.is_some() => {
                 return Err(failed("reading", &files.path(WAL))(io::ErrorKind::NotFound.into()));
             }
@@ -152,6 +159,7 @@ impl<M: Medium> Storage<M> {
             image,
             snapshot_index,
             fsyncs: 0,
+            late: Vec::new(),
             failed: false,
             _lock: lock,
         };
@@ -189,13 +197,15 @@ impl<M: Medium> Storage<M> {
         self.append(ChangeRecord { hard_state: persist.hard_state, ..ChangeRecord::default() })?;
         self.files.replace(SNAPSHOT, &encode(snapshot))?;
         self.snapshot_index = snapshot.last_index;
-        let rest =
-            ChangeRecord { hard_state: None, truncate_from: persist.truncate_from, entries: persist.entries.clone() };
+        let cut = ChangeRecord { truncate_from: persist.truncate_from, ..ChangeRecord::default() };
+        let rest = ChangeRecord { entries: persist.entries.clone(), ..ChangeRecord::default() };
         let path = self.files.path(WAL);
         let at = damaged(&path, self.end);
-        self.image.start_after(snapshot).and_then(|()| self.image.add(rest)).map_err(at)?;
+        let image = &mut self.image;
+        image.add(cut).and_then(|()| image.start_after(snapshot)).and_then(|()| image.add(rest)).map_err(at)?;
         let start = start(&self.owner, snapshot.last_index, &self.image);
         (self.wal, self.end) = self.files.replace(WAL, &encode(&start))?;
+        self.late.clear();
         self.fsyncs += 4; // two files, and the directory after each
         Ok(())
     }
@@ -214,14 +224,19 @@ impl<M: Medium> Storage<M> {
         }
         let path = self.files.path(WAL);
         let mut record = Vec::new();
-        append_record(&mut record, self.end, &encode(&batch), &path)?;
+        append_record(&mut record, self.end + self.late.len() as u64, &encode(&batch), &path)?;
         if let Some(compaction) = &mut self.compaction {
             compaction.add(batch.clone());
         }
         self.image.add(batch).map_err(damaged(&path, self.end))?;
+        if self.files.defect == Some(Defect::WritesLate) {
+            std::mem::swap(&mut record, &mut self.late);
+        }
         self.files.medium.write_at(&self.wal, &record, self.end).map_err(failed("writing", &path))?;
-        self.files.medium.sync(&self.wal).map_err(failed("syncing", &path))?;
-        self.fsyncs += 1;
+        if self.files.defect != Some(Defect::NoFsync) {
+            self.files.medium.sync(&self.wal).map_err(failed("syncing", &path))?;
+            self.fsyncs += 1;
+        }
         self.end += record.len() as u64;
         Ok(())
     }
@@ -251,6 +266,56 @@ impl<M: Medium> Files<M> {
             }
             _ => Err(damaged(&path, 0)("its only record".into())),
         }
+    }
+
+    /// Reads the contents of a log file up to its last sound record.
+    fn recover(&self, bytes: &[u8], owner: &Owner, snapshot: Option<&Snapshot>) -> Result<Image, StorageError> {
+        let path = self.path(WAL);
+        let at = |offset: usize| damaged(&path, offset as u64);
+        // A log file gets its name only once its first record is durable, so that record cannot be torn.
+        let FileContent::Record(first, mut end) = record::read(bytes, 0) else {
+            return Err(at(0)("its first record".into()));
+        };
+        let start: StartRecord = decode(first).map_err(at(0))?;
+        if start.owner != *owner {
+            let path = self.dir.clone();
+            return Err(StorageError::Foreign { path, found: start.owner.to_string(), expected: owner.to_string() });
+        }
+        let mut image = Image { hard_state: start.hard_state, entries: Vec::new() };
+        image.add(ChangeRecord { entries: start.entries, ..ChangeRecord::default() }).map_err(at(0))?;
+        loop {
+            match record::read(bytes, end) {
+                FileContent::Record(_, next) if next == bytes.len() && self.defect == Some(Defect::LosesLastRecord) => {
+                    break;
+                }
+                FileContent::Record(payload, next) => {
+                    image.add(decode(payload).map_err(at(end))?).map_err(at(end))?;
+                    end = next;
+                }
+                FileContent::End => break,
+                FileContent::Torn | FileContent::Damaged if self.defect == Some(Defect::CutsDamagedRecord) => break,
+                FileContent::Torn if self.defect == Some(Defect::TornTailDropsLog) => {
+                    image.entries.clear();
+                    break;
+                }
+                FileContent::Torn if !record::any_after(bytes, end) => break,
+                FileContent::Torn => return Err(at(end)("a broken record, with sound ones behind it".into())),
+                FileContent::Damaged => return Err(at(end)("a complete record with a wrong checksum".into())),
+            }
+        }
+        if self.defect == Some(Defect::RestartForgetsLog) {
+            image.entries.clear();
+        }
+        let nothing = Snapshot::default();
+        let snapshot = snapshot.unwrap_or(&nothing);
+        if snapshot.last_index < start.base {
+            return Err(at(0)(format!(
+                "it goes on after entry {}, but the snapshot ends at {}",
+                start.base, snapshot.last_index
+            )));
+        }
+        image.start_after(snapshot).map_err(at(0))?;
+        Ok(image)
     }
 
     /// Replaces the file `name` by one record, durably and atomically: a crash leaves the old file or the new one.
@@ -297,44 +362,6 @@ fn lock(dir: &Path) -> Result<File, StorageError> {
         Err(TryLockError::WouldBlock) => Err(StorageError::InUse { path: dir.to_owned() }),
         Err(TryLockError::Error(source)) => Err(failed("locking", &path)(source)),
     }
-}
-
-/// Reads the contents of a log file up to its last sound record.
-fn recover(path: &Path, bytes: &[u8], owner: &Owner, snapshot: Option<&Snapshot>) -> Result<Image, StorageError> {
-    let at = |offset: usize| damaged(path, offset as u64);
-    // A log file gets its name only once its first record is durable, so that record cannot be torn.
-    let FileContent::Record(first, mut end) = record::read(bytes, 0) else {
-        return Err(at(0)("its first record".into()));
-    };
-    let start: StartRecord = decode(first).map_err(at(0))?;
-    if start.owner != *owner {
-        let path = path.parent().unwrap_or(path).to_owned();
-        return Err(StorageError::Foreign { path, found: start.owner.to_string(), expected: owner.to_string() });
-    }
-    let mut image = Image { hard_state: start.hard_state, entries: Vec::new() };
-    image.add(ChangeRecord { entries: start.entries, ..ChangeRecord::default() }).map_err(at(0))?;
-    loop {
-        match record::read(bytes, end) {
-            FileContent::Record(payload, next) => {
-                image.add(decode(payload).map_err(at(end))?).map_err(at(end))?;
-                end = next;
-            }
-            FileContent::End => break,
-            FileContent::Torn if !record::any_after(bytes, end) => break,
-            FileContent::Torn => return Err(at(end)("a broken record, with sound ones behind it".into())),
-            FileContent::Damaged => return Err(at(end)("a complete record with a wrong checksum".into())),
-        }
-    }
-    let nothing = Snapshot::default();
-    let snapshot = snapshot.unwrap_or(&nothing);
-    if snapshot.last_index < start.base {
-        return Err(at(0)(format!(
-            "it goes on after entry {}, but the snapshot ends at {}",
-            start.base, snapshot.last_index
-        )));
-    }
-    image.start_after(snapshot).map_err(at(0))?;
-    Ok(image)
 }
 
 /// Returns the first record of a log that holds all of `image`.

@@ -123,7 +123,7 @@ impl SimulatedMedium {
     }
 
     pub(super) fn open(&self, start_mode: StartMode) -> Result<(Storage<Self>, StoredState), StorageError> {
-        let files = Files { dir: "simulated".into(), medium: self.clone() };
+        let files = Files { dir: "simulated".into(), medium: self.clone(), defect: None };
         Storage::open_in(files, Owner { id: NodeId(1), members: MEMBERS.to_vec() }, start_mode, None)
     }
 

@@ -1,5 +1,7 @@
 //! Tests of the states that a crash may leave behind, byte by byte, and of those that it may not.
 
+mod defects;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -17,8 +19,12 @@ pub(super) const MEMBERS: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
 
 /// Opens the directory, as a new node if nothing is there.
 fn open(dir: &Path) -> Result<(Storage, StoredState), StorageError> {
+    open_with(dir, None)
+}
+
+fn open_with(dir: &Path, defect: Option<Defect>) -> Result<(Storage, StoredState), StorageError> {
     let new = !dir.join(WAL).exists() && !dir.join(SNAPSHOT).exists();
-    Storage::open(dir, NodeId(1), &MEMBERS, if new { StartMode::New } else { StartMode::Restart })
+    Storage::open(dir, NodeId(1), &MEMBERS, if new { StartMode::New } else { StartMode::Restart }, defect)
 }
 
 /// Compacts, and waits for the end.
@@ -262,11 +268,11 @@ fn a_directory_has_one_node_for_life_and_one_process_at_a_time() {
     let first = open(dir.path()).unwrap();
     assert!(matches!(open(dir.path()), Err(StorageError::InUse { .. })));
     drop(first);
-    let other_node = Storage::open(dir.path(), NodeId(2), &MEMBERS, StartMode::Restart).unwrap_err();
+    let other_node = Storage::open(dir.path(), NodeId(2), &MEMBERS, StartMode::Restart, None).unwrap_err();
     assert!(
         other_node.to_string().ends_with("belongs to n1 of the cluster n1 n2 n3, not to n2 of the cluster n1 n2 n3")
     );
-    let other_cluster = Storage::open(dir.path(), NodeId(1), &MEMBERS[..2], StartMode::Restart);
+    let other_cluster = Storage::open(dir.path(), NodeId(1), &MEMBERS[..2], StartMode::Restart, None);
     assert!(matches!(other_cluster, Err(StorageError::Foreign { .. })));
     open(dir.path()).unwrap();
 }
@@ -338,7 +344,7 @@ fn recovery_leaves_no_files_of_its_own() {
 fn an_empty_directory_is_a_new_node_only_if_it_is_said_to_be() {
     let dir = tempdir().unwrap();
     let deep = dir.path().join("a/b");
-    let start = |start_mode| Storage::open(&deep, NodeId(1), &MEMBERS, start_mode);
+    let start = |start_mode| Storage::open(&deep, NodeId(1), &MEMBERS, start_mode, None);
     assert!(matches!(start(StartMode::Restart), Err(StorageError::Empty { .. })));
     assert!(!dir.path().join("a").exists(), "nothing is made for a node that is refused");
     fs::create_dir_all(&deep).unwrap();

@@ -1,5 +1,7 @@
 //! Tests of two ends of a link on loopback, with misbehaviour of either end.
 
+mod defects;
+
 use std::{
     sync::mpsc::{Receiver, TryRecvError, sync_channel},
     time::Instant,

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::Node;
 use crate::{
+    defect::Defect,
     frame::Frame,
     kv::{Command, CommandResult},
     raft::{Elections, LeaderReadMode, Role, Time},
@@ -48,6 +49,9 @@ impl Node {
             Request::Read { mode: ReadMode::Leader, .. } => self.raft.read(now, id, LeaderReadMode::Leader),
             Request::Read { mode: ReadMode::Lease, .. } => self.raft.read(now, id, LeaderReadMode::Lease),
             Request::Read { mode: ReadMode::Quorum, .. } => self.raft.read(now, id, LeaderReadMode::Quorum),
+            Request::Read { mode: ReadMode::Log, .. } if self.defect == Some(Defect::LogReadSkipsLog) => {
+                return self.answer_read(waiting);
+            }
             Request::Read { query, mode: ReadMode::Log } => {
                 self.raft.propose(now, id, Command { session: None, op: query.into_op() }.encode());
             }
@@ -63,6 +67,10 @@ impl Node {
         let (Requester::Client(_), Some(leader)) = (&waiting.requester, leader) else {
             return self.refuse(waiting, Reason::NoLeader);
         };
+        if self.defect == Some(Defect::ForwardsTwice) {
+            let id = self.fresh_id();
+            self.send_frame(leader, Frame::Forward { id, request: request.clone() });
+        }
         let id = self.fresh_id();
         if self.send_frame(leader, Frame::Forward { id, request }) {
             self.pending.add_forwarded(id, waiting);

@@ -1,5 +1,7 @@
 //! Tests of the loop's own decisions, one input at a time, with peers played by the test.
 
+mod defects;
+
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::mpsc::sync_channel};
 
 use serde_json::json;
@@ -34,6 +36,10 @@ struct Bench {
 
 impl Bench {
     fn new(dir: &Path) -> Self {
+        Self::with_defect(dir, None)
+    }
+
+    fn with_defect(dir: &Path, defect: Option<Defect>) -> Self {
         let runtime = Runtime::new().unwrap();
         let listeners: BTreeMap<u64, TcpListener> =
             (1..=3).map(|id| (id, runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap())).collect();
@@ -50,6 +56,7 @@ impl Bench {
         let log = Log::to(NodeId(1), captured.clone());
         let mut config = Config::new(NodeId(1), peers.clone(), SocketAddr::from(([127, 0, 0, 1], 0)), dir);
         config.init = !dir.join("wal").exists();
+        config.defect = defect;
         // Far longer than any test: time passes only where a test advances it.
         config.election_timeout = Duration::from_secs(30);
         let links = Links::dial(runtime.handle(), NodeId(1), &peers, &log);
@@ -343,7 +350,7 @@ fn the_first_read_after_a_restart_sees_the_snapshot() {
     let mut machine = Machine::default();
     machine.apply(&entry(1, 1, Payload::Command(put(5).encode()))).unwrap();
     let members = [NodeId(1), NodeId(2), NodeId(3)];
-    let (mut storage, _) = Storage::open(dir.path(), NodeId(1), &members, StartMode::New).unwrap();
+    let (mut storage, _) = Storage::open(dir.path(), NodeId(1), &members, StartMode::New, None).unwrap();
     let snapshot = Snapshot { last_index: LogIndex(1), last_term: Term(1), data: machine.freeze()() };
     let hard_state = Some(crate::raft::HardState { term: Term(1), voted_for: None });
     storage

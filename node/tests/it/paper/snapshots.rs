@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn chunk(last: (u64, u64), offset: u64, data: &'static [u8], done: bool) -> Body {
+pub(super) fn chunk(last: (u64, u64), offset: u64, data: &'static [u8], done: bool) -> Body {
     Body::InstallSnapshot {
         last_included_index: LogIndex(last.0),
         last_included_term: Term(last.1),

@@ -1,7 +1,10 @@
 //! Planted defects of the core: each test shows the broken rule with the defect, and that it holds without.
 
 mod elections;
+mod leases;
 mod reads;
+mod replication;
+mod snapshots;
 
 use node::Defect;
 
@@ -19,4 +22,10 @@ fn leader(members: u64, term: u64, log: &[u64], defect: Option<Defect>) -> Node 
     let mut node = node(members, term, log, defect);
     node.win();
     node
+}
+
+/// Returns the refusal of entries behind `refused`.
+fn refusal(refused: u64) -> Body {
+    let result = AppendResult::Conflict { refused: LogIndex(refused), term: None, first: LogIndex(1) };
+    Body::AppendEntriesResponse { result, round: 1 }
 }
