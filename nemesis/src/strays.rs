@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::unistd::Pid;
 
-use crate::net::command::enter_netns;
+use crate::net::netns;
 
 /// Sign by which a process is known to be of a node, whoever its parent is.
 #[derive(Debug)]
