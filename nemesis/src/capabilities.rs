@@ -23,6 +23,8 @@ pub enum Need {
     Ip,
     /// Program `iptables` or `nft`.
     Firewall,
+    /// Device and permission to serve a file system.
+    Fuse,
     /// Permission to stop and kill processes.
     Signals,
     /// Ability to start this executable again.
@@ -107,6 +109,7 @@ impl Capabilities {
                 &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Ip, Need::Firewall]
             }
             Fault::Clock { .. } => &[],
+            Fault::Disk { .. } => &[Need::Signals, Need::MountAndPidNamespaces, Need::Fuse],
         };
         self.require(needs, || fault.to_string())
     }

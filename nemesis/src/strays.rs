@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 /// Process by the numbers that it has in our PID namespace.
@@ -23,6 +24,23 @@ struct Relations {
 /// descendant any more, and is not found. Returns none where `/proc` shows nothing.
 pub(crate) fn strays(group: Pid, children: BTreeSet<Pid>, host: Option<&File>) -> BTreeSet<Pid> {
     find_strays(group, children, &processes(host).unwrap_or_default())
+}
+
+/// Stops a process group and all that have left it, and returns these. Whoever has been told to stop makes no more
+/// children, so that none is missed.
+pub(crate) fn stop_all(group: Pid, children: &BTreeSet<Pid>, host: Option<&File>) -> nix::Result<BTreeSet<Pid>> {
+    killpg(group, Signal::SIGSTOP)?;
+    let mut stopped = BTreeSet::new();
+    loop {
+        let more: Vec<Pid> = strays(group, children.clone(), host).difference(&stopped).copied().collect();
+        if more.is_empty() {
+            return Ok(stopped);
+        }
+        for stray in more {
+            kill(stray, Signal::SIGSTOP).ok(); // It may have ended.
+            stopped.insert(stray);
+        }
+    }
 }
 
 /// Reads all processes of our PID namespace. `/proc` may be that of a namespace around it, and have other numbers.

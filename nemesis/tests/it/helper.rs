@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use nemesis::{Entry, Sandbox, enter};
 
-use crate::{doctor, inside, peer, sandbox};
+use crate::{disk, doctor, inside, peer, sandbox};
 
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -14,6 +14,7 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
             println!("told {rest:?}");
             return ExitCode::from(peer::serve(address.parse().unwrap()));
         }
+        ["count", folder, sync] => disk::count(Path::new(folder), sync),
         ["plain", scenario, ..] => perform(scenario, &words[2..], &Sandbox::Plain { reason: "not tried".into() }),
         ["inside", scenario, ..] => match enter().unwrap() {
             Entry::Over { exit_code } => return ExitCode::from(exit_code),
@@ -38,6 +39,10 @@ fn perform(scenario: &str, arguments: &[&str], sandbox: &Sandbox) {
         ("several_processes", []) => inside::several_processes(sandbox),
         ("own_view", []) => inside::own_view(sandbox),
         ("faults", []) => inside::faults(sandbox),
+        ("counting", []) => disk::counting(sandbox),
+        ("disk_faults", []) => disk::disk_faults(sandbox),
+        ("damage", []) => disk::damage(sandbox),
+        ("sqlite", []) => disk::sqlite(sandbox),
         ("doctor", []) => doctor::tell(),
         _ => panic!("no such scenario: {scenario} {arguments:?}"),
     }

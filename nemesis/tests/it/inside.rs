@@ -175,7 +175,7 @@ fn in_host(firewall: &Firewall, node: u16, add: bool) -> String {
     run(list)
 }
 
-fn shell(log: &Path, script: &str) -> NodeCommand {
+pub(crate) fn shell(log: &Path, script: &str) -> NodeCommand {
     NodeCommand {
         program: "sh".into(),
         args: vec!["-c".into(), script.into()],
