@@ -32,6 +32,8 @@ pub struct Nemesis {
     // Declared before the hosts, so that processes end before the hosts that they run on.
     nodes: BTreeMap<NodeId, Node>,
     disks: BTreeMap<NodeId, Disk>,
+    /// Nodes that were refused something by their disk and ran on: they may end later for it, once.
+    excused: BTreeSet<NodeId>,
     ledger: Ledger,
     hosts: Hosts,
 }
@@ -39,7 +41,8 @@ pub struct Nemesis {
 impl Nemesis {
     /// Creates a nemesis without running nodes or faults.
     pub fn new(hosts: Hosts) -> Self {
-        Self { nodes: BTreeMap::new(), disks: BTreeMap::new(), ledger: Ledger::default(), hosts }
+        let (nodes, disks, excused, ledger) = <_>::default();
+        Self { nodes, disks, excused, ledger, hosts }
     }
 
     /// Returns the hosts of the nodes.
@@ -135,11 +138,11 @@ impl Nemesis {
             }
             ResolvedFault::Kill { nodes } | ResolvedFault::Pause { nodes } | ResolvedFault::Disk { nodes, .. } => self
                 .each(nodes, |id, node| {
-                if !node.process.is_running()? {
-                    why = Some(format!("{id} has ended by itself"));
-                }
-                Ok(())
-            })?,
+                    if !node.process.is_running()? {
+                        why = Some(format!("{id} has ended by itself"));
+                    }
+                    Ok(())
+                })?,
         }
         Ok(why)
     }
@@ -210,7 +213,10 @@ impl Nemesis {
             node.process.kill()?;
             disk.change_files(fault, 0).map_err(source)?;
         }
-        disk.end(fault);
+        let was_felt = disk.end(fault);
+        if was_felt && node.process.is_running()? {
+            self.excused.insert(id);
+        }
         if fault.may_end_processes() { self.restart(id) } else { Ok(()) }
     }
 
@@ -234,7 +240,7 @@ impl Nemesis {
     }
 
     /// Returns the nodes that ended without having been killed, with their exit status: a finding about the system
-    /// under test, or its settings.
+    /// under test, or its settings. One that ends late for a faulty disk is restarted instead.
     ///
     /// # Errors
     /// Returns an error if the system refuses to wait for a process.
@@ -255,6 +261,9 @@ impl Nemesis {
         };
         let killed = |id| self.ledger.faults().any(|fault| may_end(fault) && fault.nodes().any(|node| node == id));
         crashed.retain(|(id, _)| !killed(*id));
+        let (excused, crashed) = crashed.into_iter().partition(|(id, _)| self.excused.remove(id));
+        let excused: Vec<(NodeId, ExitStatus)> = excused;
+        excused.into_iter().try_for_each(|(id, _)| self.restart(id))?;
         Ok(crashed)
     }
 

@@ -32,6 +32,15 @@ pub(super) struct Faults {
     pub(super) is_full: bool,
     pub(super) is_read_only: bool,
     pub(super) death: Option<Death>,
+    /// True if a process was refused something since then, or killed.
+    pub(super) were_felt: bool,
+}
+
+impl Faults {
+    fn refuse(&mut self, so_it_is: bool, errno: Errno) -> Result<(), Errno> {
+        self.were_felt |= so_it_is;
+        if so_it_is { Err(errno) } else { Ok(()) }
+    }
 }
 
 /// Death of the processes at an fsync to come.
@@ -101,11 +110,9 @@ impl Shared {
         self.with(mount, |State { image, faults, .. }| {
             if faults.fails {
                 image.fail_to_sync(inode);
-                return Err(Errno::EIO);
             }
-            if faults.is_read_only && image.is_unsynced(inode) {
-                return Err(Errno::EROFS);
-            }
+            faults.refuse(faults.fails, Errno::EIO)?;
+            faults.refuse(faults.is_read_only && image.is_unsynced(inode), Errno::EROFS)?;
             match image.node(inode)?.kind {
                 Kind::Folder(_) => image.sync_folder(inode),
                 _ => image.sync(inode),
@@ -123,14 +130,14 @@ pub(super) struct Mount {
 
 impl State {
     /// Checks that files may be changed.
-    fn check_writable(&self) -> Result<(), Errno> {
-        if self.faults.is_read_only { Err(Errno::EROFS) } else { Ok(()) }
+    fn check_writable(&mut self) -> Result<(), Errno> {
+        self.faults.refuse(self.faults.is_read_only, Errno::EROFS)
     }
 
     /// Checks that the disk may take more than it has.
-    fn check_space(&self) -> Result<(), Errno> {
+    fn check_space(&mut self) -> Result<(), Errno> {
         self.check_writable()?;
-        if self.faults.is_full { Err(Errno::ENOSPC) } else { Ok(()) }
+        self.faults.refuse(self.faults.is_full, Errno::ENOSPC)
     }
 
     fn create(&mut self, folder: INodeNo, name: &OsStr, kind: Kind, mode: u32, of: &Request) -> Result<Told, Errno> {
@@ -158,9 +165,7 @@ impl State {
         self.check_writable()?;
         let now = &self.image.file(inode)?.now;
         let grows = offset + bytes.len() as u64 > now.size() || now.missing(offset, bytes.len()) > 0;
-        if self.faults.is_full && grows {
-            return Err(Errno::ENOSPC);
-        }
+        self.faults.refuse(self.faults.is_full && grows, Errno::ENOSPC)?;
         self.image.write(inode, offset, bytes)?;
         self.touch(INodeNo(inode.0));
         Ok(())
@@ -171,7 +176,11 @@ impl State {
         if mode & !(ZEROS | libc::FALLOC_FL_KEEP_SIZE) != 0 {
             return Err(Errno::EOPNOTSUPP);
         }
-        if mode & libc::FALLOC_FL_PUNCH_HOLE == 0 { self.check_space()? } else { self.check_writable()? }
+        if mode & libc::FALLOC_FL_PUNCH_HOLE == 0 {
+            self.check_space()?
+        } else {
+            self.check_writable()?
+        }
         let size = self.image.file(inode)?.now.size();
         if mode & ZEROS != 0 {
             self.image.zero(inode, offset, length)?;
@@ -259,6 +268,7 @@ impl Mount {
                 death.left
             });
             let death = if left == Some(0) { state.faults.death.take() } else { None };
+            state.faults.were_felt |= death.is_some();
             Ok((state.faults.delay, death))
         });
         match begun {
@@ -281,12 +291,7 @@ impl Mount {
         }
     }
 
-    fn remove(
-        &self,
-        folder: INodeNo,
-        reply: ReplyEmpty,
-        remove: impl FnOnce(&mut Image, Inode) -> Result<(), Errno>,
-    ) {
+    fn remove(&self, folder: INodeNo, reply: ReplyEmpty, remove: impl FnOnce(&mut Image, Inode) -> Result<(), Errno>) {
         let removed = self.with(|state| {
             state.check_writable()?;
             remove(&mut state.image, Inode(folder.0))?;
@@ -415,16 +420,7 @@ impl Filesystem for Mount {
         entry(reply, self.with(|state| state.create(folder, name, Kind::Link(target.into()), 0o777, of)));
     }
 
-    fn create(
-        &self,
-        of: &Request,
-        folder: INodeNo,
-        name: &OsStr,
-        mode: u32,
-        _: u32,
-        _: i32,
-        reply: ReplyCreate,
-    ) {
+    fn create(&self, of: &Request, folder: INodeNo, name: &OsStr, mode: u32, _: u32, _: i32, reply: ReplyCreate) {
         match self.with(|state| state.create(folder, name, Kind::File(File::default()), mode, of)) {
             Ok(Told(attributes)) => {
                 let flags = FopenFlags::FOPEN_KEEP_CACHE;

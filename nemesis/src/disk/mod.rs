@@ -11,5 +11,5 @@ mod mount;
 mod tests;
 mod unsynced;
 
-pub(crate) use self::mount::{Disk, FUSE};
 pub use self::fault::{Damage, DiskFault, EntryRule, LossMode};
+pub(crate) use self::mount::{Disk, FUSE};

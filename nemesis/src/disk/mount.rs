@@ -87,17 +87,22 @@ impl Disk {
         });
     }
 
-    /// Ends a fault that left the disk mounted.
-    pub(crate) fn end(&self, fault: DiskFault) {
-        self.change(|State { faults, .. }| match fault {
-            DiskFault::Slow { .. } => faults.delay = None,
-            DiskFault::Error => faults.fails = false,
-            DiskFault::Full => faults.is_full = false,
-            DiskFault::ReadOnly => faults.is_read_only = false,
-            DiskFault::CrashAtFsync { .. } => faults.death = None,
-            DiskFault::PowerLoss { .. } | DiskFault::Corrupt { .. } => {}
+    /// Ends a fault that left the disk mounted. Returns true if a process was refused something or killed, and may
+    /// therefore end, if only later.
+    pub(crate) fn end(&self, fault: DiskFault) -> bool {
+        let were_felt = self.change(|State { faults, .. }| {
+            match fault {
+                DiskFault::Slow { .. } => faults.delay = None,
+                DiskFault::Error => faults.fails = false,
+                DiskFault::Full => faults.is_full = false,
+                DiskFault::ReadOnly => faults.is_read_only = false,
+                DiskFault::CrashAtFsync { .. } => faults.death = None,
+                DiskFault::PowerLoss { .. } | DiskFault::Corrupt { .. } => {}
+            }
+            std::mem::take(&mut faults.were_felt)
         });
         self.shared.changed.notify_all();
+        were_felt
     }
 
     /// Does to the files what a fault does while no process of the node lives, and mounts the disk anew.
@@ -159,8 +164,7 @@ fn serve(path: &Path, shared: &Arc<Shared>) -> io::Result<JoinHandle<io::Result<
 fn mount_device(path: &Path) -> io::Result<File> {
     let device = File::options().read(true).write(true).open(FUSE)?;
     let (file, user, group) = (device.as_raw_fd(), geteuid(), getegid());
-    let options =
-        format!("fd={file},rootmode=40000,user_id={user},group_id={group},default_permissions,allow_other");
+    let options = format!("fd={file},rootmode=40000,user_id={user},group_id={group},default_permissions,allow_other");
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(Some("schism-disk"), path, Some("fuse"), flags, Some(options.as_str()))?;
     Ok(device)

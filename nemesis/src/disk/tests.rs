@@ -227,10 +227,10 @@ fn after_a_failed_fsync_another_one_does_not_make_up_for_it() {
     image.fail_to_sync(file);
     assert!(!image.is_unsynced(file));
     image.sync(file);
-    assert_eq!((bytes(&image, file), names(&lose(&image, LossMode::Whole, 1), ROOT)), (
-        b"first".to_vec(),
-        named(&[("file", "")])
-    ));
+    assert_eq!(
+        (bytes(&image, file), names(&lose(&image, LossMode::Whole, 1), ROOT)),
+        (b"first".to_vec(), named(&[("file", "")]))
+    );
 }
 
 #[test]
