@@ -122,8 +122,9 @@ impl Fault {
     /// Returns true if the fault is aimed at the leader, now or where nothing else is known.
     pub fn needs_leader(&self) -> bool {
         match self {
-            Self::Kill { target } | Self::Pause { target } => target.needs_leader(),
-            Self::Clock { target, .. } | Self::Disk { target, .. } => target.needs_leader(),
+            Self::Kill { target } | Self::Pause { target } | Self::Clock { target, .. } | Self::Disk { target, .. } => {
+                target.needs_leader()
+            }
             Self::Partition { shape } => match shape {
                 Shape::Isolate(target) => target.needs_leader(),
                 Shape::Halves | Shape::OneWay | Shape::Bridge | Shape::Ring => false,
@@ -209,8 +210,9 @@ impl ResolvedFault {
     /// for a partition, which lies between nodes.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
         let nodes = match self {
-            Self::Kill { nodes } | Self::Pause { nodes } => Some(nodes),
-            Self::Clock { nodes, .. } | Self::Disk { nodes, .. } => Some(nodes),
+            Self::Kill { nodes } | Self::Pause { nodes } | Self::Clock { nodes, .. } | Self::Disk { nodes, .. } => {
+                Some(nodes)
+            }
             Self::Partition { .. } => None,
         };
         nodes.into_iter().flatten().copied()

@@ -104,20 +104,30 @@ impl FaultKind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// Returns true if the processes of the nodes end: their roles and clocks are lost with them.
+    /// Returns true if the processes of the nodes end, or may end: their roles and clocks are lost with them.
     pub fn ends_processes(self) -> bool {
         match self {
-            Self::Kill | Self::PowerLoss | Self::CrashAtFsync | Self::DiskCorrupt => true,
-            Self::Pause | Self::Partition | Self::Clock => false,
-            Self::DiskSlow | Self::DiskError | Self::DiskFull | Self::DiskReadOnly => false,
+            Self::Kill
+            | Self::PowerLoss
+            | Self::CrashAtFsync
+            | Self::DiskCorrupt
+            | Self::DiskError
+            | Self::DiskFull
+            | Self::DiskReadOnly => true,
+            Self::Pause | Self::Partition | Self::Clock | Self::DiskSlow => false,
         }
     }
 
     /// Returns true if it is a fault of a node's disk, which must then be one of ours.
     pub fn needs_disk(self) -> bool {
         match self {
-            Self::PowerLoss | Self::CrashAtFsync | Self::DiskCorrupt => true,
-            Self::DiskSlow | Self::DiskError | Self::DiskFull | Self::DiskReadOnly => true,
+            Self::PowerLoss
+            | Self::CrashAtFsync
+            | Self::DiskCorrupt
+            | Self::DiskSlow
+            | Self::DiskError
+            | Self::DiskFull
+            | Self::DiskReadOnly => true,
             Self::Kill | Self::Pause | Self::Partition | Self::Clock => false,
         }
     }
@@ -131,8 +141,16 @@ impl FaultKind {
     pub fn silences_processes(self) -> bool {
         match self {
             Self::Pause => true,
-            Self::Kill | Self::Partition | Self::Clock | Self::PowerLoss | Self::DiskSlow | Self::DiskError => false,
-            Self::DiskFull | Self::DiskReadOnly | Self::CrashAtFsync | Self::DiskCorrupt => false,
+            Self::Kill
+            | Self::Partition
+            | Self::Clock
+            | Self::PowerLoss
+            | Self::DiskSlow
+            | Self::DiskError
+            | Self::DiskFull
+            | Self::DiskReadOnly
+            | Self::CrashAtFsync
+            | Self::DiskCorrupt => false,
         }
     }
 
@@ -140,8 +158,15 @@ impl FaultKind {
     pub fn cuts_nodes_off(self) -> bool {
         match self {
             Self::Pause | Self::Partition => true,
-            Self::Kill | Self::Clock | Self::PowerLoss | Self::DiskSlow | Self::DiskError => false,
-            Self::DiskFull | Self::DiskReadOnly | Self::CrashAtFsync | Self::DiskCorrupt => false,
+            Self::Kill
+            | Self::Clock
+            | Self::PowerLoss
+            | Self::DiskSlow
+            | Self::DiskError
+            | Self::DiskFull
+            | Self::DiskReadOnly
+            | Self::CrashAtFsync
+            | Self::DiskCorrupt => false,
         }
     }
 
@@ -149,16 +174,30 @@ impl FaultKind {
     pub fn skews_clocks(self) -> bool {
         match self {
             Self::Clock => true,
-            Self::Kill | Self::Pause | Self::Partition | Self::PowerLoss | Self::DiskSlow | Self::DiskError => false,
-            Self::DiskFull | Self::DiskReadOnly | Self::CrashAtFsync | Self::DiskCorrupt => false,
+            Self::Kill
+            | Self::Pause
+            | Self::Partition
+            | Self::PowerLoss
+            | Self::DiskSlow
+            | Self::DiskError
+            | Self::DiskFull
+            | Self::DiskReadOnly
+            | Self::CrashAtFsync
+            | Self::DiskCorrupt => false,
         }
     }
 
     /// Returns true if it needs networks or mounts that only a sandbox has.
     pub fn needs_sandbox(self) -> bool {
         match self {
-            Self::Partition | Self::PowerLoss | Self::DiskSlow | Self::DiskError | Self::DiskFull => true,
-            Self::DiskReadOnly | Self::CrashAtFsync | Self::DiskCorrupt => true,
+            Self::Partition
+            | Self::PowerLoss
+            | Self::DiskSlow
+            | Self::DiskError
+            | Self::DiskFull
+            | Self::DiskReadOnly
+            | Self::CrashAtFsync
+            | Self::DiskCorrupt => true,
             Self::Kill | Self::Pause | Self::Clock => false,
         }
     }

@@ -217,7 +217,7 @@ impl Nemesis {
         if was_felt && node.process.is_running()? {
             self.excused.insert(id);
         }
-        if fault.may_end_processes() { self.restart(id) } else { Ok(()) }
+        if fault.kind().ends_processes() { self.restart(id) } else { Ok(()) }
     }
 
     /// Heals all faults in force, as far as possible, and continues after failures.
@@ -256,7 +256,7 @@ impl Nemesis {
         }
         let may_end = |fault: &ResolvedFault| match fault {
             ResolvedFault::Kill { .. } => true,
-            ResolvedFault::Disk { fault, .. } => fault.may_end_processes(),
+            ResolvedFault::Disk { fault, .. } => fault.kind().ends_processes(),
             ResolvedFault::Pause { .. } | ResolvedFault::Partition { .. } | ResolvedFault::Clock { .. } => false,
         };
         let killed = |id| self.ledger.faults().any(|fault| may_end(fault) && fault.nodes().any(|node| node == id));

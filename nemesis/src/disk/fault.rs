@@ -190,11 +190,6 @@ impl DiskFault {
         }
     }
 
-    /// Returns true if nobody can blame a process for ending during it.
-    pub(crate) fn may_end_processes(self) -> bool {
-        !matches!(self, Self::Slow { .. })
-    }
-
     /// Returns the rule that the disk must have from the beginning.
     pub fn entry_rule(self) -> EntryRule {
         if let Self::PowerLoss { entries, .. } = self { entries } else { EntryRule::default() }

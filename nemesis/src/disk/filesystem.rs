@@ -1,258 +1,32 @@
-//! Face of an image that the kernel knows: its answers to the requests of FUSE, and the faults in force.
+//! Face of a disk that the kernel knows: its answers to the requests of FUSE.
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use fuser::{
-    BsdFileFlags, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, LockOwner, OpenFlags,
-    RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs,
-    ReplyWrite, Request, TimeOrNow, WriteFlags,
+    BsdFileFlags, FileAttr, FileHandle, Filesystem, FopenFlags, Generation, INodeNo, LockOwner, OpenFlags, RenameFlags,
+    ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite,
+    Request, TimeOrNow, WriteFlags,
 };
 use nix::errno::Errno;
 use nix::libc;
 
-use super::image::{Attributes, File, Folder, Image, Kind, Node};
+use super::image::{File, Folder, Image, Kind};
+use super::state::{Listed, PAGE_BYTES, Refusal, Shared, State, permissions, told};
 use super::unsynced::Inode;
 
 /// Time for which the kernel may believe what it was told: nobody changes files behind its back.
 const BELIEVED: Duration = Duration::from_hours(1);
 /// Maximum length of a name, as everywhere in Linux.
 const MAX_NAME: u32 = 255;
-const PAGE_BYTES: u32 = 4096;
-
-/// Faults of a disk in force.
-#[derive(Default)]
-pub(super) struct Faults {
-    pub(super) delay: Option<Duration>,
-    pub(super) fails: bool,
-    pub(super) is_full: bool,
-    pub(super) is_read_only: bool,
-    pub(super) death: Option<Death>,
-    /// True if a process was refused something since then, or killed.
-    pub(super) were_felt: bool,
-}
-
-impl Faults {
-    fn refuse(&mut self, so_it_is: bool, errno: Errno) -> Result<(), Errno> {
-        self.were_felt |= so_it_is;
-        if so_it_is { Err(errno) } else { Ok(()) }
-    }
-}
-
-/// Death of the processes at an fsync to come.
-pub(super) struct Death {
-    /// Number of fsyncs up to that one.
-    pub(super) left: u32,
-    pub(super) kill: Box<dyn FnOnce() + Send>,
-}
-
-/// Disk with the faults in force.
-pub(super) struct State {
-    pub(super) image: Image,
-    pub(super) faults: Faults,
-    /// Number of the mount that it serves; earlier ones get nothing any more.
-    pub(super) mount: u64,
-    listings: BTreeMap<u64, Vec<Listed>>,
-    opened: u64,
-}
-
-/// Entry of a folder that is being read.
-#[derive(Clone)]
-struct Listed {
-    name: OsString,
-    inode: Inode,
-    kind: FileType,
-}
-
-/// State that the threads of a disk share.
-pub(super) struct Shared {
-    pub(super) state: Mutex<State>,
-    /// Signalled when faults have changed.
-    pub(super) changed: Condvar,
-}
-
-impl Shared {
-    pub(super) fn new(image: Image) -> Self {
-        let state = State { image, faults: Faults::default(), mount: 0, listings: BTreeMap::new(), opened: 0 };
-        Self { state: Mutex::new(state), changed: Condvar::new() }
-    }
-
-    fn with<T>(&self, mount: u64, work: impl FnOnce(&mut State) -> Result<T, Errno>) -> Result<T, fuser::Errno> {
-        let mut state = self.state.lock().map_err(|_| fuser::Errno::EIO)?;
-        if state.mount != mount {
-            return Err(fuser::Errno::ENOTCONN);
-        }
-        work(&mut state).map_err(|errno| fuser::Errno::from_i32(errno as i32))
-    }
-
-    /// Waits as long as each fsync is delayed, but no longer than `delay`.
-    fn wait(&self, delay: Duration) {
-        let until = Instant::now() + delay;
-        let Ok(mut state) = self.state.lock() else { return };
-        while state.faults.delay.is_some() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            match self.changed.wait_timeout(state, left) {
-                Ok((again, _)) => state = again,
-                Err(_) => return,
-            }
-        }
-    }
-
-    /// Makes a file or folder durable, as far as faults let it.
-    fn synchronise(&self, mount: u64, inode: Inode) -> Result<(), fuser::Errno> {
-        self.with(mount, |State { image, faults, .. }| {
-            if faults.fails {
-                image.fail_to_sync(inode);
-            }
-            faults.refuse(faults.fails, Errno::EIO)?;
-            faults.refuse(faults.is_read_only && image.is_unsynced(inode), Errno::EROFS)?;
-            match image.node(inode)?.kind {
-                Kind::Folder(_) => image.sync_folder(inode),
-                _ => image.sync(inode),
-            }
-            Ok(())
-        })
-    }
-}
 
 /// One mount of a disk.
 pub(super) struct Mount {
     pub(super) shared: Arc<Shared>,
     pub(super) number: u64,
-}
-
-impl State {
-    /// Checks that files may be changed.
-    fn check_writable(&mut self) -> Result<(), Errno> {
-        self.faults.refuse(self.faults.is_read_only, Errno::EROFS)
-    }
-
-    /// Checks that the disk may take more than it has.
-    fn check_space(&mut self) -> Result<(), Errno> {
-        self.check_writable()?;
-        self.faults.refuse(self.faults.is_full, Errno::ENOSPC)
-    }
-
-    fn create(&mut self, folder: INodeNo, name: &OsStr, kind: Kind, mode: u32, of: &Request) -> Result<Told, Errno> {
-        self.check_space()?;
-        let attributes = new_attributes(mode, of);
-        let inode = self.image.create(Inode(folder.0), name, kind, attributes)?;
-        self.touch(folder);
-        self.tell(inode)
-    }
-
-    /// Returns what the kernel is told of an inode that it did not know or knows already.
-    fn tell(&mut self, inode: Inode) -> Result<Told, Errno> {
-        self.image.know(inode);
-        Ok(told(inode, self.image.node(inode)?))
-    }
-
-    fn touch(&mut self, inode: INodeNo) {
-        if let Ok(attributes) = self.image.attributes_mut(Inode(inode.0)) {
-            attributes.modified = SystemTime::now();
-            attributes.changed = attributes.modified;
-        }
-    }
-
-    fn write(&mut self, inode: Inode, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
-        self.check_writable()?;
-        let now = &self.image.file(inode)?.now;
-        let grows = offset + bytes.len() as u64 > now.size() || now.missing(offset, bytes.len()) > 0;
-        self.faults.refuse(self.faults.is_full && grows, Errno::ENOSPC)?;
-        self.image.write(inode, offset, bytes)?;
-        self.touch(INodeNo(inode.0));
-        Ok(())
-    }
-
-    fn allocate(&mut self, inode: Inode, offset: u64, length: u64, mode: i32) -> Result<(), Errno> {
-        const ZEROS: i32 = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_ZERO_RANGE;
-        if mode & !(ZEROS | libc::FALLOC_FL_KEEP_SIZE) != 0 {
-            return Err(Errno::EOPNOTSUPP);
-        }
-        if mode & libc::FALLOC_FL_PUNCH_HOLE == 0 {
-            self.check_space()?
-        } else {
-            self.check_writable()?
-        }
-        let size = self.image.file(inode)?.now.size();
-        if mode & ZEROS != 0 {
-            self.image.zero(inode, offset, length)?;
-        }
-        let end = offset.checked_add(length).ok_or(Errno::EFBIG)?;
-        if mode & libc::FALLOC_FL_KEEP_SIZE == 0 && end > size {
-            self.image.resize(inode, end)?;
-        }
-        self.touch(INodeNo(inode.0));
-        Ok(())
-    }
-
-    /// Lists a folder as it is now, with itself and its parent, of which the kernel knows better.
-    fn list(&self, folder: Inode) -> Result<Vec<Listed>, Errno> {
-        let own = [".", ".."].map(|name| Listed { name: name.into(), inode: folder, kind: FileType::Directory });
-        let listed = |(name, inode): (&OsString, &Inode)| {
-            let kind = file_type(&self.image.node(*inode)?.kind);
-            Ok(Listed { name: name.clone(), inode: *inode, kind })
-        };
-        let entries = self.image.entries(folder)?.iter().map(listed);
-        own.into_iter().map(Ok).chain(entries).collect()
-    }
-}
-
-/// What the kernel is told of an inode.
-struct Told(FileAttr);
-
-fn new_attributes(mode: u32, of: &Request) -> Attributes {
-    let now = SystemTime::now();
-    let permissions = permissions(mode);
-    Attributes { permissions, user: of.uid(), group: of.gid(), accessed: now, modified: now, changed: now }
-}
-
-fn permissions(mode: u32) -> u16 {
-    u16::try_from(mode & 0o7777).expect("twelve bits fit")
-}
-
-fn file_type(kind: &Kind) -> FileType {
-    match kind {
-        Kind::File(_) => FileType::RegularFile,
-        Kind::Folder(_) => FileType::Directory,
-        Kind::Link(_) => FileType::Symlink,
-        Kind::Special(libc::S_IFIFO) => FileType::NamedPipe,
-        Kind::Special(_) => FileType::Socket,
-    }
-}
-
-fn told(inode: Inode, node: &Node) -> Told {
-    let (size, blocks) = match &node.kind {
-        Kind::File(file) => (file.now.size(), file.now.pages() as u64 * 8),
-        Kind::Folder(_) => (u64::from(PAGE_BYTES), 8),
-        Kind::Link(target) => (target.len() as u64, 0),
-        Kind::Special(_) => (0, 0),
-    };
-    let Attributes { permissions, user, group, accessed, modified, changed } = node.attributes;
-    Told(FileAttr {
-        ino: INodeNo(inode.0),
-        size,
-        blocks,
-        atime: accessed,
-        mtime: modified,
-        ctime: changed,
-        crtime: changed,
-        kind: file_type(&node.kind),
-        perm: permissions,
-        nlink: node.links,
-        uid: user,
-        gid: group,
-        rdev: 0,
-        blksize: PAGE_BYTES,
-        flags: 0,
-    })
 }
 
 impl Mount {
@@ -309,9 +83,9 @@ fn done(reply: ReplyEmpty, result: Result<(), fuser::Errno>) {
     }
 }
 
-fn entry(reply: ReplyEntry, result: Result<Told, fuser::Errno>) {
+fn entry(reply: ReplyEntry, result: Result<FileAttr, fuser::Errno>) {
     match result {
-        Ok(Told(attributes)) => reply.entry(&BELIEVED, &attributes, Generation(0)),
+        Ok(attributes) => reply.entry(&BELIEVED, &attributes, Generation(0)),
         Err(errno) => reply.error(errno),
     }
 }
@@ -345,7 +119,7 @@ impl Filesystem for Mount {
 
     fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         match self.with(|state| Ok(told(Inode(inode.0), state.image.node(Inode(inode.0))?))) {
-            Ok(Told(attributes)) => reply.attr(&BELIEVED, &attributes),
+            Ok(attributes) => reply.attr(&BELIEVED, &attributes),
             Err(errno) => reply.error(errno),
         }
     }
@@ -388,7 +162,7 @@ impl Filesystem for Mount {
             Ok(told(Inode(inode.0), state.image.node(Inode(inode.0))?))
         });
         match changed {
-            Ok(Told(attributes)) => reply.attr(&BELIEVED, &attributes),
+            Ok(attributes) => reply.attr(&BELIEVED, &attributes),
             Err(errno) => reply.error(errno),
         }
     }
@@ -422,7 +196,7 @@ impl Filesystem for Mount {
 
     fn create(&self, of: &Request, folder: INodeNo, name: &OsStr, mode: u32, _: u32, _: i32, reply: ReplyCreate) {
         match self.with(|state| state.create(folder, name, Kind::File(File::default()), mode, of)) {
-            Ok(Told(attributes)) => {
+            Ok(attributes) => {
                 let flags = FopenFlags::FOPEN_KEEP_CACHE;
                 reply.created(&BELIEVED, &attributes, Generation(0), FileHandle(0), flags);
             }
@@ -562,13 +336,17 @@ impl Filesystem for Mount {
     }
 
     fn releasedir(&self, _: &Request, _: INodeNo, handle: FileHandle, _: OpenFlags, reply: ReplyEmpty) {
-        done(reply, self.with(|state| Ok(drop(state.listings.remove(&handle.0)))));
+        let closed = self.with(|state| {
+            state.listings.remove(&handle.0);
+            Ok(())
+        });
+        done(reply, closed);
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
         let space = self.with(|state| {
             let (all, free) = state.image.space();
-            Ok((all as u64, if state.faults.is_full { 0 } else { free as u64 }))
+            Ok((all as u64, if state.faults.refusals.contains(&Refusal::Growth) { 0 } else { free as u64 }))
         });
         match space {
             Ok((all, free)) => {

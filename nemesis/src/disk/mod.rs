@@ -3,10 +3,12 @@
 
 mod content;
 mod damage;
+mod fate;
 mod fault;
 mod filesystem;
 mod image;
 mod mount;
+mod state;
 #[cfg(test)]
 mod tests;
 mod unsynced;

@@ -16,8 +16,9 @@ use nix::unistd::{getegid, geteuid};
 
 use super::damage::damage;
 use super::fault::{Damage, DiskFault, EntryRule};
-use super::filesystem::{Death, Faults, Mount, Shared, State};
+use super::filesystem::Mount;
 use super::image::{Attributes, Image};
+use super::state::{Death, Faults, Refusal, Shared, State};
 use crate::random::Random;
 
 /// Device by which programs serve file systems.
@@ -77,13 +78,13 @@ impl Disk {
         if fault == (DiskFault::Corrupt { damage: Damage::OldCopy }) {
             self.copy = Some(self.change(|state| state.image.clone()));
         }
-        self.change(|State { faults, .. }| match fault {
-            DiskFault::Slow { delay_ms } => faults.delay = Some(Duration::from_millis(delay_ms.into())),
-            DiskFault::Error => faults.fails = true,
-            DiskFault::Full => faults.is_full = true,
-            DiskFault::ReadOnly => faults.is_read_only = true,
-            DiskFault::CrashAtFsync { n } => faults.death = Some(Death { left: n, kill }),
-            DiskFault::PowerLoss { .. } | DiskFault::Corrupt { .. } => {}
+        self.change(|State { faults, .. }| {
+            faults.refusals.extend(refusal(fault));
+            match fault {
+                DiskFault::Slow { delay_ms } => faults.delay = Some(Duration::from_millis(delay_ms.into())),
+                DiskFault::CrashAtFsync { n } => faults.death = Some(Death { left: n, kill }),
+                _ => {}
+            }
         });
     }
 
@@ -91,13 +92,11 @@ impl Disk {
     /// therefore end, if only later.
     pub(crate) fn end(&self, fault: DiskFault) -> bool {
         let were_felt = self.change(|State { faults, .. }| {
+            faults.refusals.retain(|refused| Some(*refused) != refusal(fault));
             match fault {
                 DiskFault::Slow { .. } => faults.delay = None,
-                DiskFault::Error => faults.fails = false,
-                DiskFault::Full => faults.is_full = false,
-                DiskFault::ReadOnly => faults.is_read_only = false,
                 DiskFault::CrashAtFsync { .. } => faults.death = None,
-                DiskFault::PowerLoss { .. } | DiskFault::Corrupt { .. } => {}
+                _ => {}
             }
             std::mem::take(&mut faults.were_felt)
         });
@@ -148,6 +147,18 @@ impl Drop for Disk {
     fn drop(&mut self) {
         // The error cannot be reported any more; mounts end with the sandbox in any case.
         self.unmount().ok();
+    }
+}
+
+fn refusal(fault: DiskFault) -> Option<Refusal> {
+    match fault {
+        DiskFault::Error => Some(Refusal::Sync),
+        DiskFault::Full => Some(Refusal::Growth),
+        DiskFault::ReadOnly => Some(Refusal::Change),
+        DiskFault::PowerLoss { .. }
+        | DiskFault::Slow { .. }
+        | DiskFault::CrashAtFsync { .. }
+        | DiskFault::Corrupt { .. } => None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Faults of disks, on real programs: one that counts, and the command line of SQLite.
+//! Faults of disks, on real programs: one that counts, and the command line of `SQLite`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -215,9 +215,13 @@ pub(crate) fn damage(sandbox: &Sandbox) {
     assert!(!file.exists(), "the files go with the disk");
 }
 
-/// Scenario: cuts the power of SQLite.
+/// Scenario: cuts the power of `SQLite`.
 pub(crate) fn sqlite(sandbox: &Sandbox) {
-    for (journal, synchronous, keeps) in [("wal", "full", true), ("delete", "extra", true), ("delete", "off", false)] {
+    // By its documentation, a commit by removing the journal is durable with `extra` alone: without an fsync of the
+    // folder, the journal may come back, and the last transaction is rolled back.
+    let cases =
+        [("wal", "full", Some(0)), ("delete", "extra", Some(0)), ("delete", "full", Some(1)), ("wal", "off", None)];
+    for (journal, synchronous, may_lose) in cases {
         let mut node = OneNode::starting(sandbox, EntryRule::Ext4, |log, data| {
             let table = "create table if not exists t(n integer primary key)";
             let last = "select 'found ' || coalesce(max(n), 0) from t";
@@ -231,8 +235,8 @@ pub(crate) fn sqlite(sandbox: &Sandbox) {
         for _ in 0..3 {
             let (acknowledged, found) = node.lose("power-loss:n1");
             println!("journal_mode={journal}, synchronous={synchronous}: {acknowledged} acknowledged, {found} found");
-            assert!(!keeps || found >= acknowledged, "{journal}, {synchronous}: {acknowledged}, then {found}");
-            assert!(keeps || found < acknowledged, "{journal}, {synchronous}: {acknowledged}, then {found}");
+            let is_expected = may_lose.map_or(found < acknowledged, |most| found + most >= acknowledged);
+            assert!(is_expected, "{journal}, {synchronous}: {acknowledged}, then {found}");
         }
         node.nemesis.stop_all().unwrap();
         node.nemesis.remove_hosts().unwrap();
