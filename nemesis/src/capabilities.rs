@@ -25,6 +25,8 @@ pub enum Need {
     Links,
     /// Program that installs rules, if hosts are to be partitioned by one.
     Firewall,
+    /// Device and permission to serve a file system.
+    Fuse,
     /// Permission to stop and kill processes.
     Signals,
     /// Ability to start this executable again.
@@ -122,6 +124,7 @@ impl Capabilities {
                 &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Links, Need::Firewall]
             }
             Fault::Clock { .. } => &[],
+            Fault::Disk { .. } => &[Need::Signals, Need::MountAndPidNamespaces, Need::Fuse],
         };
         self.require(needs, || fault.to_string())
     }

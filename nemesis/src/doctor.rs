@@ -5,21 +5,23 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork, getpid, pause, pipe2, read, write};
 
 use crate::capabilities::{Capabilities, Capability, Need};
+use crate::disk::FUSE;
 use crate::net::command::{self, Command};
 use crate::net::route_socket::{Messages, RouteSocket};
 use crate::net::{CommandError, Firewall, Partitioner, links};
@@ -61,6 +63,7 @@ pub fn probe(by: PartitionBy) -> Capabilities {
             "a host with an address of its own for each node",
         ),
         links(),
+        fuse(),
         signals(),
         own_executable(),
     ];
@@ -172,6 +175,36 @@ fn firewall(by: PartitionBy) -> (Option<Firewall>, Capability) {
         remedy: format!("apt-get install {package}, or partition by netlink, which needs no program"),
     };
     (works, row)
+}
+
+fn fuse() -> Capability {
+    // The child cannot make the text of the options, so that the number of the file is one that is known.
+    const DEVICE: libc::c_int = 100;
+    let options = format!("fd={DEVICE},rootmode=40000,user_id=0,group_id=0");
+    let mut result = Err(io::Error::from(Errno::EPERM));
+    for maps in UserMaps::to_try() {
+        let options = options.clone();
+        result = in_child(move || {
+            enter(CloneFlags::CLONE_NEWNS, maps.as_ref())?;
+            make_mounts_private()?;
+            let device = open(FUSE, OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
+            #[allow(unsafe_code, reason = "a file is given a number of our choice")]
+            // SAFETY: the child uses no file of that number, and ends soon.
+            Errno::result(unsafe { libc::dup2(device.as_raw_fd(), DEVICE) })?;
+            mount(Some("schism"), "/run", Some("fuse"), MsFlags::empty(), Some(options.as_str()))
+        });
+        if result.is_ok() {
+            break;
+        }
+    }
+    Capability {
+        need: Need::Fuse,
+        name: FUSE,
+        present: result.is_ok(),
+        detail: detail(result, "a child mounted a file system of its own"),
+        enables: "power losses, and all other faults of disks",
+        remedy: "as root: modprobe fuse; chmod 666 /dev/fuse (in a container, start it with --device /dev/fuse)".into(),
+    }
 }
 
 fn signals() -> Capability {

@@ -51,6 +51,14 @@ pub enum Error {
         /// Error of the system call.
         source: io::Error,
     },
+    /// A node's disk cannot be mounted, or is not served any more.
+    #[error("the disk of {node}: {source}")]
+    Disk {
+        /// Node whose disk it is.
+        node: NodeId,
+        /// Error of the system call.
+        source: io::Error,
+    },
     /// The node does not exist.
     #[error("there is no {0}")]
     NoNode(NodeId),

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::DiskFault;
 use crate::fault_kind::FaultKind;
 use crate::grudge::Grudge;
 use crate::node_id::{NodeId, names};
@@ -108,13 +109,22 @@ pub enum Fault {
         /// Nanoseconds added at once.
         jump_ns: i64,
     },
+    /// Fault of a disk.
+    Disk {
+        /// Target whose disk is at fault.
+        target: Target,
+        /// Fault of the disk.
+        fault: DiskFault,
+    },
 }
 
 impl Fault {
     /// Returns true if the fault is aimed at the leader, now or where nothing else is known.
     pub fn needs_leader(&self) -> bool {
         match self {
-            Self::Kill { target } | Self::Pause { target } | Self::Clock { target, .. } => target.needs_leader(),
+            Self::Kill { target } | Self::Pause { target } | Self::Clock { target, .. } | Self::Disk { target, .. } => {
+                target.needs_leader()
+            }
             Self::Partition { shape } => match shape {
                 Shape::Isolate(target) => target.needs_leader(),
                 Shape::Halves | Shape::OneWay | Shape::Bridge | Shape::Ring => false,
@@ -129,7 +139,13 @@ impl Fault {
             Self::Pause { .. } => FaultKind::Pause,
             Self::Partition { .. } => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
+            Self::Disk { fault, .. } => fault.kind(),
         }
+    }
+
+    /// Returns the fault of a disk, if it is one.
+    pub fn of_disk(&self) -> Option<DiskFault> {
+        if let Self::Disk { fault, .. } = self { Some(*fault) } else { None }
     }
 }
 
@@ -140,6 +156,7 @@ impl fmt::Display for Fault {
             Self::Pause { target } => write!(f, "pause {target}"),
             Self::Partition { shape } => shape.fmt(f),
             Self::Clock { target, rate, jump_ns } => write_clock(f, target, *rate, *jump_ns),
+            Self::Disk { target, fault } => fault.write(f, target),
         }
     }
 }
@@ -179,14 +196,23 @@ pub enum ResolvedFault {
         /// Nanoseconds added at once.
         jump_ns: i64,
     },
+    /// Fault of these nodes' disks.
+    Disk {
+        /// Nodes whose disk is at fault; not empty.
+        nodes: BTreeSet<NodeId>,
+        /// Fault of each disk.
+        fault: DiskFault,
+    },
 }
 
 impl ResolvedFault {
-    /// Returns the nodes that are themselves at fault: killed, paused, or with a skewed clock; none for a partition,
-    /// which lies between nodes.
+    /// Returns the nodes that are themselves at fault: killed, paused, or with a skewed clock or a faulty disk; none
+    /// for a partition, which lies between nodes.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
         let nodes = match self {
-            Self::Kill { nodes } | Self::Pause { nodes } | Self::Clock { nodes, .. } => Some(nodes),
+            Self::Kill { nodes } | Self::Pause { nodes } | Self::Clock { nodes, .. } | Self::Disk { nodes, .. } => {
+                Some(nodes)
+            }
             Self::Partition { .. } => None,
         };
         nodes.into_iter().flatten().copied()
@@ -200,6 +226,7 @@ impl fmt::Display for ResolvedFault {
             Self::Pause { nodes } => write!(f, "pause {}", names(nodes)),
             Self::Partition { shape, grudge } => write!(f, "{shape}: {grudge}"),
             Self::Clock { nodes, rate, jump_ns } => write_clock(f, &names(nodes), *rate, *jump_ns),
+            Self::Disk { nodes, fault } => fault.write(f, &names(nodes)),
         }
     }
 }

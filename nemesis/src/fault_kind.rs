@@ -31,6 +31,20 @@ kinds! {
     Partition,
     /// A clock is skewed.
     Clock,
+    /// A process ends, and its disk forgets what was not fsynced.
+    PowerLoss,
+    /// A disk takes long to fsync.
+    DiskSlow,
+    /// A disk fails to fsync.
+    DiskError,
+    /// A disk is full.
+    DiskFull,
+    /// A disk is read-only.
+    DiskReadOnly,
+    /// A process ends at an fsync.
+    CrashAtFsync,
+    /// Files are damaged.
+    DiskCorrupt,
 }
 
 impl FaultKind {
@@ -41,6 +55,13 @@ impl FaultKind {
             Self::Pause => "pause",
             Self::Partition => "partition",
             Self::Clock => "clock",
+            Self::PowerLoss => "power-loss",
+            Self::DiskSlow => "disk-slow",
+            Self::DiskError => "disk-error",
+            Self::DiskFull => "disk-full",
+            Self::DiskReadOnly => "disk-read-only",
+            Self::CrashAtFsync => "crash-at-fsync",
+            Self::DiskCorrupt => "disk-corrupt",
         }
     }
 
@@ -51,6 +72,13 @@ impl FaultKind {
             Self::Pause => "pause[:TARGET]",
             Self::Partition => "partition[:SHAPE]",
             Self::Clock => "clock[:rate=R,jump=TIME,target=TARGET]",
+            Self::PowerLoss => "power-loss[:TARGET,mode=MODE,entries=RULE]",
+            Self::DiskSlow => "disk-slow[:TARGET,delay=TIME]",
+            Self::DiskError => "disk-error[:TARGET]",
+            Self::DiskFull => "disk-full[:TARGET]",
+            Self::DiskReadOnly => "disk-read-only[:TARGET]",
+            Self::CrashAtFsync => "crash-at-fsync[:TARGET,n=N]",
+            Self::DiskCorrupt => "disk-corrupt[:TARGET,damage=DAMAGE]",
         }
     }
 
@@ -61,6 +89,13 @@ impl FaultKind {
             Self::Pause => "SIGSTOP, and SIGCONT after a while",
             Self::Partition => "isolate-leader, isolate-random, halves, one-way, bridge, ring",
             Self::Clock => "skews a node's clock; before a partition, it is the isolated node's",
+            Self::PowerLoss => "SIGKILL, and what was not fsynced is lost: whole, part, torn, reordered",
+            Self::DiskSlow => "each fsync takes longer",
+            Self::DiskError => "each fsync fails with EIO",
+            Self::DiskFull => "files cannot grow: ENOSPC",
+            Self::DiskReadOnly => "files cannot be changed: EROFS",
+            Self::CrashAtFsync => "SIGKILL at the n-th fsync, before it has any effect",
+            Self::DiskCorrupt => "SIGKILL, and damage to files: bit-flip, truncated-tail, old-copy",
         }
     }
 
@@ -69,19 +104,53 @@ impl FaultKind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// Returns true if the processes of the nodes end: their roles and clocks are lost with them.
+    /// Returns true if the processes of the nodes end, or may end: their roles and clocks are lost with them.
     pub fn ends_processes(self) -> bool {
         match self {
-            Self::Kill => true,
-            Self::Pause | Self::Partition | Self::Clock => false,
+            Self::Kill
+            | Self::PowerLoss
+            | Self::CrashAtFsync
+            | Self::DiskCorrupt
+            | Self::DiskError
+            | Self::DiskFull
+            | Self::DiskReadOnly => true,
+            Self::Pause | Self::Partition | Self::Clock | Self::DiskSlow => false,
         }
+    }
+
+    /// Returns true if it is a fault of a node's disk, which must then be one of ours.
+    pub fn needs_disk(self) -> bool {
+        match self {
+            Self::PowerLoss
+            | Self::CrashAtFsync
+            | Self::DiskCorrupt
+            | Self::DiskSlow
+            | Self::DiskError
+            | Self::DiskFull
+            | Self::DiskReadOnly => true,
+            Self::Kill | Self::Pause | Self::Partition | Self::Clock => false,
+        }
+    }
+
+    /// Iterates over the kinds of a campaign that names none, and of `all`.
+    pub fn usual() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|kind| !kind.needs_disk())
     }
 
     /// Returns true if the processes of the nodes live on, but answer nobody.
     pub fn silences_processes(self) -> bool {
         match self {
             Self::Pause => true,
-            Self::Kill | Self::Partition | Self::Clock => false,
+            Self::Kill
+            | Self::Partition
+            | Self::Clock
+            | Self::PowerLoss
+            | Self::DiskSlow
+            | Self::DiskError
+            | Self::DiskFull
+            | Self::DiskReadOnly
+            | Self::CrashAtFsync
+            | Self::DiskCorrupt => false,
         }
     }
 
@@ -89,7 +158,15 @@ impl FaultKind {
     pub fn cuts_nodes_off(self) -> bool {
         match self {
             Self::Pause | Self::Partition => true,
-            Self::Kill | Self::Clock => false,
+            Self::Kill
+            | Self::Clock
+            | Self::PowerLoss
+            | Self::DiskSlow
+            | Self::DiskError
+            | Self::DiskFull
+            | Self::DiskReadOnly
+            | Self::CrashAtFsync
+            | Self::DiskCorrupt => false,
         }
     }
 
@@ -97,14 +174,30 @@ impl FaultKind {
     pub fn skews_clocks(self) -> bool {
         match self {
             Self::Clock => true,
-            Self::Kill | Self::Pause | Self::Partition => false,
+            Self::Kill
+            | Self::Pause
+            | Self::Partition
+            | Self::PowerLoss
+            | Self::DiskSlow
+            | Self::DiskError
+            | Self::DiskFull
+            | Self::DiskReadOnly
+            | Self::CrashAtFsync
+            | Self::DiskCorrupt => false,
         }
     }
 
-    /// Returns true if each node must have a network of its own, as in a sandbox.
-    pub fn needs_separate_networks(self) -> bool {
+    /// Returns true if it needs networks or mounts that only a sandbox has.
+    pub fn needs_sandbox(self) -> bool {
         match self {
-            Self::Partition => true,
+            Self::Partition
+            | Self::PowerLoss
+            | Self::DiskSlow
+            | Self::DiskError
+            | Self::DiskFull
+            | Self::DiskReadOnly
+            | Self::CrashAtFsync
+            | Self::DiskCorrupt => true,
             Self::Kill | Self::Pause | Self::Clock => false,
         }
     }

@@ -36,10 +36,12 @@ impl Ledger {
         self.in_force.values()
     }
 
-    /// Returns the nodes that are killed or paused.
+    /// Returns the nodes that are killed or paused, or whose disk may take them down.
     pub(crate) fn down(&self) -> BTreeSet<NodeId> {
         self.nodes(|fault| match fault {
-            ResolvedFault::Kill { nodes } | ResolvedFault::Pause { nodes } => Some(nodes),
+            ResolvedFault::Kill { nodes } | ResolvedFault::Pause { nodes } | ResolvedFault::Disk { nodes, .. } => {
+                Some(nodes)
+            }
             ResolvedFault::Partition { .. } | ResolvedFault::Clock { .. } => None,
         })
     }
@@ -48,7 +50,10 @@ impl Ledger {
     pub(crate) fn skewed(&self) -> BTreeSet<NodeId> {
         self.nodes(|fault| match fault {
             ResolvedFault::Clock { nodes, .. } => Some(nodes),
-            ResolvedFault::Kill { .. } | ResolvedFault::Pause { .. } | ResolvedFault::Partition { .. } => None,
+            ResolvedFault::Kill { .. }
+            | ResolvedFault::Pause { .. }
+            | ResolvedFault::Partition { .. }
+            | ResolvedFault::Disk { .. } => None,
         })
     }
 

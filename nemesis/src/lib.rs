@@ -52,6 +52,7 @@
 
 mod capabilities;
 mod clock;
+mod disk;
 mod doctor;
 mod error;
 mod fault;
@@ -80,6 +81,7 @@ mod strays;
 
 pub use capabilities::{Capabilities, Capability, Need, NodeNeed, Unsupported};
 pub use clock::ClockFile;
+pub use disk::{Damage, DiskFault, EntryRule, LossMode};
 pub use doctor::probe;
 pub use error::Error;
 pub use fault::{Fault, FaultId, Outcome, ResolvedFault, Shape, Target};

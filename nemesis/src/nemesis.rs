@@ -2,10 +2,12 @@
 //! inject and to heal.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Instant;
 
 use crate::clock::ClockFile;
+use crate::disk::{Damage, Disk, DiskFault, EntryRule};
 use crate::error::Error;
 use crate::fault::{FaultId, Outcome, ResolvedFault};
 use crate::host::Hosts;
@@ -29,6 +31,9 @@ struct Node {
 pub struct Nemesis {
     // Declared before the hosts, so that processes end before the hosts that they run on.
     nodes: BTreeMap<NodeId, Node>,
+    disks: BTreeMap<NodeId, Disk>,
+    /// Nodes that were refused something by their disk and ran on: they may end later for it, once.
+    excused: BTreeSet<NodeId>,
     ledger: Ledger,
     hosts: Hosts,
 }
@@ -36,12 +41,24 @@ pub struct Nemesis {
 impl Nemesis {
     /// Creates a nemesis without running nodes or faults.
     pub fn new(hosts: Hosts) -> Self {
-        Self { nodes: BTreeMap::new(), ledger: Ledger::default(), hosts }
+        let (nodes, disks, excused, ledger) = <_>::default();
+        Self { nodes, disks, excused, ledger, hosts }
     }
 
     /// Returns the hosts of the nodes.
     pub fn hosts(&self) -> &Hosts {
         &self.hosts
+    }
+
+    /// Mounts a disk of ours over the data directory of a node, before the node's first start, so that faults of disks
+    /// can be injected. It is empty; what is written before the start is durable.
+    ///
+    /// # Errors
+    /// Returns an error if the folder cannot be made, or if this host has no FUSE.
+    pub fn mount_disk(&mut self, node: NodeId, data: &Path, rule: EntryRule) -> Result<(), Error> {
+        let disk = Disk::mount(data, rule).map_err(|source| Error::Disk { node, source })?;
+        self.disks.insert(node, disk);
+        Ok(())
     }
 
     /// Starts a node on its host, with a correct clock. A killed node is restarted by the same command, without the
@@ -57,6 +74,9 @@ impl Nemesis {
         }
         let create = |path| ClockFile::create(path).map_err(Error::system(format!("making the clock of {node}")));
         let clock = command.clock.as_deref().map(create).transpose()?;
+        if let (Some(disk), None) = (self.disks.get(&node), self.nodes.get(&node)) {
+            disk.sync_all();
+        }
         let mut first = command.clone();
         first.args.extend_from_slice(if self.nodes.contains_key(&node) { &[] } else { &command.first_args });
         let process = self.hosts.get(node)?.start(&first)?;
@@ -81,7 +101,7 @@ impl Nemesis {
             return Ok(Outcome::Skipped { why });
         }
         let id = self.ledger.enter(fault.clone());
-        match self.install(&fault) {
+        match self.install(&fault, planned.draw) {
             Ok(None) => Ok(Outcome::Installed { id, fault }),
             Ok(Some(why)) => Ok(Outcome::Indeterminate { id, fault, why }),
             Err(Error::Command(timed_out @ CommandError::TimedOut { .. })) => {
@@ -113,18 +133,22 @@ impl Nemesis {
                 }
                 Ok(())
             })?,
-            ResolvedFault::Kill { nodes } | ResolvedFault::Pause { nodes } => self.each(nodes, |id, node| {
-                if !node.process.is_running()? {
-                    why = Some(format!("{id} has ended by itself"));
-                }
-                Ok(())
-            })?,
+            ResolvedFault::Disk { nodes, .. } if nodes.iter().any(|node| !self.disks.contains_key(node)) => {
+                why = Some("the data is not on a disk of ours".into());
+            }
+            ResolvedFault::Kill { nodes } | ResolvedFault::Pause { nodes } | ResolvedFault::Disk { nodes, .. } => self
+                .each(nodes, |id, node| {
+                    if !node.process.is_running()? {
+                        why = Some(format!("{id} has ended by itself"));
+                    }
+                    Ok(())
+                })?,
         }
         Ok(why)
     }
 
     /// Carries the fault out; returns the reason if it is not known to be in force.
-    fn install(&mut self, fault: &ResolvedFault) -> Result<Option<String>, Error> {
+    fn install(&mut self, fault: &ResolvedFault, draw: u64) -> Result<Option<String>, Error> {
         let mut why = None;
         match fault {
             ResolvedFault::Kill { nodes } => self.each(nodes, |_, node| node.process.kill().map(drop))?,
@@ -137,6 +161,9 @@ impl Nemesis {
             ResolvedFault::Partition { grudge, .. } => self.hosts.drop_packets(grudge)?,
             ResolvedFault::Clock { nodes, rate, jump_ns } => {
                 self.each(nodes, |id, node| node.skew_clock(id, *rate, *jump_ns))?;
+            }
+            ResolvedFault::Disk { nodes, fault } => {
+                nodes.iter().try_for_each(|node| self.install_on_disk(*node, *fault, draw))?;
             }
         }
         Ok(why)
@@ -158,9 +185,39 @@ impl Nemesis {
             ResolvedFault::Pause { nodes } => self.each(nodes, |_, node| node.process.resume())?,
             ResolvedFault::Partition { .. } => self.hosts.let_packets_through()?,
             ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| node.skew_clock(id, 1.0, 0))?,
+            ResolvedFault::Disk { nodes, fault } => {
+                nodes.iter().try_for_each(|node| self.heal_disk(*node, *fault))?;
+            }
         }
         self.ledger.strike(id);
         Ok(())
+    }
+
+    fn install_on_disk(&mut self, id: NodeId, fault: DiskFault, draw: u64) -> Result<(), Error> {
+        let (Some(node), Some(disk)) = (self.nodes.get_mut(&id), self.disks.get_mut(&id)) else { return Ok(()) };
+        let source = |source| Error::Disk { node: id, source };
+        disk.check().map_err(source)?;
+        if !fault.is_done_at_once() {
+            disk.begin(fault, node.process.killer()?);
+            return Ok(());
+        }
+        node.process.kill()?;
+        disk.change_files(fault, draw.wrapping_add(id.0.into())).map_err(source)
+    }
+
+    fn heal_disk(&mut self, id: NodeId, fault: DiskFault) -> Result<(), Error> {
+        let (Some(node), Some(disk)) = (self.nodes.get_mut(&id), self.disks.get_mut(&id)) else { return Ok(()) };
+        let source = |source| Error::Disk { node: id, source };
+        disk.check().map_err(source)?;
+        if fault == (DiskFault::Corrupt { damage: Damage::OldCopy }) {
+            node.process.kill()?;
+            disk.change_files(fault, 0).map_err(source)?;
+        }
+        let was_felt = disk.end(fault);
+        if was_felt && node.process.is_running()? {
+            self.excused.insert(id);
+        }
+        if fault.kind().ends_processes() { self.restart(id) } else { Ok(()) }
     }
 
     /// Heals all faults in force, as far as possible, and continues after failures.
@@ -183,21 +240,30 @@ impl Nemesis {
     }
 
     /// Returns the nodes that ended without having been killed, with their exit status: a finding about the system
-    /// under test, or its settings.
+    /// under test, or its settings. One that ends late for a faulty disk is restarted instead.
     ///
     /// # Errors
     /// Returns an error if the system refuses to wait for a process.
     pub fn crashed(&mut self) -> Result<Vec<(NodeId, ExitStatus)>, Error> {
         let mut crashed = Vec::new();
+        for (node, disk) in &self.disks {
+            disk.check().map_err(|source| Error::Disk { node: *node, source })?;
+        }
         for (&id, node) in &mut self.nodes {
             if let Some(status) = node.process.exit_status()? {
                 crashed.push((id, status));
             }
         }
-        let killed = |id| {
-            self.ledger.faults().any(|fault| matches!(fault, ResolvedFault::Kill { nodes } if nodes.contains(&id)))
+        let may_end = |fault: &ResolvedFault| match fault {
+            ResolvedFault::Kill { .. } => true,
+            ResolvedFault::Disk { fault, .. } => fault.kind().ends_processes(),
+            ResolvedFault::Pause { .. } | ResolvedFault::Partition { .. } | ResolvedFault::Clock { .. } => false,
         };
+        let killed = |id| self.ledger.faults().any(|fault| may_end(fault) && fault.nodes().any(|node| node == id));
         crashed.retain(|(id, _)| !killed(*id));
+        let (excused, crashed) = crashed.into_iter().partition(|(id, _)| self.excused.remove(id));
+        let excused: Vec<(NodeId, ExitStatus)> = excused;
+        excused.into_iter().try_for_each(|(id, _)| self.restart(id))?;
         Ok(crashed)
     }
 
@@ -216,6 +282,7 @@ impl Nemesis {
             Ok(was_killed.then_some(*id))
         };
         let ended: Vec<Result<Option<NodeId>, Error>> = nodes.iter_mut().map(end).collect();
+        self.disks.clear();
         asked?;
         ended.into_iter().filter_map(Result::transpose).collect()
     }

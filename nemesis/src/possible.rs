@@ -63,7 +63,7 @@ pub(crate) fn works(fault: &Fault, nodes: u16) -> Result<(), String> {
 
 fn alternative(spec: &FaultSpec, nodes: u16) -> String {
     let target = match spec {
-        FaultSpec::Kill(target) | FaultSpec::Pause(target) => *target,
+        FaultSpec::Kill(target) | FaultSpec::Pause(target) | FaultSpec::Disk { target, .. } => *target,
         FaultSpec::Clock { target, .. } => Some(*target),
         FaultSpec::Partition(_) => None,
     };

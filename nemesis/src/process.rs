@@ -27,7 +27,7 @@ use crate::ordinary::run_as_ordinary;
 use crate::own_view::OwnView;
 use crate::parent::die_with_parent;
 use crate::sandbox::MARKER;
-use crate::strays::{Sign, living, strays};
+use crate::strays::{Sign, living, stop_all, strays};
 
 /// Time that the kernel gets to stop or to end a process that has been signalled.
 const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
@@ -336,7 +336,10 @@ impl NodeProcess {
             return Ok(BTreeSet::new());
         }
         let strays = match signal {
-            Signal::SIGKILL | Signal::SIGSTOP => self.stop()?,
+            Signal::SIGKILL | Signal::SIGSTOP => {
+                let stopped = stop_all(self.group, &self.child_ids(), &self.sign).map_err(io::Error::from);
+                stopped.map_err(Error::system(format!("stopping {}", self.node)))?
+            }
             Signal::SIGCONT => self.strays(),
             _ => BTreeSet::new(),
         };
@@ -347,25 +350,30 @@ impl NodeProcess {
         Ok(strays)
     }
 
-    /// Stops the group and all that have left it, and returns these. Whoever has been told to stop makes no more
-    /// children, so that none is missed.
-    fn stop(&self) -> Result<BTreeSet<Pid>, Error> {
-        self.signal_group(Signal::SIGSTOP)?;
-        let mut stopped = BTreeSet::new();
-        loop {
-            let more: Vec<Pid> = self.strays().difference(&stopped).copied().collect();
-            if more.is_empty() {
-                return Ok(stopped);
+    /// Returns a function that kills all processes at once, to be called while they live: at the moment at which one of
+    /// them does a certain thing.
+    ///
+    /// # Errors
+    /// Returns an error if there are too many open files.
+    pub(crate) fn killer(&self) -> Result<Box<dyn FnOnce() + Send>, Error> {
+        let sign = self.sign.try_clone().map_err(Error::system("keeping a network namespace"))?;
+        let (group, children) = (self.group, self.child_ids());
+        Ok(Box::new(move || {
+            let stopped = stop_all(group, &children, &sign).unwrap_or_default();
+            // They may have ended meanwhile.
+            killpg(group, Signal::SIGKILL).ok();
+            for stray in stopped {
+                kill(stray, Signal::SIGKILL).ok();
             }
-            for stray in more {
-                kill(stray, Signal::SIGSTOP).ok(); // It may have ended.
-                stopped.insert(stray);
-            }
-        }
+        }))
+    }
+
+    fn child_ids(&self) -> BTreeSet<Pid> {
+        self.children.iter().map(process_id).collect()
     }
 
     fn strays(&self) -> BTreeSet<Pid> {
-        strays(self.group, self.children.iter().map(process_id).collect(), &self.sign)
+        strays(self.group, self.child_ids(), &self.sign)
     }
 
     fn signal_group(&self, signal: Signal) -> Result<(), Error> {

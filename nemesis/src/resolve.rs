@@ -36,6 +36,9 @@ pub(crate) fn resolve(fault: &Fault, draw: u64, view: &ClusterView<'_>) -> Resul
     match *fault {
         Fault::Kill { target } => Ok(ResolvedFault::Kill { nodes: take_down(target, &mut random, view)? }),
         Fault::Pause { target } => Ok(ResolvedFault::Pause { nodes: take_down(target, &mut random, view)? }),
+        Fault::Disk { target, fault } => {
+            Ok(ResolvedFault::Disk { nodes: take_down(target, &mut random, view)?, fault })
+        }
         Fault::Clock { target, rate, jump_ns } => {
             let nodes = pick(target, &mut random, view)?;
             if nodes.is_disjoint(view.skewed) {

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::disk::DiskFault;
 use crate::fault::{Fault, Shape, Target};
 use crate::fault_kind::FaultKind;
 use crate::node_id::NodeId;
@@ -35,6 +36,13 @@ pub enum FaultSpec {
         /// Nanoseconds added at once.
         jump_ns: i64,
     },
+    /// Fault of a disk.
+    Disk {
+        /// Target whose disk is at fault, or none if the schedule draws it.
+        target: Option<Target>,
+        /// Fault of the disk.
+        fault: DiskFault,
+    },
 }
 
 impl FaultSpec {
@@ -45,6 +53,7 @@ impl FaultSpec {
             Self::Pause(_) => FaultKind::Pause,
             Self::Partition(_) => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
+            Self::Disk { fault, .. } => fault.kind(),
         }
     }
 
@@ -64,6 +73,9 @@ impl FaultSpec {
                 shapes.map(|shape| Fault::Partition { shape }).collect()
             }
             Self::Clock { target, rate, jump_ns } => vec![Fault::Clock { target, rate, jump_ns }],
+            Self::Disk { target, fault } => {
+                targets(target).into_iter().map(|target| Fault::Disk { target, fault }).collect()
+            }
         }
     }
 }
@@ -132,11 +144,15 @@ impl FromStr for FaultSpec {
             Some((kind, detail)) => (kind, Some(detail)),
             None => (text, None),
         };
-        match FaultKind::from_name(kind).ok_or_else(|| SpecError::UnknownFault(kind.into()))? {
+        let kind = FaultKind::from_name(kind).ok_or_else(|| SpecError::UnknownFault(kind.into()))?;
+        if let Some(usual) = DiskFault::usual(kind) {
+            return disk(usual, detail.unwrap_or_default());
+        }
+        match kind {
             FaultKind::Kill => Ok(Self::Kill(detail.map(str::parse).transpose()?)),
             FaultKind::Pause => Ok(Self::Pause(detail.map(str::parse).transpose()?)),
             FaultKind::Partition => Ok(Self::Partition(detail.map(shape).transpose()?)),
-            FaultKind::Clock => clock(detail.unwrap_or_default()),
+            _ => clock(detail.unwrap_or_default()),
         }
     }
 }
@@ -148,7 +164,7 @@ impl FromStr for FaultSpecs {
         if text == "none" {
             return Ok(Self::default());
         }
-        // The options of a clock are separated by commas too: `rate=…` belongs to the part before it.
+        // Options are separated by commas too: `rate=…` belongs to the part before it.
         let mut parts: Vec<String> = Vec::new();
         for part in text.split(',').map(str::trim) {
             match parts.last_mut() {
@@ -170,6 +186,21 @@ fn kind_names() -> String {
 fn shape(text: &str) -> Result<Shape, SpecError> {
     let known = SHAPES.iter().find(|(name, _)| *name == text);
     known.map(|(_, shape)| *shape).ok_or_else(|| SpecError::UnknownShape(text.into()))
+}
+
+fn disk(mut fault: DiskFault, options: &str) -> Result<FaultSpec, SpecError> {
+    let mut target = None;
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        match option.split_once('=') {
+            Some(("target", value)) => target = Some(value.parse()?),
+            Some((name, value)) => {
+                let bad = |expected| SpecError::BadValue { option: option.into(), expected };
+                fault.set(name, value).map_err(bad)?;
+            }
+            None => target = Some(option.parse()?),
+        }
+    }
+    Ok(FaultSpec::Disk { target, fault })
 }
 
 fn clock(options: &str) -> Result<FaultSpec, SpecError> {
@@ -223,6 +254,10 @@ impl fmt::Display for FaultSpec {
                 let name = shape.map(|wanted| SHAPES.iter().find(|(_, shape)| *shape == wanted).map(|(name, _)| *name));
                 write_kind(f, kind, name.flatten().map(String::from))
             }
+            Self::Disk { target, fault } => {
+                let options: Vec<String> = target.map(target_name).into_iter().chain(fault.typed()).collect();
+                write_kind(f, kind, (!options.is_empty()).then(|| options.join(",")))
+            }
             Self::Clock { target, rate, jump_ns } => {
                 write!(f, "{kind}:rate={rate},jump={}ms,target={}", jump_ns / 1_000_000, target_name(*target))
             }
@@ -259,6 +294,7 @@ fn target_name(target: Target) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::{EntryRule, LossMode};
 
     fn read(text: &str) -> Result<Vec<FaultSpec>, String> {
         text.parse::<FaultSpecs>().map(|specs| specs.0).map_err(|error| error.to_string())
@@ -309,11 +345,41 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_named_with_what_there_is() {
+    fn faults_of_disks_take_a_target_and_options() {
+        let disk = |target, fault| FaultSpec::Disk { target, fault };
+        let torn = DiskFault::PowerLoss { mode: LossMode::Torn, entries: EntryRule::Strict };
+        assert_eq!(
+            read("power-loss:leader,mode=torn,entries=strict,disk-slow:delay=2s,disk-error"),
+            Ok(vec![
+                disk(Some(Target::Leader), torn),
+                disk(None, DiskFault::Slow { delay_ms: 2000 }),
+                disk(None, DiskFault::Error)
+            ])
+        );
         for (text, expected) in [
-            ("kil", "there is no fault `kil`; there are: kill, pause, partition, clock (or none)"),
-            ("", "there is no fault ``; there are: kill, pause, partition, clock (or none)"),
-            ("rate=1", "there is no fault `rate=1`; there are: kill, pause, partition, clock (or none)"),
+            ("power-loss:mode=half", "`mode=half` must be whole, part, torn or reordered"),
+            ("power-loss:n=1", "`n=1` must be a target such as leader, mode=torn or entries=strict"),
+            ("disk-slow:delay=3s", "`delay=3s` must be a time from 1ms to 2s"),
+            ("disk-slow:delay=50", "`delay=50` must be a time from 1ms to 2s"),
+            ("crash-at-fsync:n=0", "`n=0` must be a number from 1 to 1000000"),
+            ("disk-corrupt:damage=fire", "`damage=fire` must be bit-flip, truncated-tail or old-copy"),
+            (
+                "disk-full:first",
+                "`first` cannot be aimed at; there are: leader, random, minority, all, or a node such as n1",
+            ),
+        ] {
+            assert_eq!(read(text), Err(expected.into()), "for {text:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_what_there_is() {
+        let kinds = kind_names();
+        let unknown = |name: &str| format!("there is no fault `{name}`; there are: {kinds} (or none)");
+        for name in ["kil", "", "rate=1"] {
+            assert_eq!(read(name), Err(unknown(name)));
+        }
+        for (text, expected) in [
             ("kill:n0", "`n0` cannot be aimed at; there are: leader, random, minority, all, or a node such as n1"),
             (
                 "partition:half",
@@ -342,8 +408,11 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_read_back() {
-        for text in ["none", "kill,pause:minority,partition,partition:ring,clock:rate=0.2,jump=-5ms,target=n2,kill:all"]
-        {
+        for text in [
+            "none",
+            "kill,pause:minority,partition,partition:ring,clock:rate=0.2,jump=-5ms,target=n2,kill:all",
+            "power-loss:all,mode=torn,entries=ext4,disk-slow:delay=50ms,disk-full:n1,disk-error,crash-at-fsync:n=3",
+        ] {
             let specs: FaultSpecs = text.parse().unwrap();
             assert_eq!(specs.to_string(), text);
         }

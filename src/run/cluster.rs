@@ -63,6 +63,10 @@ impl Cluster {
         for id in 1..=plan.nodes {
             let log = NodeLog::new(dir.node_dir(id)?.join(LOG_FILE));
             let clock = deployment.clock_file(id);
+            if let Some(rule) = plan.entry_rule() {
+                let mounted = nemesis.mount_disk(NodeId(id), &deployment.data_dir(id), rule);
+                mounted.with_context(|| format!("preparing n{id}"))?;
+            }
             let start = system.start_command(id, &deployment).with_context(|| format!("preparing n{id}"))?;
             let command = NodeCommand {
                 program: start.program,
@@ -166,7 +170,7 @@ impl Cluster {
         let killed = self.with(Nemesis::stop_all).await.context("ending the nodes")?;
         self.with(Nemesis::remove_hosts).await.context("removing the nodes' hosts")?;
         for id in (1..).take(self.deployment.addresses.len()) {
-            remove(&self.dir.node_dir(id)?.join("data"))?;
+            remove(&self.deployment.data_dir(id))?;
         }
         let names: Vec<String> = killed.iter().map(ToString::to_string).collect();
         let limit = self.timing.stop_within;

@@ -86,7 +86,7 @@ impl Host {
         for planned in &plan.schedule {
             let refused = match (self.can.supports(&planned.fault), &self.sandbox) {
                 (Err(unsupported), _) => Some((unsupported.to_string(), unsupported.remedy)),
-                (Ok(()), Sandbox::Plain { reason }) if planned.fault.kind().needs_separate_networks() => {
+                (Ok(()), Sandbox::Plain { reason }) if planned.fault.kind().needs_sandbox() => {
                     let what = format!("cannot {} on this host: {reason}", planned.fault);
                     Some((what, "see `schism doctor`".to_owned()))
                 }

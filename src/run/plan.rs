@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use nemesis::{FaultSpecs, PartitionBy, PlannedFault, ScheduleOptions};
+use nemesis::{DiskFault, EntryRule, FaultSpecs, PartitionBy, PlannedFault, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 use workloads::{WORKLOADS, Workload};
 
@@ -187,6 +187,13 @@ impl Plan {
     /// Returns the workload, whose name was checked.
     pub(crate) fn workload(&self) -> &'static dyn Workload {
         workloads::workload(&self.workload).expect("a plan that was checked has a workload that exists")
+    }
+
+    /// Returns the rule by which entries of folders are durable, if the nodes need disks of ours: the strictest that a
+    /// fault asks for.
+    pub(crate) fn entry_rule(&self) -> Option<EntryRule> {
+        let rules = self.schedule.iter().filter_map(|planned| planned.fault.of_disk()).map(DiskFault::entry_rule);
+        rules.max()
     }
 
     pub(crate) fn time_limit(&self) -> Duration {

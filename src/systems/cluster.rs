@@ -61,6 +61,11 @@ impl Deployment {
         self.dir.join("nodes").join(id.to_string())
     }
 
+    /// Returns the folder of the data of a node, which a disk of ours is mounted over if its faults shall be injected.
+    pub(crate) fn data_dir(&self, id: u16) -> PathBuf {
+        self.node_dir(id).join("data")
+    }
+
     /// Returns the file by which the clock of a node is skewed.
     pub(crate) fn clock_file(&self, id: u16) -> PathBuf {
         self.node_dir(id).join("clock")

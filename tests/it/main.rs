@@ -27,6 +27,7 @@ mod modules;
 mod node;
 mod nodes;
 mod peers;
+mod power;
 mod properties;
 mod real;
 mod refusals;

@@ -269,7 +269,7 @@ pub(crate) fn die_healing(sandbox: &Sandbox, token: &str) {
     nemesis.heal_all().unwrap();
 }
 
-fn shell(log: &Path, script: &str) -> NodeCommand {
+pub(crate) fn shell(log: &Path, script: &str) -> NodeCommand {
     NodeCommand {
         program: "sh".into(),
         args: vec!["-c".into(), script.into()],

@@ -9,6 +9,7 @@
     reason = "clippy knows #[test] functions, but not a test binary with a main of its own"
 )]
 
+mod disk;
 mod doctor;
 mod harness;
 mod helper;
@@ -24,5 +25,5 @@ fn main() -> ExitCode {
     if let Some(("helper", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return helper::run(rest);
     }
-    harness::run(&[sandbox::TESTS, inside::TESTS, doctor::TESTS].concat(), &arguments)
+    harness::run(&[sandbox::TESTS, inside::TESTS, disk::TESTS, doctor::TESTS].concat(), &arguments)
 }

@@ -94,13 +94,14 @@ impl NodeTexts<'_> {
     /// Prepares the folder of the node, and returns the command that starts it.
     pub(super) fn start_command(&self) -> anyhow::Result<StartCommand> {
         let dir = self.deployment.node_dir(self.id);
-        fs::create_dir_all(dir.join("data")).with_context(|| format!("making {}", dir.display()))?;
+        let data = self.deployment.data_dir(self.id);
+        fs::create_dir_all(&data).with_context(|| format!("making {}", data.display()))?;
         let view = self.write_files(&dir)?;
         let ordinary = self.table.run_as == RunAs::Ordinary;
         if let Some(command) = &self.table.prepare_once {
             let make = |data: &Path, log: &Path| prepare(&mut self.prepare_once(command, data), log);
             let made = prepared::prepared(&self.deployment.prepared, self.name, make)?;
-            prepared::copy(&made, &dir.join("data")).with_context(|| format!("copying {}", made.display()))?;
+            prepared::copy(&made, &data).with_context(|| format!("copying {}", made.display()))?;
         }
         let env: Vec<_> = self.table.env.iter().map(|(name, text)| (name.into(), self.fill(text).into())).collect();
         if let Some(command) = &self.table.prepare {
@@ -193,7 +194,7 @@ impl NodeTexts<'_> {
             "others" => self.peers(form, separator, |id| id != self.id),
             "read_mode" => self.deployment.read.name().to_owned(),
             CLOCK_FILE => self.deployment.clock_file(self.id).display().to_string(),
-            "data_dir" => dir.join("data").display().to_string(),
+            "data_dir" => self.deployment.data_dir(self.id).display().to_string(),
             "node_dir" => dir.display().to_string(),
             "here" => self.here.display().to_string(),
             name => address(name, self.id, &self.deployment.addresses[usize::from(self.id) - 1]),

@@ -47,7 +47,7 @@ fn node_arguments(id: u16, deployment: &Deployment, settings: &NodeSettings) -> 
     let client = addresses[usize::from(id) - 1].client;
     for (name, value) in [
         ("--client-addr", client.to_string().into()),
-        ("--data-dir", dir.join("data").into()),
+        ("--data-dir", deployment.data_dir(id).into()),
         ("--clock-file", deployment.clock_file(id).into()),
         ("--election-timeout", format!("{}ms", settings.election_timeout_ms).into()),
         ("--heartbeat-interval", format!("{}ms", settings.heartbeat_interval_ms).into()),

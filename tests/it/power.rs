@@ -1,0 +1,46 @@
+//! Tests of our node on a disk of ours: what it acknowledged outlives power losses, and a faulty disk stops it.
+
+use std::{env, fs, path::Path, time::Duration};
+
+use crate::support::{CommandResult, schism, within};
+
+/// Time from the beginning of one fault to that of the next, at most.
+const TURN_S: u64 = 7;
+/// Power losses of a test unless `SCHISM_POWER_CUTS` says otherwise.
+const CUTS: u64 = 2;
+
+/// Runs three nodes under faults that take this many turns, and returns the end and how many of them were injected.
+fn disturb(dir: &Path, turns: u64, faults: &str) -> (CommandResult, usize) {
+    let time_limit = format!("{}s", turns * TURN_S);
+    let load = ["--nodes", "3", "--rate", "200", "--concurrency", "10", "--seed", "5", "--time-limit", &time_limit];
+    let limit = Duration::from_secs(turns * TURN_S + 120);
+    let ended = within(limit, schism(dir).args(["run", "--faults", faults]).args(load));
+    let history = fs::read_to_string(dir.join("store/latest/history.jsonl")).unwrap_or_default();
+    let installed = history.lines().filter(|line| line.contains("start-") && line.contains("installed")).count();
+    (ended, installed)
+}
+
+#[test]
+fn no_acknowledged_write_is_lost_with_the_power_of_all_nodes() {
+    let cuts = env::var("SCHISM_POWER_CUTS").map_or(CUTS, |cuts| cuts.parse().expect("a number of power losses"));
+    for mode in ["whole", "torn", "reordered", "part"].iter().take(if cuts > CUTS { 4 } else { 2 }) {
+        let dir = tempfile::tempdir().unwrap();
+        let share = if cuts > CUTS { cuts.div_ceil(4) } else { CUTS };
+        let (ended, installed) = disturb(dir.path(), share, &format!("power-loss:all,mode={mode},entries=strict"));
+        assert!(installed as u64 >= share, "{installed}: {ended:?}");
+        assert_eq!(ended.code, Some(0), "{mode}: {ended:?}");
+        println!("{mode}: {installed} power losses of all nodes");
+    }
+}
+
+#[test]
+fn faults_of_the_leaders_disk_lose_no_acknowledged_write() {
+    let faults = ["disk-slow", "disk-error", "disk-full", "disk-read-only", "crash-at-fsync"].map(|fault| {
+        let delay = if fault == "disk-slow" { ",delay=100ms" } else { "" };
+        format!("{fault}:leader{delay}")
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let (ended, installed) = disturb(dir.path(), faults.len() as u64, &faults.join(","));
+    assert!(installed >= faults.len(), "{ended:?}");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
