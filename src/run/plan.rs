@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use nemesis::{DiskFault, EntryRule, FaultSpecs, PartitionBy, PlannedFault, ScheduleOptions};
+use nemesis::{DiskFault, EntryRule, FaultKind, FaultSpecs, PartitionBy, PlannedFault, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 use workloads::{WORKLOADS, Workload};
 
@@ -212,7 +212,7 @@ impl Plan {
         let workload = if is_default { String::new() } else { format!(", workload {}", self.workload) };
         let defect = self.defect().map_or_else(String::new, |defect| format!("planted defect {}, ", defect.name));
         let read = self.read.name();
-        let partitioned = self.schedule.iter().any(|planned| planned.fault.kind().needs_separate_networks());
+        let partitioned = self.schedule.iter().any(|planned| planned.fault.kind() == FaultKind::Partition);
         let by = self.unusual_partitions().filter(|_| partitioned).map(|by| format!(", partitions by {by}"));
         let faults = format!("{}{}", self.faults, by.unwrap_or_default());
         format!("{defect}{nodes}, {read} reads{workload}, faults {faults}, seed {}", self.seed)
