@@ -105,6 +105,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Convert(args) => args.execute(),
         Command::Shrink(args) => args.execute(),
         Command::Defects(args) => args.execute(),
+        Command::Hunt(args) => args.execute(),
         Command::Doctor(args) => args.execute(),
         Command::Node(args) => args.execute(),
         Command::Version => terminal::print(&format!("schism {}\n", env!("CARGO_PKG_VERSION"))),

@@ -1,6 +1,7 @@
 //! Campaigns: a matrix of runs, each a process of its own, as many in parallel as the machine can bear.
 
 pub(crate) mod folder;
+pub(crate) mod hunt;
 mod job;
 pub(crate) mod plan;
 mod progress;

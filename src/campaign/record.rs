@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{Cell, RunPlan};
 use crate::{
     error::ExitStatus,
-    run::{RESULTS_FILE, Results},
+    run::{FirstSign, RESULTS_FILE, Results},
     store::{ConfinedFolder, SchemaVersion, read_json},
 };
 
@@ -107,6 +107,9 @@ pub(crate) struct RunFacts {
     pub(crate) write_p50_ms: f64,
     pub(crate) write_p99_ms: f64,
     pub(crate) longest_gap_ms: u64,
+    /// Moment at which the first violation that was found was complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) first_sign: Option<FirstSign>,
 }
 
 /// Name of the file in a run's folder that marks the run as over.
@@ -220,6 +223,7 @@ impl RunFacts {
             write_p50_ms: results.writes.p50_ms,
             write_p99_ms: results.writes.p99_ms,
             longest_gap_ms: results.coverage.longest_gap_ms,
+            first_sign: results.first_sign,
         }
     }
 }

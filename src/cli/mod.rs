@@ -11,6 +11,7 @@ mod elections;
 pub(crate) mod export;
 mod fail_on;
 pub(crate) mod generate;
+pub(crate) mod hunt;
 pub(crate) mod merge;
 pub(crate) mod node;
 mod node_options;
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Convert(convert::ConvertArgs),
     Shrink(shrink::ShrinkArgs),
     Defects(defects::DefectsArgs),
+    Hunt(hunt::HuntArgs),
     Doctor(doctor::DoctorArgs),
     Node(node::NodeArgs),
     /// Prints the version.
@@ -77,6 +79,7 @@ fn examples() -> String {
   schism shrink store/latest                      the few operations that already fail
   schism generate --ops 1000000 --out m1.jsonl    make up a history, to measure checkers on
   schism defects                                  rules that nodes can break on purpose
+  schism hunt --defects votes-twice               whether, and how soon, they are found
   schism doctor                                   what this host can and cannot do
 ";
     format!("{examples}\n{}", ExitStatus::help())

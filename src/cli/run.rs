@@ -15,6 +15,7 @@ use super::{
     systems::{ReadModeParser, SystemChoice, SystemParser},
 };
 use crate::{
+    campaign::plan::WrittenPlan,
     error::{ExitStatus, Failure},
     render::run_summary,
     report,
@@ -138,6 +139,24 @@ impl RunArgs {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.plan()?.faults.check(self.nodes).map_err(|why| usage(why.to_string()))?;
         Ok(())
+    }
+
+    /// Returns the plan of a campaign with one cell, that of this run, as it is written.
+    pub(super) fn as_cell(&self) -> anyhow::Result<WrittenPlan> {
+        let Plan { system, read, workload, faults, nodes, read_percent, rate, concurrency, keys, .. } = self.plan()?;
+        Ok(WrittenPlan {
+            systems: vec![system],
+            reads: Some(vec![read]),
+            workloads: Some(vec![workload]),
+            faults: Some(vec![faults.to_string().parse()?]),
+            nodes: Some(vec![nodes]),
+            read_shares: vec![read_percent],
+            rate,
+            concurrency,
+            keys,
+            options: self.node_options.options(),
+            ..WrittenPlan::default()
+        })
     }
 
     fn plan(&self) -> anyhow::Result<Plan> {

@@ -21,6 +21,9 @@ use crate::{
     systems::{Address, Deployment, Ports, Status, StatusClient, System, Timing, is_ready, is_settled},
 };
 
+/// Words for a node whose process ended though nobody had asked it to.
+pub(crate) const ENDED_BY_ITSELF: &str = "ended by itself";
+
 /// Length of the end of a node's log that is searched for the reason why it ended.
 const LAST_WORDS_BYTES: usize = 2000;
 /// Number of characters quoted of what a node printed before it ended.
@@ -131,7 +134,7 @@ impl Cluster {
                 return Ok(Ok(()));
             }
             if let Some((node, status)) = self.with(Nemesis::crashed).await?.into_iter().next() {
-                return self.blame(format!("{node} ended by itself ({status})"), node).map(Err);
+                return self.blame(format!("{node} {ENDED_BY_ITSELF} ({status})"), node).map(Err);
             }
             if Instant::now() > end {
                 return Ok(Err(describe(&statuses)));

@@ -19,7 +19,7 @@ use super::{
     finished_run::FinishedRun,
     leadership::{self, Beliefs, Reign, Span},
     plan::Plan,
-    results::{Counts, Latency, LiveResults, RESULTS_FILE, Results, RunStart, START_FILE},
+    results::{Counts, FirstSign, Latency, LiveResults, RESULTS_FILE, Results, RunStart, START_FILE},
 };
 use crate::{
     check::{Budget, ReadingOptions, evidence, model_named, processors, transactions::as_report},
@@ -97,6 +97,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         weak: report.verdict == Verdict::Linearizable && !coverage.weak.is_empty(),
         live: LiveResults { load: Some(load), ..live },
         counts: Counts::of(&history),
+        first_sign: FirstSign::of(&history, &report.keys),
         reads: Latency::of(&history, true),
         writes: Latency::of(&history, false),
         context: evidence

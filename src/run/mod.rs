@@ -25,6 +25,7 @@ use histories::{RunDir, Store};
 
 pub(crate) use self::{
     availability::recovery_ns,
+    cluster::ENDED_BY_ITSELF,
     coverage::Coverage,
     faults::{FaultWindow, clock_offset_s, fault_windows},
     files::{COLUMNS_FILE, PREPARED_FOLDER},
@@ -33,7 +34,7 @@ pub(crate) use self::{
     judge::{checker_budget, rejudge},
     leadership::{Reign, Span},
     messages::{Message, MessageLog},
-    results::{Counts, Latency, RESULTS_FILE, Results},
+    results::{Counts, FirstSign, Latency, RESULTS_FILE, Results},
     stored_runs::{StoredRun, find_runs, is_run},
 };
 use self::{files::TEST_FILE, plan::Plan};

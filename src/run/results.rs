@@ -1,7 +1,7 @@
 //! Results of a run, written to `results.json` and reported on the terminal.
 
-use checker::{Hierarchy, Report, StalenessReport, TransactionReport, Verdict};
-use histories::{History, Outcome};
+use checker::{Evidence, Hierarchy, KeyReport, Report, StalenessReport, TransactionReport, Verdict};
+use histories::{History, NEVER, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -25,6 +25,9 @@ pub(crate) struct Results {
     #[serde(flatten)]
     pub(crate) live: LiveResults,
     pub(crate) counts: Counts,
+    /// Moment at which the first violation that was found was complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) first_sign: Option<FirstSign>,
     pub(crate) reads: Latency,
     pub(crate) writes: Latency,
     /// Heartbeats missed under load although no fault was in force: the host was too busy, or the system is to blame.
@@ -122,6 +125,31 @@ impl Counts {
             }
         }
         counts
+    }
+}
+
+/// Moment in a run at which a violation is complete: all operations of its evidence have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FirstSign {
+    /// Time since the beginning of the history.
+    pub(crate) time_ms: u64,
+    /// Number of operations that had begun by then.
+    pub(crate) operations: usize,
+}
+
+impl FirstSign {
+    /// Finds the earliest of the violations of these keys; none if there is none, or if the history has no times.
+    pub(crate) fn of(history: &History, keys: &[KeyReport]) -> Option<Self> {
+        let evidence = keys.iter().filter_map(|key| key.evidence.as_ref());
+        let end_ns = |index: &usize| {
+            let operation = history.operations.get(*index)?;
+            let times = history.times(*index);
+            Some(if operation.completed == NEVER { times.invoked_ns } else { times.completed_ns })
+        };
+        let ends_ns = |evidence: &Evidence| evidence.operations.iter().filter_map(end_ns).max();
+        let end_ns = evidence.filter_map(ends_ns).min().filter(|_| history.has_times())?;
+        let begun = (0..history.operations.len()).filter(|index| history.times(*index).invoked_ns <= end_ns).count();
+        Some(Self { time_ms: end_ns / 1_000_000, operations: begun })
     }
 }
 

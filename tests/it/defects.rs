@@ -72,3 +72,21 @@ fn one_defect_is_described_in_full() {
     let unknown = run(".".as_ref(), &["defects", "votes-thrice"]);
     assert!(unknown.code == Some(64) && unknown.err.contains("`schism defects` lists them"), "{unknown:?}");
 }
+
+#[test]
+fn a_hunt_tells_what_it_found_and_the_same_command_continues_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let asked = ["hunt", "--defects", "cas-ignores-from", "--seeds", "1", "--time-limit", "2s", "-j", "1", "--json"];
+    let ended = run(dir.path(), &asked);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let found: Value = serde_json::from_str(&ended.out).unwrap();
+    let hunted = &found["defects"][0];
+    assert_eq!((&hunted["name"], &hunted["fitting"]["violations"]), (&"cas-ignores-from".into(), &1.into()), "{found}");
+    assert!(hunted["fitting"]["operations"].as_u64() > Some(1) && hunted["sound"]["violations"] == 0, "{found}");
+    let plan = fs::read_to_string(dir.path().join("store/hunt/cas-ignores-from/fitting/plan.json")).unwrap();
+    assert!(plan.contains(r#""defect": "cas-ignores-from""#), "{plan}");
+    let again = run(dir.path(), &asked);
+    assert_eq!((&again.out, again.code), (&ended.out, Some(0)), "{again:?}");
+    let told = run(dir.path(), &asked[..asked.len() - 1]).out;
+    assert!(told.contains("1 of 1 defects found by fitting faults"), "{told}");
+}

@@ -1,0 +1,189 @@
+//! `schism hunt`: which planted defects the tester finds, and how soon.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use clap::{Args, Parser};
+use comfy_table::{Table, presets};
+use node::Defect;
+
+use super::{campaign::stop_on_signal, run::RunArgs};
+use crate::{
+    campaign::{
+        self, Manner, MatrixProgress,
+        folder::{Folder, StoredPlan, read_plan},
+        hunt::{Catch, Hunt, HuntedDefect},
+        plan::{Seeds, WrittenPlan},
+    },
+    error::{ExitStatus, Failure},
+    run::plan::parse_time_limit,
+    store::{ConfinedFolder, SchemaVersion, refused, write_inside},
+    terminal::{self, words::seconds},
+};
+
+/// Faults of a hunt that knows nothing of the defect: all kinds.
+const BLIND: &str = "--faults kill,pause,partition,clock";
+/// Name of the file with the results.
+const FILE: &str = "hunt.json";
+
+/// Hunts for planted defects: runs the nodes with each of them, under the faults that should show it and under all
+/// kinds of faults, and the sound node under the same, and counts the runs that find something.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  schism hunt --defects votes-twice,long-lease --seeds 3 --time-limit 20s
+  schism hunt                                     all defects: five runs of a minute each, three times; days
+
+A hunt that was interrupted goes on where it ended when the same command is given again: a folder has a campaign for
+each defect, and hunt.json. Exit code 0 when all runs are over, whatever they found, unless the sound node failed.")]
+pub(crate) struct HuntArgs {
+    /// Defects to hunt for, separated by commas [default: all].
+    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = parse_defects)]
+    defects: Option<Vec<Defect>>,
+    /// Number of runs of each kind, each with another seed.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    seeds: u32,
+    /// Duration of each run's load.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time_limit)]
+    time_limit: Duration,
+    /// Maximum number of runs at a time [default: as many as the machine can take, measured].
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    at_once: Option<u16>,
+    /// Folder of the hunt.
+    #[arg(long, value_name = "DIR", default_value = "store/hunt")]
+    store: PathBuf,
+    /// Print hunt.json instead of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_defects(name: &str) -> Result<Defect, String> {
+    name.parse().map_err(|error: node::UnknownDefect| error.to_string())
+}
+
+/// Command line of a run, to read the options of a defect.
+#[derive(Debug, Parser)]
+struct RunCommand {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl HuntArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        let stop = stop_on_signal()?;
+        let chosen = self.defects.clone().unwrap_or_else(|| Defect::ALL.to_vec());
+        let mut hunt = Hunt {
+            schema_version: SchemaVersion::default(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            sound: None,
+            defects: Vec::new(),
+        };
+        hunt.sound = self.campaign("sound/blind", None, BLIND, &stop)?;
+        let mut defects = chosen.into_iter();
+        while !stop.load(Ordering::Relaxed)
+            && let Some(defect) = defects.next()
+        {
+            if let Some(hunted) = self.hunt_for(defect, &stop)? {
+                hunt.defects.push(hunted);
+                self.write(&hunt)?;
+            }
+        }
+        self.write(&hunt)?;
+        if self.json {
+            terminal::print_json(&hunt)?
+        } else {
+            terminal::print(&describe(&hunt, &self.store))?
+        };
+        let of_sound = hunt.defects.iter().map(|hunted| &hunted.sound).chain(&hunt.sound);
+        Ok(match of_sound.map(|catch| (catch.violations, catch.caught.count)).max() {
+            _ if stop.load(Ordering::Relaxed) => ExitStatus::Interrupted,
+            Some((1.., _)) => ExitStatus::NotLinearizable,
+            Some((0, 1..)) => ExitStatus::Failed,
+            Some((0, 0)) | None => ExitStatus::Linearizable,
+        })
+    }
+
+    /// Carries out the campaigns on one defect; none if the hunt was stopped before they were over.
+    fn hunt_for(&self, defect: Defect, stop: &AtomicBool) -> anyhow::Result<Option<HuntedDefect>> {
+        let (name, description) = (defect.name(), defect.description());
+        let options = description.options;
+        // The same load is tried once, however many defects it should show.
+        let load: String = options.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let fitting = self.campaign(&format!("{name}/fitting"), Some(defect), options, stop)?;
+        let blind = self.campaign(&format!("{name}/blind"), Some(defect), BLIND, stop)?;
+        let sound = self.campaign(&format!("sound/{}", load.trim_matches('-')), None, options, stop)?;
+        let (Some(fitting), Some(blind), Some(sound)) = (fitting, blind, sound) else { return Ok(None) };
+        let (name, sign, options) = (name.to_owned(), description.sign.name().to_owned(), options.to_owned());
+        Ok(Some(HuntedDefect { name, sign, options, fitting, blind, sound }))
+    }
+
+    /// Carries out what is left of one campaign; none if the hunt was stopped before it was over.
+    fn campaign(
+        &self,
+        folder: &str,
+        defect: Option<Defect>,
+        options: &str,
+        stop: &AtomicBool,
+    ) -> anyhow::Result<Option<Catch>> {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let plan = self.plan(defect, options)?.complete();
+        plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
+        let path = self.store.join(folder);
+        let is_begun = read_plan(&path)?.is_some();
+        let folder = Folder::open(&path, Some(StoredPlan::new(plan, None)), is_begun)?;
+        terminal::note(&format!("{}: {options}", path.display()));
+        let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
+        let manner = Manner { at_once: self.at_once, until_failure: false };
+        let summary = campaign::carry_out(&folder, manner, stop, &progress)?;
+        Ok((summary.finished == summary.planned).then(|| Catch::of(&summary)))
+    }
+
+    /// Returns the plan of a campaign with the options of `schism run`.
+    fn plan(&self, defect: Option<Defect>, options: &str) -> anyhow::Result<WrittenPlan> {
+        let planted = defect.map_or_else(String::new, |defect| format!("--defect {defect} "));
+        // A sound node gets the settings that one with a defect has, for the same load.
+        let settings = ["--snapshot-after", "--request-timeout"].into_iter().zip(["100", "500ms"]);
+        let usual: String = settings
+            .filter(|(option, _)| !options.contains(option))
+            .map(|(option, value)| format!("{option} {value} "))
+            .collect();
+        let words = format!("run {planted}{usual}{options}");
+        let parsed = RunCommand::try_parse_from(words.split(' '));
+        let run = parsed.map_err(|error| Failure::new(ExitStatus::Internal, format!("{words}: {error}")))?.run;
+        Ok(WrittenPlan { seeds: Seeds::Count(self.seeds), time_limit: self.time_limit, ..run.as_cell()? })
+    }
+
+    fn write(&self, hunt: &Hunt) -> anyhow::Result<()> {
+        let folder = ConfinedFolder::of(&self.store).map_err(refused(&self.store))?;
+        write_inside(&folder, FILE, |out| Ok(serde_json::to_writer_pretty(out, hunt)?)).map(drop)
+    }
+}
+
+fn describe(hunt: &Hunt, store: &Path) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["defect", "shows as", "fitting faults", "first sign", "all faults", "first sign", "sound node"]);
+    let first = |catch: &Catch| match (catch.time_ms, catch.operations) {
+        (Some(time_ms), Some(operations)) => format!("{}\n{operations} operations", seconds(time_ms * 1_000_000)),
+        _ => "-".to_owned(),
+    };
+    let words = |catch: &Catch| catch.words().join("\n");
+    for HuntedDefect { name, sign, fitting, blind, sound, .. } in &hunt.defects {
+        table.add_row([name, sign, &words(fitting), &first(fitting), &words(blind), &first(blind), &words(sound)]);
+    }
+    let found =
+        |of: fn(&HuntedDefect) -> &Catch| hunt.defects.iter().map(of).filter(|catch| catch.caught.count > 0).count();
+    let (fitting, blind) = (found(|hunted| &hunted.fitting), found(|hunted| &hunted.blind));
+    let sound = hunt.sound.as_ref().map_or_else(|| "not run".to_owned(), |catch| catch.words().join(", "));
+    format!(
+        "{table}\nRuns that found something, with the 95 % interval of that share; below, what they found. First sign: \
+         medians of the runs\nwith a violation.\n{fitting} of {all} defects found by fitting faults, {blind} by all \
+         faults; the sound node under all faults: {sound}\nkept in {store}\n",
+        all = hunt.defects.len(),
+        store = store.join(FILE).display(),
+    )
+}
