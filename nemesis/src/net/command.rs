@@ -235,6 +235,16 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_says_what_was_asked_what_the_kernel_answered_and_what_to_do() {
+        let told = |answer: Errno| CommandError::refused("ip link set eth0 up".into(), answer).to_string();
+        let of_kernel = "the kernel refused `ip link set eth0 up`: Operation not permitted (os error 1); run as root";
+        assert!(told(Errno::EPERM).starts_with(of_kernel), "{}", told(Errno::EPERM));
+        assert!(told(Errno::EOPNOTSUPP).ends_with("load the kernel's modules `bridge` and `veth`"));
+        assert!(told(Errno::EMFILE).ends_with("raise the limits of this user"));
+        assert!(told(Errno::EINVAL).contains("repeat it by hand"));
+    }
+
+    #[test]
     fn a_command_that_hangs_is_ended() {
         let sleep = Command::new(["/bin/sleep", "60"]);
         let error = finish(&sleep, process(&sleep), Duration::from_millis(20)).unwrap_err();
