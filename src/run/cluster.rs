@@ -137,7 +137,7 @@ impl Cluster {
                 return self.blame(format!("{node} {ENDED_BY_ITSELF} ({status})"), node).map(Err);
             }
             if Instant::now() > end {
-                return Ok(Err(describe(&statuses)));
+                return Ok(Err(describe(&statuses, self.observer.questions())));
             }
             tokio::time::sleep(self.observer.effort().poll).await;
         }
@@ -202,11 +202,11 @@ fn addresses(system: &dyn System, hosts: &Hosts) -> anyhow::Result<Vec<Address>>
     Ok(each.map(|(host, free)| Address::with_ports(host.address, ports(free))).collect())
 }
 
-fn describe(statuses: &[Option<Status>]) -> String {
-    let nodes = (1..).zip(statuses).map(|(id, status): (u16, _)| match status {
+fn describe(statuses: &[Option<Status>], questions: impl Iterator<Item = String>) -> String {
+    let nodes = (1..).zip(statuses).zip(questions).map(|((id, status), question): ((u16, _), _)| match status {
         Some(Status { role: Some(role), .. }) => format!("n{id} is {} in term {}", role.name, role.term),
         Some(_) => format!("n{id} answers"),
-        None => format!("n{id} does not answer"),
+        None => format!("n{id} does not answer {question}"),
     });
     nodes.collect::<Vec<_>>().join(", ")
 }

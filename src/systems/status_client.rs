@@ -74,6 +74,16 @@ impl StatusClient {
         if self.nodes.iter().any(starts_programs) { Effort::OF_PROGRAMS } else { Effort::SMALL }
     }
 
+    /// Returns what each node is asked, in order of their ids, as an object of "does not answer".
+    pub(crate) fn questions(&self) -> impl Iterator<Item = String> {
+        self.nodes.iter().map(|AskedNode { address, request, .. }| match request {
+            StatusRequest::Page(page) => format!("{} {} at {address} as it should", page.method, page.path),
+            StatusRequest::Port => format!("at {address}"),
+            StatusRequest::Command { program, .. } => format!("to {}", program.display()),
+            StatusRequest::Log(_) => "by a line of its log".to_owned(),
+        })
+    }
+
     /// Returns the status of each node, in order of their ids; `None` for a node that does not answer in time.
     pub(crate) async fn statuses(&self) -> Vec<Option<Status>> {
         let ask = |node: &AskedNode| tokio::spawn(ask(node.clone()));

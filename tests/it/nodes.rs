@@ -1,7 +1,7 @@
 //! Tests of how a file describes nodes: their preparation, their view of the host, when they are up, who leads, and how
 //! they end.
 
-use std::{fs, process::Command};
+use std::{fs, net::Ipv4Addr, process::Command};
 
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ follows = 'follows'
     change(&file, "[[read_modes]]", "[timing]\nready_within_ms = 500\n[[read_modes]]");
     let alone = ["run", "--system", "mystore.toml", "--nodes", "1", "--faults", "none"];
     let ended = in_time(schism(dir.path()).args(alone));
-    assert!(ended.err.contains("no leader within 500ms: n1 does not answer"), "{ended:?}");
+    assert!(ended.err.contains("no leader within 500ms: n1 does not answer by a line of its log"), "{ended:?}");
 }
 
 #[test]
@@ -87,7 +87,8 @@ files = [{ path = "/etc/hosts", text = "{peers}\n", peers = "{ip} n{node}", sepa
     let ended = in_time(schism(dir.path()).args(["run", "--system", "mystore.toml"]).args(load));
     assert!(ended.err.contains("healed: kill n1"), "{ended:?}");
     let log = fs::read_to_string(dir.path().join("store/latest/nodes/1/node.log")).unwrap();
-    let said: Vec<&str> = log.lines().collect();
+    // What it says of clients that gave up is of no interest here.
+    let said: Vec<&str> = log.lines().filter(|line| line.parse::<Ipv4Addr>().is_ok()).collect();
     assert!(said.len() >= 4 && said[0] != said[1] && said[..2] == said[2..4], "{said:?}");
     assert_eq!(outside(), before);
     let alone = ["run", "--system", "mystore.toml", "--nodes", "1", "--faults", "none", "--time-limit", "1s"];

@@ -90,6 +90,18 @@ fn a_trial_shows_each_exchange_and_finds_mistakes() {
 }
 
 #[test]
+fn a_node_that_listens_elsewhere_is_told_where_it_was_asked() {
+    let dir = store();
+    let file = dir.path().join("mystore.toml");
+    change(&file, "\"{client_port}\"", "\"1\"");
+    change(&file, "[[read_modes]]", "[timing]\nready_within_ms = 500\n[[read_modes]]");
+    let ended = in_time(schism(dir.path()).args(["system", "check", "mystore.toml"]));
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    let said = "not all nodes are up within 500ms: n1 does not answer GET / at 10.77.0.1:8000 as it should";
+    assert!(ended.err.contains(said), "{}", ended.err);
+}
+
+#[test]
 fn a_wrong_file_and_a_missing_program_are_named_before_anything_starts() {
     let dir = store();
     let file = dir.path().join("mystore.toml");
