@@ -22,7 +22,7 @@ use tokio::{
     runtime::Builder,
     sync::watch,
 };
-use workloads::{Clients, HttpConnector, HttpOptions, Load, Mix, Progress, drive, workload};
+use workloads::{Clients, Connector, HttpConnector, HttpOptions, Load, Mix, Progress, drive, workload};
 
 const CONNECTIONS: u16 = 64;
 const TIME: Duration = Duration::from_secs(5);
@@ -93,12 +93,12 @@ fn load(address: SocketAddr) -> f64 {
         workload: workload("register").expect("it is in the list"),
         mix: Mix { read_percent: 100, ..Mix::default() },
     };
-    let connector = HttpConnector::new(HttpOptions {
+    let connector = Connector::new(HttpConnector::new(HttpOptions {
         nodes: vec![(1, address)],
         read_mode: "quorum".to_owned(),
         connect_timeout: limit / 2,
         operation_timeout: limit,
-    });
+    }));
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let (_stopper, stop) = watch::channel(false);

@@ -1,7 +1,7 @@
 //! Workload `bank`: banks of eight accounts that begin with ten each, transfers between two accounts of a bank, and
 //! reads of all its balances at one moment. A transfer that would leave a balance below zero is refused.
 
-use crate::{Action, Answer, Generator, Mix, Request, Workload, keys::Keys, random::Random};
+use crate::{Action, Generator, Mix, Request, Workload, mixed::Mixed, random::Random};
 
 /// Number of accounts of a bank.
 pub const ACCOUNTS: u16 = 8;
@@ -28,12 +28,16 @@ impl Workload for Bank {
     }
 
     fn generator(&self, seed: u64, mix: &Mix) -> Box<dyn Generator> {
-        Box::new(Banks {
-            functions: Random::new(seed, "bank function"),
-            transfers: Random::new(seed, "bank transfer"),
-            keys: Keys::new(seed, "bank key", mix),
-            read_percent: mix.read_percent,
-        })
+        let mut transfers = Random::new(seed, "bank transfer");
+        Box::new(Mixed::new(seed, "bank", mix, Action::Balances, move |_| {
+            let mut account = |other: u16| {
+                let number = transfers.below(u32::from(ACCOUNTS - other));
+                u16::try_from(number).expect("there are few accounts")
+            };
+            let from = account(0);
+            let to = (from + 1 + account(1)) % ACCOUNTS;
+            Action::Transfer { from, to, amount: i64::from(1 + transfers.below(MAX_AMOUNT)) }
+        }))
     }
 
     fn final_read(&self, key: u32) -> Request {
@@ -46,39 +50,6 @@ impl Workload for Bank {
 
     fn probe_write(&self, key: u32, _number: u32) -> Request {
         Request::new(key, Action::Transfer { from: 0, to: 1, amount: 0 })
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Banks {
-    functions: Random,
-    transfers: Random,
-    keys: Keys,
-    read_percent: u8,
-}
-
-impl Generator for Banks {
-    fn next(&mut self, _worker: u16) -> Request {
-        let key = self.keys.draw();
-        if self.functions.below(100) < u32::from(self.read_percent) {
-            return Request::new(key, Action::Balances);
-        }
-        self.keys.count_change(key);
-        let mut account = |other: u16| {
-            let number = self.transfers.below(u32::from(ACCOUNTS - other));
-            u16::try_from(number).expect("there are few accounts")
-        };
-        let from = account(0);
-        let to = (from + 1 + account(1)) % ACCOUNTS;
-        Request::new(key, Action::Transfer { from, to, amount: i64::from(1 + self.transfers.below(MAX_AMOUNT)) })
-    }
-
-    fn observe(&mut self, _worker: u16, request: &Request, answer: &Answer) {
-        self.keys.observe(request, answer);
-    }
-
-    fn keys(&self) -> Vec<u32> {
-        self.keys.all()
     }
 }
 

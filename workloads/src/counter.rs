@@ -1,33 +1,50 @@
-//! Workload `counter`: increments of several counters by small numbers, and reads of what they have reached.
+//! Workloads `counter` and `pn-counter`: additions of small numbers to several counters, and reads of them.
 
-use crate::{Action, Answer, Generator, Mix, Request, Workload, keys::Keys, random::Random};
+use crate::{Action, Generator, Mix, Request, Workload, mixed::Mixed};
 
-/// Maximum number that is added at once. Different numbers tell a lost increment from one of unknown outcome.
-const MAX_INCREMENT: u32 = 5;
+/// Counters that only grow, and must be linearizable. Different numbers tell a lost increment from one of unknown
+/// outcome.
+pub(crate) static COUNTER: Counter = Counter {
+    name: "counter",
+    about: "increments of several counters by small numbers, and reads of them",
+    numbers: &[1, 2, 3, 4, 5],
+};
 
-/// Workload of counters that only grow.
+/// Counters that go up and down. What matters is their end: each is then the sum of what was added to it.
+pub(crate) static PN_COUNTER: Counter = Counter {
+    name: "pn-counter",
+    about: "additions of positive and negative numbers to several counters, and reads",
+    numbers: &[-5, -4, -3, -2, -1, 1, 2, 3, 4, 5],
+};
+
+/// Workload of counters, whose model has the same name.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Counter;
+pub(crate) struct Counter {
+    name: &'static str,
+    about: &'static str,
+    /// Numbers that are added, all of them as often.
+    numbers: &'static [i64],
+}
 
 impl Workload for Counter {
     fn name(&self) -> &'static str {
-        "counter"
+        self.name
     }
 
     fn about(&self) -> &'static str {
-        "increments of several counters by small numbers, and reads of them"
+        self.about
     }
 
     fn model(&self) -> &'static str {
-        "counter"
+        self.name
     }
 
     fn generator(&self, seed: u64, mix: &Mix) -> Box<dyn Generator> {
-        Box::new(Counters {
-            functions: Random::new(seed, "counter function"),
-            keys: Keys::new(seed, "counter key", mix),
-            read_percent: mix.read_percent,
-        })
+        let numbers = self.numbers;
+        let count = u32::try_from(numbers.len()).expect("there are few numbers");
+        Box::new(Mixed::new(seed, self.name, mix, Action::Count, move |functions| {
+            Action::Increment(numbers[functions.below(count) as usize])
+        }))
     }
 
     fn final_read(&self, key: u32) -> Request {
@@ -43,32 +60,6 @@ impl Workload for Counter {
     }
 }
 
-#[derive(Clone, Debug)]
-struct Counters {
-    functions: Random,
-    keys: Keys,
-    read_percent: u8,
-}
-
-impl Generator for Counters {
-    fn next(&mut self, _worker: u16) -> Request {
-        let key = self.keys.draw();
-        if self.functions.below(100) < u32::from(self.read_percent) {
-            return Request::new(key, Action::Count);
-        }
-        self.keys.count_change(key);
-        Request::new(key, Action::Increment((1 + self.functions.below(MAX_INCREMENT)).into()))
-    }
-
-    fn observe(&mut self, _worker: u16, request: &Request, answer: &Answer) {
-        self.keys.observe(request, answer);
-    }
-
-    fn keys(&self) -> Vec<u32> {
-        self.keys.all()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -76,15 +67,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn increments_are_small_and_of_all_sizes() {
-        let mut generator = Counter.generator(1, &Mix::default());
-        let mut sizes = BTreeSet::new();
-        for _ in 0..1000 {
-            match generator.next(0).action {
-                Action::Increment(by) => drop(sizes.insert(by)),
-                action => assert_eq!(action, Action::Count),
+    fn every_number_is_added_and_no_other() {
+        for counter in [COUNTER, PN_COUNTER] {
+            let mut generator = counter.generator(1, &Mix::default());
+            let mut numbers = BTreeSet::new();
+            for _ in 0..1000 {
+                match generator.next(0).action {
+                    Action::Increment(number) => drop(numbers.insert(number)),
+                    action => assert_eq!(action, Action::Count),
+                }
             }
+            assert_eq!(numbers, counter.numbers.iter().copied().collect());
         }
-        assert_eq!(sizes, (1..=i64::from(MAX_INCREMENT)).collect());
     }
 }

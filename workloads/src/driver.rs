@@ -9,7 +9,7 @@ use histories::Recorder;
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::{
-    Client as _, Connect, DriveError, Mix, Progress, Workload,
+    Client as _, Connect as _, Connector, DriveError, Mix, Progress, Workload,
     pace::Pace,
     worker::{LogicalProcess, Source, Worker, WorkerContext},
 };
@@ -47,25 +47,25 @@ pub struct LoadSummary {
 
 /// Clients of a load, in the order of their numbers, each of which was given the time to get ready.
 #[derive(Debug)]
-pub struct Clients<C: Connect> {
-    connect: C,
-    clients: Vec<LogicalProcess<C::Client>>,
+pub struct Clients {
+    connector: Connector,
+    clients: Vec<LogicalProcess>,
 }
 
-impl<C: Connect> Clients<C> {
+impl Clients {
     /// Opens the clients of a load, and waits until all are ready, within their own limits, or until `stop` turns true
     /// (or its sender is gone).
     ///
     /// # Errors
     /// Returns an error if a client cannot be created, or the load has none.
-    pub async fn open(load: &Load, connect: C, stop: watch::Receiver<bool>) -> Result<Self, DriveError> {
-        let nodes = connect.nodes().to_vec();
+    pub async fn open(load: &Load, connector: Connector, stop: watch::Receiver<bool>) -> Result<Self, DriveError> {
+        let nodes = connector.nodes().to_vec();
         if nodes.is_empty() || load.concurrency == 0 {
             return Err(DriveError::Nobody);
         }
         let mut opening = JoinSet::new();
         for (number, node) in (0..u64::from(load.concurrency)).zip(nodes.into_iter().cycle()) {
-            let mut process = LogicalProcess { number, node, client: connect.open(node)? };
+            let mut process = LogicalProcess { number, node, client: connector.open(node)? };
             let mut stop = stop.clone();
             opening.spawn(async move {
                 tokio::select! {
@@ -80,7 +80,7 @@ impl<C: Connect> Clients<C> {
             clients.push(opened.map_err(DriveError::Panic)?);
         }
         clients.sort_unstable_by_key(|process| process.number);
-        Ok(Self { connect, clients })
+        Ok(Self { connector, clients })
     }
 }
 
@@ -90,9 +90,9 @@ impl<C: Connect> Clients<C> {
 /// # Errors
 /// Returns an error if the harness fails; the behaviour of the system is never an error. The history then ends at the
 /// failure.
-pub async fn drive<C: Connect>(
+pub async fn drive(
     load: &Load,
-    Clients { connect, clients }: Clients<C>,
+    Clients { connector, clients }: Clients,
     recorder: Arc<Recorder>,
     progress: Arc<Progress>,
     stop: watch::Receiver<bool>,
@@ -101,7 +101,7 @@ pub async fn drive<C: Connect>(
     let generator = load.workload.generator(load.seed, &load.mix);
     let source = Mutex::new(Source { generator, pace: Pace::new(load.rate, start, load.seed) });
     let operation_limit = load.operation_limit;
-    let shared = Arc::new(WorkerContext { connect, recorder, progress, operation_limit, source });
+    let shared = Arc::new(WorkerContext { connector, recorder, progress, operation_limit, source });
     let mut workers = JoinSet::new();
     for (number, process) in (0..load.concurrency).zip(clients) {
         let worker = Worker::new(Arc::clone(&shared), number, load.concurrency, process);

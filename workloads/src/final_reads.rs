@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    Client as _, Connect, DriveError, Progress, Workload,
+    Client as _, Connect as _, Connector, DriveError, Progress, Workload,
     worker::{LogicalProcess, wait_until},
 };
 
@@ -49,22 +49,21 @@ pub struct UnreadKey {
 ///
 /// # Errors
 /// Returns an error if the harness fails.
-pub async fn final_reads<C: Connect>(
+pub async fn final_reads(
     reads: &FinalReads,
-    connect: C,
+    connector: Connector,
     recorder: Arc<Recorder>,
     progress: Arc<Progress>,
     stop: watch::Receiver<bool>,
 ) -> Result<Vec<UnreadKey>, DriveError> {
     let keys: Arc<[u32]> = reads.keys[reads.keys.len().saturating_sub(reads.max_keys)..].into();
-    let connect = Arc::new(connect);
     let end = Instant::now() + reads.time_limit;
     let mut nodes = JoinSet::new();
-    let step = connect.nodes().len() as u64;
-    for (number, node) in (reads.first_process..).zip(connect.nodes().to_vec()) {
-        let process = LogicalProcess { number, node, client: connect.open(node)? };
+    let step = connector.nodes().len() as u64;
+    for (number, node) in (reads.first_process..).zip(connector.nodes().to_vec()) {
+        let process = LogicalProcess { number, node, client: connector.open(node)? };
         let reader = KeyReader {
-            connect: Arc::clone(&connect),
+            connector: connector.clone(),
             recorder: Arc::clone(&recorder),
             progress: Arc::clone(&progress),
             operation_limit: reads.operation_limit,
@@ -83,18 +82,18 @@ pub async fn final_reads<C: Connect>(
     Ok(unread)
 }
 
-struct KeyReader<C: Connect> {
-    connect: Arc<C>,
+struct KeyReader {
+    connector: Connector,
     recorder: Arc<Recorder>,
     progress: Arc<Progress>,
     operation_limit: Duration,
     workload: &'static dyn Workload,
-    process: LogicalProcess<C::Client>,
+    process: LogicalProcess,
     /// Difference between a new process number and the previous one.
     step: u64,
 }
 
-impl<C: Connect> KeyReader<C> {
+impl KeyReader {
     async fn read_all(
         mut self,
         keys: Arc<[u32]>,
@@ -122,7 +121,7 @@ impl<C: Connect> KeyReader<C> {
                 ready += RETRY_AFTER;
             }
             if ended.reconnect {
-                self.process.client = self.connect.open(self.process.node)?;
+                self.process.client = self.connector.open(self.process.node)?;
             }
         }
         Ok(left.map(|key| UnreadKey { node: self.process.node, key }).collect())

@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::{Answer, Client as _, ClientError, Connect, DriveError, Workload};
+use crate::{Answer, AnyClient, Client as _, ClientError, Connect as _, Connector, DriveError, Workload};
 
 /// Divisor of the pause after a failed probe, so that the end of an outage is noticed soon.
 const FAILURE_DIVISOR: u32 = 4;
@@ -87,22 +87,16 @@ impl Availability {
 ///
 /// # Errors
 /// Returns an error if a client cannot be created or a task panics.
-pub async fn keep_probing<C: Connect>(
+pub async fn keep_probing(
     probing: ProbeOptions,
-    connect: C,
+    connector: Connector,
     availability: Arc<Availability>,
 ) -> Result<Infallible, DriveError> {
-    let connect = Arc::new(connect);
     let mut tasks = JoinSet::new();
-    for node in connect.nodes().to_vec() {
+    for node in connector.nodes().to_vec() {
         for writes in [false, true] {
-            let prober = NodeProber {
-                probing,
-                connect: Arc::clone(&connect),
-                availability: Arc::clone(&availability),
-                node,
-                writes,
-            };
+            let (connector, availability) = (connector.clone(), Arc::clone(&availability));
+            let prober = NodeProber { probing, connector, availability, node, writes };
             tasks.spawn(prober.run());
         }
     }
@@ -112,18 +106,18 @@ pub async fn keep_probing<C: Connect>(
     }
 }
 
-struct NodeProber<C> {
+struct NodeProber {
     probing: ProbeOptions,
-    connect: Arc<C>,
+    connector: Connector,
     availability: Arc<Availability>,
     node: u16,
     writes: bool,
 }
 
-impl<C: Connect> NodeProber<C> {
+impl NodeProber {
     /// Opens a client, and waits until it is ready: a probe measures the node, not the start of its client.
-    async fn open(&self) -> Result<C::Client, ClientError> {
-        let mut client = self.connect.open(self.node)?;
+    async fn open(&self) -> Result<AnyClient, ClientError> {
+        let mut client = self.connector.open(self.node)?;
         client.ready().await;
         Ok(client)
     }

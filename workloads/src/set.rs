@@ -1,6 +1,6 @@
 //! Workloads `set` and `set-full`: additions of unique elements to a few sets, and reads of a whole set.
 
-use crate::{Action, Answer, Generator, Mix, Request, Workload, keys::Keys, random::Random};
+use crate::{Action, Generator, Mix, Request, Workload, mixed::Mixed};
 
 /// Maximum number of additions to a set: each read returns all elements.
 const MAX_ADDITIONS: u32 = 200;
@@ -35,12 +35,10 @@ impl Workload for Set {
 
     fn generator(&self, seed: u64, mix: &Mix) -> Box<dyn Generator> {
         let mix = Mix { mutations_per_key: mix.mutations_per_key.min(MAX_ADDITIONS), ..mix.clone() };
-        Box::new(Sets {
-            functions: Random::new(seed, "set function"),
-            keys: Keys::new(seed, "set key", &mix),
-            read_percent: mix.read_percent,
-            next_element: 1,
-        })
+        let mut elements = 1..;
+        Box::new(Mixed::new(seed, "set", &mix, Action::Elements, move |_| {
+            Action::Add(elements.next().expect("no run has time for so many"))
+        }))
     }
 
     fn final_read(&self, key: u32) -> Request {
@@ -54,34 +52,6 @@ impl Workload for Set {
     /// Adds the same element again and again.
     fn probe_write(&self, key: u32, _number: u32) -> Request {
         Request::new(key, Action::Add(0))
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Sets {
-    functions: Random,
-    keys: Keys,
-    read_percent: u8,
-    next_element: i64,
-}
-
-impl Generator for Sets {
-    fn next(&mut self, _worker: u16) -> Request {
-        let key = self.keys.draw();
-        if self.functions.below(100) < u32::from(self.read_percent) {
-            return Request::new(key, Action::Elements);
-        }
-        self.keys.count_change(key);
-        self.next_element += 1;
-        Request::new(key, Action::Add(self.next_element - 1))
-    }
-
-    fn observe(&mut self, _worker: u16, request: &Request, answer: &Answer) {
-        self.keys.observe(request, answer);
-    }
-
-    fn keys(&self) -> Vec<u32> {
-        self.keys.all()
     }
 }
 

@@ -12,7 +12,8 @@ use tokio::{
 };
 
 use crate::{
-    Answer, Client, Connect, DriveError, Generator, Progress, Request, Response, outcome::Completion, pace::Pace,
+    Answer, AnyClient, Client as _, Connect as _, Connector, DriveError, Generator, Progress, Request, Response,
+    outcome::Completion, pace::Pace,
 };
 
 /// Minimum delay between the beginnings of two attempts after a failure: at first this, then doubled up to
@@ -22,8 +23,8 @@ const MAX_BACKOFF: Duration = Duration::from_millis(200);
 
 /// State shared by all workers.
 #[derive(Debug)]
-pub(crate) struct WorkerContext<C> {
-    pub(crate) connect: C,
+pub(crate) struct WorkerContext {
+    pub(crate) connector: Connector,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) operation_limit: Duration,
@@ -41,10 +42,10 @@ pub(crate) struct Source {
 
 /// Worker: its number and node stay, its process and client change.
 #[derive(Debug)]
-pub(crate) struct Worker<C: Connect> {
-    shared: Arc<WorkerContext<C>>,
+pub(crate) struct Worker {
+    shared: Arc<WorkerContext>,
     number: u16,
-    process: LogicalProcess<C::Client>,
+    process: LogicalProcess,
     /// Difference between a new process number and the previous one.
     step: u64,
     backoff: Duration,
@@ -52,19 +53,14 @@ pub(crate) struct Worker<C: Connect> {
 
 /// Logical process with its client.
 #[derive(Debug)]
-pub(crate) struct LogicalProcess<K> {
+pub(crate) struct LogicalProcess {
     pub(crate) number: u64,
     pub(crate) node: u16,
-    pub(crate) client: K,
+    pub(crate) client: AnyClient,
 }
 
-impl<C: Connect> Worker<C> {
-    pub(crate) fn new(
-        shared: Arc<WorkerContext<C>>,
-        number: u16,
-        concurrency: u16,
-        process: LogicalProcess<C::Client>,
-    ) -> Self {
+impl Worker {
+    pub(crate) fn new(shared: Arc<WorkerContext>, number: u16, concurrency: u16, process: LogicalProcess) -> Self {
         Self { shared, number, process, step: u64::from(concurrency), backoff: Duration::ZERO }
     }
 
@@ -101,13 +97,13 @@ impl<C: Connect> Worker<C> {
             self.process.number += self.step;
         }
         if end.reconnect {
-            self.process.client = self.shared.connect.open(self.process.node)?;
+            self.process.client = self.shared.connector.open(self.process.node)?;
         }
         Ok(())
     }
 }
 
-impl<K: Client> LogicalProcess<K> {
+impl LogicalProcess {
     /// Carries out one operation and records its invocation before the request is sent and its completion afterwards.
     pub(crate) async fn execute(
         &mut self,

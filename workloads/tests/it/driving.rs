@@ -42,13 +42,14 @@ impl Bench {
     }
 
     async fn drive(&self, load: &Load, connect: impl Connect) -> Result<LoadSummary, DriveError> {
-        let clients = Clients::open(load, connect, self.stopper.subscribe()).await?;
+        let clients = Clients::open(load, Connector::new(connect), self.stopper.subscribe()).await?;
         drive(load, clients, Arc::clone(&self.recorder), Arc::clone(&self.progress), self.stopper.subscribe()).await
     }
 
     async fn final_reads(&self, reads: &FinalReads, connect: impl Connect) -> Vec<UnreadKey> {
         let (recorder, progress) = (Arc::clone(&self.recorder), Arc::clone(&self.progress));
-        final_reads(reads, connect, recorder, progress, self.stopper.subscribe()).await.unwrap()
+        let connector = Connector::new(connect);
+        final_reads(reads, connector, recorder, progress, self.stopper.subscribe()).await.unwrap()
     }
 
     fn history(&self) -> History {
@@ -469,12 +470,12 @@ async fn probes_tell_which_node_can_be_read_and_which_can_be_written() {
     };
     let others = Server::cluster(2, read_only).await;
     let addresses = [silent.address, others[0].address, others[1].address];
-    let connector = HttpConnector::new(HttpOptions {
+    let connector = Connector::new(HttpConnector::new(HttpOptions {
         nodes: (1..).zip(addresses).collect(),
         read_mode: "quorum".to_owned(),
         connect_timeout: Duration::from_millis(30),
         operation_timeout: Duration::from_millis(60),
-    });
+    }));
     let wait = Duration::from_millis(60);
     let probing = ProbeOptions { workload: register(), every: wait, limit: wait, key: 7 };
     let found = Arc::new(workloads::Availability::default());

@@ -196,7 +196,7 @@ say '{"type":"ready"}'; while ask; do say "{\"id\":$id,\"type\":\"ok\",\"value\"
             workload: workload("register").unwrap(),
             mix: Mix::default(),
         };
-        Clients::open(&load, bench.connector(), stop).await.unwrap();
+        Clients::open(&load, Connector::new(bench.connector()), stop).await.unwrap();
         assert!(go.exists(), "the load waits for them");
     };
     let is_start = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("started-");
