@@ -98,6 +98,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Generate(args) => args.execute(),
         Command::Convert(args) => args.execute(),
         Command::Shrink(args) => args.execute(),
+        Command::Faults(args) => args.execute(),
         Command::Doctor(args) => args.execute(),
         Command::Node(args) => args.execute(),
         Command::Version => terminal::print(&format!("schism {}\n", env!("CARGO_PKG_VERSION"))),

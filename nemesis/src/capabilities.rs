@@ -6,6 +6,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::fault::Fault;
+use crate::fault_kind::FaultKind;
 use crate::net::Firewall;
 use crate::sandbox::is_root;
 
@@ -96,19 +97,26 @@ impl Capabilities {
         self.firewall.as_ref()
     }
 
-    /// Checks that a fault of this kind can be injected on this host.
+    /// Checks that a fault can be injected on this host.
     ///
     /// # Errors
     /// Returns the missing capability, and the remedy.
     pub fn supports(&self, fault: &Fault) -> Result<(), Unsupported> {
-        let needs: &[Need] = match fault {
-            Fault::Kill { .. } | Fault::Pause { .. } => &[Need::Signals],
-            Fault::Partition { .. } => {
-                &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Ip, Need::Firewall]
-            }
-            Fault::Clock { .. } => &[],
-        };
-        self.require(needs, || fault.to_string())
+        self.require(needs_of(fault.kind()), || fault.to_string())
+    }
+
+    /// Checks that faults of this kind can be injected on this host.
+    ///
+    /// # Errors
+    /// Returns the missing capability, and the remedy.
+    pub fn supports_kind(&self, kind: FaultKind) -> Result<(), Unsupported> {
+        self.require(needs_of(kind), || format!("inject {kind}"))
+    }
+
+    /// Returns the capabilities that faults of this kind take.
+    pub fn needed_for(&self, kind: FaultKind) -> impl Iterator<Item = &Capability> {
+        let needs = needs_of(kind);
+        self.list.iter().filter(|capability| needs.contains(&capability.need))
     }
 
     /// Checks that nodes with this need can be started on this host.
@@ -132,6 +140,16 @@ impl Capabilities {
 
     fn missing(&self, need: Need) -> Option<&Capability> {
         self.list.iter().find(|capability| capability.need == need && !capability.present)
+    }
+}
+
+fn needs_of(kind: FaultKind) -> &'static [Need] {
+    match kind {
+        FaultKind::Kill | FaultKind::Pause => &[Need::Signals],
+        FaultKind::Partition => {
+            &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Ip, Need::Firewall]
+        }
+        FaultKind::Clock => &[],
     }
 }
 
@@ -162,6 +180,11 @@ mod tests {
         let refused = can.supports(&Fault::Partition { shape: Shape::Halves }).unwrap_err();
         assert_eq!(refused.to_string(), "cannot split the nodes into halves on this host: iptables: not found");
         assert_eq!(refused.remedy, "install iptables");
+        let refused = can.supports_kind(FaultKind::Partition).unwrap_err().to_string();
+        assert_eq!(refused, "cannot inject partition on this host: iptables: not found");
+        assert_eq!(can.supports_kind(FaultKind::Pause), Ok(()));
+        let names: Vec<_> = can.needed_for(FaultKind::Partition).map(|needed| needed.name).collect();
+        assert_eq!(names, ["network namespaces", "iptables"]);
         assert_eq!(can.supports_node(NodeNeed::OwnView), Ok(()));
         let refused = can.supports_node(NodeNeed::OrdinaryUser).map_err(|refused| refused.to_string());
         let said = "cannot run nodes as an ordinary user on this host: user namespaces: not found".to_owned();

@@ -5,6 +5,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Targets, as a user names them.
+pub const TARGETS: &str = "leader, random, minority, all, or a node such as n1";
+/// Shapes of partitions, as a user names them.
+pub const SHAPES: &str = "isolate-leader, isolate-random, halves, one-way, bridge, ring";
+
 /// Defines the kinds, and the list of all of them.
 macro_rules! kinds {
     ($($(#[$about:meta])* $kind:ident,)+) => {
@@ -33,6 +38,20 @@ kinds! {
     Clock,
 }
 
+/// Parameter of a fault, as a user gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Parameter {
+    /// Name, or the placeholder of one that is given by its value alone.
+    pub name: &'static str,
+    /// Possible values, with their units.
+    pub values: &'static str,
+    /// Value, or what decides, where it is left out.
+    pub default: &'static str,
+}
+
+/// Target that the schedule draws where none is given.
+const TARGET: Parameter = Parameter { name: "TARGET", values: TARGETS, default: "drawn: leader, random or minority" };
+
 impl FaultKind {
     /// Returns the name, as in `--faults` and in the events of a history.
     pub fn name(self) -> &'static str {
@@ -54,13 +73,34 @@ impl FaultKind {
         }
     }
 
-    /// Returns its effect, or its options, in a few words for help texts.
+    /// Returns its effect in a few words.
     pub fn about(self) -> &'static str {
         match self {
             Self::Kill => "SIGKILL, and a restart after a while",
             Self::Pause => "SIGSTOP, and SIGCONT after a while",
-            Self::Partition => "isolate-leader, isolate-random, halves, one-way, bridge, ring",
+            Self::Partition => "nodes drop the packets of others",
             Self::Clock => "skews a node's clock; before a partition, it is the isolated node's",
+        }
+    }
+
+    /// Returns what a user can set.
+    pub fn parameters(self) -> &'static [Parameter] {
+        match self {
+            Self::Kill | Self::Pause => &[TARGET],
+            Self::Partition => &[Parameter { name: "SHAPE", values: SHAPES, default: "drawn" }],
+            Self::Clock => &[
+                Parameter { name: "rate", values: "clock seconds per second, 0 to 1000", default: "0.2" },
+                Parameter { name: "jump", values: "time, -1d to 1d, such as 500ms", default: "0s" },
+                Parameter { name: "target", values: TARGETS, default: "leader" },
+            ],
+        }
+    }
+
+    /// Returns what it needs of the system under test, if anything.
+    pub fn needs_of_system(self) -> Option<&'static str> {
+        match self {
+            Self::Clock => Some("nodes that read a clock file"),
+            Self::Kill | Self::Pause | Self::Partition => None,
         }
     }
 

@@ -81,7 +81,7 @@ pub use clock::ClockFile;
 pub use doctor::probe;
 pub use error::Error;
 pub use fault::{Fault, FaultId, Outcome, ResolvedFault, Shape, Target};
-pub use fault_kind::FaultKind;
+pub use fault_kind::{FaultKind, Parameter, SHAPES, TARGETS};
 pub use grudge::Grudge;
 pub use host::{Host, Hosts, free_ports};
 pub use memory::HostMemory;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::fault::{Fault, Shape, Target};
-use crate::fault_kind::FaultKind;
+use crate::fault_kind::{FaultKind, TARGETS};
 use crate::node_id::NodeId;
 
 /// Default rate of a clock, a fifth of the correct speed: a lease then lasts five times as long as promised.
@@ -80,7 +80,7 @@ pub enum SpecError {
     #[error("there is no fault `{0}`; there are: {names} (or none)", names = kind_names())]
     UnknownFault(String),
     /// The word is not a target.
-    #[error("`{0}` cannot be aimed at; there are: leader, random, minority, all, or a node such as n1")]
+    #[error("`{0}` cannot be aimed at; there are: {TARGETS}")]
     UnknownTarget(String),
     /// The word is not a shape.
     #[error("there is no partition `{0}`; there are: {names}", names = SHAPES.map(|(name, _)| name).join(", "))]
@@ -259,6 +259,7 @@ fn target_name(target: Target) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault_kind;
 
     fn read(text: &str) -> Result<Vec<FaultSpec>, String> {
         text.parse::<FaultSpecs>().map(|specs| specs.0).map_err(|error| error.to_string())
@@ -280,7 +281,7 @@ mod tests {
 
     #[test]
     fn the_help_has_each_shape() {
-        let help: Vec<&str> = FaultKind::Partition.about().split(", ").collect();
+        let help: Vec<&str> = fault_kind::SHAPES.split(", ").collect();
         assert_eq!(help, SHAPES.map(|(name, _)| name));
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 mod elections;
 pub(crate) mod export;
 mod fail_on;
+pub(crate) mod faults;
 pub(crate) mod generate;
 pub(crate) mod merge;
 pub(crate) mod node;
@@ -52,6 +53,7 @@ pub(crate) enum Command {
     Generate(generate::GenerateArgs),
     Convert(convert::ConvertArgs),
     Shrink(shrink::ShrinkArgs),
+    Faults(faults::FaultsArgs),
     Doctor(doctor::DoctorArgs),
     Node(node::NodeArgs),
     /// Prints the version.
@@ -72,6 +74,7 @@ fn examples() -> String {
   schism convert history.edn history.jsonl        another format, the same history
   schism shrink store/latest                      the few operations that already fail
   schism generate --ops 1000000 --out m1.jsonl    make up a history, to measure checkers on
+  schism faults                                   every fault, with its parameters
   schism doctor                                   what this host can and cannot do
 ";
     format!("{examples}\n{}", ExitStatus::help())

@@ -6,7 +6,7 @@ use clap::{
     Args,
     builder::{PossibleValue, PossibleValuesParser},
 };
-use nemesis::{FaultKind, FaultSpecs};
+use nemesis::{FaultKind, FaultSpecs, SHAPES, TARGETS};
 use workloads::WORKLOADS;
 
 use super::{
@@ -92,7 +92,9 @@ fn examples_and_faults() -> String {
         format!("  {usage}{gap}{:indent$}{about}\n", "")
     };
     let kinds: String = FaultKind::ALL.iter().map(line).collect();
-    format!("{EXAMPLES}\nFaults, separated by commas, take turns:\n{kinds}  none\n{TARGETS}")
+    format!(
+        "{EXAMPLES}\nFaults, separated by commas, take turns:\n{kinds}  none\nTARGET is {TARGETS}.\nSHAPE is one of {SHAPES}."
+    )
 }
 
 const EXAMPLES: &str = "Examples:
@@ -101,7 +103,6 @@ const EXAMPLES: &str = "Examples:
   schism run --read quorum --faults kill,pause,partition --time-limit 30s --seed 7
   schism run --nodes 3 --faults none --rate 0 --concurrency 64
 ";
-const TARGETS: &str = "TARGET is leader, random, minority, all, or a node such as n1.";
 /// Width of the column with the forms of faults.
 const WIDTH: usize = 20;
 

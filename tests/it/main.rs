@@ -12,6 +12,7 @@ mod check;
 mod clients;
 mod docs;
 mod explanations;
+mod faults;
 mod generate;
 mod host;
 mod hostile;
