@@ -145,8 +145,14 @@ impl Capabilities {
 
 fn needs_of(kind: FaultKind) -> &'static [Need] {
     match kind {
-        FaultKind::Kill | FaultKind::Pause => &[Need::Signals],
-        FaultKind::Partition => {
+        FaultKind::Kill
+        | FaultKind::Pause
+        | FaultKind::Restart
+        | FaultKind::RollingRestart
+        | FaultKind::CrashLoop
+        | FaultKind::StopLong
+        | FaultKind::Starve => &[Need::Signals],
+        FaultKind::Partition | FaultKind::Flap => {
             &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Ip, Need::Firewall]
         }
         FaultKind::Clock => &[],
@@ -156,7 +162,8 @@ fn needs_of(kind: FaultKind) -> &'static [Need] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Shape, Target};
+    use crate::shape::Shape;
+    use crate::target::Target;
 
     #[test]
     fn a_fault_is_refused_by_what_is_missing_for_it() {

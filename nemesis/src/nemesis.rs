@@ -12,9 +12,9 @@ use crate::host::Hosts;
 use crate::ledger::Ledger;
 use crate::net::CommandError;
 use crate::node_id::NodeId;
+use crate::planned::{Aim, PlannedFault};
 use crate::process::{NodeCommand, NodeProcess};
-use crate::resolve::{ClusterView, resolve};
-use crate::schedule::PlannedFault;
+use crate::resolve::{ClusterView, Leaders, check_again, resolve};
 
 #[derive(Debug)]
 struct Node {
@@ -64,16 +64,21 @@ impl Nemesis {
         Ok(())
     }
 
-    /// Injects a fault, aimed with the current leader. Every outcome except [`Outcome::Skipped`] has to be healed.
+    /// Injects a fault, aimed by what is known of leaders. Every outcome except [`Outcome::Skipped`] has to be healed.
     ///
     /// # Errors
     /// Returns an error if the harness failed. The part of the fault that was done is undone, or else stays in the
     /// ledger for [`Self::heal_all`].
-    pub fn inject(&mut self, planned: &PlannedFault, leader: Option<NodeId>) -> Result<Outcome, Error> {
+    pub fn inject(&mut self, planned: &PlannedFault, leaders: Leaders) -> Result<Outcome, Error> {
         let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
-        let (down, skewed) = (self.ledger.down(), self.ledger.skewed());
-        let view = ClusterView { nodes: &nodes, leader, down: &down, skewed: &skewed };
-        let fault = match resolve(&planned.fault, planned.draw, &view) {
+        let (down, starved, skewed) = (self.ledger.down(), self.ledger.starved(), self.ledger.skewed());
+        let view = ClusterView { nodes: &nodes, leaders, down: &down, starved: &starved, skewed: &skewed };
+        let resolved = match &planned.aim {
+            None => resolve(&planned.fault, planned.draw, &view),
+            Some(Aim::These(fault)) => check_again(fault, &view).map(|()| fault.clone()),
+            Some(Aim::Again(_)) => Err("what it was to repeat did not happen".into()),
+        };
+        let fault = match resolved {
             Ok(fault) => fault,
             Err(why) => return Ok(Outcome::Skipped { why }),
         };
@@ -113,7 +118,10 @@ impl Nemesis {
                 }
                 Ok(())
             })?,
-            ResolvedFault::Kill { nodes } | ResolvedFault::Pause { nodes } => self.each(nodes, |id, node| {
+            ResolvedFault::Kill { nodes }
+            | ResolvedFault::Pause { nodes }
+            | ResolvedFault::Restart { nodes }
+            | ResolvedFault::Starve { nodes, .. } => self.each(nodes, |id, node| {
                 if !node.process.is_running()? {
                     why = Some(format!("{id} has ended by itself"));
                 }
@@ -134,6 +142,14 @@ impl Nemesis {
                 }
                 Ok(())
             })?,
+            ResolvedFault::Restart { nodes } => {
+                self.each(nodes, |_, node| node.process.ask_to_end())?;
+                let since = Instant::now();
+                self.each(nodes, |_, node| node.end(since).map(drop))?;
+            }
+            ResolvedFault::Starve { nodes, cpu_percent, period_ms } => {
+                self.each(nodes, |_, node| node.process.starve(*cpu_percent, *period_ms))?;
+            }
             ResolvedFault::Partition { grudge, .. } => self.hosts.drop_packets(grudge)?,
             ResolvedFault::Clock { nodes, rate, jump_ns } => {
                 self.each(nodes, |id, node| node.skew_clock(id, *rate, *jump_ns))?;
@@ -150,12 +166,16 @@ impl Nemesis {
     pub fn heal(&mut self, id: FaultId) -> Result<(), Error> {
         let Some(fault) = self.ledger.get(id).cloned() else { return Ok(()) };
         match &fault {
-            ResolvedFault::Kill { nodes } => {
+            ResolvedFault::Kill { nodes } | ResolvedFault::Restart { nodes } => {
                 for node in nodes {
                     self.restart(*node)?;
                 }
             }
             ResolvedFault::Pause { nodes } => self.each(nodes, |_, node| node.process.resume())?,
+            ResolvedFault::Starve { nodes, .. } => self.each(nodes, |_, node| {
+                node.process.feed();
+                Ok(())
+            })?,
             ResolvedFault::Partition { .. } => self.hosts.remove_rules()?,
             ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| node.skew_clock(id, 1.0, 0))?,
         }
@@ -194,10 +214,9 @@ impl Nemesis {
                 crashed.push((id, status));
             }
         }
-        let killed = |id| {
-            self.ledger.faults().any(|fault| matches!(fault, ResolvedFault::Kill { nodes } if nodes.contains(&id)))
-        };
-        crashed.retain(|(id, _)| !killed(*id));
+        let ends = |fault: &&ResolvedFault| fault.kind().ends_processes();
+        let was_ended = |id| self.ledger.faults().filter(ends).any(|fault| fault.nodes().any(|node| node == id));
+        crashed.retain(|(id, _)| !was_ended(*id));
         Ok(crashed)
     }
 
@@ -211,10 +230,7 @@ impl Nemesis {
         let asked = nodes.values_mut().map(|node| node.process.ask_to_end());
         let asked: Result<Vec<()>, Error> = asked.collect::<Vec<_>>().into_iter().collect();
         let since = Instant::now();
-        let end = |(id, node): (&NodeId, &mut Node)| {
-            let was_killed = node.process.end_within(node.command.stop_within.saturating_sub(since.elapsed()))?;
-            Ok(was_killed.then_some(*id))
-        };
+        let end = |(id, node): (&NodeId, &mut Node)| Ok(node.end(since)?.then_some(*id));
         let ended: Vec<Result<Option<NodeId>, Error>> = nodes.iter_mut().map(end).collect();
         asked?;
         ended.into_iter().filter_map(Result::transpose).collect()
@@ -247,6 +263,12 @@ impl Nemesis {
 }
 
 impl Node {
+    /// Waits for the end of a node that was asked to end at this time, and kills it if it takes too long. Returns true
+    /// if it had to be killed.
+    fn end(&mut self, since: Instant) -> Result<bool, Error> {
+        self.process.end_within(self.command.stop_within.saturating_sub(since.elapsed()))
+    }
+
     fn skew_clock(&mut self, id: NodeId, rate: f64, jump_ns: i64) -> Result<(), Error> {
         let Some(clock) = &mut self.clock else { return Ok(()) };
         clock.set(rate, jump_ns).map_err(Error::system(format!("setting the clock of {id}")))

@@ -3,7 +3,6 @@
 //! left it, so that no process of a node escapes a fault, as far as `/proc` shows them and, where hosts are not
 //! separate, their parents live.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -16,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
@@ -27,8 +26,9 @@ use crate::node_log::NodeLog;
 use crate::ordinary::run_as_ordinary;
 use crate::own_view::OwnView;
 use crate::parent::die_with_parent;
+use crate::process_group::ProcessGroup;
 use crate::sandbox::MARKER;
-use crate::strays::strays;
+use crate::starvation::{DutyCycle, Starvation};
 
 /// Time that the kernel gets to stop or to end a process that has been signalled.
 const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
@@ -108,16 +108,15 @@ pub struct NodeProcess {
     node: NodeId,
     /// The process itself, which leads the group, and then those beside it.
     children: Vec<Child>,
-    /// Process id, which is also the id of the group.
-    group: Pid,
+    group: ProcessGroup,
+    /// Starvation in force; over before any of the children is reaped.
+    starvation: Option<Starvation>,
     /// Place of the one that ended first.
     first_ended: Option<usize>,
     /// Exit status of that one, once all have ended and were reaped.
     status: Option<ExitStatus>,
     /// Command that started it.
     what: NodeCommand,
-    /// Network namespace of its host, if that is separate.
-    netns: Option<File>,
     /// Program that asks it to end.
     stopper: Option<Child>,
     /// Spawner whose thread must stay alive, as its end would kill this process.
@@ -149,24 +148,25 @@ impl NodeProcess {
             }
             start(command, what, spawner).map_err(Error::system(format!("starting {node} ({})", program.display())))
         };
-        let own = keep(netns)?;
+        let own = keep(netns)?.map(Arc::new);
         let child = spawn(&what.program, &what.args, 0)?;
-        let group = process_id(&child);
+        let id = process_id(&child);
         what.log.set_began(Some(began));
         let mut started = Self {
             node,
             children: vec![child],
-            group,
+            group: ProcessGroup { id, children: [id].into(), netns: own },
+            starvation: None,
             first_ended: None,
             status: None,
             what: what.clone(),
-            netns: own,
             stopper: None,
             spawner: Arc::clone(spawner),
         };
         for (program, args) in &what.beside {
             // After an error, dropping the value kills those that were started.
-            started.children.push(spawn(program, args, group.as_raw())?);
+            started.children.push(spawn(program, args, id.as_raw())?);
+            started.group.children.extend(started.children.last().map(process_id));
         }
         Ok(started)
     }
@@ -176,6 +176,7 @@ impl NodeProcess {
     /// # Errors
     /// Returns [`Error::Unkillable`] if the kernel takes longer than 5 s.
     pub fn kill(&mut self) -> Result<ExitStatus, Error> {
+        self.starvation = None;
         self.signal(Signal::SIGKILL)?;
         self.await_exit(SIGNAL_LIMIT)?.ok_or(Error::Unkillable(self.node))
     }
@@ -192,7 +193,7 @@ impl NodeProcess {
         self.signal(Signal::SIGSTOP)?;
         let until = Instant::now() + SIGNAL_LIMIT;
         loop {
-            match self.peek(self.group, WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED)? {
+            match self.peek(self.group.id, WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED)? {
                 WaitStatus::Stopped(..) => return Ok(true),
                 WaitStatus::StillAlive if Instant::now() < until => thread::sleep(POLL_EVERY),
                 _ => return Ok(false),
@@ -208,6 +209,23 @@ impl NodeProcess {
         self.signal(Signal::SIGCONT)
     }
 
+    /// Lets the process run for a percentage, 1 to 99, of each period only, until [`Self::feed`].
+    ///
+    /// # Errors
+    /// Returns an error if no thread can be started for it.
+    pub fn starve(&mut self, cpu_percent: u8, period_ms: u64) -> Result<(), Error> {
+        if self.is_running()? {
+            let begun = Starvation::begin(self.group.clone(), DutyCycle::new(cpu_percent, period_ms));
+            self.starvation = Some(begun.map_err(Error::system(format!("starting to starve {}", self.node)))?);
+        }
+        Ok(())
+    }
+
+    /// Lets a starved process run all the time; without effect if it was not starved.
+    pub fn feed(&mut self) {
+        self.starvation = None;
+    }
+
     /// Asks the process to end in its own way, resuming it in case it is paused, without waiting.
     ///
     /// # Errors
@@ -216,6 +234,7 @@ impl NodeProcess {
         if self.exit_status()?.is_some() {
             return Ok(());
         }
+        self.starvation = None;
         match &self.what.stop {
             Stop::Signal(signal) => self.signal(*signal)?,
             Stop::Command(program, args) => {
@@ -270,6 +289,7 @@ impl NodeProcess {
         }
         let Some(first) = self.first_ended else { return Ok(None) };
         // The process is not reaped yet, so the number still refers to this group.
+        self.starvation = None;
         self.signal(Signal::SIGKILL)?;
         if self.find_child(false)?.is_some() {
             return Ok(None);
@@ -321,48 +341,12 @@ impl NodeProcess {
         }
     }
 
-    /// Signals the whole group, and those that have left it unless they are only asked to end, which the process does
-    /// itself; does nothing once the process was reaped, as the number may belong to another by then.
+    /// Signals all processes; does nothing once they were reaped, as the numbers may belong to others by then.
     fn signal(&self, signal: Signal) -> Result<(), Error> {
         if self.status.is_some() {
             return Ok(());
         }
-        let strays = match signal {
-            Signal::SIGKILL | Signal::SIGSTOP => self.stop()?,
-            Signal::SIGCONT => self.strays(),
-            _ => BTreeSet::new(),
-        };
-        self.signal_group(signal)?;
-        for stray in strays {
-            kill(stray, signal).ok(); // It may have ended.
-        }
-        Ok(())
-    }
-
-    /// Stops the group and all that have left it, and returns these. Whoever has been told to stop makes no more
-    /// children, so that none is missed.
-    fn stop(&self) -> Result<BTreeSet<Pid>, Error> {
-        self.signal_group(Signal::SIGSTOP)?;
-        let mut stopped = BTreeSet::new();
-        loop {
-            let more: Vec<Pid> = self.strays().difference(&stopped).copied().collect();
-            if more.is_empty() {
-                return Ok(stopped);
-            }
-            for stray in more {
-                kill(stray, Signal::SIGSTOP).ok(); // It may have ended.
-                stopped.insert(stray);
-            }
-        }
-    }
-
-    fn strays(&self) -> BTreeSet<Pid> {
-        strays(self.group, self.children.iter().map(process_id).collect(), self.netns.as_ref())
-    }
-
-    fn signal_group(&self, signal: Signal) -> Result<(), Error> {
-        let sent = killpg(self.group, signal).map_err(io::Error::from);
-        sent.map_err(Error::system(format!("sending {signal} to {}", self.node)))
+        self.group.signal(signal).map_err(Error::system(format!("sending {signal} to {}", self.node)))
     }
 }
 

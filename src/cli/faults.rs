@@ -23,7 +23,7 @@ struct Row {
     /// Form in which it is asked for.
     usage: &'static str,
     about: &'static str,
-    parameters: &'static [Parameter],
+    parameters: Vec<Parameter>,
     /// Capabilities of the host, and what the system must offer.
     needs: Vec<&'static str>,
     /// True if this host can inject it.

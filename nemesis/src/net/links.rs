@@ -11,8 +11,12 @@ pub(crate) const MOST_HOSTS: u16 = 64;
 /// Address of the control process, on the bridge itself.
 pub(crate) const CONTROL: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 250);
 
-/// Returns `10.77.0.1` for `n1`, and so on; `node` is at most [`MOST_HOSTS`].
+/// Returns `10.77.0.1` for `n1`, and so on; `node` is at most [`MOST_HOSTS`]. That of the clients is the control
+/// process's.
 pub(crate) fn address(node: NodeId) -> Ipv4Addr {
+    if node == NodeId::CLIENTS {
+        return CONTROL;
+    }
     Ipv4Addr::new(10, 77, 0, u8::try_from(node.0).expect("hosts are few"))
 }
 

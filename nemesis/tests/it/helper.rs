@@ -35,6 +35,7 @@ fn perform(scenario: &str, arguments: &[&str], sandbox: &Sandbox) {
         ("hosts", []) => inside::hosts(sandbox),
         ("partitions", []) => inside::partitions(sandbox),
         ("processes", []) => inside::processes(sandbox),
+        ("starvation", []) => inside::starvation(sandbox),
         ("several_processes", []) => inside::several_processes(sandbox),
         ("own_view", []) => inside::own_view(sandbox),
         ("faults", []) => inside::faults(sandbox),
