@@ -106,6 +106,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Shrink(args) => args.execute(),
         Command::Defects(args) => args.execute(),
         Command::Hunt(args) => args.execute(),
+        Command::Faults(args) => args.execute(),
         Command::Doctor(args) => args.execute(),
         Command::Node(args) => args.execute(),
         Command::Version => terminal::print(&format!("schism {}\n", env!("CARGO_PKG_VERSION"))),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::fault::Fault;
+use crate::fault_kind::FaultKind;
 use crate::net::Partitioner;
 use crate::sandbox::is_root;
 
@@ -113,20 +114,26 @@ impl Capabilities {
         self.partitioner.as_ref()
     }
 
-    /// Checks that a fault of this kind can be injected on this host.
+    /// Checks that a fault can be injected on this host.
     ///
     /// # Errors
     /// Returns the missing capability, and the remedy.
     pub fn supports(&self, fault: &Fault) -> Result<(), Unsupported> {
-        let needs: &[Need] = match fault {
-            Fault::Kill { .. } | Fault::Pause { .. } => &[Need::Signals],
-            Fault::Partition { .. } => {
-                &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Links, Need::Firewall]
-            }
-            Fault::Clock { .. } => &[],
-            Fault::Disk { .. } => &[Need::Signals, Need::MountAndPidNamespaces, Need::Fuse],
-        };
-        self.require(needs, || fault.to_string())
+        self.require(needs_of(fault.kind()), || fault.to_string())
+    }
+
+    /// Checks that faults of this kind can be injected on this host.
+    ///
+    /// # Errors
+    /// Returns the missing capability, and the remedy.
+    pub fn supports_kind(&self, kind: FaultKind) -> Result<(), Unsupported> {
+        self.require(needs_of(kind), || format!("inject {kind}"))
+    }
+
+    /// Returns the capabilities that faults of this kind take.
+    pub fn needed_for(&self, kind: FaultKind) -> impl Iterator<Item = &Capability> {
+        let needs = needs_of(kind);
+        self.list.iter().filter(|capability| needs.contains(&capability.need))
     }
 
     /// Checks that nodes with this need can be started on this host.
@@ -154,10 +161,34 @@ impl Capabilities {
     }
 }
 
+fn needs_of(kind: FaultKind) -> &'static [Need] {
+    match kind {
+        FaultKind::Kill
+        | FaultKind::Pause
+        | FaultKind::Restart
+        | FaultKind::RollingRestart
+        | FaultKind::CrashLoop
+        | FaultKind::StopLong
+        | FaultKind::Starve => &[Need::Signals],
+        FaultKind::Partition | FaultKind::Flap => {
+            &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Links, Need::Firewall]
+        }
+        FaultKind::Clock => &[],
+        FaultKind::PowerLoss
+        | FaultKind::DiskSlow
+        | FaultKind::DiskError
+        | FaultKind::DiskFull
+        | FaultKind::DiskReadOnly
+        | FaultKind::CrashAtFsync
+        | FaultKind::DiskCorrupt => &[Need::Signals, Need::MountAndPidNamespaces, Need::Fuse],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Shape, Target};
+    use crate::shape::Shape;
+    use crate::target::Target;
 
     #[test]
     fn a_fault_is_refused_by_what_is_missing_for_it() {
@@ -182,6 +213,11 @@ mod tests {
         let refused = can.supports(&Fault::Partition { shape: Shape::Halves }).unwrap_err();
         assert_eq!(refused.to_string(), "cannot split the nodes into halves on this host: iptables: not found");
         assert_eq!(refused.remedy, "install iptables");
+        let refused = can.supports_kind(FaultKind::Partition).unwrap_err().to_string();
+        assert_eq!(refused, "cannot inject partition on this host: iptables: not found");
+        assert_eq!(can.supports_kind(FaultKind::Pause), Ok(()));
+        let names: Vec<_> = can.needed_for(FaultKind::Partition).map(|needed| needed.name).collect();
+        assert_eq!(names, ["network namespaces", "iptables"]);
         assert_eq!(can.supports_node(NodeNeed::OwnFiles), Ok(()));
         let refused = can.supports_node(NodeNeed::OwnHostName).unwrap_err().to_string();
         assert_eq!(refused, "cannot give nodes a host name that only they see on this host: UTS namespaces: not found");

@@ -10,76 +10,8 @@ use crate::disk::DiskFault;
 use crate::fault_kind::FaultKind;
 use crate::grudge::Grudge;
 use crate::node_id::{NodeId, names};
-
-/// Target of a fault, resolved to nodes when the fault is injected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Target {
-    /// Current leader. Among several nodes that claim to lead, the one with the highest term: see
-    /// [`crate::leader_of`].
-    Leader,
-    /// Node whose clock is already skewed; the leader if there is none.
-    #[serde(rename = "bent")]
-    Skewed,
-    /// One healthy node, drawn from the seed.
-    Random,
-    /// Maximum number of healthy nodes that the cluster can lose, drawn from the seed.
-    Minority,
-    /// Whole cluster, as in a power cut. Never drawn, only requested by name.
-    All,
-    /// One given node. Never drawn, only requested by name.
-    Node(NodeId),
-}
-
-impl Target {
-    fn needs_leader(self) -> bool {
-        match self {
-            Self::Leader | Self::Skewed => true,
-            Self::Random | Self::Minority | Self::All | Self::Node(_) => false,
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Leader => f.write_str("the leader"),
-            Self::Skewed => f.write_str("the node with the skewed clock"),
-            Self::Random => f.write_str("a random node"),
-            Self::Minority => f.write_str("a random minority"),
-            Self::All => f.write_str("all nodes"),
-            Self::Node(node) => node.fmt(f),
-        }
-    }
-}
-
-/// Division of the nodes by a partition. Clients can always reach every node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Shape {
-    /// Target against all other nodes, in both directions.
-    Isolate(Target),
-    /// Random half (the smaller one if they differ) against the rest.
-    Halves,
-    /// Random node that either is not heard by the others or does not hear them.
-    OneWay,
-    /// Two random halves that share one node, which sees both.
-    Bridge,
-    /// Majorities ring: every node sees a majority, and no two see the same one.
-    Ring,
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Isolate(target) => write!(f, "isolate {target}"),
-            Self::Halves => f.write_str("split the nodes into halves"),
-            Self::OneWay => f.write_str("cut one direction of a random node"),
-            Self::Bridge => f.write_str("split the nodes into halves that share one node"),
-            Self::Ring => f.write_str("let every node see a different majority"),
-        }
-    }
-}
+use crate::shape::Shape;
+use crate::target::Target;
 
 /// Fault as planned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,6 +26,20 @@ pub enum Fault {
     Pause {
         /// Target whose process is stopped.
         target: Target,
+    },
+    /// Request to end, as the system has it, and a restart with the same data when it is healed.
+    Restart {
+        /// Target whose process is asked to end.
+        target: Target,
+    },
+    /// SIGSTOP and SIGCONT in turn, many times a second.
+    Starve {
+        /// Target whose process is starved.
+        target: Target,
+        /// Percentage of the time in which it may run, 1 to 99.
+        cpu_percent: u8,
+        /// Time from one SIGSTOP to the next, ms.
+        period_ms: u64,
     },
     /// Partition: nodes silently drop the packets of others.
     Partition {
@@ -119,16 +65,26 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Returns true if the fault is aimed at the leader, now or where nothing else is known.
+    /// Returns true if somebody must say who leads.
     pub fn needs_leader(&self) -> bool {
+        let by_shape = matches!(self, Self::Partition { shape } if shape.needs_leader());
+        by_shape || self.target().is_some_and(Target::needs_leader)
+    }
+
+    /// Returns true if the fault is aimed at a leader that another has replaced.
+    pub fn needs_deposed_leader(&self) -> bool {
+        self.target() == Some(Target::DeposedLeader)
+    }
+
+    fn target(&self) -> Option<Target> {
         match self {
-            Self::Kill { target } | Self::Pause { target } | Self::Clock { target, .. } | Self::Disk { target, .. } => {
-                target.needs_leader()
-            }
-            Self::Partition { shape } => match shape {
-                Shape::Isolate(target) => target.needs_leader(),
-                Shape::Halves | Shape::OneWay | Shape::Bridge | Shape::Ring => false,
-            },
+            Self::Kill { target }
+            | Self::Pause { target }
+            | Self::Restart { target }
+            | Self::Starve { target, .. }
+            | Self::Clock { target, .. }
+            | Self::Disk { target, .. } => Some(*target),
+            Self::Partition { shape } => shape.target(),
         }
     }
 
@@ -137,6 +93,8 @@ impl Fault {
         match self {
             Self::Kill { .. } => FaultKind::Kill,
             Self::Pause { .. } => FaultKind::Pause,
+            Self::Restart { .. } => FaultKind::Restart,
+            Self::Starve { .. } => FaultKind::Starve,
             Self::Partition { .. } => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
             Self::Disk { fault, .. } => fault.kind(),
@@ -154,11 +112,17 @@ impl fmt::Display for Fault {
         match self {
             Self::Kill { target } => write!(f, "kill {target}"),
             Self::Pause { target } => write!(f, "pause {target}"),
+            Self::Restart { target } => write!(f, "restart {target}"),
+            Self::Starve { target, cpu_percent, period_ms } => write_starve(f, target, *cpu_percent, *period_ms),
             Self::Partition { shape } => shape.fmt(f),
             Self::Clock { target, rate, jump_ns } => write_clock(f, target, *rate, *jump_ns),
             Self::Disk { target, fault } => fault.write(f, target),
         }
     }
+}
+
+fn write_starve(f: &mut fmt::Formatter<'_>, whom: &dyn fmt::Display, percent: u8, period_ms: u64) -> fmt::Result {
+    write!(f, "let {whom} run for {percent} % of each {period_ms} ms")
 }
 
 fn write_clock(f: &mut fmt::Formatter<'_>, whose: &dyn fmt::Display, rate: f64, jump_ns: i64) -> fmt::Result {
@@ -179,6 +143,20 @@ pub enum ResolvedFault {
     Pause {
         /// Nodes to pause; not empty.
         nodes: BTreeSet<NodeId>,
+    },
+    /// Restart of these nodes' processes.
+    Restart {
+        /// Nodes to restart; not empty.
+        nodes: BTreeSet<NodeId>,
+    },
+    /// Starvation of these nodes' processes.
+    Starve {
+        /// Nodes to starve; not empty.
+        nodes: BTreeSet<NodeId>,
+        /// Percentage of the time in which they may run.
+        cpu_percent: u8,
+        /// Time from one SIGSTOP to the next, ms.
+        period_ms: u64,
     },
     /// Partition that drops these packets.
     Partition {
@@ -206,13 +184,29 @@ pub enum ResolvedFault {
 }
 
 impl ResolvedFault {
-    /// Returns the nodes that are themselves at fault: killed, paused, or with a skewed clock or a faulty disk; none
-    /// for a partition, which lies between nodes.
+    /// Returns the kind of fault.
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            Self::Kill { .. } => FaultKind::Kill,
+            Self::Pause { .. } => FaultKind::Pause,
+            Self::Restart { .. } => FaultKind::Restart,
+            Self::Starve { .. } => FaultKind::Starve,
+            Self::Partition { .. } => FaultKind::Partition,
+            Self::Clock { .. } => FaultKind::Clock,
+            Self::Disk { fault, .. } => fault.kind(),
+        }
+    }
+
+    /// Returns the nodes that are themselves at fault: hit in their processes, or with a skewed clock or a faulty disk;
+    /// none for a partition, which lies between nodes.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
         let nodes = match self {
-            Self::Kill { nodes } | Self::Pause { nodes } | Self::Clock { nodes, .. } | Self::Disk { nodes, .. } => {
-                Some(nodes)
-            }
+            Self::Kill { nodes }
+            | Self::Pause { nodes }
+            | Self::Restart { nodes }
+            | Self::Starve { nodes, .. }
+            | Self::Clock { nodes, .. }
+            | Self::Disk { nodes, .. } => Some(nodes),
             Self::Partition { .. } => None,
         };
         nodes.into_iter().flatten().copied()
@@ -224,6 +218,8 @@ impl fmt::Display for ResolvedFault {
         match self {
             Self::Kill { nodes } => write!(f, "kill {}", names(nodes)),
             Self::Pause { nodes } => write!(f, "pause {}", names(nodes)),
+            Self::Restart { nodes } => write!(f, "restart {}", names(nodes)),
+            Self::Starve { nodes, cpu_percent, period_ms } => write_starve(f, &names(nodes), *cpu_percent, *period_ms),
             Self::Partition { shape, grudge } => write!(f, "{shape}: {grudge}"),
             Self::Clock { nodes, rate, jump_ns } => write_clock(f, &names(nodes), *rate, *jump_ns),
             Self::Disk { nodes, fault } => fault.write(f, &names(nodes)),
@@ -271,6 +267,14 @@ impl Outcome {
             Self::Skipped { .. } => None,
         }
     }
+
+    /// Returns the fault with the nodes that it was aimed at; `None` if nothing was done.
+    pub fn fault(&self) -> Option<&ResolvedFault> {
+        match self {
+            Self::Installed { fault, .. } | Self::Indeterminate { fault, .. } => Some(fault),
+            Self::Skipped { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -293,11 +297,27 @@ mod tests {
         assert_eq!(words(Fault::Kill { target: Target::Node(NodeId(3)) }), "kill n3");
         assert_eq!(words(Fault::Pause { target: Target::Minority }), "pause a random minority");
         assert_eq!(words(Fault::Partition { shape: Shape::Isolate(Target::Leader) }), "isolate the leader");
+        let starve = Fault::Starve { target: Target::Leader, cpu_percent: 20, period_ms: 25 };
+        assert_eq!(words(starve), "let the leader run for 20 % of each 25 ms");
         let clock = Fault::Clock { target: Target::Leader, rate: 0.2, jump_ns: 0 };
         assert_eq!(words(clock), "skew the clock of the leader to 0.2 of its speed");
         let nodes = BTreeSet::from([NodeId(1), NodeId(2)]);
         let skewed = ResolvedFault::Clock { nodes, rate: 1.0, jump_ns: -1_500_000_000 };
         assert_eq!(skewed.to_string(), "skew the clock of n1 n2 to 1 of its speed and -1500 ms");
+    }
+
+    #[test]
+    fn a_fault_knows_whether_somebody_must_say_who_leads() {
+        for (shape, leader, deposed) in [
+            (Shape::Halves, false, false),
+            (Shape::LeaderInMinority, true, false),
+            (Shape::Mute(Target::Follower), true, false),
+            (Shape::Clients(Target::DeposedLeader), true, true),
+            (Shape::Isolate(Target::Random), false, false),
+        ] {
+            let fault = Fault::Partition { shape };
+            assert_eq!((fault.needs_leader(), fault.needs_deposed_leader()), (leader, deposed), "{fault}");
+        }
     }
 
     #[test]

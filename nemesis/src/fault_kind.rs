@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::shape::SHAPES;
+use crate::target::TARGETS;
+
 /// Defines the kinds, and the list of all of them.
 macro_rules! kinds {
     ($($(#[$about:meta])* $kind:ident,)+) => {
@@ -27,8 +30,20 @@ kinds! {
     Kill,
     /// A process stands still.
     Pause,
+    /// A process is asked to end, and starts again when it is healed.
+    Restart,
+    /// All nodes are restarted, one after the other: several restarts.
+    RollingRestart,
+    /// A process is killed again and again while it starts: several kills of the same nodes.
+    CrashLoop,
+    /// A process ends for so long that it must catch up: a long kill.
+    StopLong,
+    /// A process gets only a share of the processor.
+    Starve,
     /// Nodes do not hear each other.
     Partition,
+    /// A partition comes and goes: several of the same.
+    Flap,
     /// A clock is skewed.
     Clock,
     /// A process ends, and its disk forgets what was not fsynced.
@@ -47,13 +62,43 @@ kinds! {
     DiskCorrupt,
 }
 
+/// Parameter of a fault, as a user gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Parameter {
+    /// Name, or the placeholder of one that is given by its value alone.
+    pub name: &'static str,
+    /// Possible values, with their units.
+    pub values: &'static str,
+    /// Value, or what decides, where it is left out.
+    pub default: &'static str,
+}
+
+const fn parameter(name: &'static str, values: &'static str, default: &'static str) -> Parameter {
+    Parameter { name, values, default }
+}
+
+/// Target that the schedule draws where none is given.
+const TARGET: Parameter = parameter("TARGET", TARGETS, "drawn: leader, random or minority");
+const SHAPE: Parameter = parameter("SHAPE", SHAPES, "drawn");
+/// Times of faults, as a user types them.
+const TIME: &str = "time, such as 500ms, 1ms to 1d";
+
 impl FaultKind {
+    /// Kinds that a campaign tries where none is given, and that `all` stands for there.
+    pub const USUAL: [Self; 4] = [Self::Kill, Self::Pause, Self::Partition, Self::Clock];
+
     /// Returns the name, as in `--faults` and in the events of a history.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kill => "kill",
             Self::Pause => "pause",
+            Self::Restart => "restart",
+            Self::RollingRestart => "rolling-restart",
+            Self::CrashLoop => "crash-loop",
+            Self::StopLong => "stop-long",
+            Self::Starve => "starve",
             Self::Partition => "partition",
+            Self::Flap => "flap",
             Self::Clock => "clock",
             Self::PowerLoss => "power-loss",
             Self::DiskSlow => "disk-slow",
@@ -70,7 +115,13 @@ impl FaultKind {
         match self {
             Self::Kill => "kill[:TARGET]",
             Self::Pause => "pause[:TARGET]",
+            Self::Restart => "restart[:TARGET,down=TIME]",
+            Self::RollingRestart => "rolling-restart[:down=TIME,every=TIME]",
+            Self::CrashLoop => "crash-loop[:TARGET,up=TIME]",
+            Self::StopLong => "stop-long[:TARGET,down=TIME]",
+            Self::Starve => "starve[:TARGET,cpu=PERCENT,period=TIME]",
             Self::Partition => "partition[:SHAPE]",
+            Self::Flap => "flap[:SHAPE,every=TIME]",
             Self::Clock => "clock[:rate=R,jump=TIME,target=TARGET]",
             Self::PowerLoss => "power-loss[:TARGET,mode=MODE,entries=RULE]",
             Self::DiskSlow => "disk-slow[:TARGET,delay=TIME]",
@@ -82,12 +133,18 @@ impl FaultKind {
         }
     }
 
-    /// Returns its effect, or its options, in a few words for help texts.
+    /// Returns its effect in a few words.
     pub fn about(self) -> &'static str {
         match self {
             Self::Kill => "SIGKILL, and a restart after a while",
             Self::Pause => "SIGSTOP, and SIGCONT after a while",
-            Self::Partition => "isolate-leader, isolate-random, halves, one-way, bridge, ring",
+            Self::Restart => "asks to end in good order, and starts again after a while",
+            Self::RollingRestart => "restarts all nodes, one after the other",
+            Self::CrashLoop => "SIGKILL again and again while the node starts",
+            Self::StopLong => "SIGKILL, and a restart so late that the node must catch up",
+            Self::Starve => "SIGSTOP and SIGCONT in turn: a share of the processor",
+            Self::Partition => "nodes drop the packets of others",
+            Self::Flap => "a partition that comes and goes",
             Self::Clock => "skews a node's clock; before a partition, it is the isolated node's",
             Self::PowerLoss => "SIGKILL, and what was not fsynced is lost: whole, part, torn, reordered",
             Self::DiskSlow => "each fsync takes longer",
@@ -99,23 +156,70 @@ impl FaultKind {
         }
     }
 
+    /// Returns what a user can set.
+    pub fn parameters(self) -> Vec<Parameter> {
+        match self {
+            Self::Kill | Self::Pause => vec![TARGET],
+            Self::Restart => vec![TARGET, parameter("down", TIME, "as long as any fault")],
+            Self::RollingRestart => vec![parameter("down", TIME, "500ms"), parameter("every", TIME, "2s")],
+            Self::CrashLoop => vec![TARGET, parameter("up", TIME, "100ms")],
+            Self::StopLong => vec![TARGET, parameter("down", TIME, "10s")],
+            Self::Starve => {
+                vec![TARGET, parameter("cpu", "percentage, 1% to 99%", "20%"), parameter("period", TIME, "25ms")]
+            }
+            Self::Partition => vec![SHAPE],
+            Self::Flap => vec![SHAPE, parameter("every", TIME, "500ms")],
+            Self::Clock => vec![
+                parameter("rate", "clock seconds per second, 0 to 1000", "0.2"),
+                parameter("jump", "time, -1d to 1d, such as 500ms", "0s"),
+                parameter("target", TARGETS, "leader"),
+            ],
+            Self::PowerLoss => vec![
+                TARGET,
+                parameter("mode", "whole, part, torn or reordered", "whole"),
+                parameter("entries", "ext4 or strict", "ext4"),
+            ],
+            Self::DiskSlow => vec![TARGET, parameter("delay", "time, 1ms to 2s", "50ms")],
+            Self::DiskError | Self::DiskFull | Self::DiskReadOnly => vec![TARGET],
+            Self::CrashAtFsync => vec![TARGET, parameter("n", "number, 1 to 1000000", "10")],
+            Self::DiskCorrupt => vec![TARGET, parameter("damage", "bit-flip, truncated-tail or old-copy", "bit-flip")],
+        }
+    }
+
+    /// Returns what it needs of the system under test, if anything.
+    pub fn needs_of_system(self) -> Option<&'static str> {
+        self.skews_clocks().then_some("nodes that read a clock file")
+    }
+
     /// Returns the kind of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// Returns true if the processes of the nodes end, or may end: their roles and clocks are lost with them.
-    pub fn ends_processes(self) -> bool {
+    fn effect(self) -> Effect {
         match self {
             Self::Kill
+            | Self::Restart
+            | Self::RollingRestart
+            | Self::CrashLoop
+            | Self::StopLong
             | Self::PowerLoss
             | Self::CrashAtFsync
             | Self::DiskCorrupt
             | Self::DiskError
             | Self::DiskFull
-            | Self::DiskReadOnly => true,
-            Self::Pause | Self::Partition | Self::Clock | Self::DiskSlow => false,
+            | Self::DiskReadOnly => Effect::End,
+            Self::Pause => Effect::Silence,
+            Self::Starve => Effect::Slowness,
+            Self::Partition | Self::Flap => Effect::Division,
+            Self::Clock => Effect::Skew,
+            Self::DiskSlow => Effect::Delay,
         }
+    }
+
+    /// Returns true if the processes of the nodes end, or may end: their roles and clocks are lost with them.
+    pub fn ends_processes(self) -> bool {
+        self.effect() == Effect::End
     }
 
     /// Returns true if it is a fault of a node's disk, which must then be one of ours.
@@ -128,79 +232,60 @@ impl FaultKind {
             | Self::DiskError
             | Self::DiskFull
             | Self::DiskReadOnly => true,
-            Self::Kill | Self::Pause | Self::Partition | Self::Clock => false,
+            Self::Kill
+            | Self::Pause
+            | Self::Restart
+            | Self::RollingRestart
+            | Self::CrashLoop
+            | Self::StopLong
+            | Self::Starve
+            | Self::Partition
+            | Self::Flap
+            | Self::Clock => false,
         }
-    }
-
-    /// Iterates over the kinds of a campaign that names none, and of `all`.
-    pub fn usual() -> impl Iterator<Item = Self> {
-        Self::ALL.iter().copied().filter(|kind| !kind.needs_disk())
     }
 
     /// Returns true if the processes of the nodes live on, but answer nobody.
     pub fn silences_processes(self) -> bool {
-        match self {
-            Self::Pause => true,
-            Self::Kill
-            | Self::Partition
-            | Self::Clock
-            | Self::PowerLoss
-            | Self::DiskSlow
-            | Self::DiskError
-            | Self::DiskFull
-            | Self::DiskReadOnly
-            | Self::CrashAtFsync
-            | Self::DiskCorrupt => false,
-        }
+        self.effect() == Effect::Silence
     }
 
     /// Returns true if it can hide from a running node that the others go on without it.
     pub fn cuts_nodes_off(self) -> bool {
-        match self {
-            Self::Pause | Self::Partition => true,
-            Self::Kill
-            | Self::Clock
-            | Self::PowerLoss
-            | Self::DiskSlow
-            | Self::DiskError
-            | Self::DiskFull
-            | Self::DiskReadOnly
-            | Self::CrashAtFsync
-            | Self::DiskCorrupt => false,
-        }
+        matches!(self.effect(), Effect::Silence | Effect::Slowness | Effect::Division)
     }
 
     /// Returns true if it changes the clocks of nodes.
     pub fn skews_clocks(self) -> bool {
-        match self {
-            Self::Clock => true,
-            Self::Kill
-            | Self::Pause
-            | Self::Partition
-            | Self::PowerLoss
-            | Self::DiskSlow
-            | Self::DiskError
-            | Self::DiskFull
-            | Self::DiskReadOnly
-            | Self::CrashAtFsync
-            | Self::DiskCorrupt => false,
-        }
+        self.effect() == Effect::Skew
+    }
+
+    /// Returns true if each node must have a network of its own, as in a sandbox.
+    pub fn needs_separate_networks(self) -> bool {
+        self.effect() == Effect::Division
     }
 
     /// Returns true if it needs networks or mounts that only a sandbox has.
     pub fn needs_sandbox(self) -> bool {
-        match self {
-            Self::Partition
-            | Self::PowerLoss
-            | Self::DiskSlow
-            | Self::DiskError
-            | Self::DiskFull
-            | Self::DiskReadOnly
-            | Self::CrashAtFsync
-            | Self::DiskCorrupt => true,
-            Self::Kill | Self::Pause | Self::Clock => false,
-        }
+        self.needs_separate_networks() || self.needs_disk()
     }
+}
+
+/// Effect of a fault on the nodes that it hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// Their processes end, and start again.
+    End,
+    /// Their processes stand still.
+    Silence,
+    /// Their processes stand still now and then.
+    Slowness,
+    /// Packets do not reach them.
+    Division,
+    /// Their clocks are wrong.
+    Skew,
+    /// Their disks take longer.
+    Delay,
 }
 
 impl fmt::Display for FaultKind {

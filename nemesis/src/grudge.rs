@@ -38,6 +38,20 @@ impl Grudge {
         complete.then_some(if own.len() <= others.len() { [own, others] } else { [others, own] })
     }
 
+    /// Returns those who drop packets, and those whose packets are dropped.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.0.iter().flat_map(|(node, dropped)| dropped.iter().chain([node])).copied()
+    }
+
+    /// Adds all that another grudge drops.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        for (node, dropped) in other.0 {
+            self.0.entry(node).or_default().extend(dropped);
+        }
+        self
+    }
+
     /// Returns true if no packet is dropped at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -74,12 +88,26 @@ pub enum Direction {
     Incoming,
 }
 
-/// Cuts only one direction between `node` and all others.
-pub fn one_way(nodes: &[NodeId], node: NodeId, cut: Direction) -> Grudge {
+/// Cuts only one direction between these nodes and all others.
+pub fn one_way(nodes: &[NodeId], these: &BTreeSet<NodeId>, cut: Direction) -> Grudge {
     Grudge::of(nodes, |a, b| match cut {
-        Direction::Outgoing => b == node,
-        Direction::Incoming => a == node,
+        Direction::Outgoing => these.contains(&b) && !these.contains(&a),
+        Direction::Incoming => these.contains(&a) && !these.contains(&b),
     })
+}
+
+/// Lets these nodes drop the packets of clients.
+pub fn without_clients(these: &BTreeSet<NodeId>) -> Grudge {
+    Grudge(these.iter().map(|node| (*node, BTreeSet::from([NodeId::CLIENTS]))).collect())
+}
+
+/// Lets these nodes alone drop packets: each of a pair those of the second, its sender.
+pub fn directed(pairs: impl IntoIterator<Item = (NodeId, NodeId)>) -> Grudge {
+    let mut grudge = Grudge::default();
+    for (to, from) in pairs {
+        grudge.0.entry(to).or_default().insert(from);
+    }
+    grudge
 }
 
 /// Separates the sides as [`halves`] does, but `bridge` hears both sides and is heard by both.
@@ -124,8 +152,28 @@ mod tests {
 
     #[test]
     fn one_way_leaves_the_other_direction_open() {
-        check(&one_way(&nodes(3), NodeId(1), Direction::Outgoing), "n2 drops n1, n3 drops n1");
-        check(&one_way(&nodes(3), NodeId(1), Direction::Incoming), "n1 drops n2 n3");
+        let these = BTreeSet::from([NodeId(1)]);
+        check(&one_way(&nodes(3), &these, Direction::Outgoing), "n2 drops n1, n3 drops n1");
+        check(&one_way(&nodes(3), &these, Direction::Incoming), "n1 drops n2 n3");
+        let these = BTreeSet::from([NodeId(1), NodeId(2)]);
+        check(&one_way(&nodes(4), &these, Direction::Incoming), "n1 drops n3 n4, n2 drops n3 n4");
+    }
+
+    #[test]
+    fn clients_are_cut_off_beside_peers_or_alone() {
+        let these = BTreeSet::from([NodeId(2)]);
+        check(&without_clients(&these), "n2 drops clients");
+        let both = halves(&nodes(3), &these).and(without_clients(&these));
+        check(&both, "n1 drops n2, n2 drops clients n1 n3, n3 drops n2");
+    }
+
+    #[test]
+    fn directions_are_cut_one_by_one() {
+        check(
+            &directed([(NodeId(1), NodeId(2)), (NodeId(3), NodeId(1)), (NodeId(1), NodeId(3))]),
+            "n1 drops n2 n3, n3 drops n1",
+        );
+        check(&directed([]), "");
     }
 
     #[test]

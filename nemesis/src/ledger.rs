@@ -36,25 +36,25 @@ impl Ledger {
         self.in_force.values()
     }
 
-    /// Returns the nodes that are killed or paused, or whose disk may take them down.
+    /// Returns the nodes that are killed, paused, or being restarted, or whose disk may take them down.
     pub(crate) fn down(&self) -> BTreeSet<NodeId> {
         self.nodes(|fault| match fault {
-            ResolvedFault::Kill { nodes } | ResolvedFault::Pause { nodes } | ResolvedFault::Disk { nodes, .. } => {
-                Some(nodes)
-            }
-            ResolvedFault::Partition { .. } | ResolvedFault::Clock { .. } => None,
+            ResolvedFault::Kill { nodes }
+            | ResolvedFault::Pause { nodes }
+            | ResolvedFault::Restart { nodes }
+            | ResolvedFault::Disk { nodes, .. } => Some(nodes),
+            ResolvedFault::Starve { .. } | ResolvedFault::Partition { .. } | ResolvedFault::Clock { .. } => None,
         })
+    }
+
+    /// Returns the nodes that are starved.
+    pub(crate) fn starved(&self) -> BTreeSet<NodeId> {
+        self.nodes(|fault| if let ResolvedFault::Starve { nodes, .. } = fault { Some(nodes) } else { None })
     }
 
     /// Returns the nodes whose clock is skewed.
     pub(crate) fn skewed(&self) -> BTreeSet<NodeId> {
-        self.nodes(|fault| match fault {
-            ResolvedFault::Clock { nodes, .. } => Some(nodes),
-            ResolvedFault::Kill { .. }
-            | ResolvedFault::Pause { .. }
-            | ResolvedFault::Partition { .. }
-            | ResolvedFault::Disk { .. } => None,
-        })
+        self.nodes(|fault| if let ResolvedFault::Clock { nodes, .. } = fault { Some(nodes) } else { None })
     }
 
     pub(crate) fn is_partitioned(&self) -> bool {
@@ -80,10 +80,14 @@ mod tests {
         assert_eq!(ledger.down(), BTreeSet::from([NodeId(1), NodeId(2)]));
         assert_eq!(ledger.skewed(), set(3));
         assert!(!ledger.is_partitioned());
+        let starve = ledger.enter(ResolvedFault::Starve { nodes: set(4), cpu_percent: 20, period_ms: 25 });
+        assert_eq!((ledger.starved(), ledger.down().contains(&NodeId(4))), (set(4), false));
+        ledger.strike(starve);
         ledger.strike(kill);
         ledger.strike(kill);
         assert_eq!(ledger.down(), set(2));
         assert_eq!(ledger.ids(), [FaultId(2), FaultId(3)]);
-        assert_eq!(ledger.enter(ResolvedFault::Kill { nodes: set(1) }), FaultId(4));
+        assert_eq!(ledger.enter(ResolvedFault::Restart { nodes: set(1) }), FaultId(5));
+        assert_eq!(ledger.down(), BTreeSet::from([NodeId(1), NodeId(2)]));
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use std::{sync::Arc, thread, time::{Duration, Instant}};
-//! use nemesis::{Entry, Hosts, Nemesis, NodeCommand, NodeId, NodeLog, ScheduleOptions};
+//! use nemesis::{Entry, Hosts, Leaders, Nemesis, NodeCommand, NodeId, NodeLog, ScheduleOptions};
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let sandbox = match nemesis::enter()? {
@@ -37,8 +37,8 @@
 //!     let began = Instant::now();
 //!     for planned in &plan {
 //!         thread::sleep(planned.at.saturating_sub(began.elapsed()));
-//!         let leader = nemesis::leader_of(&[(NodeId(1), 4), (NodeId(2), 5)]);
-//!         let outcome = nemesis.inject(planned, leader)?;
+//!         let current = nemesis::leader_of(&[(NodeId(1), 4), (NodeId(2), 5)]);
+//!         let outcome = nemesis.inject(planned, Leaders { current, deposed: None })?;
 //!         thread::sleep(planned.until().saturating_sub(began.elapsed()));
 //!         if let Some(id) = outcome.id() {
 //!             nemesis.heal(id)?;
@@ -70,22 +70,30 @@ mod ordinary;
 mod own_view;
 mod parent;
 mod partition_by;
+mod planned;
 mod possible;
 mod process;
+mod process_group;
 mod random;
 mod resolve;
 mod sandbox;
 mod schedule;
+mod sequence;
+mod shape;
 mod spec;
+mod spec_options;
+mod starvation;
 mod strays;
+mod target;
+mod timing;
 
 pub use capabilities::{Capabilities, Capability, Need, NodeNeed, Unsupported};
 pub use clock::ClockFile;
 pub use disk::{Damage, DiskFault, EntryRule, LossMode};
 pub use doctor::probe;
 pub use error::Error;
-pub use fault::{Fault, FaultId, Outcome, ResolvedFault, Shape, Target};
-pub use fault_kind::FaultKind;
+pub use fault::{Fault, FaultId, Outcome, ResolvedFault};
+pub use fault_kind::{FaultKind, Parameter};
 pub use grudge::Grudge;
 pub use host::{Host, Hosts, free_ports};
 pub use memory::HostMemory;
@@ -96,9 +104,14 @@ pub use node_log::NodeLog;
 pub use ordinary::run_as_ordinary;
 pub use own_view::OwnView;
 pub use partition_by::PartitionBy;
+pub use planned::{Aim, PlannedFault};
 pub use possible::ImpossibleFault;
 pub use process::{NodeCommand, NodeProcess, Stop};
-pub use resolve::leader_of;
+pub use resolve::{Leaders, leader_of};
 pub use sandbox::{Entry, Sandbox, SandboxError, end_with, enter};
-pub use schedule::{PlannedFault, ScheduleOptions, plan};
-pub use spec::{FaultSpec, FaultSpecs, SpecError};
+pub use schedule::{ScheduleOptions, plan};
+pub use shape::{SHAPES, Shape, UnknownShape};
+pub use spec::{FaultSpec, FaultSpecs, SpecError, Turn};
+pub use spec_options::OptionError;
+pub use target::{TARGETS, Target, UnknownTarget};
+pub use timing::{FaultTiming, Spread};

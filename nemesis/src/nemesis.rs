@@ -14,9 +14,9 @@ use crate::host::Hosts;
 use crate::ledger::Ledger;
 use crate::net::CommandError;
 use crate::node_id::NodeId;
+use crate::planned::{Aim, PlannedFault};
 use crate::process::{NodeCommand, NodeProcess};
-use crate::resolve::{ClusterView, resolve};
-use crate::schedule::PlannedFault;
+use crate::resolve::{ClusterView, Leaders, check_again, resolve};
 
 #[derive(Debug)]
 struct Node {
@@ -84,16 +84,21 @@ impl Nemesis {
         Ok(())
     }
 
-    /// Injects a fault, aimed with the current leader. Every outcome except [`Outcome::Skipped`] has to be healed.
+    /// Injects a fault, aimed by what is known of leaders. Every outcome except [`Outcome::Skipped`] has to be healed.
     ///
     /// # Errors
     /// Returns an error if the harness failed. The part of the fault that was done is undone, or else stays in the
     /// ledger for [`Self::heal_all`].
-    pub fn inject(&mut self, planned: &PlannedFault, leader: Option<NodeId>) -> Result<Outcome, Error> {
+    pub fn inject(&mut self, planned: &PlannedFault, leaders: Leaders) -> Result<Outcome, Error> {
         let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
-        let (down, skewed) = (self.ledger.down(), self.ledger.skewed());
-        let view = ClusterView { nodes: &nodes, leader, down: &down, skewed: &skewed };
-        let fault = match resolve(&planned.fault, planned.draw, &view) {
+        let (down, starved, skewed) = (self.ledger.down(), self.ledger.starved(), self.ledger.skewed());
+        let view = ClusterView { nodes: &nodes, leaders, down: &down, starved: &starved, skewed: &skewed };
+        let resolved = match &planned.aim {
+            None => resolve(&planned.fault, planned.draw, &view),
+            Some(Aim::These(fault)) => check_again(fault, &view).map(|()| fault.clone()),
+            Some(Aim::Again(_)) => Err("what it was to repeat did not happen".into()),
+        };
+        let fault = match resolved {
             Ok(fault) => fault,
             Err(why) => return Ok(Outcome::Skipped { why }),
         };
@@ -136,13 +141,16 @@ impl Nemesis {
             ResolvedFault::Disk { nodes, .. } if nodes.iter().any(|node| !self.disks.contains_key(node)) => {
                 why = Some("the data is not on a disk of ours".into());
             }
-            ResolvedFault::Kill { nodes } | ResolvedFault::Pause { nodes } | ResolvedFault::Disk { nodes, .. } => self
-                .each(nodes, |id, node| {
-                    if !node.process.is_running()? {
-                        why = Some(format!("{id} has ended by itself"));
-                    }
-                    Ok(())
-                })?,
+            ResolvedFault::Kill { nodes }
+            | ResolvedFault::Pause { nodes }
+            | ResolvedFault::Restart { nodes }
+            | ResolvedFault::Starve { nodes, .. }
+            | ResolvedFault::Disk { nodes, .. } => self.each(nodes, |id, node| {
+                if !node.process.is_running()? {
+                    why = Some(format!("{id} has ended by itself"));
+                }
+                Ok(())
+            })?,
         }
         Ok(why)
     }
@@ -158,6 +166,14 @@ impl Nemesis {
                 }
                 Ok(())
             })?,
+            ResolvedFault::Restart { nodes } => {
+                self.each(nodes, |_, node| node.process.ask_to_end())?;
+                let since = Instant::now();
+                self.each(nodes, |_, node| node.end(since).map(drop))?;
+            }
+            ResolvedFault::Starve { nodes, cpu_percent, period_ms } => {
+                self.each(nodes, |_, node| node.process.starve(*cpu_percent, *period_ms))?;
+            }
             ResolvedFault::Partition { grudge, .. } => self.hosts.drop_packets(grudge)?,
             ResolvedFault::Clock { nodes, rate, jump_ns } => {
                 self.each(nodes, |id, node| node.skew_clock(id, *rate, *jump_ns))?;
@@ -177,12 +193,16 @@ impl Nemesis {
     pub fn heal(&mut self, id: FaultId) -> Result<(), Error> {
         let Some(fault) = self.ledger.get(id).cloned() else { return Ok(()) };
         match &fault {
-            ResolvedFault::Kill { nodes } => {
+            ResolvedFault::Kill { nodes } | ResolvedFault::Restart { nodes } => {
                 for node in nodes {
                     self.restart(*node)?;
                 }
             }
             ResolvedFault::Pause { nodes } => self.each(nodes, |_, node| node.process.resume())?,
+            ResolvedFault::Starve { nodes, .. } => self.each(nodes, |_, node| {
+                node.process.feed();
+                Ok(())
+            })?,
             ResolvedFault::Partition { .. } => self.hosts.let_packets_through()?,
             ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| node.skew_clock(id, 1.0, 0))?,
             ResolvedFault::Disk { nodes, fault } => {
@@ -198,7 +218,7 @@ impl Nemesis {
         let source = |source| Error::Disk { node: id, source };
         disk.check().map_err(source)?;
         if !fault.is_done_at_once() {
-            disk.begin(fault, node.process.killer()?);
+            disk.begin(fault, node.process.killer());
             return Ok(());
         }
         node.process.kill()?;
@@ -254,13 +274,9 @@ impl Nemesis {
                 crashed.push((id, status));
             }
         }
-        let may_end = |fault: &ResolvedFault| match fault {
-            ResolvedFault::Kill { .. } => true,
-            ResolvedFault::Disk { fault, .. } => fault.kind().ends_processes(),
-            ResolvedFault::Pause { .. } | ResolvedFault::Partition { .. } | ResolvedFault::Clock { .. } => false,
-        };
-        let killed = |id| self.ledger.faults().any(|fault| may_end(fault) && fault.nodes().any(|node| node == id));
-        crashed.retain(|(id, _)| !killed(*id));
+        let ends = |fault: &&ResolvedFault| fault.kind().ends_processes();
+        let was_ended = |id| self.ledger.faults().filter(ends).any(|fault| fault.nodes().any(|node| node == id));
+        crashed.retain(|(id, _)| !was_ended(*id));
         let (excused, crashed) = crashed.into_iter().partition(|(id, _)| self.excused.remove(id));
         let excused: Vec<(NodeId, ExitStatus)> = excused;
         excused.into_iter().try_for_each(|(id, _)| self.restart(id))?;
@@ -277,10 +293,7 @@ impl Nemesis {
         let asked = nodes.values_mut().map(|node| node.process.ask_to_end());
         let asked: Result<Vec<()>, Error> = asked.collect::<Vec<_>>().into_iter().collect();
         let since = Instant::now();
-        let end = |(id, node): (&NodeId, &mut Node)| {
-            let was_killed = node.process.end_within(node.command.stop_within.saturating_sub(since.elapsed()))?;
-            Ok(was_killed.then_some(*id))
-        };
+        let end = |(id, node): (&NodeId, &mut Node)| Ok(node.end(since)?.then_some(*id));
         let ended: Vec<Result<Option<NodeId>, Error>> = nodes.iter_mut().map(end).collect();
         self.disks.clear();
         asked?;
@@ -314,6 +327,12 @@ impl Nemesis {
 }
 
 impl Node {
+    /// Waits for the end of a node that was asked to end at this time, and kills it if it takes too long. Returns true
+    /// if it had to be killed.
+    fn end(&mut self, since: Instant) -> Result<bool, Error> {
+        self.process.end_within(self.command.stop_within.saturating_sub(since.elapsed()))
+    }
+
     fn skew_clock(&mut self, id: NodeId, rate: f64, jump_ns: i64) -> Result<(), Error> {
         let Some(clock) = &mut self.clock else { return Ok(()) };
         clock.set(rate, jump_ns).map_err(Error::system(format!("setting the clock of {id}")))

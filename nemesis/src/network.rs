@@ -11,7 +11,7 @@ use std::time::Instant;
 use crate::error::Error;
 use crate::grudge::Grudge;
 use crate::net::command::{Command, FinishedCommand, run};
-use crate::net::links::{self, HOST_END};
+use crate::net::links::{self, BRIDGE, HOST_END};
 use crate::net::request::{Neighbour, Request};
 use crate::net::route_socket::RouteSocket;
 use crate::net::{CommandError, Log, Partitioner, netns};
@@ -102,12 +102,12 @@ impl Network {
     fn set_neighbours(&self, grudge: &Grudge) -> Result<(), Error> {
         let nodes: Vec<NodeId> = self.hosts.keys().copied().collect();
         links::neighbours_under(grudge, &nodes).iter().try_for_each(|(node, wanted)| {
-            let socket = &self.hosts[node];
+            let (socket, interface) = self.hosts.get(node).map_or((&self.bridge, BRIDGE), |host| (host, HOST_END));
             for _ in 0..MOST_ATTEMPTS {
-                let found = socket.neighbours(&HOST_END)?;
+                let found = socket.neighbours(&interface)?;
                 let wrong = wanted.iter().filter(|entry| !found.contains(entry));
                 let requests: Vec<Request> =
-                    wrong.map(|entry: &Neighbour| Request::SetNeighbour(HOST_END, *entry)).collect();
+                    wrong.map(|entry: &Neighbour| Request::SetNeighbour(interface.clone(), *entry)).collect();
                 if requests.is_empty() {
                     return Ok(());
                 }

@@ -10,8 +10,17 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct NodeId(pub u16);
 
+impl NodeId {
+    /// Stands for the clients, all of which have the address of the control process, where nodes are cut off from
+    /// each other. No node has this number.
+    pub const CLIENTS: Self = Self(0);
+}
+
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::CLIENTS {
+            return f.pad("clients");
+        }
         f.pad(&format!("n{}", self.0))
     }
 }

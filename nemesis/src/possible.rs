@@ -1,15 +1,15 @@
 //! Check whether faults can work at all in a cluster of a given size. It uses the code that resolves targets, so that
 //! the two cannot differ.
 
-use std::collections::BTreeSet;
-
 use thiserror::Error;
 
-use crate::fault::{Fault, Target};
+use crate::fault::Fault;
+use crate::ledger::Ledger;
 use crate::net::MOST_HOSTS;
 use crate::node_id::NodeId;
-use crate::resolve::{ClusterView, resolve};
-use crate::spec::{FaultSpec, FaultSpecs};
+use crate::resolve::{ClusterView, Leaders, resolve};
+use crate::spec::{FaultSpec, FaultSpecs, Turn};
+use crate::target::{TARGETS, Target};
 
 /// Fault that would be skipped at any time.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -31,22 +31,28 @@ impl FaultSpecs {
     /// # Errors
     /// Returns the first that cannot, with an alternative.
     pub fn check(&self, nodes: u16) -> Result<(), ImpossibleFault> {
-        self.0.iter().try_for_each(|spec| {
-            // A target or shape left open is drawn from those that work.
-            let Err(why) = any_works(spec, nodes) else { return Ok(()) };
-            Err(ImpossibleFault { fault: spec.to_string(), nodes, why, alternative: alternative(spec, nodes) })
+        self.0.iter().try_for_each(|turn| {
+            let Err((spec, why)) = can_work(turn, nodes) else { return Ok(()) };
+            Err(ImpossibleFault { fault: turn.to_string(), nodes, why, alternative: alternative(turn, spec, nodes) })
         })
     }
 }
 
-fn any_works(spec: &FaultSpec, nodes: u16) -> Result<(), String> {
-    let mut works = spec.candidates().into_iter().map(|fault| works(&fault, nodes));
-    let first = works.next().unwrap_or(Ok(()));
-    if first.is_err() && works.any(|other| other.is_ok()) { Ok(()) } else { first }
+/// Checks that faults at once can work together, each after those before it. A target or shape left open is drawn from
+/// those that work.
+fn can_work(turn: &Turn, nodes: u16) -> Result<(), (&FaultSpec, String)> {
+    let mut earlier: Vec<Fault> = Vec::new();
+    for spec in turn.specs() {
+        let candidates = spec.candidates();
+        let working = candidates.iter().find(|fault| works(fault, &earlier, nodes).is_ok());
+        let Some(fault) = working else { return works(&candidates[0], &earlier, nodes).map_err(|why| (spec, why)) };
+        earlier.push(fault.clone());
+    }
+    Ok(())
 }
 
-/// Checks that a fault can be injected into a healthy cluster that has a leader.
-pub(crate) fn works(fault: &Fault, nodes: u16) -> Result<(), String> {
+/// Checks that a fault can be injected into a healthy cluster that has a leader, after earlier ones.
+pub(crate) fn works(fault: &Fault, earlier: &[Fault], nodes: u16) -> Result<(), String> {
     if let Fault::Clock { rate, jump_ns: 0, .. } = fault
         && (rate - 1.0).abs() < f64::EPSILON
     {
@@ -56,24 +62,29 @@ pub(crate) fn works(fault: &Fault, nodes: u16) -> Result<(), String> {
     if all.is_empty() {
         return Err("there is no node".into());
     }
-    let none = BTreeSet::new();
-    let view = ClusterView { nodes: &all, leader: Some(NodeId(1)), down: &none, skewed: &none };
-    resolve(fault, 0, &view).map(drop)
+    let leaders = Leaders { current: Some(NodeId(1)), deposed: all.get(1).copied() };
+    let mut ledger = Ledger::default();
+    earlier.iter().chain([fault]).try_for_each(|fault| {
+        if matches!(fault, Fault::Partition { .. }) && ledger.is_partitioned() {
+            return Err("a partition is in force".into());
+        }
+        let (down, starved, skewed) = (ledger.down(), ledger.starved(), ledger.skewed());
+        let view = ClusterView { nodes: &all, leaders, down: &down, starved: &starved, skewed: &skewed };
+        ledger.enter(resolve(fault, 0, &view)?);
+        Ok(())
+    })
 }
 
-fn alternative(spec: &FaultSpec, nodes: u16) -> String {
-    let target = match spec {
-        FaultSpec::Kill(target) | FaultSpec::Pause(target) | FaultSpec::Disk { target, .. } => *target,
-        FaultSpec::Clock { target, .. } => Some(*target),
-        FaultSpec::Partition(_) => None,
-    };
-    if let Some(Target::Node(_)) = target {
-        let last = if nodes > 1 { format!(", or a node from n1 to n{nodes}") } else { " or n1".into() };
-        return format!("aim at leader, random, minority, all{last}");
+fn alternative(turn: &Turn, spec: &FaultSpec, nodes: u16) -> String {
+    if let Some(Target::Node(_)) = spec.target() {
+        let known = if nodes > 1 { format!("a node from n1 to n{nodes}") } else { "n1".into() };
+        return format!("aim at {}", TARGETS.replace("a node such as n1", &known));
     }
-    match (nodes + 1..=MOST_HOSTS).find(|more| any_works(spec, *more).is_ok()) {
+    match (nodes + 1..=MOST_HOSTS).find(|more| can_work(turn, *more).is_ok()) {
         Some(more) => format!("it needs at least {more} nodes"),
-        None => "choose another rate, or a jump".into(),
+        None if spec.kind().skews_clocks() => "choose another rate, or a jump".into(),
+        None if turn.specs().len() > 1 => "let them take turns, separated by a comma".into(),
+        None => "aim at fewer nodes".into(),
     }
 }
 
@@ -91,8 +102,8 @@ mod tests {
             (
                 "kill:n9",
                 5,
-                "`kill:n9` cannot work with 5 nodes: there is no n9; aim at leader, random, minority, all, or a node \
-                from n1 to n5",
+                "`kill:n9` cannot work with 5 nodes: there is no n9; aim at leader, deposed-leader, follower, random, \
+                minority, majority, all, or a node from n1 to n5",
             ),
             (
                 "partition",
@@ -104,6 +115,23 @@ mod tests {
                 1,
                 "`partition:halves` cannot work with 1 node: 1 node is too few for it; it needs at least 2 nodes",
             ),
+            (
+                "partition:isolate-all",
+                3,
+                "`partition:isolate-all` cannot work with 3 nodes: nobody is left to be cut off from; aim at fewer nodes",
+            ),
+            (
+                "kill:leader+pause:random",
+                3,
+                "`kill:leader+pause:random` cannot work with 3 nodes: it would leave no majority; it needs at least 5 \
+                nodes",
+            ),
+            (
+                "partition+flap:ring,every=500ms",
+                5,
+                "`partition+flap:ring,every=500ms` cannot work with 5 nodes: a partition is in force; let them take \
+                turns, separated by a comma",
+            ),
             ("kill", 2, "`kill` cannot work with 2 nodes: it would leave no majority; it needs at least 3 nodes"),
             (
                 "pause:minority",
@@ -113,9 +141,8 @@ mod tests {
             (
                 "kill:all,clock:target=n4",
                 3,
-                "`clock:rate=0.2,jump=0ms,target=n4` cannot work with 3 nodes: there is no n4; aim at leader, random, \
-                minority, all, or \
-                 a node from n1 to n3",
+                "`clock:rate=0.2,jump=0ms,target=n4` cannot work with 3 nodes: there is no n4; aim at leader, \
+                deposed-leader, follower, random, minority, majority, all, or a node from n1 to n3",
             ),
             (
                 "clock:rate=1",
@@ -131,9 +158,20 @@ mod tests {
 
     #[test]
     fn every_shape_needs_nodes_enough_and_no_more() {
-        for (shape, fewest) in
-            [("isolate-leader", 2), ("isolate-random", 2), ("halves", 2), ("one-way", 2), ("bridge", 3)]
-        {
+        for (shape, fewest) in [
+            ("isolate-leader", 2),
+            ("isolate-random", 2),
+            ("isolate-deposed-leader", 2),
+            ("mute-leader", 2),
+            ("deaf-follower", 2),
+            ("leader-in-minority", 2),
+            ("isolate-majority", 3),
+            ("halves", 2),
+            ("one-way", 2),
+            ("pair", 2),
+            ("random-directed", 2),
+            ("bridge", 3),
+        ] {
             let fault = format!("partition:{shape}");
             assert!(check(&fault, fewest - 1).is_err() && check(&fault, fewest).is_ok(), "{fault}");
         }

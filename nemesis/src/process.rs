@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
@@ -26,8 +26,10 @@ use crate::node_log::NodeLog;
 use crate::ordinary::run_as_ordinary;
 use crate::own_view::OwnView;
 use crate::parent::die_with_parent;
+use crate::process_group::ProcessGroup;
 use crate::sandbox::MARKER;
-use crate::strays::{Sign, living, stop_all, strays};
+use crate::starvation::{DutyCycle, Starvation};
+use crate::strays::{Sign, living};
 
 /// Time that the kernel gets to stop or to end a process that has been signalled.
 const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
@@ -107,16 +109,15 @@ pub struct NodeProcess {
     node: NodeId,
     /// The process itself, which leads the group, and then those beside it.
     children: Vec<Child>,
-    /// Process id, which is also the id of the group.
-    group: Pid,
+    group: ProcessGroup,
+    /// Starvation in force; over before any of the children is reaped.
+    starvation: Option<Starvation>,
     /// Place of the one that ended first.
     first_ended: Option<usize>,
     /// Exit status of that one, once all have ended and were reaped.
     status: Option<ExitStatus>,
     /// Command that started it.
     what: NodeCommand,
-    /// Sign of its processes.
-    sign: Sign,
     /// Those that had left the group and were killed, until they have ended: they may hold its ports and locks.
     dying: BTreeSet<Pid>,
     /// Program that asks it to end.
@@ -148,24 +149,24 @@ impl NodeProcess {
             start(command, what, spawner).map_err(Error::system(format!("starting {node} ({})", program.display())))
         };
         let child = spawn(&what.program, &what.args, 0, &sign)?;
-        let group = process_id(&child);
+        let id = process_id(&child);
         what.log.set_began(Some(began));
         let mut started = Self {
             node,
             children: vec![child],
-            group,
+            group: ProcessGroup { id, children: [id].into(), sign: Arc::new(sign) },
+            starvation: None,
             first_ended: None,
             status: None,
             what: what.clone(),
-            sign,
             dying: BTreeSet::new(),
             stopper: None,
             spawner: Arc::clone(spawner),
         };
         for (program, args) in &what.beside {
             // After an error, dropping the value kills those that were started.
-            let child = spawn(program, args, group.as_raw(), &started.sign)?;
-            started.children.push(child);
+            started.children.push(spawn(program, args, id.as_raw(), &started.group.sign)?);
+            started.group.children.extend(started.children.last().map(process_id));
         }
         Ok(started)
     }
@@ -175,6 +176,7 @@ impl NodeProcess {
     /// # Errors
     /// Returns [`Error::Unkillable`] if the kernel takes longer than 5 s.
     pub fn kill(&mut self) -> Result<ExitStatus, Error> {
+        self.starvation = None;
         self.kill_all()?;
         self.await_exit(SIGNAL_LIMIT)?.ok_or(Error::Unkillable(self.node))
     }
@@ -191,7 +193,7 @@ impl NodeProcess {
         self.signal(Signal::SIGSTOP)?;
         let until = Instant::now() + SIGNAL_LIMIT;
         loop {
-            match self.peek(self.group, WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED)? {
+            match self.peek(self.group.id, WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED)? {
                 WaitStatus::Stopped(..) => return Ok(true),
                 WaitStatus::StillAlive if Instant::now() < until => thread::sleep(POLL_EVERY),
                 _ => return Ok(false),
@@ -207,6 +209,23 @@ impl NodeProcess {
         self.signal(Signal::SIGCONT).map(drop)
     }
 
+    /// Lets the process run for a percentage, 1 to 99, of each period only, until [`Self::feed`].
+    ///
+    /// # Errors
+    /// Returns an error if no thread can be started for it.
+    pub fn starve(&mut self, cpu_percent: u8, period_ms: u64) -> Result<(), Error> {
+        if self.is_running()? {
+            let begun = Starvation::begin(self.group.clone(), DutyCycle::new(cpu_percent, period_ms));
+            self.starvation = Some(begun.map_err(Error::system(format!("starting to starve {}", self.node)))?);
+        }
+        Ok(())
+    }
+
+    /// Lets a starved process run all the time; without effect if it was not starved.
+    pub fn feed(&mut self) {
+        self.starvation = None;
+    }
+
     /// Asks the process to end in its own way, resuming it in case it is paused, without waiting.
     ///
     /// # Errors
@@ -215,6 +234,7 @@ impl NodeProcess {
         if self.exit_status()?.is_some() {
             return Ok(());
         }
+        self.starvation = None;
         match &self.what.stop {
             Stop::Signal(signal) => drop(self.signal(*signal)?),
             Stop::Command(program, args) => {
@@ -269,6 +289,7 @@ impl NodeProcess {
         }
         let Some(first) = self.first_ended else { return Ok(None) };
         // The process is not reaped yet, so the number still refers to this group.
+        self.starvation = None;
         self.kill_all()?;
         self.dying = living(std::mem::take(&mut self.dying));
         if self.find_child(false)?.is_some() || !self.dying.is_empty() {
@@ -328,57 +349,20 @@ impl NodeProcess {
         Ok(())
     }
 
-    /// Signals the whole group, and those that have left it unless they are only asked to end, which the process does
-    /// itself, and returns the latter; does nothing once the process was reaped, as the number may belong to another by
-    /// then.
+    /// Returns a function that kills all processes at once, to be called while they live: at the moment at which one of
+    /// them does a certain thing.
+    pub(crate) fn killer(&self) -> Box<dyn FnOnce() + Send> {
+        let group = self.group.clone();
+        Box::new(move || drop(group.signal(Signal::SIGKILL))) // They may have ended meanwhile.
+    }
+
+    /// Signals all processes, and returns those that have left the group; does nothing once they were reaped, as the
+    /// numbers may belong to others by then.
     fn signal(&self, signal: Signal) -> Result<BTreeSet<Pid>, Error> {
         if self.status.is_some() {
             return Ok(BTreeSet::new());
         }
-        let strays = match signal {
-            Signal::SIGKILL | Signal::SIGSTOP => {
-                let stopped = stop_all(self.group, &self.child_ids(), &self.sign).map_err(io::Error::from);
-                stopped.map_err(Error::system(format!("stopping {}", self.node)))?
-            }
-            Signal::SIGCONT => self.strays(),
-            _ => BTreeSet::new(),
-        };
-        self.signal_group(signal)?;
-        for stray in &strays {
-            kill(*stray, signal).ok(); // It may have ended.
-        }
-        Ok(strays)
-    }
-
-    /// Returns a function that kills all processes at once, to be called while they live: at the moment at which one of
-    /// them does a certain thing.
-    ///
-    /// # Errors
-    /// Returns an error if there are too many open files.
-    pub(crate) fn killer(&self) -> Result<Box<dyn FnOnce() + Send>, Error> {
-        let sign = self.sign.try_clone().map_err(Error::system("keeping a network namespace"))?;
-        let (group, children) = (self.group, self.child_ids());
-        Ok(Box::new(move || {
-            let stopped = stop_all(group, &children, &sign).unwrap_or_default();
-            // They may have ended meanwhile.
-            killpg(group, Signal::SIGKILL).ok();
-            for stray in stopped {
-                kill(stray, Signal::SIGKILL).ok();
-            }
-        }))
-    }
-
-    fn child_ids(&self) -> BTreeSet<Pid> {
-        self.children.iter().map(process_id).collect()
-    }
-
-    fn strays(&self) -> BTreeSet<Pid> {
-        strays(self.group, self.child_ids(), &self.sign)
-    }
-
-    fn signal_group(&self, signal: Signal) -> Result<(), Error> {
-        let sent = killpg(self.group, signal).map_err(io::Error::from);
-        sent.map_err(Error::system(format!("sending {signal} to {}", self.node)))
+        self.group.signal(signal).map_err(Error::system(format!("sending {signal} to {}", self.node)))
     }
 }
 

@@ -3,20 +3,32 @@
 
 use std::collections::BTreeSet;
 
-use crate::fault::{Fault, ResolvedFault, Shape, Target};
-use crate::grudge::{self, Direction};
+use crate::fault::{Fault, ResolvedFault};
+use crate::grudge::{self, Direction, Grudge};
 use crate::node_id::NodeId;
 use crate::random::Random;
+use crate::shape::Shape;
+use crate::target::Target;
+
+/// Knowledge of who leads when a fault is injected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Leaders {
+    /// Current leader, as far as known.
+    pub current: Option<NodeId>,
+    /// Node that led before it and has been replaced, as far as known.
+    pub deposed: Option<NodeId>,
+}
 
 /// State of the cluster when a fault is injected.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClusterView<'a> {
     /// Nodes of the cluster, in order.
     pub(crate) nodes: &'a [NodeId],
-    /// Current leader, as far as known.
-    pub(crate) leader: Option<NodeId>,
-    /// Nodes that are killed or paused now.
+    pub(crate) leaders: Leaders,
+    /// Nodes that are killed, paused or being restarted now.
     pub(crate) down: &'a BTreeSet<NodeId>,
+    /// Nodes that are starved now.
+    pub(crate) starved: &'a BTreeSet<NodeId>,
     /// Nodes with a skewed clock now.
     pub(crate) skewed: &'a BTreeSet<NodeId>,
 }
@@ -39,51 +51,130 @@ pub(crate) fn resolve(fault: &Fault, draw: u64, view: &ClusterView<'_>) -> Resul
         Fault::Disk { target, fault } => {
             Ok(ResolvedFault::Disk { nodes: take_down(target, &mut random, view)?, fault })
         }
+        Fault::Restart { target } => Ok(ResolvedFault::Restart { nodes: take_down(target, &mut random, view)? }),
+        Fault::Starve { target, cpu_percent, period_ms } => {
+            let nodes = pick_free(target, &mut random, view)?;
+            Ok(ResolvedFault::Starve { nodes, cpu_percent, period_ms })
+        }
         Fault::Clock { target, rate, jump_ns } => {
-            let nodes = pick(target, &mut random, view)?;
-            if nodes.is_disjoint(view.skewed) {
-                Ok(ResolvedFault::Clock { nodes, rate, jump_ns })
-            } else {
-                Err("its clock is skewed already".into())
-            }
+            let nodes = pick(target, &mut random, view, view.down)?;
+            check_clocks(&nodes, view)?;
+            Ok(ResolvedFault::Clock { nodes, rate, jump_ns })
         }
         Fault::Partition { shape } => {
-            let grudge = match shape {
-                Shape::Isolate(target) => grudge::halves(view.nodes, &pick(target, &mut random, view)?),
-                Shape::Halves => grudge::halves(view.nodes, &draw_half(&mut random, view.nodes)),
-                Shape::OneWay => {
-                    let node = view.nodes[random.below(view.nodes.len())];
-                    let cut = [Direction::Outgoing, Direction::Incoming][random.below(2)];
-                    grudge::one_way(view.nodes, node, cut)
-                }
-                Shape::Bridge => {
-                    let order = shuffled(&mut random, view.nodes);
-                    let side = order[1..=(order.len() - 1) / 2].iter().copied().collect();
-                    grudge::bridge(view.nodes, &side, order[0])
-                }
-                Shape::Ring => grudge::ring(&shuffled(&mut random, view.nodes)),
-            };
+            let grudge = divide(shape, &mut random, view)?;
             if grudge.is_empty() {
                 let count = view.nodes.len();
                 let are = if count == 1 { "node is" } else { "nodes are" };
-                return Err(format!("{count} {are} too few for it"));
+                let is_everybody = shape.target() == Some(Target::All) && count > 1;
+                let why = if is_everybody {
+                    "nobody is left to be cut off from".into()
+                } else {
+                    format!("{count} {are} too few for it")
+                };
+                return Err(why);
             }
             Ok(ResolvedFault::Partition { shape, grudge })
         }
     }
 }
 
-/// Returns the nodes that a target refers to now.
-fn pick(target: Target, random: &mut Random, view: &ClusterView<'_>) -> Result<BTreeSet<NodeId>, String> {
-    let healthy: Vec<NodeId> = view.nodes.iter().copied().filter(|node| !view.down.contains(node)).collect();
-    let leader = || view.leader.ok_or_else(|| String::from("no node claims to lead"));
+/// Checks that a fault which was resolved before, in another run or at another time, can be injected now.
+///
+/// # Errors
+/// Returns the reason why it has to be skipped, in words.
+pub(crate) fn check_again(fault: &ResolvedFault, view: &ClusterView<'_>) -> Result<(), String> {
+    let nodes: BTreeSet<NodeId> = match fault {
+        ResolvedFault::Partition { grudge, .. } => grudge.nodes().filter(|node| *node != NodeId::CLIENTS).collect(),
+        other => other.nodes().collect(),
+    };
+    if let Some(node) = nodes.iter().find(|node| !view.nodes.contains(node)) {
+        return Err(format!("there is no {node}"));
+    }
+    match fault {
+        ResolvedFault::Partition { .. } => Ok(()),
+        ResolvedFault::Clock { .. } => check_clocks(&nodes, view),
+        ResolvedFault::Kill { .. }
+        | ResolvedFault::Pause { .. }
+        | ResolvedFault::Restart { .. }
+        | ResolvedFault::Starve { .. } => check_free(&nodes, view),
+    }
+}
+
+/// Returns who drops whose packets in a partition of this shape.
+fn divide(shape: Shape, random: &mut Random, view: &ClusterView<'_>) -> Result<Grudge, String> {
+    let mut these = |target| pick(target, random, view, view.down);
+    let nodes = view.nodes;
+    Ok(match shape {
+        Shape::Isolate(target) => grudge::halves(nodes, &these(target)?),
+        Shape::CutOff(target) => {
+            let lone = these(target)?;
+            grudge::halves(nodes, &lone).and(grudge::without_clients(&lone))
+        }
+        Shape::Clients(target) => grudge::without_clients(&these(target)?),
+        Shape::Mute(target) => grudge::one_way(nodes, &these(target)?, Direction::Outgoing),
+        Shape::Deaf(target) => grudge::one_way(nodes, &these(target)?, Direction::Incoming),
+        Shape::Halves => grudge::halves(nodes, &draw_half(random, nodes)),
+        Shape::LeaderInMinority => {
+            let leader = leader(view)?;
+            let others: Vec<NodeId> = nodes.iter().copied().filter(|node| *node != leader).collect();
+            let minority = nodes.len().saturating_sub(1) / 2;
+            let followers = shuffled(random, &others).into_iter().take(minority.saturating_sub(1));
+            grudge::halves(nodes, &followers.chain([leader]).collect())
+        }
+        Shape::OneWay => {
+            let node = nodes[random.below(nodes.len())];
+            let cut = [Direction::Outgoing, Direction::Incoming][random.below(2)];
+            grudge::one_way(nodes, &BTreeSet::from([node]), cut)
+        }
+        Shape::Pair => match shuffled(random, nodes)[..] {
+            [a, b, ..] => grudge::directed([(a, b), (b, a)]),
+            _ => Grudge::default(),
+        },
+        Shape::Bridge => {
+            let order = shuffled(random, nodes);
+            let side = order[1..=(order.len() - 1) / 2].iter().copied().collect();
+            grudge::bridge(nodes, &side, order[0])
+        }
+        Shape::Ring => grudge::ring(&shuffled(random, nodes)),
+        Shape::RandomDirected => {
+            let pairs = nodes.iter().flat_map(|to| nodes.iter().map(move |from| (*to, *from)));
+            let mut pairs: Vec<_> = pairs.filter(|(to, from)| to != from).collect();
+            random.shuffle(&mut pairs);
+            // The first is cut in any case.
+            let cut = pairs.into_iter().enumerate().filter(|(place, _)| *place == 0 || random.below(2) == 0);
+            grudge::directed(cut.map(|(_, pair)| pair).collect::<Vec<_>>())
+        }
+    })
+}
+
+fn leader(view: &ClusterView<'_>) -> Result<NodeId, String> {
+    view.leaders.current.ok_or_else(|| "no node claims to lead".into())
+}
+
+/// Returns the nodes that a target refers to now; random ones are never among the excluded.
+fn pick(
+    target: Target,
+    random: &mut Random,
+    view: &ClusterView<'_>,
+    excluded: &BTreeSet<NodeId>,
+) -> Result<BTreeSet<NodeId>, String> {
+    let healthy: Vec<NodeId> = view.nodes.iter().copied().filter(|node| !excluded.contains(node)).collect();
     let nodes: Vec<NodeId> = match target {
-        Target::Leader => vec![leader()?],
-        Target::Skewed if view.skewed.is_empty() => vec![leader()?],
+        Target::Leader => vec![leader(view)?],
+        Target::DeposedLeader => vec![view.leaders.deposed.ok_or("no leader has been deposed")?],
+        Target::Skewed if view.skewed.is_empty() => vec![leader(view)?],
         Target::Skewed => view.skewed.iter().copied().collect(),
-        Target::Random if healthy.is_empty() => vec![],
-        Target::Random => vec![healthy[random.below(healthy.len())]],
+        Target::Random => draw_one(random, &healthy),
+        Target::Follower => {
+            let leader = leader(view)?;
+            draw_one(random, &healthy.into_iter().filter(|node| *node != leader).collect::<Vec<_>>())
+        }
         Target::Minority => shuffled(random, &healthy).into_iter().take(spare(view)).collect(),
+        Target::Majority => {
+            let majority = view.nodes.len() / 2 + 1;
+            shuffled(random, &healthy).into_iter().take(if healthy.len() < majority { 0 } else { majority }).collect()
+        }
         Target::All => view.nodes.to_vec(),
         Target::Node(node) if view.nodes.contains(&node) => vec![node],
         Target::Node(node) => return Err(format!("there is no {node}")),
@@ -91,23 +182,45 @@ fn pick(target: Target, random: &mut Random, view: &ClusterView<'_>) -> Result<B
     if nodes.is_empty() { Err("no node is left for it".into()) } else { Ok(nodes.into_iter().collect()) }
 }
 
-/// Returns the nodes to kill or pause: none that is down already, and, unless requested by name, never more than a
-/// minority.
+/// Returns nodes whose processes no other fault has hit.
+fn pick_free(target: Target, random: &mut Random, view: &ClusterView<'_>) -> Result<BTreeSet<NodeId>, String> {
+    let hit = view.down.union(view.starved).copied().collect();
+    let nodes = pick(target, random, view, &hit)?;
+    check_free(&nodes, view)?;
+    Ok(nodes)
+}
+
+/// Returns the nodes to kill, pause or restart: none that another fault has hit, and, unless requested by name, never
+/// more than a minority.
 fn take_down(target: Target, random: &mut Random, view: &ClusterView<'_>) -> Result<BTreeSet<NodeId>, String> {
-    let nodes = pick(target, random, view)?;
-    if let Some(node) = nodes.intersection(view.down).next() {
-        return Err(format!("{node} is down already"));
-    }
-    let by_name = matches!(target, Target::All | Target::Node(_));
+    let nodes = pick_free(target, random, view)?;
+    let by_name = matches!(target, Target::Majority | Target::All | Target::Node(_));
     if !by_name && nodes.len() > spare(view) {
         return Err("it would leave no majority".into());
     }
     Ok(nodes)
 }
 
+fn check_free(nodes: &BTreeSet<NodeId>, view: &ClusterView<'_>) -> Result<(), String> {
+    let hit = |by: &BTreeSet<NodeId>| nodes.intersection(by).next().copied();
+    match (hit(view.down), hit(view.starved)) {
+        (Some(node), _) => Err(format!("{node} is down already")),
+        (None, Some(node)) => Err(format!("{node} is starved already")),
+        (None, None) => Ok(()),
+    }
+}
+
+fn check_clocks(nodes: &BTreeSet<NodeId>, view: &ClusterView<'_>) -> Result<(), String> {
+    if nodes.is_disjoint(view.skewed) { Ok(()) } else { Err("its clock is skewed already".into()) }
+}
+
 /// Returns the number of further nodes that the cluster can lose and still have a majority.
 fn spare(view: &ClusterView<'_>) -> usize {
     ((view.nodes.len() - 1) / 2).saturating_sub(view.down.len())
+}
+
+fn draw_one(random: &mut Random, nodes: &[NodeId]) -> Vec<NodeId> {
+    if nodes.is_empty() { vec![] } else { vec![nodes[random.below(nodes.len())]] }
 }
 
 fn draw_half(random: &mut Random, nodes: &[NodeId]) -> BTreeSet<NodeId> {
@@ -124,10 +237,14 @@ fn shuffled(random: &mut Random, nodes: &[NodeId]) -> Vec<NodeId> {
 mod tests {
     use super::*;
 
-    const NONE: BTreeSet<NodeId> = BTreeSet::new();
+    static NONE: BTreeSet<NodeId> = BTreeSet::new();
 
     fn nodes(count: u16) -> Vec<NodeId> {
         (1..=count).map(NodeId).collect()
+    }
+
+    fn view(nodes: &[NodeId]) -> ClusterView<'_> {
+        ClusterView { nodes, leaders: Leaders::default(), down: &NONE, starved: &NONE, skewed: &NONE }
     }
 
     fn aim(
@@ -139,7 +256,8 @@ mod tests {
     ) -> Result<ResolvedFault, String> {
         let set = |ids: &[u16]| ids.iter().copied().map(NodeId).collect::<BTreeSet<_>>();
         let (nodes, down, skewed) = (nodes(count), set(down), set(skewed));
-        resolve(fault, 42, &ClusterView { nodes: &nodes, leader: leader.map(NodeId), down: &down, skewed: &skewed })
+        let leaders = Leaders { current: leader.map(NodeId), deposed: None };
+        resolve(fault, 42, &ClusterView { leaders, down: &down, skewed: &skewed, ..view(&nodes) })
     }
 
     fn skip(why: &str) -> Result<ResolvedFault, String> {
@@ -195,7 +313,7 @@ mod tests {
     #[test]
     fn a_draw_is_repeatable_and_reaches_every_node() {
         let all = nodes(5);
-        let view = ClusterView { nodes: &all, leader: None, down: &NONE, skewed: &NONE };
+        let view = view(&all);
         let pause = Fault::Pause { target: Target::Random };
         let hit: BTreeSet<String> = (0..100).map(|draw| resolve(&pause, draw, &view).unwrap().to_string()).collect();
         assert_eq!(hit.len(), 5);
@@ -204,12 +322,94 @@ mod tests {
 
     #[test]
     fn every_shape_cuts_something_or_says_why_not() {
-        for shape in [Shape::Halves, Shape::OneWay, Shape::Bridge, Shape::Ring, Shape::Isolate(Target::Random)] {
+        let random = [Shape::Isolate, Shape::CutOff, Shape::Mute, Shape::Deaf].map(|shape| shape(Target::Random));
+        let fixed = [Shape::Halves, Shape::OneWay, Shape::Bridge, Shape::Ring, Shape::Pair, Shape::RandomDirected];
+        for shape in random.into_iter().chain(fixed).chain([Shape::LeaderInMinority]) {
             let fault = Fault::Partition { shape };
-            assert!(aim(&fault, 5, None, &[], &[]).is_ok(), "{shape:?}");
-            assert_eq!(aim(&fault, 1, None, &[], &[]), skip("1 node is too few for it"), "{shape:?}");
+            assert!(aim(&fault, 5, Some(1), &[], &[]).is_ok(), "{shape:?}");
+            let of_one = aim(&fault, 1, Some(1), &[], &[]);
+            let cuts_clients = matches!(shape, Shape::CutOff(_));
+            assert_eq!(of_one.is_err(), !cuts_clients, "{shape:?}: {of_one:?}");
+            assert!(cuts_clients || of_one == skip("1 node is too few for it"), "{shape:?}: {of_one:?}");
         }
+        let all = Fault::Partition { shape: Shape::Isolate(Target::All) };
+        assert_eq!(aim(&all, 3, None, &[], &[]), skip("nobody is left to be cut off from"));
         let half = draw_half(&mut Random::split(1, "t"), &nodes(5));
         assert_eq!(half.len(), 2);
+    }
+
+    #[test]
+    fn the_leader_and_its_minority_face_a_majority() {
+        for count in 2..=9 {
+            let fault = Fault::Partition { shape: Shape::LeaderInMinority };
+            let Ok(ResolvedFault::Partition { grudge, .. }) = aim(&fault, count, Some(2), &[], &[]) else {
+                panic!("{count} nodes")
+            };
+            let against = grudge.0[&NodeId(2)].len();
+            assert_eq!(against, usize::from(count) - (usize::from(count - 1) / 2).max(1), "{count} nodes: {grudge}");
+        }
+    }
+
+    #[test]
+    fn random_directions_differ_and_are_at_least_one() {
+        let nodes = nodes(3);
+        let fault = Fault::Partition { shape: Shape::RandomDirected };
+        let drawn: BTreeSet<String> =
+            (0..200).map(|draw| resolve(&fault, draw, &view(&nodes)).unwrap().to_string()).collect();
+        assert!((30..=63).contains(&drawn.len()), "{}", drawn.len());
+    }
+
+    #[test]
+    fn followers_majorities_and_deposed_leaders_are_found() {
+        let nodes = nodes(5);
+        let leaders = Leaders { current: Some(NodeId(2)), deposed: Some(NodeId(4)) };
+        let view = ClusterView { leaders, ..view(&nodes) };
+        let pause = |target, draw| resolve(&Fault::Pause { target }, draw, &view);
+        let deposed = ResolvedFault::Pause { nodes: BTreeSet::from([NodeId(4)]) };
+        assert_eq!(pause(Target::DeposedLeader, 0), Ok(deposed));
+        let followers: BTreeSet<String> =
+            (0..50).map(|draw| pause(Target::Follower, draw).unwrap().to_string()).collect();
+        assert_eq!(followers, ["pause n1", "pause n3", "pause n4", "pause n5"].map(String::from).into());
+        let majority = pause(Target::Majority, 1).unwrap();
+        assert_eq!(majority.nodes().count(), 3);
+        let ClusterView { leaders, .. } = ClusterView { leaders: Leaders::default(), ..view };
+        let nobody = ClusterView { leaders, ..view };
+        let resolve = |target| resolve(&Fault::Pause { target }, 0, &nobody);
+        assert_eq!(resolve(Target::DeposedLeader), skip("no leader has been deposed"));
+        assert_eq!(resolve(Target::Follower), skip("no node claims to lead"));
+    }
+
+    #[test]
+    fn a_starved_node_is_hit_by_nothing_else_and_is_not_down() {
+        let nodes = nodes(3);
+        let starved = BTreeSet::from([NodeId(1), NodeId(2)]);
+        let view = ClusterView { starved: &starved, ..view(&nodes) };
+        let kill = |target| resolve(&Fault::Kill { target }, 0, &view);
+        assert_eq!(kill(Target::Node(NodeId(1))), skip("n1 is starved already"));
+        assert_eq!(kill(Target::Random), Ok(ResolvedFault::Kill { nodes: BTreeSet::from([NodeId(3)]) }));
+    }
+
+    #[test]
+    fn what_was_resolved_before_is_checked_again() {
+        let nodes = nodes(3);
+        let down = BTreeSet::from([NodeId(1)]);
+        let view = ClusterView { down: &down, skewed: &down, ..view(&nodes) };
+        let set = |id| BTreeSet::from([NodeId(id)]);
+        let clock = |id| ResolvedFault::Clock { nodes: set(id), rate: 0.5, jump_ns: 0 };
+        let cut = |id| {
+            let grudge = grudge::without_clients(&set(id));
+            ResolvedFault::Partition { shape: Shape::Clients(Target::Random), grudge }
+        };
+        for (fault, expected) in [
+            (ResolvedFault::Kill { nodes: set(1) }, Err("n1 is down already")),
+            (ResolvedFault::Kill { nodes: set(2) }, Ok(())),
+            (ResolvedFault::Pause { nodes: set(4) }, Err("there is no n4")),
+            (clock(1), Err("its clock is skewed already")),
+            (clock(2), Ok(())),
+            (cut(3), Ok(())),
+            (cut(4), Err("there is no n4")),
+        ] {
+            assert_eq!(check_again(&fault, &view), expected.map_err(String::from), "{fault}");
+        }
     }
 }

@@ -7,40 +7,28 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{Fault, Shape, Target};
+use crate::fault::Fault;
 use crate::fault_kind::FaultKind;
+use crate::planned::PlannedFault;
 use crate::possible::works;
 use crate::random::Random;
-use crate::spec::FaultSpec;
+use crate::shape::Shape;
+use crate::spec::{FaultSpec, Turn};
+use crate::target::Target;
+use crate::timing::{FaultTiming, SHORTEST_DRAWN};
 
 /// Minimum length of a fault's window; one that the time limit would cut shorter is left out.
 const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
-
-/// Fault with its time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PlannedFault {
-    /// Time of injection, from the start of the workload.
-    pub at: Duration,
-    /// Time for which it stays in force.
-    pub lasts: Duration,
-    /// Fault to inject.
-    pub fault: Fault,
-    /// Random number that decides the choices left open until injection.
-    pub draw: u64,
-}
-
-impl PlannedFault {
-    /// Returns the time of healing, from the start of the workload.
-    pub fn until(&self) -> Duration {
-        self.at + self.lasts
-    }
-}
+/// Minimum time without a fault where times are given and faults do not overlap.
+const SHORTEST_GAP: Duration = Duration::from_millis(200);
+/// Maximum number of faults of a run.
+const MAX_FAULTS: usize = 100_000;
 
 /// Parameters of a schedule, besides the seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScheduleOptions {
-    /// Kinds of faults that take turns.
-    pub faults: Vec<FaultSpec>,
+    /// Faults that take turns.
+    pub faults: Vec<Turn>,
     /// Number of nodes; faults that cannot work with so few are not drawn.
     pub nodes: u16,
     /// Time by which the last fault has ended.
@@ -53,6 +41,11 @@ pub struct ScheduleOptions {
     pub gap: (Duration, Duration),
     /// Time for which a clock is skewed before the partition that it accompanies.
     pub clock_lead: Duration,
+    /// Times of faults instead of those above, from the first one, which comes no later than `first_at`.
+    pub timing: Option<FaultTiming>,
+    /// True if the next fault may begin before one has ended, halfway or at its time. Partitions still wait for each
+    /// other.
+    pub overlap: bool,
     /// False if nobody says who leads. A target that is left open is then never the leader.
     pub has_leader: bool,
 }
@@ -61,13 +54,15 @@ impl Default for ScheduleOptions {
     /// Returns a schedule of isolated leaders, in windows much longer than elections.
     fn default() -> Self {
         Self {
-            faults: vec![FaultSpec::Partition(Some(Shape::Isolate(Target::Leader)))],
+            faults: vec![Turn::One(FaultSpec::Partition(Some(Shape::Isolate(Target::Leader))))],
             nodes: 5,
             time_limit: Duration::from_secs(20),
             first_at: Duration::from_secs(1),
             lasts: (Duration::from_secs(3), Duration::from_secs(4)),
             gap: (Duration::from_millis(1500), Duration::from_secs(2)),
             clock_lead: Duration::from_secs(1),
+            timing: None,
+            overlap: false,
             has_leader: true,
         }
     }
@@ -75,58 +70,115 @@ impl Default for ScheduleOptions {
 
 /// Returns the faults of a run, in the order of their times.
 pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<PlannedFault> {
-    let is_clock = |spec: &&FaultSpec| spec.kind() == FaultKind::Clock;
-    let partitions = options.faults.iter().any(|spec| spec.kind() == FaultKind::Partition);
+    let has_partition = |turn: &&Turn| matches!(turn, Turn::One(FaultSpec::Partition(_)));
     // In combination with partitions a clock fault takes no turn of its own: it precedes each of them.
-    let companion = options.faults.iter().find(is_clock).filter(|_| partitions);
-    let turns: Vec<FaultSpec> =
-        options.faults.iter().filter(|spec| companion.is_none() || !is_clock(spec)).copied().collect();
-    let ScheduleOptions { nodes, has_leader, .. } = *options;
-    let mut planner = Planner { random: Random::split(seed, "schedule"), nodes, has_leader, drawn: BTreeMap::new() };
-    let mut planned = Vec::new();
-    let mut at = options.first_at;
-    let mut round: Vec<FaultSpec> = Vec::new();
-    while !turns.is_empty() && at + SHORTEST_WINDOW <= options.time_limit {
+    let is_clock = |turn: &&Turn| matches!(turn, Turn::One(FaultSpec::Clock { .. }));
+    let clock = options.faults.iter().find(is_clock);
+    let companion = clock.filter(|_| options.faults.iter().any(|turn| has_partition(&turn)));
+    let turns: Vec<&Turn> = options.faults.iter().filter(|turn| companion.is_none() || !is_clock(turn)).collect();
+    let random = Random::split(seed, "schedule");
+    let mut planner = Planner { random, options, drawn: BTreeMap::new(), planned: Vec::new() };
+    let mut at = options.timing.map_or(options.first_at, |timing| timing.every.min(options.first_at));
+    let mut round: Vec<&Turn> = Vec::new();
+    let mut partitioned_until = Duration::ZERO;
+    while !turns.is_empty() && at + options.shortest() <= options.time_limit && planner.planned.len() < MAX_FAULTS {
         if round.is_empty() {
             round.clone_from(&turns);
             planner.random.shuffle(&mut round);
         }
-        let Some(spec) = round.pop() else { break };
-        let clock = companion.filter(|_| spec.kind() == FaultKind::Partition);
-        let lead = if clock.is_some() { options.clock_lead } else { Duration::ZERO };
-        let until = (at + lead + planner.between(options.lasts)).min(options.time_limit);
-        if at + lead + SHORTEST_WINDOW > until {
-            break;
+        let Some(turn) = round.pop() else { break };
+        let divides = turn.specs().iter().any(|spec| spec.kind().needs_separate_networks());
+        if divides {
+            at = at.max(partitioned_until);
         }
-        if let Some(clock) = clock {
-            planned.push(planner.window(clock, at, until, false));
+        let clock = companion.filter(|_| has_partition(&turn));
+        let Some(until) = planner.take(turn, clock, at) else { break };
+        if divides {
+            partitioned_until = until;
         }
-        planned.push(planner.window(&spec, at + lead, until, clock.is_some()));
-        at = until + planner.between(options.gap);
+        at = planner.next(at, until);
     }
-    planned
+    planner.planned
 }
 
-struct Planner {
+impl ScheduleOptions {
+    /// Returns the minimum duration of a fault; one that the time limit would cut shorter is left out.
+    fn shortest(&self) -> Duration {
+        if self.timing.is_some() { SHORTEST_DRAWN } else { SHORTEST_WINDOW }
+    }
+}
+
+struct Planner<'a> {
     random: Random,
-    nodes: u16,
-    has_leader: bool,
+    options: &'a ScheduleOptions,
     /// Number of targets or shapes drawn so far for each kind.
     drawn: BTreeMap<FaultKind, u32>,
+    planned: Vec<PlannedFault>,
 }
 
-impl Planner {
+impl Planner<'_> {
+    /// Plans a turn, after the clock that accompanies it, and returns its end; none if it comes too close to the end
+    /// of the load.
+    fn take(&mut self, turn: &Turn, clock: Option<&Turn>, at: Duration) -> Option<Duration> {
+        let ScheduleOptions { nodes, time_limit, clock_lead, .. } = *self.options;
+        let begin = at + if clock.is_some() { clock_lead } else { Duration::ZERO };
+        let own: Vec<Option<Duration>> = turn.specs().iter().map(|spec| spec.length(nodes)).collect();
+        let common = if own.contains(&None) { self.lasts() } else { Duration::ZERO };
+        let wanted: Vec<Duration> = own.into_iter().map(|own| own.unwrap_or(common)).collect();
+        let longest = wanted.iter().copied().max()?;
+        let until = (begin + longest).min(time_limit);
+        if until.saturating_sub(begin) < self.options.shortest().min(longest) {
+            return None;
+        }
+        let mut skewed = false;
+        for spec in clock.into_iter().flat_map(Turn::specs) {
+            self.add(spec, &[], at, until, false);
+            skewed = true;
+        }
+        let mut earlier = Vec::new();
+        for (spec, wanted) in turn.specs().iter().zip(wanted) {
+            let until = (begin + wanted).min(time_limit);
+            earlier.push(self.add(spec, &earlier, begin, until, skewed));
+            skewed |= spec.kind().skews_clocks();
+        }
+        Some(until)
+    }
+
+    /// Returns the beginning of the turn after one with this beginning and end.
+    fn next(&mut self, at: Duration, until: Duration) -> Duration {
+        match (self.options.timing, self.options.overlap) {
+            (None, false) => until + self.between(self.options.gap),
+            (None, true) => at + until.saturating_sub(at) / 2,
+            (Some(timing), overlap) => {
+                let next = at + timing.spread.draw(timing.every, &mut self.random);
+                if overlap { next } else { next.max(until + SHORTEST_GAP) }
+            }
+        }
+    }
+
+    fn lasts(&mut self) -> Duration {
+        match self.options.timing {
+            None => self.between(self.options.lasts),
+            Some(timing) => timing.spread.draw(timing.lasts, &mut self.random),
+        }
+    }
+
     fn between(&mut self, (least, most): (Duration, Duration)) -> Duration {
         let span_ms = most.saturating_sub(least).as_millis();
         let drawn_ms = self.random.below(usize::try_from(span_ms).unwrap_or(usize::MAX).saturating_add(1));
         least + Duration::from_millis(drawn_ms as u64)
     }
 
-    /// Draws the first candidate at the first and every second draw, and another one in between, if another can work.
-    fn draw(&mut self, spec: &FaultSpec) -> Fault {
+    /// Draws the first candidate at the first and every second draw, and another one in between, if another can work
+    /// beside earlier ones.
+    fn draw(&mut self, spec: &FaultSpec, earlier: &[Fault]) -> Fault {
         let mut faults = spec.candidates();
-        if !self.has_leader && faults.len() > 1 {
+        if !self.options.has_leader && faults.len() > 1 {
             faults.retain(|fault| !fault.needs_leader());
+        }
+        let works = |fault: &Fault| works(fault, earlier, self.options.nodes).is_ok();
+        if !earlier.is_empty() && faults.iter().any(works) {
+            faults.retain(works);
         }
         let mut faults = faults.into_iter();
         let telling = faults.next().expect("every fault can become something");
@@ -136,19 +188,23 @@ impl Planner {
         let drawn = self.drawn.entry(spec.kind()).or_insert(0);
         *drawn += 1;
         let is_turn_of_telling = *drawn % 2 == 1;
-        let others: Vec<Fault> = faults.filter(|fault| works(fault, self.nodes).is_ok()).collect();
+        let others: Vec<Fault> = faults.filter(works).collect();
         if is_turn_of_telling || others.is_empty() {
             return telling;
         }
         others[self.random.below(others.len())].clone()
     }
 
-    fn window(&mut self, spec: &FaultSpec, at: Duration, until: Duration, skewed: bool) -> PlannedFault {
+    /// Plans the steps of a fault in a window, and returns what was drawn.
+    fn add(&mut self, spec: &FaultSpec, earlier: &[Fault], at: Duration, until: Duration, skewed: bool) -> Fault {
         let lone = Fault::Partition { shape: Shape::Isolate(Target::Leader) };
         let lone_and_slow = Fault::Partition { shape: Shape::Isolate(Target::Skewed) };
-        let drawn = self.draw(spec);
+        let drawn = self.draw(spec, earlier);
         let fault = if skewed && drawn == lone { lone_and_slow } else { drawn };
-        PlannedFault { at, lasts: until.saturating_sub(at), fault, draw: self.random.next_u64() }
+        let draw = self.random.next_u64();
+        let whole = PlannedFault { at, lasts: until.saturating_sub(at), draw, ..PlannedFault::of(fault.clone()) };
+        self.planned.extend(spec.steps(whole, self.planned.len(), self.options.nodes));
+        fault
     }
 }
 
@@ -158,6 +214,7 @@ mod tests {
 
     use super::*;
     use crate::spec::FaultSpecs;
+    use crate::timing::Spread;
 
     fn options(faults: &str, seconds: u64) -> ScheduleOptions {
         let faults = faults.parse::<FaultSpecs>().unwrap().0;
@@ -240,7 +297,7 @@ mod tests {
         for nodes in 2..=9 {
             let options = ScheduleOptions { nodes, ..options("partition,clock:jump=1s", 600) };
             for window in plan(1, &options) {
-                assert_eq!(works(&window.fault, nodes), Ok(()), "{nodes} nodes: {}", window.fault);
+                assert_eq!(works(&window.fault, &[], nodes), Ok(()), "{nodes} nodes: {}", window.fault);
             }
         }
     }
@@ -272,5 +329,55 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert_ne!(plan(1, &options("kill", 40)), plan(2, &options("kill", 40)));
+    }
+
+    #[test]
+    fn given_times_are_kept() {
+        let timing = |every, lasts, spread| {
+            let [every, lasts] = [every, lasts].map(Duration::from_millis);
+            Some(FaultTiming { every, lasts, spread })
+        };
+        let fixed = ScheduleOptions { timing: timing(3000, 2000, Spread::Fixed), ..options("pause:n1", 20) };
+        let times: Vec<_> = plan(1, &fixed).iter().map(|w| (w.at.as_millis(), w.lasts.as_millis())).collect();
+        let last = (19_000, 1000);
+        assert_eq!(times[..2], [(1000, 2000), (4000, 2000)]);
+        assert_eq!((times.len(), times[6]), (7, last), "what the end cuts short is planned as such");
+        let often = ScheduleOptions { timing: timing(300, 200, Spread::Fixed), ..options("pause:n1", 2) };
+        assert_eq!(plan(1, &often)[0].at, Duration::from_millis(300), "the first one is early");
+        let drawn = ScheduleOptions { timing: timing(1000, 500, Spread::Exponential), ..options("pause:n1", 200) };
+        let windows = plan(1, &drawn);
+        assert!((110..=220).contains(&windows.len()), "{}", windows.len());
+        assert!(windows.windows(2).all(|pair| pair[0].until() + SHORTEST_GAP <= pair[1].at));
+        assert_eq!(plan(1, &drawn), windows);
+    }
+
+    #[test]
+    fn faults_overlap_where_they_may_but_no_two_partitions() {
+        for seed in 0..100 {
+            let options = ScheduleOptions { overlap: true, ..options("pause:n1,partition,flap", 60) };
+            let windows = plan(seed, &options);
+            let overlaps = windows.windows(2).filter(|pair| pair[1].at < pair[0].until()).count();
+            assert!(overlaps > 5, "seed {seed}: {windows:?}");
+            let cuts: Vec<_> = windows.iter().filter(|w| kind(w) == FaultKind::Partition).collect();
+            assert!(cuts.windows(2).all(|pair| pair[0].until() <= pair[1].at), "seed {seed}: {cuts:?}");
+        }
+    }
+
+    #[test]
+    fn faults_at_once_share_a_window_and_differ_in_what_they_hit() {
+        for seed in 0..100 {
+            let windows = plan(seed, &options("kill+pause,clock+partition:isolate-leader+stop-long:n3,down=2s", 60));
+            for (one, two) in windows.iter().zip(&windows[1..]).filter(|(one, two)| one.at == two.at) {
+                assert!(one.fault != two.fault, "seed {seed}: {one:?}");
+                assert!(
+                    one.until() == two.until() || two.lasts == Duration::from_secs(2),
+                    "seed {seed}: {one:?} {two:?}"
+                );
+            }
+            let kinds: BTreeSet<_> = windows.iter().map(kind).collect();
+            assert_eq!(kinds.len(), 4, "seed {seed}");
+            let lone = Fault::Partition { shape: Shape::Isolate(Target::Skewed) };
+            assert!(windows.iter().any(|window| window.fault == lone), "the clock is that of the isolated node");
+        }
     }
 }

@@ -8,14 +8,27 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::disk::DiskFault;
-use crate::fault::{Fault, Shape, Target};
+use crate::fault::Fault;
 use crate::fault_kind::FaultKind;
 use crate::node_id::NodeId;
+use crate::shape::{Shape, UnknownShape};
+use crate::spec_options::{OptionError, TypedOptions, milliseconds};
+use crate::target::{Target, UnknownTarget};
 
 /// Default rate of a clock, a fifth of the correct speed: a lease then lasts five times as long as promised.
 const DEFAULT_RATE: f64 = 0.2;
 /// Maximum rate; a greater one is more likely a typing error.
 const MAX_RATE: f64 = 1000.0;
+
+/// Default times of restarts, crash loops, long stops, starvation and flapping, ms.
+const ROLLING_DOWN_MS: u64 = 500;
+const ROLLING_EVERY_MS: u64 = 2000;
+const CRASH_UP_MS: u64 = 100;
+const LONG_DOWN_MS: u64 = 10_000;
+const STARVE_PERIOD_MS: u64 = 25;
+const FLAP_EVERY_MS: u64 = 500;
+/// Default percentage of the processor that is left to a starved node.
+const STARVE_CPU_PERCENT: u8 = 20;
 
 /// Kind of fault that the schedule may plan.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -25,6 +38,50 @@ pub enum FaultSpec {
     Kill(Option<Target>),
     /// Pause of the target, or of one that the schedule draws.
     Pause(Option<Target>),
+    /// Restart of the target, or of one that the schedule draws.
+    Restart {
+        /// Target that is restarted.
+        target: Option<Target>,
+        /// Time from its end to its start, ms; the duration of any fault if none.
+        down_ms: Option<u64>,
+    },
+    /// Restarts of all nodes, one after the other.
+    RollingRestart {
+        /// Time from the end of a node to its start, ms.
+        down_ms: u64,
+        /// Time from the end of a node to that of the next, ms.
+        every_ms: u64,
+    },
+    /// Kills of the same target, or of one that the schedule draws, again and again.
+    CrashLoop {
+        /// Target that is killed.
+        target: Option<Target>,
+        /// Time from its start to the next kill, ms.
+        up_ms: u64,
+    },
+    /// Kill of the target, or of one that the schedule draws, with a late restart.
+    StopLong {
+        /// Target that is killed.
+        target: Option<Target>,
+        /// Time from its end to its start, ms.
+        down_ms: u64,
+    },
+    /// Starvation of the target, or of one that the schedule draws.
+    Starve {
+        /// Target that is starved.
+        target: Option<Target>,
+        /// Percentage of the time in which it may run.
+        cpu_percent: u8,
+        /// Time from one SIGSTOP to the next, ms.
+        period_ms: u64,
+    },
+    /// Partitions of the same shape, or of one that the schedule draws, again and again.
+    Flap {
+        /// Shape of the partitions.
+        shape: Option<Shape>,
+        /// Time for which one lasts, and then time without, ms.
+        every_ms: u64,
+    },
     /// Partition of this shape, or of one that the schedule draws.
     Partition(Option<Shape>),
     /// Skew of a clock.
@@ -51,6 +108,12 @@ impl FaultSpec {
         match self {
             Self::Kill(_) => FaultKind::Kill,
             Self::Pause(_) => FaultKind::Pause,
+            Self::Restart { .. } => FaultKind::Restart,
+            Self::RollingRestart { .. } => FaultKind::RollingRestart,
+            Self::CrashLoop { .. } => FaultKind::CrashLoop,
+            Self::StopLong { .. } => FaultKind::StopLong,
+            Self::Starve { .. } => FaultKind::Starve,
+            Self::Flap { .. } => FaultKind::Flap,
             Self::Partition(_) => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
             Self::Disk { fault, .. } => fault.kind(),
@@ -59,31 +122,81 @@ impl FaultSpec {
 
     /// Returns the faults that it allows; if a choice is open, the one most likely to show a violation first.
     pub(crate) fn candidates(&self) -> Vec<Fault> {
-        let targets = |target: Option<Target>| match target {
-            Some(target) => vec![target],
-            None => vec![Target::Leader, Target::Random, Target::Minority],
+        let of = |target: Option<Target>, fault: &dyn Fn(Target) -> Fault| {
+            let open = [Target::Leader, Target::Random, Target::Minority];
+            target.as_ref().map_or(&open[..], std::slice::from_ref).iter().map(|target| fault(*target)).collect()
         };
         match *self {
-            Self::Kill(target) => targets(target).into_iter().map(|target| Fault::Kill { target }).collect(),
-            Self::Pause(target) => targets(target).into_iter().map(|target| Fault::Pause { target }).collect(),
-            Self::Partition(Some(shape)) => vec![Fault::Partition { shape }],
-            Self::Partition(None) => {
+            Self::Kill(target) | Self::CrashLoop { target, .. } | Self::StopLong { target, .. } => {
+                of(target, &|target| Fault::Kill { target })
+            }
+            Self::Pause(target) => of(target, &|target| Fault::Pause { target }),
+            Self::Restart { target, .. } => of(target, &|target| Fault::Restart { target }),
+            Self::RollingRestart { .. } => vec![Fault::Restart { target: Target::Node(NodeId(1)) }],
+            Self::Starve { target, cpu_percent, period_ms } => {
+                of(target, &|target| Fault::Starve { target, cpu_percent, period_ms })
+            }
+            Self::Partition(Some(shape)) | Self::Flap { shape: Some(shape), .. } => vec![Fault::Partition { shape }],
+            Self::Partition(None) | Self::Flap { shape: None, .. } => {
                 let isolate = [Target::Leader, Target::Random].map(Shape::Isolate);
                 let shapes = isolate.into_iter().chain([Shape::Halves, Shape::OneWay, Shape::Bridge, Shape::Ring]);
                 shapes.map(|shape| Fault::Partition { shape }).collect()
             }
             Self::Clock { target, rate, jump_ns } => vec![Fault::Clock { target, rate, jump_ns }],
-            Self::Disk { target, fault } => {
-                targets(target).into_iter().map(|target| Fault::Disk { target, fault }).collect()
-            }
+            Self::Disk { target, fault } => of(target, &|target| Fault::Disk { target, fault }),
         }
     }
 }
 
-/// Faults of a run, as in `--faults kill,partition:halves`; `none` is the empty list.
+impl FaultSpec {
+    /// Returns the target that was asked for, if it has any.
+    pub(crate) fn target(&self) -> Option<Target> {
+        match *self {
+            Self::Kill(target)
+            | Self::Pause(target)
+            | Self::Restart { target, .. }
+            | Self::CrashLoop { target, .. }
+            | Self::StopLong { target, .. }
+            | Self::Starve { target, .. }
+            | Self::Disk { target, .. } => target,
+            Self::Partition(shape) | Self::Flap { shape, .. } => shape.and_then(Shape::target),
+            Self::Clock { target, .. } => Some(target),
+            Self::RollingRestart { .. } => None,
+        }
+    }
+}
+
+/// Faults that are in force at once: one, or several joined by `+`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Turn {
+    /// One fault.
+    One(FaultSpec),
+    /// Several, in the order of their injection.
+    Together(Vec<FaultSpec>),
+}
+
+impl Turn {
+    /// Returns the faults.
+    pub fn specs(&self) -> &[FaultSpec] {
+        match self {
+            Self::One(spec) => std::slice::from_ref(spec),
+            Self::Together(specs) => specs,
+        }
+    }
+}
+
+/// Faults of a run that take turns, as in `--faults kill,partition:halves+pause`; `none` is the empty list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct FaultSpecs(pub Vec<FaultSpec>);
+pub struct FaultSpecs(pub Vec<Turn>);
+
+impl FaultSpecs {
+    /// Returns all faults, whatever their turn.
+    pub fn each(&self) -> impl Iterator<Item = &FaultSpec> {
+        self.0.iter().flat_map(Turn::specs)
+    }
+}
 
 /// Error in a list of faults. The message names the wrong part and the alternatives.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -92,48 +205,17 @@ pub enum SpecError {
     #[error("there is no fault `{0}`; there are: {names} (or none)", names = kind_names())]
     UnknownFault(String),
     /// The word is not a target.
-    #[error("`{0}` cannot be aimed at; there are: leader, random, minority, all, or a node such as n1")]
-    UnknownTarget(String),
+    #[error(transparent)]
+    UnknownTarget(#[from] UnknownTarget),
     /// The word is not a shape.
-    #[error("there is no partition `{0}`; there are: {names}", names = SHAPES.map(|(name, _)| name).join(", "))]
-    UnknownShape(String),
+    #[error(transparent)]
+    UnknownShape(#[from] UnknownShape),
+    /// An option does not exist, or its value is wrong.
+    #[error(transparent)]
+    Option(#[from] OptionError),
     /// The word is not an option of a clock fault.
     #[error("`{0}` is no option of clock; there are: rate=0.2, jump=500ms (or 5s, -5s), target=leader")]
     UnknownClockOption(String),
-    /// A value is out of its range.
-    #[error("`{option}` must be {expected}")]
-    BadValue {
-        /// Option as typed, with its value.
-        option: String,
-        /// Description of the valid values.
-        expected: &'static str,
-    },
-}
-
-const SHAPES: [(&str, Shape); 6] = [
-    ("isolate-leader", Shape::Isolate(Target::Leader)),
-    ("isolate-random", Shape::Isolate(Target::Random)),
-    ("halves", Shape::Halves),
-    ("one-way", Shape::OneWay),
-    ("bridge", Shape::Bridge),
-    ("ring", Shape::Ring),
-];
-
-impl FromStr for Target {
-    type Err = SpecError;
-
-    fn from_str(text: &str) -> Result<Self, SpecError> {
-        match text {
-            "leader" => Ok(Self::Leader),
-            "random" => Ok(Self::Random),
-            "minority" => Ok(Self::Minority),
-            "all" => Ok(Self::All),
-            _ => match text.strip_prefix('n').and_then(|number| number.parse().ok()) {
-                Some(number) if number > 0 => Ok(Self::Node(NodeId(number))),
-                _ => Err(SpecError::UnknownTarget(text.into())),
-            },
-        }
-    }
 }
 
 impl FromStr for FaultSpec {
@@ -148,12 +230,35 @@ impl FromStr for FaultSpec {
         if let Some(usual) = DiskFault::usual(kind) {
             return disk(usual, detail.unwrap_or_default());
         }
-        match kind {
-            FaultKind::Kill => Ok(Self::Kill(detail.map(str::parse).transpose()?)),
-            FaultKind::Pause => Ok(Self::Pause(detail.map(str::parse).transpose()?)),
-            FaultKind::Partition => Ok(Self::Partition(detail.map(shape).transpose()?)),
-            _ => clock(detail.unwrap_or_default()),
+        if kind == FaultKind::Clock {
+            return clock(detail.unwrap_or_default());
         }
+        let mut options = TypedOptions::split(kind, detail);
+        let spec = match kind {
+            FaultKind::Kill => Self::Kill(target(&mut options)?),
+            FaultKind::Pause => Self::Pause(target(&mut options)?),
+            FaultKind::Restart => Self::Restart { target: target(&mut options)?, down_ms: options.time_ms("down")? },
+            FaultKind::RollingRestart => rolling_restart(&mut options)?,
+            FaultKind::CrashLoop => {
+                Self::CrashLoop { target: target(&mut options)?, up_ms: options.time_ms("up")?.unwrap_or(CRASH_UP_MS) }
+            }
+            FaultKind::StopLong => Self::StopLong {
+                target: target(&mut options)?,
+                down_ms: options.time_ms("down")?.unwrap_or(LONG_DOWN_MS),
+            },
+            FaultKind::Starve => Self::Starve {
+                target: target(&mut options)?,
+                cpu_percent: options.percentage("cpu")?.unwrap_or(STARVE_CPU_PERCENT),
+                period_ms: options.time_ms("period")?.unwrap_or(STARVE_PERIOD_MS),
+            },
+            FaultKind::Partition => Self::Partition(shape(&mut options)?),
+            FaultKind::Flap => {
+                Self::Flap { shape: shape(&mut options)?, every_ms: options.time_ms("every")?.unwrap_or(FLAP_EVERY_MS) }
+            }
+            _ => unreachable!("it was read above"),
+        };
+        options.end()?;
+        Ok(spec)
     }
 }
 
@@ -168,7 +273,7 @@ impl FromStr for FaultSpecs {
         let mut parts: Vec<String> = Vec::new();
         for part in text.split(',').map(str::trim) {
             match parts.last_mut() {
-                Some(last) if part.contains('=') && !part.contains(':') => {
+                Some(last) if part.split_once('=').is_some_and(|(name, _)| !name.contains(':')) => {
                     last.push(',');
                     last.push_str(part);
                 }
@@ -179,13 +284,35 @@ impl FromStr for FaultSpecs {
     }
 }
 
+impl FromStr for Turn {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let mut specs = text.split('+').map(str::parse).collect::<Result<Vec<FaultSpec>, _>>()?;
+        Ok(if specs.len() > 1 { Self::Together(specs) } else { Self::One(specs.remove(0)) })
+    }
+}
+
 fn kind_names() -> String {
     FaultKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ")
 }
 
-fn shape(text: &str) -> Result<Shape, SpecError> {
-    let known = SHAPES.iter().find(|(name, _)| *name == text);
-    known.map(|(_, shape)| *shape).ok_or_else(|| SpecError::UnknownShape(text.into()))
+fn target(options: &mut TypedOptions<'_>) -> Result<Option<Target>, SpecError> {
+    Ok(options.alone().map(str::parse).transpose()?)
+}
+
+fn shape(options: &mut TypedOptions<'_>) -> Result<Option<Shape>, SpecError> {
+    Ok(options.alone().map(str::parse).transpose()?)
+}
+
+fn rolling_restart(options: &mut TypedOptions<'_>) -> Result<FaultSpec, SpecError> {
+    let down_ms = options.time_ms("down")?.unwrap_or(ROLLING_DOWN_MS);
+    let every_ms = options.time_ms("every")?.unwrap_or(ROLLING_EVERY_MS);
+    if every_ms > down_ms {
+        return Ok(FaultSpec::RollingRestart { down_ms, every_ms });
+    }
+    let option = format!("every={every_ms}ms");
+    Err(OptionError::BadValue { option, expected: "longer than `down`, so that one node is down at a time" }.into())
 }
 
 fn disk(mut fault: DiskFault, options: &str) -> Result<FaultSpec, SpecError> {
@@ -194,7 +321,7 @@ fn disk(mut fault: DiskFault, options: &str) -> Result<FaultSpec, SpecError> {
         match option.split_once('=') {
             Some(("target", value)) => target = Some(value.parse()?),
             Some((name, value)) => {
-                let bad = |expected| SpecError::BadValue { option: option.into(), expected };
+                let bad = |expected| OptionError::BadValue { option: option.into(), expected };
                 fault.set(name, value).map_err(bad)?;
             }
             None => target = Some(option.parse()?),
@@ -206,15 +333,16 @@ fn disk(mut fault: DiskFault, options: &str) -> Result<FaultSpec, SpecError> {
 fn clock(options: &str) -> Result<FaultSpec, SpecError> {
     let (mut target, mut rate, mut jump_ns) = (Target::Leader, DEFAULT_RATE, 0);
     for option in options.split(',').filter(|option| !option.is_empty()) {
-        let bad = |expected| SpecError::BadValue { option: option.into(), expected };
+        let bad = |expected| OptionError::BadValue { option: option.into(), expected };
         match option.split_once('=') {
             Some(("rate", value)) => {
                 let number = value.parse().ok().filter(|number| (0.0..=MAX_RATE).contains(number));
                 rate = number.ok_or_else(|| bad("a number from 0 (standing still) to 1000"))?;
             }
             Some(("jump", value)) => {
-                jump_ns =
-                    nanoseconds(value).ok_or_else(|| bad("a time such as 500ms, 5s, -5s or 1m30s, up to a day"))?;
+                let jump_ms = milliseconds(value);
+                let expected = "a time such as 500ms, 5s, -5s or 1m30s, up to a day";
+                jump_ns = jump_ms.ok_or_else(|| bad(expected))? * 1_000_000;
             }
             Some(("target", value)) => target = value.parse()?,
             _ => return Err(SpecError::UnknownClockOption(option.into())),
@@ -223,45 +351,44 @@ fn clock(options: &str) -> Result<FaultSpec, SpecError> {
     Ok(FaultSpec::Clock { target, rate, jump_ns })
 }
 
-/// Units of a jump, each in milliseconds.
-const UNITS_MS: [(&str, i64); 6] =
-    [("ms", 1), ("s", 1000), ("m", 60_000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-const MAX_JUMP_MS: i64 = 86_400_000;
-
-/// Parses `5s`, `-20ms` or `1m30s` to nanoseconds, at most a day.
-fn nanoseconds(text: &str) -> Option<i64> {
-    let (sign, mut rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
-    let mut jump_ms = 0_i64;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let (number, unit) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
-        let (unit, after) = unit.split_at(unit.find(|c: char| c.is_ascii_digit()).unwrap_or(unit.len()));
-        let (_, unit_ms) = UNITS_MS.into_iter().find(|(name, _)| *name == unit)?;
-        jump_ms = jump_ms.checked_add(number.parse::<i64>().ok()?.checked_mul(unit_ms)?)?;
-        rest = after;
-    }
-    (jump_ms <= MAX_JUMP_MS).then(|| sign * jump_ms * 1_000_000)
-}
-
 impl fmt::Display for FaultSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind().name();
         match self {
-            Self::Kill(target) | Self::Pause(target) => write_kind(f, kind, target.map(target_name)),
-            Self::Partition(shape) => {
-                let name = shape.map(|wanted| SHAPES.iter().find(|(_, shape)| *shape == wanted).map(|(name, _)| *name));
-                write_kind(f, kind, name.flatten().map(String::from))
+            Self::Kill(target) | Self::Pause(target) => write_kind(f, kind, [target.map(Target::name)]),
+            Self::Restart { target, down_ms } => {
+                write_kind(f, kind, [target.map(Target::name), down_ms.map(|ms| format!("down={ms}ms"))])
+            }
+            Self::RollingRestart { down_ms, every_ms } => {
+                write_kind(f, kind, [Some(format!("down={down_ms}ms,every={every_ms}ms"))])
+            }
+            Self::CrashLoop { target, up_ms } => {
+                write_kind(f, kind, [target.map(Target::name), Some(format!("up={up_ms}ms"))])
+            }
+            Self::StopLong { target, down_ms } => {
+                write_kind(f, kind, [target.map(Target::name), Some(format!("down={down_ms}ms"))])
+            }
+            Self::Starve { target, cpu_percent, period_ms } => {
+                let share = format!("cpu={cpu_percent}%,period={period_ms}ms");
+                write_kind(f, kind, [target.map(Target::name), Some(share)])
+            }
+            Self::Partition(shape) => write_kind(f, kind, [shape.map(Shape::name)]),
+            Self::Flap { shape, every_ms } => {
+                write_kind(f, kind, [shape.map(Shape::name), Some(format!("every={every_ms}ms"))])
             }
             Self::Disk { target, fault } => {
-                let options: Vec<String> = target.map(target_name).into_iter().chain(fault.typed()).collect();
-                write_kind(f, kind, (!options.is_empty()).then(|| options.join(",")))
+                write_kind(f, kind, [target.map(Target::name)].into_iter().chain(fault.typed().into_iter().map(Some)))
             }
             Self::Clock { target, rate, jump_ns } => {
-                write!(f, "{kind}:rate={rate},jump={}ms,target={}", jump_ns / 1_000_000, target_name(*target))
+                write!(f, "{kind}:rate={rate},jump={}ms,target={}", jump_ns / 1_000_000, target.name())
             }
         }
+    }
+}
+
+impl fmt::Display for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.specs().iter().map(FaultSpec::to_string).collect::<Vec<_>>().join("+"))
     }
 }
 
@@ -270,25 +397,17 @@ impl fmt::Display for FaultSpecs {
         if self.0.is_empty() {
             return f.write_str("none");
         }
-        f.write_str(&self.0.iter().map(FaultSpec::to_string).collect::<Vec<_>>().join(","))
+        f.write_str(&self.0.iter().map(Turn::to_string).collect::<Vec<_>>().join(","))
     }
 }
 
-fn write_kind(f: &mut fmt::Formatter<'_>, kind: &str, detail: Option<String>) -> fmt::Result {
-    match detail {
-        Some(detail) => write!(f, "{kind}:{detail}"),
-        None => f.write_str(kind),
-    }
-}
-
-fn target_name(target: Target) -> String {
-    match target {
-        Target::Leader | Target::Skewed => "leader".into(),
-        Target::Random => "random".into(),
-        Target::Minority => "minority".into(),
-        Target::All => "all".into(),
-        Target::Node(node) => node.to_string(),
-    }
+fn write_kind(
+    f: &mut fmt::Formatter<'_>,
+    kind: &str,
+    details: impl IntoIterator<Item = Option<String>>,
+) -> fmt::Result {
+    let details: Vec<String> = details.into_iter().flatten().collect();
+    if details.is_empty() { f.write_str(kind) } else { write!(f, "{kind}:{}", details.join(",")) }
 }
 
 #[cfg(test)]
@@ -297,7 +416,7 @@ mod tests {
     use crate::disk::{EntryRule, LossMode};
 
     fn read(text: &str) -> Result<Vec<FaultSpec>, String> {
-        text.parse::<FaultSpecs>().map(|specs| specs.0).map_err(|error| error.to_string())
+        text.parse::<FaultSpecs>().map(|specs| specs.each().copied().collect()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -315,16 +434,41 @@ mod tests {
     }
 
     #[test]
-    fn the_help_has_each_shape() {
-        let help: Vec<&str> = FaultKind::Partition.about().split(", ").collect();
-        assert_eq!(help, SHAPES.map(|(name, _)| name));
-    }
-
-    #[test]
     fn each_kind_is_read_by_its_name() {
         for kind in FaultKind::ALL {
             let specs: FaultSpecs = kind.name().parse().unwrap();
-            assert_eq!(specs.0.iter().map(FaultSpec::kind).collect::<Vec<_>>(), [*kind]);
+            assert_eq!(specs.each().map(FaultSpec::kind).collect::<Vec<_>>(), [*kind]);
+        }
+    }
+
+    #[test]
+    fn faults_at_once_are_one_turn() {
+        let text = "kill:n1+clock:rate=0.5,jump=5ms,target=n2+pause:n3,partition,starve:n1,cpu=5%,period=25ms+kill:n2";
+        let specs: FaultSpecs = text.parse().unwrap();
+        assert_eq!(specs.0.iter().map(|turn| turn.specs().len()).collect::<Vec<_>>(), [3, 1, 2]);
+        assert_eq!(specs.to_string(), text);
+        let kept = serde_json::to_string(&specs).unwrap();
+        assert_eq!(serde_json::from_str::<FaultSpecs>(&kept).unwrap(), specs);
+        let of_old = r#"[{"kill":null},{"partition":{"isolate":"leader"}}]"#;
+        let specs: FaultSpecs = serde_json::from_str(of_old).unwrap();
+        assert_eq!(specs.to_string(), "kill,partition:isolate-leader");
+        assert_eq!(serde_json::to_string(&specs).unwrap(), of_old, "a list of single faults is kept as it always was");
+        assert_eq!(
+            read("kill+none"),
+            Err("there is no fault `none`; there are: ".to_owned() + &kind_names() + " (or none)")
+        );
+    }
+
+    #[test]
+    fn what_is_left_out_has_a_default() {
+        for (short, long) in [
+            ("rolling-restart", "rolling-restart:down=500ms,every=2000ms"),
+            ("crash-loop:n1", "crash-loop:n1,up=100ms"),
+            ("stop-long", "stop-long:down=10000ms"),
+            ("starve:leader,cpu=5%", "starve:leader,cpu=5%,period=25ms"),
+            ("flap:ring", "flap:ring,every=500ms"),
+        ] {
+            assert_eq!(short.parse::<FaultSpec>().unwrap().to_string(), long);
         }
     }
 
@@ -363,29 +507,32 @@ mod tests {
             ("disk-slow:delay=50", "`delay=50` must be a time from 1ms to 2s"),
             ("crash-at-fsync:n=0", "`n=0` must be a number from 1 to 1000000"),
             ("disk-corrupt:damage=fire", "`damage=fire` must be bit-flip, truncated-tail or old-copy"),
-            (
-                "disk-full:first",
-                "`first` cannot be aimed at; there are: leader, random, minority, all, or a node such as n1",
-            ),
+            ("disk-full:first", "`first` cannot be aimed at; there are: leader, "),
         ] {
-            assert_eq!(read(text), Err(expected.into()), "for {text:?}");
+            let said = read(text).unwrap_err();
+            assert!(said.starts_with(expected), "for {text:?}: {said}");
         }
     }
 
     #[test]
     fn what_cannot_be_read_is_named_with_what_there_is() {
-        let kinds = kind_names();
-        let unknown = |name: &str| format!("there is no fault `{name}`; there are: {kinds} (or none)");
-        for name in ["kil", "", "rate=1"] {
-            assert_eq!(read(name), Err(unknown(name)));
-        }
         for (text, expected) in [
-            ("kill:n0", "`n0` cannot be aimed at; there are: leader, random, minority, all, or a node such as n1"),
+            ("kil", "there is no fault `kil`; there are: kill, pause, restart, "),
+            ("", "there is no fault ``; there are: kill, "),
+            ("rate=1", "there is no fault `rate=1`; there are: kill, "),
+            ("kill:n0", "`n0` cannot be aimed at; there are: leader, "),
+            ("kill:leader,for=3s", "`for=3s` is no option of kill, which is kill[:TARGET]"),
+            ("kill:leader,random", "there is no fault `random`; there are: kill, "),
+            ("rolling-restart:n1", "`n1` is no option of rolling-restart, which is rolling-restart[:down=TIME,"),
             (
-                "partition:half",
-                "there is no partition `half`; there are: isolate-leader, isolate-random, halves, one-way, bridge, \
-                ring",
+                "rolling-restart:down=2s",
+                "`every=2000ms` must be longer than `down`, so that one node is down at a time",
             ),
+            ("restart:down=0s", "`down=0s` must be a time from 1ms to 1d, such as 500ms, 5s or 1m30s"),
+            ("starve:cpu=100%", "`cpu=100%` must be a percentage from 1% to 99%"),
+            ("starve:cpu=20", "`cpu=20` must be a percentage from 1% to 99%"),
+            ("flap:half", "there is no partition `half`; there are: isolate-TARGET, "),
+            ("partition:half", "there is no partition `half`; there are: isolate-TARGET, "),
             (
                 "clock:speed=2",
                 "`speed=2` is no option of clock; there are: rate=0.2, jump=500ms (or 5s, -5s), target=leader",
@@ -402,7 +549,8 @@ mod tests {
                 "`jump=9000000000000000s` must be a time such as 500ms, 5s, -5s or 1m30s, up to a day",
             ),
         ] {
-            assert_eq!(read(text), Err(expected.into()), "for {text:?}");
+            let said = read(text).unwrap_err();
+            assert!(said.starts_with(expected), "for {text:?}: {said}");
         }
     }
 
@@ -412,6 +560,9 @@ mod tests {
             "none",
             "kill,pause:minority,partition,partition:ring,clock:rate=0.2,jump=-5ms,target=n2,kill:all",
             "power-loss:all,mode=torn,entries=ext4,disk-slow:delay=50ms,disk-full:n1,disk-error,crash-at-fsync:n=3",
+            "restart,restart:follower,down=5000ms,rolling-restart:down=500ms,every=2000ms,starve:cpu=20%,period=25ms",
+            "crash-loop:leader,up=100ms,stop-long:down=10000ms,flap:clients-n2,every=500ms",
+            "kill:deposed-leader,partition:mute-leader,flap:every=500ms,starve:majority,cpu=1%,period=1000ms",
         ] {
             let specs: FaultSpecs = text.parse().unwrap();
             assert_eq!(specs.to_string(), text);

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::net::netns;
@@ -32,13 +31,6 @@ impl Sign {
         static STARTED: AtomicU64 = AtomicU64::new(0);
         let count = || STARTED.fetch_add(1, Ordering::Relaxed);
         netns.map_or_else(|| Self::Environment(format!("{}-{}", std::process::id(), count())), Self::Host)
-    }
-
-    pub(crate) fn try_clone(&self) -> io::Result<Self> {
-        Ok(match self {
-            Self::Host(netns) => Self::Host(netns.try_clone()?),
-            Self::Environment(value) => Self::Environment(value.clone()),
-        })
     }
 
     /// Gives a command this sign.
@@ -84,23 +76,6 @@ pub(crate) fn living(mut of: BTreeSet<Pid>) -> BTreeSet<Pid> {
         of.retain(|id| processes.contains_key(id));
     }
     of
-}
-
-/// Stops a process group and all that have left it, and returns these. Whoever has been told to stop makes no more
-/// children, so that none is missed.
-pub(crate) fn stop_all(group: Pid, children: &BTreeSet<Pid>, sign: &Sign) -> nix::Result<BTreeSet<Pid>> {
-    killpg(group, Signal::SIGSTOP)?;
-    let mut stopped = BTreeSet::new();
-    loop {
-        let more: Vec<Pid> = strays(group, children.clone(), sign).difference(&stopped).copied().collect();
-        if more.is_empty() {
-            return Ok(stopped);
-        }
-        for stray in more {
-            kill(stray, Signal::SIGSTOP).ok(); // It may have ended.
-            stopped.insert(stray);
-        }
-    }
 }
 
 /// Reads all processes of our PID namespace that have not ended. `/proc` may be that of a namespace around it, and have

@@ -129,7 +129,7 @@ pub(crate) struct Cell {
 impl Cell {
     fn conditions(&self) -> Conditions<'_> {
         let Self { read, workload, options, faults, .. } = self;
-        Conditions { read, workload, options, faults: &faults.specs.0 }
+        Conditions { read, workload, options, faults: &faults.specs }
     }
 
     /// Returns the expectation that the system has of the cell.

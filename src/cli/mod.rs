@@ -10,6 +10,7 @@ pub(crate) mod doctor;
 mod elections;
 pub(crate) mod export;
 mod fail_on;
+pub(crate) mod faults;
 pub(crate) mod generate;
 pub(crate) mod hunt;
 pub(crate) mod merge;
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     Shrink(shrink::ShrinkArgs),
     Defects(defects::DefectsArgs),
     Hunt(hunt::HuntArgs),
+    Faults(faults::FaultsArgs),
     Doctor(doctor::DoctorArgs),
     Node(node::NodeArgs),
     /// Prints the version.
@@ -80,6 +82,7 @@ fn examples() -> String {
   schism generate --ops 1000000 --out m1.jsonl    make up a history, to measure checkers on
   schism defects                                  rules that nodes can break on purpose
   schism hunt --defects votes-twice               whether, and how soon, they are found
+  schism faults                                   every fault, with its parameters
   schism doctor                                   what this host can and cannot do
 ";
     format!("{examples}\n{}", ExitStatus::help())

@@ -4,9 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{
     Args,
-    builder::{PossibleValue, PossibleValuesParser},
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _},
 };
-use nemesis::{FaultKind, FaultSpecs};
+use nemesis::{FaultKind, FaultSpecs, FaultTiming, SHAPES, Spread, TARGETS};
 use workloads::WORKLOADS;
 
 use super::{
@@ -21,7 +21,7 @@ use crate::{
     report,
     run::{
         Host, RunLocation,
-        plan::{Plan, parse_time_limit, usual_partition, usual_workload},
+        plan::{Plan, parse_fault_time, parse_time_limit, usual_partition, usual_workload},
     },
     systems::ReadMode,
     terminal,
@@ -46,6 +46,8 @@ pub(crate) struct RunArgs {
     /// Faults to inject during the load [default: partition:isolate-leader, or partition if nobody says who leads].
     #[arg(long, value_name = "LIST")]
     faults: Option<FaultSpecs>,
+    #[command(flatten)]
+    timing: TimingArgs,
     /// Duration of the load.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_time_limit)]
     time_limit: Duration,
@@ -88,6 +90,39 @@ pub(crate) struct RunArgs {
     json: bool,
 }
 
+/// Options for the times of faults.
+#[derive(Clone, Copy, Debug, Args)]
+struct TimingArgs {
+    /// Time from the beginning of one fault to that of the next; the first one is early [default: by the system].
+    #[arg(long, value_name = "TIME", value_parser = parse_fault_time, requires = "lasts")]
+    every: Option<Duration>,
+    /// Duration of a fault that has none of its own [default: by the system].
+    #[arg(long = "for", id = "lasts", value_name = "TIME", value_parser = parse_fault_time, requires = "every")]
+    lasts: Option<Duration>,
+    /// Distribution of these times: always the same, or exponential with them as means.
+    #[arg(long, value_name = "NAME", default_value = "exponential", requires = "every",
+        value_parser = PossibleValuesParser::new([Spread::Exponential.name(), Spread::Fixed.name()])
+            .map(|name| Spread::from_name(&name).expect("it is one of the possible values")))]
+    fault_timing: Spread,
+    /// Let the next fault begin before one has ended; partitions still wait for each other.
+    #[arg(long)]
+    overlap: bool,
+}
+
+impl TimingArgs {
+    /// Returns the times that were asked for, if any.
+    fn timing(self) -> Result<Option<FaultTiming>, String> {
+        let Self { fault_timing: spread, overlap, .. } = self;
+        let Some((every, lasts)) = self.every.zip(self.lasts) else { return Ok(None) };
+        if lasts < every || overlap {
+            return Ok(Some(FaultTiming { every, lasts, spread }));
+        }
+        Err(format!(
+            "faults that come every {every:?} for {lasts:?} would overlap: add --overlap, or choose other times"
+        ))
+    }
+}
+
 fn examples_and_faults() -> String {
     let line = |kind: &FaultKind| {
         let (usage, about) = (kind.usage(), kind.about());
@@ -96,7 +131,9 @@ fn examples_and_faults() -> String {
         format!("  {usage}{gap}{:indent$}{about}\n", "")
     };
     let kinds: String = FaultKind::ALL.iter().map(line).collect();
-    format!("{EXAMPLES}\nFaults, separated by commas, take turns:\n{kinds}  none\n{TARGETS}")
+    format!(
+        "{EXAMPLES}\nFaults, separated by commas (joined by + if at once), take turns:\n{kinds}  none\nTARGET is {TARGETS}.\nSHAPE is one of {SHAPES}."
+    )
 }
 
 const EXAMPLES: &str = "Examples:
@@ -105,7 +142,6 @@ const EXAMPLES: &str = "Examples:
   schism run --read quorum --faults kill,pause,partition --time-limit 30s --seed 7
   schism run --nodes 3 --faults none --rate 0 --concurrency 64
 ";
-const TARGETS: &str = "TARGET is leader, random, minority, all, or a node such as n1.";
 /// Width of the column with the forms of faults.
 const WIDTH: usize = 20;
 
@@ -174,6 +210,8 @@ impl RunArgs {
             workload: self.workload.clone().unwrap_or_else(|| usual_workload(&[system])),
             faults: self.faults.clone().unwrap_or_else(usual),
             partition_by: Some(self.partition.way()),
+            timing: self.timing.timing().map_err(usage)?,
+            overlap: self.timing.overlap,
             seed: self.seed.unwrap_or_else(draw_seed),
             time_limit_ms: u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX),
             rate: self.rate,

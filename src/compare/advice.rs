@@ -94,8 +94,8 @@ impl Comparison {
     }
 
     fn skews_clocks(&self) -> bool {
-        let specs = self.plan.faults.iter().flat_map(|mix| &mix.specs.0);
-        specs.into_iter().any(|fault| fault.kind().skews_clocks())
+        let mut specs = self.plan.faults.iter().flat_map(|mix| mix.specs.each());
+        specs.any(|fault| fault.kind().skews_clocks())
     }
 
     /// Names the fastest among the modes that were tested without a violation, and those that cannot be told apart

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use histories::Recorder;
-use nemesis::{FaultId, FaultKind, NodeId, Outcome, PlannedFault};
+use nemesis::{Aim, Fault, FaultId, FaultKind, Leaders, NodeId, Outcome, PlannedFault, ResolvedFault};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
@@ -57,6 +57,8 @@ pub(crate) async fn run_schedule(
 ) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut ids: BTreeMap<usize, FaultId> = BTreeMap::new();
+    let mut hit: BTreeMap<usize, ResolvedFault> = BTreeMap::new();
+    let mut search = LeaderSearch::default();
     let mut delay = Duration::ZERO;
     for (at, step) in agenda(schedule) {
         let Some(due) = due(at, step, delay, limit) else { continue };
@@ -66,10 +68,12 @@ pub(crate) async fn run_schedule(
         }
         match step {
             Step::Inject(place) => {
-                let outcome = inject(&schedule[place], cluster, recorder, in_force).await?;
+                let planned = with_nodes(&schedule[place], &hit);
+                let outcome = inject(planned, &mut search, cluster, recorder, in_force).await?;
                 progress.line(&format!("  {:>6.3} s  {outcome}", start.elapsed().as_secs_f64()));
                 if let Some(id) = outcome.id() {
                     ids.insert(place, id);
+                    hit.extend(outcome.fault().map(|fault| (place, fault.clone())));
                     delay = start.elapsed().saturating_sub(at);
                 }
             }
@@ -114,17 +118,29 @@ pub(crate) async fn heal_remaining(
     result.and(cluster.with(nemesis::Nemesis::heal_all).await.map_err(Into::into))
 }
 
+/// Returns a planned fault that knows its nodes if it repeats one that hit these.
+fn with_nodes(planned: &PlannedFault, hit: &BTreeMap<usize, ResolvedFault>) -> PlannedFault {
+    let mut planned = planned.clone();
+    if let Some(Aim::Again(place)) = planned.aim
+        && let Some(fault) = hit.get(&place)
+    {
+        planned.aim = Some(Aim::These(fault.clone()));
+    }
+    planned
+}
+
 async fn inject(
-    planned: &PlannedFault,
+    planned: PlannedFault,
+    search: &mut LeaderSearch,
     cluster: &Cluster,
     recorder: &Recorder,
     in_force: &FaultsInForce,
 ) -> anyhow::Result<Outcome> {
-    let leader = if planned.fault.needs_leader() { aim(&cluster.observer).await.map(NodeId) } else { None };
+    let is_open = planned.aim.is_none() && planned.fault.needs_leader();
+    let leaders = if is_open { search.aim(&planned.fault, &cluster.observer).await } else { Leaders::default() };
     let kind = planned.fault.kind();
     record_attempt(recorder, kind, &planned.fault.to_string())?;
-    let fault = planned.clone();
-    let outcome = cluster.with(move |nemesis| nemesis.inject(&fault, leader)).await?;
+    let outcome = cluster.with(move |nemesis| nemesis.inject(&planned, leaders)).await?;
     if let Some(id) = outcome.id() {
         in_force.change(|all| all.insert(id, kind));
     }
@@ -145,19 +161,38 @@ async fn heal(id: FaultId, cluster: &Cluster, recorder: &Recorder, in_force: &Fa
     Ok(healed?)
 }
 
-/// Returns the leader, after waiting for a short time if there is none; none if the system does not say who leads.
-async fn aim(observer: &StatusClient) -> Option<u16> {
-    if !observer.has_roles() {
-        return None;
-    }
-    let Effort { poll, aim_within, .. } = observer.effort();
-    let end = Instant::now() + aim_within;
-    loop {
-        let leader = observer.leader().await;
-        if leader.is_some() || Instant::now() > end {
-            return leader;
+/// Search for leaders, which remembers the last ones.
+#[derive(Debug, Default)]
+struct LeaderSearch {
+    last: Option<NodeId>,
+    before_last: Option<NodeId>,
+}
+
+impl LeaderSearch {
+    /// Returns who leads and who was deposed, after waiting for a short time if a fault needs one that there is not;
+    /// nobody if the system does not say who leads.
+    async fn aim(&mut self, fault: &Fault, observer: &StatusClient) -> Leaders {
+        if !observer.has_roles() {
+            return Leaders::default();
         }
-        tokio::time::sleep(poll).await;
+        let Effort { poll, aim_within, .. } = observer.effort();
+        let end = Instant::now() + aim_within;
+        loop {
+            let leaders = self.remember(observer.leaders().await);
+            let is_found = if fault.needs_deposed_leader() { leaders.deposed } else { leaders.current }.is_some();
+            if is_found || Instant::now() > end {
+                return leaders;
+            }
+            tokio::time::sleep(poll).await;
+        }
+    }
+
+    /// Adds what is remembered to what was seen: a deposed leader that knows it no longer says that it led.
+    fn remember(&mut self, seen: Leaders) -> Leaders {
+        if seen.current.is_some() && seen.current != self.last {
+            self.before_last = std::mem::replace(&mut self.last, seen.current);
+        }
+        Leaders { deposed: seen.deposed.or(self.before_last), ..seen }
     }
 }
 
@@ -175,17 +210,16 @@ fn agenda(schedule: &[PlannedFault]) -> Vec<(Duration, Step)> {
 mod tests {
     use std::time::Duration;
 
-    use nemesis::{Fault, PlannedFault, Target};
+    use nemesis::{Aim, Fault, Leaders, NodeId, PlannedFault, ResolvedFault, Target};
 
-    use super::{Step, agenda, due};
+    use super::{LeaderSearch, Step, agenda, due, with_nodes};
 
     #[test]
     fn an_end_comes_before_a_beginning_of_the_same_moment() {
         let planned = |at, lasts| PlannedFault {
             at: Duration::from_secs(at),
             lasts: Duration::from_secs(lasts),
-            fault: Fault::Pause { target: Target::Leader },
-            draw: 0,
+            ..PlannedFault::of(Fault::Pause { target: Target::Leader })
         };
         let steps: Vec<_> = agenda(&[planned(1, 2), planned(3, 1)]).into_iter().map(|(_, step)| step).collect();
         assert_eq!(steps, [Step::Inject(0), Step::Heal(0), Step::Inject(1), Step::Heal(1)]);
@@ -200,5 +234,30 @@ mod tests {
         assert_eq!(due(5000, Step::Inject(1), 700), Some(ms(5700)));
         assert_eq!(due(9000, Step::Inject(1), 700), None, "it could not do anything any more");
         assert_eq!(due(9900, Step::Inject(1), 0), Some(ms(9900)), "what was planned comes");
+    }
+
+    #[test]
+    fn a_leader_that_was_replaced_is_remembered() {
+        let mut search = LeaderSearch::default();
+        let mut see = |current: Option<u16>, deposed: Option<u16>| {
+            let [current, deposed] = [current, deposed].map(|node| node.map(NodeId));
+            search.remember(Leaders { current, deposed }).deposed.map(|node| node.0)
+        };
+        assert_eq!(see(Some(1), None), None);
+        assert_eq!(see(None, None), None);
+        assert_eq!(see(Some(2), None), Some(1));
+        assert_eq!(see(Some(2), None), Some(1));
+        assert_eq!(see(Some(3), Some(4)), Some(4), "one that believes that it leads comes first");
+        assert_eq!(see(Some(3), None), Some(2));
+    }
+
+    #[test]
+    fn what_is_repeated_hits_the_same_nodes() {
+        let again =
+            PlannedFault { aim: Some(Aim::Again(3)), ..PlannedFault::of(Fault::Kill { target: Target::Leader }) };
+        let fault = ResolvedFault::Kill { nodes: [NodeId(2)].into() };
+        let hit = [(3, fault.clone())].into();
+        assert_eq!(with_nodes(&again, &hit).aim, Some(Aim::These(fault)));
+        assert_eq!(with_nodes(&again, &[].into()).aim, Some(Aim::Again(3)), "it was skipped");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use nemesis::{DiskFault, EntryRule, FaultKind, FaultSpecs, PartitionBy, PlannedFault, ScheduleOptions};
+use nemesis::{DiskFault, EntryRule, FaultKind, FaultSpecs, FaultTiming, PartitionBy, PlannedFault, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 use workloads::{WORKLOADS, Workload};
 
@@ -105,6 +105,12 @@ pub(crate) struct Plan {
     /// Way to partition hosts; missing in runs of versions that used whichever program there was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) partition_by: Option<PartitionBy>,
+    /// Times of the faults; those of the system if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timing: Option<FaultTiming>,
+    /// True if faults may overlap.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) overlap: bool,
     pub(crate) seed: u64,
     /// Duration of the load, ms.
     pub(crate) time_limit_ms: u64,
@@ -137,6 +143,8 @@ impl Default for Plan {
             workload: default_workload(),
             faults: FaultSpecs::default(),
             partition_by: Some(PartitionBy::default()),
+            timing: None,
+            overlap: false,
             seed: 0,
             time_limit_ms: 20_000,
             rate: 500,
@@ -157,6 +165,8 @@ impl Plan {
             has_leader: self.system().has_roles(),
             lasts: (fault, fault * 4 / 3),
             faults: self.faults.0.clone(),
+            timing: self.timing,
+            overlap: self.overlap,
             nodes: self.nodes,
             time_limit: self.time_limit(),
             ..ScheduleOptions::default()
@@ -250,6 +260,12 @@ impl Plan {
         ] {
             words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
         }
+        if let Some(FaultTiming { every, lasts, spread }) = self.timing {
+            let [every, lasts] = [every, lasts].map(|time| format!("{}ms", time.as_millis()));
+            let spread = spread.name().to_owned();
+            words.extend(["--every".to_owned(), every, "--for".to_owned(), lasts, "--fault-timing".to_owned(), spread]);
+        }
+        words.extend(self.overlap.then(|| "--overlap".to_owned()));
         words.extend(system.options_of(&self.read, &self.settings).arguments());
         words.extend(system.writes_trace(&self.settings).then(|| "--trace".to_owned()));
         shell_words(&words)
@@ -285,6 +301,13 @@ pub(crate) fn shell_words(words: &[String]) -> String {
     words.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
+/// Parses how often faults come, or how long they last.
+pub(crate) fn parse_fault_time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let is_possible = (Duration::from_millis(100)..=Duration::from_hours(24)).contains(&time);
+    if is_possible { Ok(time) } else { Err("such a time is from 100ms to 24h".to_owned()) }
+}
+
 /// Parses how long clients are busy.
 pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
     let limit = humantime::parse_duration(text).map_err(|error| error.to_string())?;
@@ -296,7 +319,7 @@ pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::{path::Path, time::Duration};
+    use std::path::Path;
 
     use nemesis::{Fault, FaultSpecs, PartitionBy, PlannedFault, Shape, Target};
 
@@ -309,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_fault_that_a_system_cannot_be_under_is_refused_by_name() {
-        let planned = |fault| [PlannedFault { at: Duration::ZERO, lasts: Duration::ZERO, fault, draw: 0 }];
+        let planned = |fault| [PlannedFault::of(fault)];
         let roleless = system("roleless");
         for (fault, why) in [
             (Fault::Pause { target: Target::Leader }, "cannot pause the leader: roleless does not say who leads"),
@@ -366,6 +389,14 @@ mod tests {
             Plan { partition_by: Some(PartitionBy::Nft), faults: "partition".parse().unwrap(), ..plan.clone() };
         assert!(by_nft.command().contains(" --faults partition --partition-by nft "), "{}", by_nft.command());
         assert!(by_nft.schedule().summary().contains("faults partition, partitions by nft, seed"));
+        let timing = nemesis::FaultTiming {
+            every: std::time::Duration::from_secs(3),
+            lasts: std::time::Duration::from_millis(1500),
+            spread: nemesis::Spread::Fixed,
+        };
+        let timed = Plan { timing: Some(timing), overlap: true, ..plan.clone() };
+        let end = " --every 3000ms --for 1500ms --fault-timing fixed --overlap";
+        assert!(timed.command().contains(end) && !plan.command().contains("--every"), "{}", timed.command());
         let other = Plan { system: "roleless".into(), read: "fresh".into(), ..plan.clone() };
         assert!(other.command().starts_with("schism run --system roleless --read fresh "), "{}", other.command());
         let text = include_str!("../../examples/store/store.toml").to_owned();

@@ -117,8 +117,7 @@ mod tests {
     fn guarantees_say_what_to_expect_where_a_system_says_no_more() {
         let faults: nemesis::FaultSpecs = "kill,clock".parse().unwrap();
         let expected = |read: &str, workload| {
-            let conditions =
-                Conditions { read: &read.into(), workload, options: &Options::default(), faults: &faults.0 };
+            let conditions = Conditions { read: &read.into(), workload, options: &Options::default(), faults: &faults };
             roleless::Roleless.expected(&conditions)
         };
         assert_eq!(expected("fresh", "register"), Expectation::Holds);

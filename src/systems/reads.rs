@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use nemesis::FaultSpec;
+use nemesis::FaultSpecs;
 use serde::{Deserialize, Serialize};
 
 use super::Options;
@@ -81,18 +81,18 @@ pub(crate) struct Conditions<'a> {
     /// Name of the workload.
     pub(crate) workload: &'a str,
     pub(crate) options: &'a Options,
-    pub(crate) faults: &'a [FaultSpec],
+    pub(crate) faults: &'a FaultSpecs,
 }
 
 impl Conditions<'_> {
     /// Returns true if one of the faults skews clocks.
     pub(crate) fn skew_clocks(&self) -> bool {
-        self.faults.iter().any(|fault| fault.kind().skews_clocks())
+        self.faults.each().any(|fault| fault.kind().skews_clocks())
     }
 
     /// Returns true if one of the faults can hide from a node that others go on without it.
     pub(crate) fn cut_off(&self) -> bool {
-        self.faults.iter().any(|fault| fault.kind().cuts_nodes_off())
+        self.faults.each().any(|fault| fault.kind().cuts_nodes_off())
     }
 }
 

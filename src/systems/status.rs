@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use nemesis::NodeId;
+use nemesis::{Leaders, NodeId};
 use workloads::Message;
 
 use super::log_status::LogLines;
@@ -76,11 +76,18 @@ pub(crate) struct StatusPage {
     pub(crate) body: Vec<u8>,
 }
 
-/// Returns the node that claims to lead; of several, the one in the latest term.
-pub(super) fn leader_of(statuses: &[Option<Status>]) -> Option<u16> {
+/// Returns the node that claims to lead, of several the one in the latest term, and the next below as deposed.
+pub(super) fn leaders_of(statuses: &[Option<Status>]) -> Leaders {
     let roles = (1..).zip(statuses).filter_map(|(id, status)| Some((NodeId(id), status.as_ref()?.role.as_ref()?)));
-    let leading: Vec<_> = roles.filter(|(_, role)| role.leads).map(|(id, role)| (id, role.term)).collect();
-    nemesis::leader_of(&leading).map(|leader| leader.0)
+    let mut leading: Vec<_> = roles.filter(|(_, role)| role.leads).map(|(id, role)| (id, role.term)).collect();
+    let current = nemesis::leader_of(&leading);
+    let term = leading.iter().find(|(id, _)| Some(*id) == current).map(|(_, term)| *term);
+    leading.retain(|(_, older)| Some(*older) < term);
+    Leaders { current, deposed: nemesis::leader_of(&leading) }
+}
+
+fn leader_of(statuses: &[Option<Status>]) -> Option<u16> {
+    leaders_of(statuses).current.map(|leader| leader.0)
 }
 
 /// Returns true if every node answers, and, if the system has roles, a majority follows one leader. A node that is
@@ -110,7 +117,9 @@ pub(crate) fn is_settled(has_roles: bool, statuses: &[Option<Status>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{RoleStatus, Status, is_settled, leader_of};
+    use nemesis::{Leaders, NodeId};
+
+    use super::{RoleStatus, Status, is_settled, leaders_of};
 
     fn status(name: &str, term: u64, leader: Option<u16>, applied: u64) -> Status {
         let role =
@@ -121,8 +130,10 @@ mod tests {
     #[test]
     fn of_two_claims_the_later_term_leads() {
         let statuses = [Some(status("leader", 2, Some(1), 5)), None, Some(status("leader", 3, Some(3), 5))];
-        assert_eq!(leader_of(&statuses), Some(3));
-        assert_eq!(leader_of(&[None, Some(status("follower", 3, None, 5))]), None);
+        let both = Leaders { current: Some(NodeId(3)), deposed: Some(NodeId(1)) };
+        assert_eq!(leaders_of(&statuses), both);
+        assert_eq!(leaders_of(&statuses[..2]), Leaders { current: Some(NodeId(1)), deposed: None });
+        assert_eq!(leaders_of(&[None, Some(status("follower", 3, None, 5))]), Leaders::default());
     }
 
     #[test]

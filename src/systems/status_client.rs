@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use nemesis::NodeLog;
+use nemesis::{Leaders, NodeLog};
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
@@ -23,7 +23,7 @@ use workloads::{Connection, ConnectionLimits};
 use super::{
     cluster::{Address, Deployment},
     log_status::LogReader,
-    status::{Effort, Status, StatusPage, StatusRequest, leader_of},
+    status::{Effort, Status, StatusPage, StatusRequest, leaders_of},
     system::System,
 };
 
@@ -95,9 +95,9 @@ impl StatusClient {
         self.system.read_statuses(&pages)
     }
 
-    /// Returns the node that claims to lead; of several, the one in the latest term.
-    pub(crate) async fn leader(&self) -> Option<u16> {
-        leader_of(&self.statuses().await)
+    /// Returns the node that claims to lead, of several the one in the latest term, and the next below as deposed.
+    pub(crate) async fn leaders(&self) -> Leaders {
+        leaders_of(&self.statuses().await)
     }
 }
 

@@ -13,6 +13,7 @@ mod clients;
 mod defects;
 mod docs;
 mod explanations;
+mod faults;
 mod generate;
 mod host;
 mod hostile;

@@ -14,13 +14,22 @@ fn faults_that_cannot_work_are_refused_before_anything_starts() {
     for (command, why) in [
         (
             &["run", "--faults", "kill:n9"][..],
-            "there is no n9; aim at leader, random, minority, all, or a node from n1 to n5",
+            "there is no n9; aim at leader, deposed-leader, follower, random, minority, majority, all, or a node from \
+             n1 to n5",
         ),
         (&["run", "--faults", "pause,clock:target=n6"], "there is no n6"),
         (&["run", "--nodes", "1", "--faults", "partition"], "needs at least 2 nodes"),
         (&["run", "--nodes", "1"], "needs at least 2 nodes"),
         (&["run", "--nodes", "3", "--faults", "partition:ring"], "needs at least 4 nodes"),
         (&["run", "--nodes", "2", "--faults", "kill"], "needs at least 3 nodes"),
+        (&["run", "--faults", "partition:isolate-all"], "nobody is left to be cut off from; aim at fewer nodes"),
+        (&["run", "--faults", "starve:cpu=0%"], "a percentage from 1% to 99%"),
+        (&["run", "--faults", "rolling-restart:down=3s"], "longer than `down`, so that one node is down at a time"),
+        (&["run", "--faults", "kill:leader+pause:leader"], "n1 is down already; let them take turns"),
+        (&["run", "--nodes", "3", "--faults", "kill:leader+pause:random"], "needs at least 5 nodes"),
+        (&["run", "--every", "2s", "--for", "2s"], "would overlap: add --overlap"),
+        (&["run", "--every", "2s"], "--for <TIME>"),
+        (&["run", "--every", "2s", "--for", "10ms"], "from 100ms to 24h"),
         (&["run", "--faults", "clock:rate=1"], "choose another rate, or a jump"),
         (&["run", "--faults", "clock:jump=1w"], "a time such as 500ms, 5s, -5s or 1m30s"),
         (&["campaign", "--faults", "none,kill:n9"], "there is no n9"),

@@ -29,8 +29,10 @@ fn wrong_usage_is_not_a_verdict() {
 
 #[test]
 fn an_unknown_fault_is_answered_with_those_that_exist() {
+    let ended = run(".".as_ref(), &["run", "--faults", "partition:isolated"]);
+    assert!(ended.err.contains("isolate-TARGET, cut-off-TARGET, clients-TARGET"), "{}", ended.err);
     let ended = run(".".as_ref(), &["run", "--faults", "partition:isolate-everyone"]);
-    assert!(ended.err.contains("isolate-leader, isolate-random, halves, one-way"), "{}", ended.err);
+    assert!(ended.err.contains("leader, deposed-leader, follower, random, minority"), "{}", ended.err);
 }
 
 #[test]

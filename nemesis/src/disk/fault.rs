@@ -113,7 +113,16 @@ impl DiskFault {
             FaultKind::DiskReadOnly => Some(Self::ReadOnly),
             FaultKind::CrashAtFsync => Some(Self::CrashAtFsync { n: DEFAULT_FSYNC }),
             FaultKind::DiskCorrupt => Some(Self::Corrupt { damage: Damage::default() }),
-            FaultKind::Kill | FaultKind::Pause | FaultKind::Partition | FaultKind::Clock => None,
+            FaultKind::Kill
+            | FaultKind::Pause
+            | FaultKind::Restart
+            | FaultKind::RollingRestart
+            | FaultKind::CrashLoop
+            | FaultKind::StopLong
+            | FaultKind::Starve
+            | FaultKind::Partition
+            | FaultKind::Flap
+            | FaultKind::Clock => None,
         }
     }
 

@@ -17,14 +17,18 @@ pub(crate) const CONTROL: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 250);
 /// Number of the first interface, far above those that the kernel gives.
 const FIRST_INDEX: u32 = 1000;
 /// Bridge, in the namespace of the control process.
-const BRIDGE: Interface = Interface { name: Cow::Borrowed("schism"), index: FIRST_INDEX };
+pub(crate) const BRIDGE: Interface = Interface { name: Cow::Borrowed("schism"), index: FIRST_INDEX };
 /// End of a veth pair in the namespace of a host.
 pub(crate) const HOST_END: Interface = Interface { name: Cow::Borrowed("eth0"), index: FIRST_INDEX };
 /// Loopback interface of any namespace.
 pub(crate) const LOOPBACK: Interface = Interface { name: Cow::Borrowed("lo"), index: 1 };
 
-/// Returns `10.77.0.1` for `n1`, and so on; `node` is at most [`MOST_HOSTS`].
+/// Returns `10.77.0.1` for `n1`, and so on; `node` is at most [`MOST_HOSTS`]. That of the clients is the control
+/// process's.
 pub(crate) fn address(node: NodeId) -> Ipv4Addr {
+    if node == NodeId::CLIENTS {
+        return CONTROL;
+    }
     Ipv4Addr::new(10, 77, 0, u8::try_from(node.0).expect("hosts are few"))
 }
 
@@ -51,8 +55,8 @@ fn neighbours(own: Ipv4Addr, nodes: &[NodeId]) -> impl Iterator<Item = Neighbour
     all.filter(move |&other| other != own).map(|to| Neighbour { to, at: ethernet(to) })
 }
 
-/// Returns the neighbour entries that let each node hear all others except for those in its grudge: whoever must not be
-/// heard sends its packets to nobody.
+/// Returns the neighbour entries of each node, and of the clients, that let each node hear all except for those in its
+/// grudge: whoever must not be heard sends its packets to nobody.
 pub(crate) fn neighbours_under(grudge: &Grudge, nodes: &[NodeId]) -> BTreeMap<NodeId, Vec<Neighbour>> {
     let unheard = |from: NodeId| -> BTreeSet<Ipv4Addr> {
         grudge.0.iter().filter(|(_, dropped)| dropped.contains(&from)).map(|(to, _)| address(*to)).collect()
@@ -63,7 +67,7 @@ pub(crate) fn neighbours_under(grudge: &Grudge, nodes: &[NodeId]) -> BTreeMap<No
             |entry: Neighbour| if cut.contains(&entry.to) { Neighbour { at: nobody(), ..entry } } else { entry };
         (node, neighbours(address(node), nodes).map(entry).collect())
     };
-    nodes.iter().map(of).collect()
+    nodes.iter().chain([&NodeId::CLIENTS]).map(of).collect()
 }
 
 /// Returns the requests that create the bridge.
@@ -125,7 +129,7 @@ pub(crate) fn trial() -> Vec<Request> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grudge::{Direction, halves, one_way};
+    use crate::grudge::{Direction, halves, one_way, without_clients};
 
     fn told(requests: &[Request]) -> Vec<String> {
         requests.iter().map(Request::to_string).collect()
@@ -174,7 +178,6 @@ mod tests {
     /// Returns the pairs of sender and receiver whose packets go to nobody.
     fn cut(grudge: &Grudge, nodes: &[NodeId]) -> Vec<(u16, Ipv4Addr)> {
         let all = neighbours_under(grudge, nodes);
-        assert!(all.values().all(|entries| entries.iter().any(|entry| entry.to == CONTROL)), "clients reach everybody");
         let of = |(node, entries): (NodeId, Vec<Neighbour>)| {
             entries.into_iter().filter(|entry| entry.at == nobody()).map(move |entry| (node.0, entry.to))
         };
@@ -186,9 +189,10 @@ mod tests {
         let nodes: Vec<NodeId> = (1..=3).map(NodeId).collect();
         let [one, two, three] = [1, 2, 3].map(|node| address(NodeId(node)));
         assert_eq!(cut(&Grudge::default(), &nodes), []);
-        assert_eq!(cut(&one_way(&nodes, NodeId(1), Direction::Incoming), &nodes), [(2, one), (3, one)]);
-        assert_eq!(cut(&one_way(&nodes, NodeId(1), Direction::Outgoing), &nodes), [(1, two), (1, three)]);
+        assert_eq!(cut(&one_way(&nodes, &[NodeId(1)].into(), Direction::Incoming), &nodes), [(2, one), (3, one)]);
+        assert_eq!(cut(&one_way(&nodes, &[NodeId(1)].into(), Direction::Outgoing), &nodes), [(1, two), (1, three)]);
         let sides = halves(&nodes, &[NodeId(2)].into());
         assert_eq!(cut(&sides, &nodes), [(1, two), (2, one), (2, three), (3, two)]);
+        assert_eq!(cut(&without_clients(&[NodeId(2)].into()), &nodes), [(0, two)]);
     }
 }

@@ -45,6 +45,7 @@ fn perform(scenario: &str, arguments: &[&str], sandbox: &Sandbox) {
         ("neighbours", []) => inside::neighbours(sandbox),
         ("die-healing", [token]) => inside::die_healing(sandbox, token),
         ("processes", []) => inside::processes(sandbox),
+        ("starvation", []) => inside::starvation(sandbox),
         ("several_processes", []) => inside::several_processes(sandbox),
         ("own_view", []) => inside::own_view(sandbox),
         ("faults", []) => inside::faults(sandbox),

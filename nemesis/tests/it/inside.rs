@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nemesis::{
-    Capabilities, Error, Firewall, Hosts, Log, Nemesis, NodeCommand, NodeId, NodeLog, NodeProcess, Outcome, OwnView,
-    PartitionBy, Partitioner, PlannedFault, Sandbox, ScheduleOptions, Stop, plan, probe,
+    Capabilities, Error, Firewall, Hosts, Leaders, Log, Nemesis, NodeCommand, NodeId, NodeLog, NodeProcess, Outcome,
+    OwnView, PartitionBy, Partitioner, PlannedFault, Sandbox, ScheduleOptions, Stop, plan, probe,
 };
 use nix::sys::signal::Signal;
 
@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("partitions::every_way_cuts_what_it_shall_and_heals_without_trace", every_way),
     ("partitions::neighbour_entries_withstand_arp_and_a_heal_completes_another", || everywhere("neighbours")),
     ("processes::kill_pause_resume_and_end", || everywhere("processes")),
+    ("processes::starved_ones_stand_still_and_go_on_in_turn", || everywhere("starvation")),
     ("processes::several_are_one_node", || everywhere("several_processes")),
     ("processes::work_without_a_sandbox", || {
         for scenario in ["processes", "several_processes"] {
@@ -90,7 +91,7 @@ pub(crate) fn peer(logs: &Path, node: NodeId, address: SocketAddr) -> NodeComman
 
 /// Injects the fault that the text describes.
 pub(crate) fn inject(nemesis: &mut Nemesis, fault: &str, leader: Option<NodeId>) -> Outcome {
-    nemesis.inject(&planned(fault), leader).unwrap()
+    nemesis.inject(&planned(fault), Leaders { current: leader, deposed: None }).unwrap()
 }
 
 fn planned(fault: &str) -> PlannedFault {
@@ -147,7 +148,20 @@ pub(crate) fn partitions(sandbox: &Sandbox, by: &str) {
     // A rule or entry that is not ours has to survive every healing.
     add_foreign(partitioner);
     let before = in_host(partitioner);
-    for fault in ["isolate-leader", "isolate-random", "halves", "one-way", "bridge", "ring"] {
+    for fault in [
+        "isolate-leader",
+        "isolate-random",
+        "isolate-minority",
+        "mute-leader",
+        "deaf-follower",
+        "halves",
+        "leader-in-minority",
+        "one-way",
+        "pair",
+        "bridge",
+        "ring",
+        "random-directed",
+    ] {
         let started = Instant::now();
         let outcome = inject(&mut nemesis, &format!("partition:{fault}"), Some(NodeId(1)));
         let installed = started.elapsed();
@@ -170,6 +184,35 @@ pub(crate) fn partitions(sandbox: &Sandbox, by: &str) {
         await_grudge(nemesis.hosts(), |_, _| false);
         nemesis.heal(id).unwrap();
         assert_eq!(in_host(partitioner), before, "only what is ours is removed, and all of it");
+    }
+    assert_eq!(nemesis.in_force().count(), 0);
+    without_clients(&mut nemesis);
+}
+
+/// Cuts clients off from nodes that their peers reach, and from such as they do not, and heals both.
+fn without_clients(nemesis: &mut Nemesis) {
+    let hosts = |nemesis: &Nemesis| nemesis.hosts().iter().map(|host| (host.node, host.address)).collect::<Vec<_>>();
+    let hosts = hosts(nemesis);
+    let connect = |from: usize, to: usize| {
+        let (from, to) = (hosts[from].1, hosts[to].1);
+        ask(from, &format!("connect {to}:{PORT}")).unwrap()
+    };
+    for (shape, peers) in [("clients-leader", "yes"), ("cut-off-leader", "timed out"), ("clients-minority", "yes")] {
+        let outcome = inject(nemesis, &format!("partition:{shape}"), Some(NodeId(1)));
+        let Outcome::Installed { id, fault: nemesis::ResolvedFault::Partition { grudge, .. } } = outcome else {
+            panic!("{outcome:?}")
+        };
+        let is_cut = |node: NodeId| grudge.0.get(&node).is_some_and(|dropped| dropped.contains(&NodeId::CLIENTS));
+        let cut: Vec<NodeId> = hosts.iter().map(|(node, _)| *node).filter(|node| is_cut(*node)).collect();
+        assert_eq!(cut.len(), if shape == "clients-minority" { 2 } else { 1 }, "{grudge}");
+        for (node, address) in &hosts {
+            assert_eq!(ask(*address, "got").is_none(), is_cut(*node), "{shape}: {node}");
+        }
+        let place = |cut: bool| hosts.iter().position(|(node, _)| is_cut(*node) == cut).unwrap();
+        assert_eq!(connect(place(false), place(true)), peers, "{shape}");
+        nemesis.heal(id).unwrap();
+        // What clients sent meanwhile may come late, as TCP tries again.
+        await_grudge(nemesis.hosts(), |_, _| false);
     }
     assert_eq!(nemesis.in_force().count(), 0);
 }
@@ -375,6 +418,32 @@ pub(crate) fn processes(sandbox: &Sandbox) {
     assert!(error.to_string().starts_with("starting n1 (/no/such): No such file"), "{error}");
 }
 
+/// Scenario: starves processes.
+pub(crate) fn starvation(sandbox: &Sandbox) {
+    let logs = tempfile::tempdir().unwrap();
+    let hosts = Hosts::create(1, sandbox, &probe(), silent()).unwrap();
+    let host = hosts.get(NodeId(1)).unwrap();
+    let log = logs.path().join("n1.log");
+    // A starved process stands still and goes on in turn, as does its child, until that is over.
+    let mut starved = host.start(&shell(&log, "sleep 1000 & echo child $!; wait")).unwrap();
+    let child_of =
+        || fs::read_to_string(&log).unwrap().lines().find_map(|line| line.strip_prefix("child ")?.parse().ok());
+    poll("the child", || child_of().is_some());
+    let child = child_of().unwrap();
+    starved.starve(50, 100).unwrap();
+    for _ in 0..2 {
+        poll("both to stand still", || state(starved.id()) == Some('T') && state(child) == Some('T'));
+        poll("both to go on", || state(starved.id()) == Some('S') && state(child) == Some('S'));
+    }
+    starved.starve(1, 60_000).unwrap();
+    poll("it to stand still", || state(starved.id()) == Some('T'));
+    starved.feed();
+    assert_eq!((state(starved.id()), state(child)), (Some('S'), Some('S')), "it goes on at once");
+    starved.starve(1, 60_000).unwrap();
+    assert_eq!(starved.kill().unwrap().to_string(), "signal: 9 (SIGKILL)");
+    assert_eq!(state(starved.id()), None, "reaped");
+}
+
 /// Scenario: starts, pauses and ends nodes of several processes, and one that must not be root.
 pub(crate) fn several_processes(sandbox: &Sandbox) {
     let logs = tempfile::tempdir().unwrap();
@@ -470,6 +539,20 @@ pub(crate) fn faults(sandbox: &Sandbox) {
     assert!(!answers());
     nemesis.heal(pause.id().unwrap()).unwrap();
     poll("n2 to go on", answers);
+
+    let restart = inject(&mut nemesis, "restart:leader", lead);
+    assert_eq!(restart.to_string(), "installed: restart n2");
+    assert!(!answers());
+    assert_eq!(nemesis.crashed().unwrap(), [], "who was asked to end did not crash");
+    nemesis.heal(restart.id().unwrap()).unwrap();
+    poll("n2 to be back", answers);
+
+    let starve = inject(&mut nemesis, "starve:leader,cpu=1%,period=1m", lead);
+    assert_eq!(starve.to_string(), "installed: let n2 run for 1 % of each 60000 ms");
+    let second = inject(&mut nemesis, "pause:n2", lead);
+    assert_eq!(second, Outcome::Skipped { why: "n2 is starved already".into() });
+    nemesis.heal(starve.id().unwrap()).unwrap();
+    assert!(answers());
 
     let skew_clock = inject(&mut nemesis, "clock:rate=0.2,jump=-5ms", lead);
     assert_eq!(skew_clock.to_string(), "installed: skew the clock of n2 to 0.2 of its speed and -5 ms");

@@ -137,9 +137,9 @@ impl WrittenPlan {
         let sizes = self.sizes();
         let fewer = (self.nodes.is_none() && sizes != [USUAL_NODES])
             .then(|| format!("{} instead of {USUAL_NODES}", counted(sizes[0].into(), "node")));
-        let kinds = FaultKind::usual().filter(|_| self.faults.is_none());
-        let kinds = kinds.filter(|kind| kind_mixes(*kind).first().is_some_and(|mix| self.suits_systems(mix)));
-        let left_out = kinds.filter_map(|kind| match self.mix_of(kind) {
+        let kinds = FaultKind::USUAL.iter().filter(|_| self.faults.is_none());
+        let kinds = kinds.filter(|kind| kind_mixes(**kind).first().is_some_and(|mix| self.suits_systems(mix)));
+        let left_out = kinds.filter_map(|kind| match self.mix_of(*kind) {
             None => Some(format!("no {kind}")),
             Some(mix) if mix.to_string() != kind.name() => Some(format!("{mix} instead of {kind}")),
             Some(_) => None,
@@ -156,8 +156,8 @@ impl WrittenPlan {
     /// Returns no fault, each kind of fault, and all kinds at once, as far as all systems can be under them.
     pub(super) fn all_faults(&self) -> Vec<FaultMix> {
         let kinds: Vec<String> =
-            FaultKind::usual().filter_map(|kind| self.mix_of(kind)).map(|mix| mix.to_string()).collect();
-        let is_all = kinds.iter().eq(FaultKind::usual().map(FaultKind::name));
+            FaultKind::USUAL.iter().filter_map(|kind| self.mix_of(*kind)).map(|mix| mix.to_string()).collect();
+        let is_all = kinds.iter().eq(FaultKind::USUAL.iter().map(|kind| kind.name()));
         let together = if is_all { "all".to_owned() } else { kinds.join("+") };
         let together = (kinds.len() > 1).then_some(together);
         self.possible(iter::once("none".to_owned()).chain(kinds).chain(together))

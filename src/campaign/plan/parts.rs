@@ -66,7 +66,7 @@ pub(crate) struct FaultMix {
 
 /// Returns the list of faults that `all` stands for.
 fn every_kind() -> String {
-    FaultKind::usual().map(FaultKind::name).collect::<Vec<_>>().join(",")
+    FaultKind::USUAL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")
 }
 
 impl FromStr for FaultMix {

@@ -278,7 +278,7 @@ mod tests {
         let expected = |read: &str, faults: &str, options: &Options| {
             let faults: FaultSpecs = faults.parse().unwrap();
             let read = &read.into();
-            Schism.expected(&Conditions { read, workload: "register", options, faults: &faults.0 })
+            Schism.expected(&Conditions { read, workload: "register", options, faults: &faults })
         };
         let none = Options::default();
         for (read, faults, options, wanted) in [

@@ -1,0 +1,111 @@
+//! Options of a fault as a user types them: `leader,cpu=20%,period=25ms`.
+
+use thiserror::Error;
+
+use crate::fault_kind::FaultKind;
+
+/// Units of a time, each in milliseconds.
+const UNITS_MS: [(&str, i64); 6] =
+    [("ms", 1), ("s", 1000), ("m", 60_000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+/// Maximum of a time, in either direction.
+const MAX_MS: i64 = 86_400_000;
+
+/// Error in the options of a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum OptionError {
+    /// The word is no option of this kind of fault.
+    #[error("`{option}` is no option of {kind}, which is {}", kind.usage())]
+    Unknown {
+        /// Option as typed.
+        option: String,
+        /// Kind of fault that does not have it.
+        kind: FaultKind,
+    },
+    /// A value is out of its range.
+    #[error("`{option}` must be {expected}")]
+    BadValue {
+        /// Option as typed, with its value.
+        option: String,
+        /// Description of the valid values.
+        expected: &'static str,
+    },
+}
+
+/// Options that are yet to be read: at most one value alone, first, and others by name.
+#[derive(Debug)]
+pub(crate) struct TypedOptions<'a> {
+    kind: FaultKind,
+    alone: Option<&'a str>,
+    named: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> TypedOptions<'a> {
+    /// Splits what follows the colon.
+    pub(crate) fn split(kind: FaultKind, text: Option<&'a str>) -> Self {
+        let mut options = Self { kind, alone: None, named: Vec::new() };
+        for (place, option) in text.into_iter().flat_map(|text| text.split(',')).enumerate() {
+            match option.split_once('=') {
+                None if place == 0 => options.alone = Some(option),
+                named => options.named.push(named.unwrap_or((option, ""))),
+            }
+        }
+        options
+    }
+
+    /// Takes the value that stands alone.
+    pub(crate) fn alone(&mut self) -> Option<&'a str> {
+        self.alone.take()
+    }
+
+    /// Takes a time of 1 ms to a day, in ms.
+    pub(crate) fn time_ms(&mut self, name: &str) -> Result<Option<u64>, OptionError> {
+        self.take(name, "a time from 1ms to 1d, such as 500ms, 5s or 1m30s", |value| {
+            milliseconds(value).filter(|ms| *ms > 0).map(i64::unsigned_abs)
+        })
+    }
+
+    /// Takes a percentage of 1 to 99.
+    pub(crate) fn percentage(&mut self, name: &str) -> Result<Option<u8>, OptionError> {
+        let read = |value: &str| value.strip_suffix('%')?.parse().ok().filter(|percent| (1..100).contains(percent));
+        self.take(name, "a percentage from 1% to 99%", read)
+    }
+
+    /// Checks that all options were read.
+    pub(crate) fn end(self) -> Result<(), OptionError> {
+        let rest = self.alone.map(str::to_owned).or_else(|| self.named.first().map(as_typed));
+        rest.map_or(Ok(()), |option| Err(OptionError::Unknown { option, kind: self.kind }))
+    }
+
+    fn take<T>(
+        &mut self,
+        name: &str,
+        expected: &'static str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, OptionError> {
+        let Some(place) = self.named.iter().position(|(known, _)| *known == name) else { return Ok(None) };
+        let option = self.named.remove(place);
+        let value = read(option.1).ok_or_else(|| OptionError::BadValue { option: as_typed(&option), expected })?;
+        Ok(Some(value))
+    }
+}
+
+fn as_typed((name, value): &(&str, &str)) -> String {
+    if value.is_empty() { (*name).to_owned() } else { format!("{name}={value}") }
+}
+
+/// Parses `5s`, `-20ms` or `1m30s` to milliseconds, at most a day.
+pub(crate) fn milliseconds(text: &str) -> Option<i64> {
+    let (sign, mut rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let mut sum_ms = 0_i64;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let (number, unit) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+        let (unit, after) = unit.split_at(unit.find(|c: char| c.is_ascii_digit()).unwrap_or(unit.len()));
+        let (_, unit_ms) = UNITS_MS.into_iter().find(|(name, _)| *name == unit)?;
+        sum_ms = sum_ms.checked_add(number.parse::<i64>().ok()?.checked_mul(unit_ms)?)?;
+        rest = after;
+    }
+    (sum_ms <= MAX_MS).then_some(sign * sum_ms)
+}
