@@ -8,12 +8,12 @@ use crate::{
     comments::Comments,
     counter::Counter,
     kafka::Kafka,
-    lock::{FENCED_LOCK, LOCK},
+    lock::{FENCED_LOCK, LEASED_LOCK, LOCK},
     long_fork::LongFork,
     multi_register::MultiRegister,
     pn_counter::PnCounter,
     queue::Queue,
-    register::{CAS, REGISTER},
+    register::{CAS, CAUSAL, REGISTER},
     sequential::Sequential,
     set::{SET, SET_FULL},
     transactions::{APPEND, WR},
@@ -40,6 +40,8 @@ pub static WORKLOADS: &[&dyn Workload] = &[
     &Comments,
     &Sequential,
     &Kafka,
+    &CAUSAL,
+    &LEASED_LOCK,
 ];
 
 /// Returns the names of all workloads, in the same order.
