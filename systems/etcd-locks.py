@@ -3,7 +3,8 @@
 
 A lock is a key that is created if it is absent, under a lease that a thread keeps alive, as in etcd's own recipe
 (https://etcd.io/docs/v3.4/dev-guide/api_concurrency_reference_v3/). Nothing tells its holder when the lease runs out.
-The revision by which the key was created is the fencing token.
+The revision by which the key was created is the fencing token. What a lock guards is another key, whose value begins
+with the token under which it was set, with zeros in front: etcd compares values as text.
 """
 
 import base64
@@ -105,10 +106,28 @@ def release(key, deadline):
     return {"type": "ok" if is_held else "fail"}
 
 
-def ask(f, key):
+def write_guarded(key, token, value, is_unguarded, deadline):
+    key += "/guarded"
+    put = {"requestPut": {"key": base64_of(key), "value": base64_of(f"{token:020} {value}")}}
+    if is_unguarded:
+        node.ask("/v3/kv/txn", {"success": [put]}, deadline)
+        return {"type": "ok"}
+    smaller = {"target": "VALUE", "result": "LESS", "key": base64_of(key), "value": base64_of(f"{token + 1:020}")}
+    # A key that is absent is neither smaller nor larger.
+    first = {"requestTxn": {"compare": [created(key, 0)], "success": [put]}}
+    answer = node.ask("/v3/kv/txn", {"compare": [smaller], "success": [put], "failure": [first]}, deadline)
+    if answer.get("succeeded") or answer["responses"][0]["response_txn"].get("succeeded"):
+        return {"type": "ok"}
+    return {"type": "fail", "error": "it was set under a larger token"}
+
+
+def ask(asked):
+    key = asked["key"]
     deadline = time.monotonic() + LIMIT_S
     try:
-        return acquire(key, deadline) if f == "acquire" else release(key, deadline)
+        if asked["f"] == "guarded-write":
+            return write_guarded(key, *asked["value"], asked.get("read") == "unguarded", deadline)
+        return acquire(key, deadline) if asked["f"] == "acquire" else release(key, deadline)
     except ERRORS as error:
         return {"type": "info", "error": repr(error)}  # It may have happened, and may yet.
 
@@ -116,4 +135,4 @@ def ask(f, key):
 print(json.dumps({"type": "ready"}), flush=True)
 for line in sys.stdin:
     asked = json.loads(line)
-    print(json.dumps({"id": asked["id"], **ask(asked["f"], asked["key"])}), flush=True)
+    print(json.dumps({"id": asked["id"], **ask(asked)}), flush=True)

@@ -78,7 +78,7 @@ const STEPS_PER_KEY: usize = 64;
 /// Memory held for each key until all are decided, in bytes: its report and its place in the queue.
 const KEY_BYTES: usize = size_of::<Option<KeyReport>>() + 2 * size_of::<usize>();
 
-/// Splits a history by key, and decides each key. Each thread makes its own decider.
+/// Splits a history by key, unless the model spans keys, and decides each. Each thread makes its own decider.
 fn over_keys<D: FnMut(&[u32]) -> Decision>(
     history: &History,
     options: &Options<'_>,
@@ -86,7 +86,8 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     decider: impl Fn() -> D + Sync,
 ) -> Report {
     let budget = Budget::new(&options.limits);
-    let keys = Keys::split(history, &budget).and_then(|keys| {
+    let split = if model.is_some_and(Model::spans_keys) { Keys::joined } else { Keys::split };
+    let keys = split(history, &budget).and_then(|keys| {
         budget.may_take(keys.len() * KEY_BYTES)?;
         Ok(keys)
     });

@@ -5,6 +5,7 @@
 
 mod automaton;
 mod budget;
+mod causal;
 mod check;
 mod conflict_ranges;
 mod consistency;

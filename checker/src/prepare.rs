@@ -374,6 +374,15 @@ impl Keys {
         Ok(Self { operations, keys, whole: None })
     }
 
+    /// Returns all operations as those of one key without a name.
+    pub(crate) fn joined(history: &History, budget: &Budget<'_>) -> Result<Self, Shortage> {
+        let count = history.operations.len();
+        budget.may_take(count * size_of::<u32>())?;
+        let operations = (0..).zip(&history.operations).map(|(index, _)| index).collect();
+        let keys = if count == 0 { Vec::new() } else { vec![(ValueId::NIL, 0..count)] };
+        Ok(Self { operations, keys, whole: None })
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }

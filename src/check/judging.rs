@@ -43,7 +43,8 @@ pub(crate) struct JudgingOptions {
     /// or deleted; else `register`].
     #[arg(long, value_enum)]
     model: Option<ModelName>,
-    /// Isolation level that transactions must keep [default: strict-serializable].
+    /// Isolation level that transactions must keep [default: snapshot-isolation for `long-fork`, else
+    /// strict-serializable].
     #[arg(long, value_enum)]
     level: Option<LevelName>,
     #[command(flatten)]
@@ -67,6 +68,8 @@ pub(crate) enum ModelName {
     CasRegister,
     ListAppend,
     RwRegister,
+    /// Registers in transactions, of which only what Jepsen's test of long forks looks for is asked by default.
+    LongFork,
 }
 
 impl ModelName {
@@ -75,7 +78,7 @@ impl ModelName {
         match self {
             Self::Single(model) => Some(model),
             Self::CasRegister => Some(Model::Register),
-            Self::ListAppend | Self::RwRegister => None,
+            Self::ListAppend | Self::RwRegister | Self::LongFork => None,
         }
     }
 }
@@ -88,7 +91,7 @@ impl ValueEnum for ModelName {
                 all.push(ModelName::Single(*model));
                 all.extend((*model == Model::Register).then_some(ModelName::CasRegister));
             }
-            all.extend([ModelName::ListAppend, ModelName::RwRegister]);
+            all.extend([ModelName::ListAppend, ModelName::RwRegister, ModelName::LongFork]);
             all
         });
         &ALL
@@ -100,6 +103,7 @@ impl ValueEnum for ModelName {
             Self::CasRegister => ("cas-register", "read, write and cas"),
             Self::ListAppend => ("list-append", "transactions that append to lists and read them"),
             Self::RwRegister => ("rw-register", "transactions that write registers and read them"),
+            Self::LongFork => ("long-fork", "as rw-register, by default under snapshot isolation"),
         };
         Some(PossibleValue::new(name).help(functions))
     }
@@ -122,7 +126,11 @@ impl JudgingOptions {
 
     /// Returns the level that transactions must keep.
     pub(crate) fn level(&self) -> checker::Level {
-        self.level.unwrap_or(LevelName::StrictSerializable).into()
+        let default = match self.model {
+            Some(ModelName::LongFork) => LevelName::SnapshotIsolation,
+            _ => LevelName::StrictSerializable,
+        };
+        self.level.unwrap_or(default).into()
     }
 
     /// Returns the initial value of every key of transactions.

@@ -1,6 +1,6 @@
 //! The report of the checker, in words.
 
-use checker::{Evidence, KeyReport, Report, UnknownWhy, Verdict, WeakVerdict};
+use checker::{Evidence, KeyReport, Model, Report, UnknownWhy, Verdict, WeakVerdict};
 use histories::{History, Value};
 
 use super::operations::operation_in_words;
@@ -45,7 +45,9 @@ pub(crate) fn describe(history: &History, report: &Report) -> String {
 /// Describes the number of operations checked, and their outcomes if not all were answered.
 pub(crate) fn counts_in_words(report: &Report) -> String {
     let Report { operations, answered, unanswered, .. } = *report;
-    let all = format!("{} on {}", counted(operations, "operation"), counted(report.keys.len(), "key"));
+    let spans_keys = Model::ALL.iter().any(|it| it.spans_keys() && report.property.as_deref() == Some(it.name()));
+    let keys = if spans_keys { "all keys together".to_owned() } else { counted(report.keys.len(), "key") };
+    let all = format!("{} on {keys}", counted(operations, "operation"));
     if answered == operations || report.keys.is_empty() {
         return all;
     }

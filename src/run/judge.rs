@@ -151,7 +151,7 @@ impl Judgement {
         };
         let options = &Options { limits: *limits, threads: processors(), ..Options::new(model) };
         let report = checker::check(history, options);
-        let has_weaker = report.verdict == Verdict::NotLinearizable && model.has("cas");
+        let has_weaker = report.verdict == Verdict::NotLinearizable && model.is_register();
         let (mut ladder, staleness) = has_weaker.then(|| checker::weaker_models(history, options)).unzip();
         if let Some(ladder) = &mut ladder {
             evidence::align(ladder, &report);

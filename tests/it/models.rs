@@ -7,7 +7,7 @@ type Call = (&'static str, &'static str, &'static str, &'static str);
 
 const NIL: &str = "null";
 
-const MODELS: [(&str, &[Call]); 24] = [
+const MODELS: [(&str, &[Call]); 29] = [
     ("register", &[("write", "1", "1", "1"), ("read", NIL, "1", "2")]),
     ("cas-register", &[("write", "1", "1", "1"), ("cas", "[1,2]", "[1,2]", "[1,2]"), ("read", NIL, "2", "1")]),
     ("kv", &[("append", r#""a""#, NIL, NIL), ("append", r#""b""#, NIL, NIL), ("get", NIL, r#""ab""#, r#""ba""#)]),
@@ -28,11 +28,27 @@ const MODELS: [(&str, &[Call]); 24] = [
     ("semaphore", &[("acquire", NIL, NIL, NIL)]),
     ("unique-ids", &[("generate", NIL, "1", "1"), ("generate", NIL, "2", "1")]),
     ("bank", &[("read", NIL, "[5,5]", "[5,5]"), ("transfer", NIL, NIL, NIL), ("read", NIL, "[4,6]", "[4,5]")]),
+    ("bank-negative-balances", &[("read", NIL, "[5,-5]", "[5,-5]"), ("read", NIL, "[-4,4]", "[-4,5]")]),
     ("set-full", &[("add", "1", NIL, NIL), ("read", NIL, "[1]", "[]")]),
     ("pn-counter", &[("add", "-2", NIL, NIL), ("read", NIL, "-2", "2")]),
     (
         "sequential",
         &[("write", "7", "7", "7"), ("read", "7", r#"[7,[null,"7_1","7_0"]]"#, r#"[7,["7_2",null,"7_0"]]"#)],
+    ),
+    ("causal", &[("read-init", NIL, NIL, NIL), ("write", "1", NIL, NIL), ("read", NIL, "1", NIL)]),
+    (
+        "causal-reverse",
+        &[("write", "1", NIL, NIL), ("write", "2", NIL, NIL), ("write", "3", NIL, NIL), ("read", NIL, "[1,2]", "[2]")],
+    ),
+    (
+        "leased-lock",
+        &[
+            ("acquire", NIL, "1", "2"),
+            ("acquire", NIL, "2", "1"),
+            ("write", "[1,7]", NIL, NIL),
+            ("write", "[2,8]", NIL, NIL),
+            ("release", NIL, NIL, NIL),
+        ],
     ),
     (
         "monotonic",
@@ -51,6 +67,13 @@ const MODELS: [(&str, &[Call]); 24] = [
     ),
     (
         "rw-register",
+        &[
+            ("txn", r#"[["w","x",1]]"#, r#"[["w","x",1]]"#, r#"[["w","x",1]]"#),
+            ("txn", r#"[["r","x",null]]"#, r#"[["r","x",1]]"#, r#"[["r","x",7]]"#),
+        ],
+    ),
+    (
+        "long-fork",
         &[
             ("txn", r#"[["w","x",1]]"#, r#"[["w","x",1]]"#, r#"[["w","x",1]]"#),
             ("txn", r#"[["r","x",null]]"#, r#"[["r","x",1]]"#, r#"[["r","x",7]]"#),

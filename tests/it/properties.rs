@@ -188,3 +188,133 @@ fn a_log_keeps_its_offsets_and_loses_nothing_that_is_read_past() {
     let refused = check(&mixed, &["--model", "kafka"]);
     assert!(refused.code != Some(0) && refused.code != Some(1), "{refused:?}");
 }
+
+#[test]
+fn a_bank_has_the_accounts_that_it_began_with() {
+    let strange = bank("{0 97, 1 3}", "{0 90, 7 10}");
+    let ended = check(&strange, &["--model", "bank", "--initial", "{0 50, 1 50}"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.out.contains("a read shows the account 7, which the bank does not have"), "{}", ended.out);
+    assert_eq!(check(&strange, &["--model", "bank"]).code, Some(0), "nobody said which it has");
+    let without = check(&bank("{0 97, 1 3}", "{0 100, 1 nil}"), &["--model", "bank"]);
+    assert!(without.out.contains("a read shows an account without a balance"), "{}", without.out);
+    let debts = bank("{0 97, 1 3}", "{0 105, 1 -5}");
+    assert_eq!(check(&debts, &["--model", "bank"]).code, Some(1));
+    assert_eq!(check(&debts, &["--model", "bank-negative-balances"]).code, Some(0));
+}
+
+/// Returns Jepsen's causal order of one process on key 3, whose last read finds this.
+fn causal_order(last: &str) -> String {
+    edn(&[
+        (0, "invoke", "read-init", "[3 nil]"),
+        (0, "ok", "read-init", "[3 0]"),
+        (0, "invoke", "write", "[3 1]"),
+        (0, "ok", "write", "[3 1]"),
+        (0, "invoke", "read", "[3 nil]"),
+        (0, "ok", "read", "[3 1]"),
+        (0, "invoke", "write", "[3 2]"),
+        (0, "ok", "write", "[3 2]"),
+        (0, "invoke", "read", "[3 nil]"),
+        (0, "ok", "read", last),
+    ])
+}
+
+#[test]
+fn causes_count_over_all_keys() {
+    let judged = |history: &str| check(history, &["--model", "causal", "--initial", "0"]);
+    let right = judged(&causal_order("[3 2]"));
+    assert_eq!(right.code, Some(0), "{right:?}");
+    assert!(right.out.contains("the property causal holds: 5 operations on all keys together"), "{}", right.out);
+    let wrong = judged(&causal_order("[3 1]"));
+    assert_eq!(wrong.code, Some(1), "{wrong:?}");
+    assert!(wrong.out.contains("returned 1, although its process knew"), "{}", wrong.out);
+    let over_keys = |seen| {
+        edn(&[
+            (0, "invoke", "write", "[:x 1]"),
+            (0, "ok", "write", "[:x 1]"),
+            (0, "invoke", "write", "[:y 2]"),
+            (0, "ok", "write", "[:y 2]"),
+            (1, "invoke", "read", "[:y nil]"),
+            (1, "ok", "read", "[:y 2]"),
+            (1, "invoke", "read", "[:x nil]"),
+            (1, "ok", "read", seen),
+        ])
+    };
+    assert_eq!(judged(&over_keys("[:x 1]")).code, Some(0));
+    let (dir, _) = file(over_keys("[:x 0]"));
+    let options = ["--model", "causal", "--initial", "0", "history.jsonl"];
+    assert_eq!(run(dir.path(), &[&["check"], &options[..]].concat()).code, Some(1));
+    let shrunk = run(dir.path(), &[&["shrink"], &options[..], &["-o", "small.jsonl"]].concat());
+    assert_eq!(shrunk.code, Some(1), "{shrunk:?}");
+    assert_eq!(run(dir.path(), &["check", "small.jsonl"]).code, Some(1), "it says how it is to be judged");
+}
+
+#[test]
+fn a_write_does_not_appear_without_those_before_it() {
+    let writes = |seen| {
+        edn(&[
+            (0, "invoke", "write", "[1 5]"),
+            (0, "ok", "write", "[1 5]"),
+            (1, "invoke", "write", "[1 6]"),
+            (1, "ok", "write", "[1 6]"),
+            (2, "invoke", "read", "[1 nil]"),
+            (2, "ok", "read", seen),
+        ])
+    };
+    for (seen, code) in [("[1 #{}]", 0), ("[1 #{5}]", 0), ("[1 #{5 6}]", 0), ("[1 #{6}]", 1), ("[1 [6]]", 1)] {
+        let ended = check(&writes(seen), &["--model", "causal-reverse"]);
+        assert_eq!(ended.code, Some(code), "{seen}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_long_fork_is_two_reads_that_see_two_writes_in_different_orders() {
+    let fork = |second: &str, third: &str| {
+        edn(&[
+            (0, "invoke", "txn", "[[:w 0 1]]"),
+            (1, "invoke", "txn", "[[:w 1 1]]"),
+            (0, "ok", "txn", "[[:w 0 1]]"),
+            (1, "ok", "txn", "[[:w 1 1]]"),
+            (2, "invoke", "txn", "[[:r 0 nil] [:r 1 nil]]"),
+            (2, "ok", "txn", second),
+            (3, "invoke", "txn", "[[:r 1 nil] [:r 0 nil]]"),
+            (3, "ok", "txn", third),
+        ])
+    };
+    let stale = fork("[[:r 0 1] [:r 1 nil]]", "[[:r 1 nil] [:r 0 1]]");
+    let judged = check(&stale, &["--model", "long-fork"]);
+    assert_eq!(judged.code, Some(0), "both are old, in the same way: {judged:?}");
+    assert_eq!(check(&stale, &["--model", "rw-register"]).code, Some(1), "they are not recent");
+    let forked = check(&fork("[[:r 0 1] [:r 1 nil]]", "[[:r 1 1] [:r 0 nil]]"), &["--model", "long-fork"]);
+    assert_eq!(forked.code, Some(1), "{forked:?}");
+}
+
+#[test]
+fn a_lock_with_a_lease_guards_what_tokens_guard() {
+    let writes = |last: &str| {
+        edn(&[
+            (0, "invoke", "acquire", "nil"),
+            (0, "ok", "acquire", "3"),
+            (1, "invoke", "acquire", "nil"),
+            (1, "ok", "acquire", "5"),
+            (1, "invoke", "write", "[5 :b]"),
+            (1, "ok", "write", "[5 :b]"),
+            (0, "invoke", "write", "[3 :a]"),
+            (0, last, "write", "[3 :a]"),
+        ])
+    };
+    assert_eq!(check(&writes("fail"), &["--model", "leased-lock"]).code, Some(0));
+    let late = check(&writes("ok"), &["--model", "leased-lock"]);
+    assert_eq!(late.code, Some(1), "{late:?}");
+    assert!(late.out.contains("a write under the token 3 was accepted after one under 5"), "{}", late.out);
+    assert_eq!(check(&writes("fail"), &["--model", "fenced-lock"]).code, Some(2), "it has no write");
+}
+
+#[test]
+fn a_set_has_no_write() {
+    let written = edn(&[(0, "invoke", "write", "1"), (0, "ok", "write", "1")]);
+    let refused = check(&written, &["--model", "set"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.out.contains("write") && refused.out.contains("comments"), "{}", refused.out);
+    assert_eq!(check(&written, &["--model", "comments"]).code, Some(0));
+}

@@ -84,7 +84,7 @@ fn a_stale_read_of_few_values_is_found() {
 /// Runs workloads under a partition of the leader, with reads that ask a majority, or without any reads.
 #[test]
 fn workloads_whose_operations_go_through_a_majority_hold() {
-    for workload in ["counter", "cas", "multi-register", "lock", "fenced-lock"] {
+    for workload in ["counter", "cas", "multi-register", "lock", "fenced-lock", "leased-lock", "causal"] {
         let dir = tempfile::tempdir().unwrap();
         let arguments = ["run", "--workload", workload, "--read", "quorum", "--time-limit", "6s", "--seed", "1"];
         let ended = run(dir.path(), &arguments);
@@ -128,7 +128,7 @@ fn a_comment_that_is_missing_from_a_stale_read_is_found() {
 /// Stale reads are no violation of properties that say nothing about time; they show in the figures of a set.
 #[test]
 fn properties_hold_with_stale_reads() {
-    for workload in ["bank", "unique-ids", "set-full", "pn-counter", "kafka"] {
+    for workload in ["bank", "unique-ids", "set-full", "pn-counter", "kafka", "causal"] {
         let dir = tempfile::tempdir().unwrap();
         let arguments = ["run", "--workload", workload, "--read", "leader", "--time-limit", "6s", "--seed", "1"];
         let ended = run(dir.path(), &arguments);
@@ -166,6 +166,8 @@ fn a_campaign_goes_over_workloads() {
         "comments",
         "sequential",
         "kafka",
+        "causal",
+        "leased-lock",
     ];
     let list = workloads.join(",");
     let small =

@@ -1,5 +1,5 @@
 //! Operations that our node carries out as a transaction of several micro-operations: transfers between accounts,
-//! ids, and logs.
+//! ids, logs, and writes of what a lock guards.
 
 use histories::Value;
 
@@ -23,6 +23,12 @@ pub(crate) fn micro_operations(request: &Request) -> Option<Vec<Micro>> {
             ("add", account(from), Some(-amount)),
             ("at-least", account(from), Some(-bank::BEGINNING)),
             ("add", account(to), Some(amount)),
+        ],
+        // The node compares with numbers from below: it keeps the largest token so far as a negative number.
+        Action::GuardedWrite { token, value } => vec![
+            ("at-least", format!("{key}.token"), Some(-token)),
+            ("w", format!("{key}.token"), Some(-token)),
+            ("w", format!("{key}.guarded"), Some(value)),
         ],
         _ => return None,
     })
@@ -101,6 +107,15 @@ mod tests {
         let asked = asked.map(|(name, key, number)| (name, key.to_owned(), Some(number)));
         assert_eq!(micro_operations(&transfer), Some(asked.to_vec()));
         assert_eq!(answer(&transfer, &done(&transfer, &[])), Ok(Answer::Done));
+    }
+
+    #[test]
+    fn what_a_lock_guards_is_set_if_no_larger_token_was_there() {
+        let write = Request::new(3, Action::GuardedWrite { token: 7, value: 5 });
+        let asked = [("at-least", "k3.token", -7), ("w", "k3.token", -7), ("w", "k3.guarded", 5)];
+        let asked = asked.map(|(name, key, number)| (name, key.to_owned(), Some(number)));
+        assert_eq!(micro_operations(&write), Some(asked.to_vec()));
+        assert_eq!(answer(&write, &done(&write, &[])), Ok(Answer::Done));
     }
 
     #[test]

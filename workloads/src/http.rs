@@ -130,7 +130,12 @@ impl HttpClient {
             Action::Transaction(micro_operations) => {
                 Message::post(format!("/v1/txn?read={mode}")).json(&Transaction::of(micro_operations))
             }
-            Action::Send(_) | Action::Poll(_) | Action::Generate | Action::Balances | Action::Transfer { .. } => {
+            Action::GuardedWrite { .. }
+            | Action::Send(_)
+            | Action::Poll(_)
+            | Action::Generate
+            | Action::Balances
+            | Action::Transfer { .. } => {
                 unreachable!("these are composed of micro-operations")
             }
         }

@@ -1,11 +1,14 @@
-//! Workloads `lock` and `fenced-lock`: clients that acquire one of a few locks, and release it by their next request.
-//! An acquire of `fenced-lock` returns a fencing token.
+//! Workloads `lock`, `fenced-lock` and `leased-lock`: clients that acquire one of a few locks, and release it by their
+//! next request. An acquire of the latter two returns a fencing token. In `leased-lock`, whose holders may lose it, a
+//! holder sets what the lock guards under its token, before it releases it.
 //!
 //! Whoever holds a lock does nothing else meanwhile, so that no process ends while it holds one, unless it is its
 //! release whose outcome is unknown. The final reads ask for a release by who holds nothing, which must be refused:
 //! they show that a node takes part again, and take no lock whose holder is gone with the load.
 
 use std::collections::HashMap;
+
+use histories::Value;
 
 use crate::{Action, Answer, Generator, Mix, Request, Workload, keys::Keys};
 
@@ -19,6 +22,7 @@ pub(crate) static LOCK: Lock = Lock {
     about: "acquires and releases of several locks by their holders",
     model: "mutex",
     acquire: Action::Acquire,
+    guards_something: false,
 };
 
 /// Locks with fencing tokens.
@@ -27,6 +31,16 @@ pub(crate) static FENCED_LOCK: Lock = Lock {
     about: "the same, and each acquire returns a fencing token",
     model: "fenced-lock",
     acquire: Action::AcquireWithToken,
+    guards_something: false,
+};
+
+/// Locks that their holders may lose, with tokens.
+pub(crate) static LEASED_LOCK: Lock = Lock {
+    name: "leased-lock",
+    about: "the same, with writes of what the lock guards under the token, as a lock with a lease needs",
+    model: "leased-lock",
+    acquire: Action::AcquireWithToken,
+    guards_something: true,
 };
 
 /// Workload of locks of one kind.
@@ -36,6 +50,8 @@ pub(crate) struct Lock {
     about: &'static str,
     model: &'static str,
     acquire: Action,
+    /// True if a holder writes what the lock guards.
+    guards_something: bool,
 }
 
 impl Workload for Lock {
@@ -55,8 +71,10 @@ impl Workload for Lock {
         Box::new(Locks {
             acquire: self.acquire.clone(),
             keys: Keys::new(seed, "lock key", mix),
+            guards_something: self.guards_something,
             held: HashMap::new(),
             refusals: HashMap::new(),
+            next_value: 1,
         })
     }
 
@@ -82,16 +100,21 @@ impl Workload for Lock {
 struct Locks {
     acquire: Action,
     keys: Keys,
-    /// Lock that each worker holds.
-    held: HashMap<u16, u32>,
+    guards_something: bool,
+    /// Lock that each worker holds, and the token under which it has not yet set what the lock guards.
+    held: HashMap<u16, (u32, Option<i64>)>,
     /// Number of refusals in a row of each lock in use.
     refusals: HashMap<u32, u32>,
+    /// Next value that is written.
+    next_value: i64,
 }
 
 impl Generator for Locks {
     fn next(&mut self, worker: u16) -> Request {
-        if let Some(key) = self.held.get(&worker) {
-            return Request::new(*key, Action::Release);
+        if let Some((key, token)) = self.held.get(&worker) {
+            let Some(token) = *token else { return Request::new(*key, Action::Release) };
+            self.next_value += 1;
+            return Request::new(*key, Action::GuardedWrite { token, value: self.next_value - 1 });
         }
         let key = self.keys.draw();
         self.keys.count_change(key);
@@ -102,9 +125,15 @@ impl Generator for Locks {
         let Some(key) = request.key else { return };
         match (&request.action, answer) {
             (Action::Release, Answer::NotDone(_)) => {}
-            (Action::Release, _) => drop(self.held.remove(&worker)),
+            // After an answer that never came, another client takes the place of the holder.
+            (Action::Release, _) | (Action::GuardedWrite { .. }, Answer::Unknown(_)) => drop(self.held.remove(&worker)),
+            (Action::GuardedWrite { .. }, _) => drop(self.held.insert(worker, (key, None))),
             (_, Answer::Done | Answer::Value(_)) => {
-                self.held.insert(worker, key);
+                let token = match answer {
+                    Answer::Value(Value::Int(token)) if self.guards_something => Some(*token),
+                    _ => None,
+                };
+                self.held.insert(worker, (key, token));
                 self.refusals.remove(&key);
             }
             (_, Answer::Mismatch(_)) => {
@@ -127,8 +156,6 @@ impl Generator for Locks {
 
 #[cfg(test)]
 mod tests {
-    use histories::Value;
-
     use super::*;
 
     fn locks() -> Box<dyn Generator> {
@@ -171,6 +198,26 @@ mod tests {
         let (key, action) = step(&mut *locks, 0, &Answer::Value(7.into()));
         assert_eq!(action, Action::AcquireWithToken);
         assert_eq!(locks.next(0), Request::new(key, Action::Release));
+    }
+
+    #[test]
+    fn the_holder_of_a_leased_lock_writes_under_its_token_and_releases_it() {
+        let mut locks = LEASED_LOCK.generator(1, &Mix { keys: 1, ..Mix::default() });
+        let write = |value| Action::GuardedWrite { token: 7, value };
+        let (refused, unknown) = (Answer::NotDone(String::new()), Answer::Unknown(String::new()));
+        for (answer, action) in [
+            (&Answer::Value(7.into()), Action::AcquireWithToken),
+            (&Answer::Done, write(1)),
+            (&Answer::Done, Action::Release),
+            (&Answer::Value(7.into()), Action::AcquireWithToken),
+            (&refused, write(2)),
+            (&Answer::Done, Action::Release),
+            (&Answer::Value(7.into()), Action::AcquireWithToken),
+            (&unknown, write(3)),
+            (&refused, Action::AcquireWithToken),
+        ] {
+            assert_eq!(step(&mut *locks, 0, answer), (0, action));
+        }
     }
 
     #[test]

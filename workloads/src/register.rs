@@ -1,5 +1,6 @@
-//! Workloads `register` and `cas`: reads, writes and cas on a few keys that all clients contend for, of unique values,
-//! or of a few that are written again and again.
+//! Workloads `register`, `causal` and `cas`: reads, writes and cas on a few keys that all clients contend for, of unique
+//! values, or of a few that are written again and again. In `causal` there is no cas, since a client that it tells what
+//! it found has one more cause of what it does.
 
 use std::collections::HashMap;
 
@@ -15,6 +16,16 @@ pub(crate) static REGISTER: Register = Register {
     name: "register",
     about: "reads, writes of unique values and cas on several independent keys",
     model: "register",
+    cas: CasShare::AsAskedFor,
+    has_few_values: false,
+};
+
+/// Registers whose reads must respect cause and effect over all keys.
+pub(crate) static CAUSAL: Register = Register {
+    name: "causal",
+    about: "reads and writes of unique values on several keys, which are judged together",
+    model: "causal",
+    cas: CasShare::Nothing,
     has_few_values: false,
 };
 
@@ -23,6 +34,7 @@ pub(crate) static CAS: Register = Register {
     name: "cas",
     about: "reads, writes of five values and as much cas on several independent keys",
     model: "cas-register",
+    cas: CasShare::HalfOfChanges,
     has_few_values: true,
 };
 
@@ -32,7 +44,16 @@ pub(crate) struct Register {
     name: &'static str,
     about: &'static str,
     model: &'static str,
+    cas: CasShare,
     has_few_values: bool,
+}
+
+/// Share of cas among the operations.
+#[derive(Clone, Copy, Debug)]
+enum CasShare {
+    Nothing,
+    AsAskedFor,
+    HalfOfChanges,
 }
 
 impl Workload for Register {
@@ -49,8 +70,11 @@ impl Workload for Register {
     }
 
     fn generator(&self, seed: u64, mix: &Mix) -> Box<dyn Generator> {
-        // Half of what does not only read.
-        let cas_percent = if self.has_few_values { (100 - mix.read_percent) / 2 } else { mix.cas_percent };
+        let cas_percent = match self.cas {
+            CasShare::Nothing => 0,
+            CasShare::AsAskedFor => mix.cas_percent,
+            CasShare::HalfOfChanges => (100 - mix.read_percent) / 2,
+        };
         let values = if self.has_few_values { Values::Few(Random::new(seed, "cas value")) } else { Values::Unique(1) };
         Box::new(Registers::new(seed, &Mix { cas_percent, ..mix.clone() }, values))
     }

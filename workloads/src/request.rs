@@ -36,6 +36,13 @@ pub enum Action {
     AcquireWithToken,
     /// Releases a lock that the client holds.
     Release,
+    /// Sets the value that a lock guards, unless that was set under a larger token.
+    GuardedWrite {
+        /// Token of the client's acquire.
+        token: i64,
+        /// The new value.
+        value: i64,
+    },
     /// Adds a value at the end of a log, and returns its offset.
     Send(i64),
     /// Returns what a log has from an offset on, as pairs of offset and value.
@@ -162,6 +169,7 @@ impl Action {
             | Self::Increment(_)
             | Self::Acquire
             | Self::Release
+            | Self::GuardedWrite { .. }
             | Self::Transfer { .. } => false,
         }
     }
@@ -184,6 +192,7 @@ impl Action {
             | Self::Acquire
             | Self::AcquireWithToken
             | Self::Release
+            | Self::GuardedWrite { .. }
             | Self::Send(_)
             | Self::Generate
             | Self::Transfer { .. } => false,
@@ -244,7 +253,7 @@ impl Request {
             Action::Send(_) => "send",
             Action::Poll(_) => "poll",
             Action::Transfer { .. } => "transfer",
-            Action::Write(_) => "write",
+            Action::Write(_) | Action::GuardedWrite { .. } => "write",
             Action::Cas { .. } => "cas",
             Action::Add(_) | Action::Increment(_) => "add",
             Action::Enqueue(_) => "enqueue",
@@ -261,6 +270,7 @@ impl Request {
         match self.action {
             Action::Balances => "balances",
             Action::Increment(_) => "increment",
+            Action::GuardedWrite { .. } => "guarded-write",
             _ => self.f(),
         }
     }
@@ -289,7 +299,9 @@ impl Request {
                     [("from", i64::from(*from).into()), ("to", i64::from(*to).into()), ("amount", (*amount).into())];
                 Some(Value::Map(parts.into_iter().collect()))
             }
-            Action::Cas { from, to } => Some(Value::List(vec![(*from).into(), (*to).into()])),
+            Action::Cas { from: one, to: other } | Action::GuardedWrite { token: one, value: other } => {
+                Some(Value::List(vec![(*one).into(), (*other).into()]))
+            }
             Action::Transaction(micro_operations) => {
                 Some(Value::List(micro_operations.iter().map(|it| it.in_history(Value::Nil)).collect()))
             }

@@ -8,11 +8,11 @@ use crate::{
     comments::Comments,
     counter::{COUNTER, PN_COUNTER},
     kafka::Kafka,
-    lock::{FENCED_LOCK, LOCK},
+    lock::{FENCED_LOCK, LEASED_LOCK, LOCK},
     long_fork::LongFork,
     multi_register::MultiRegister,
     queue::Queue,
-    register::{CAS, REGISTER},
+    register::{CAS, CAUSAL, REGISTER},
     sequential::Sequential,
     set::{SET, SET_FULL},
     transactions::{APPEND, WR},
@@ -39,6 +39,8 @@ pub static WORKLOADS: &[&dyn Workload] = &[
     &Comments,
     &Sequential,
     &Kafka,
+    &CAUSAL,
+    &LEASED_LOCK,
 ];
 
 /// Returns the names of all workloads, in the same order.

@@ -13,12 +13,10 @@
 
 use histories::{History, NEVER};
 
-use super::{
-    causal::{AccessEvent, AccessEvents},
-    key::{AccessKind, took_place},
-};
+use super::key::took_place;
 use crate::{
     budget::{Budget, Shortage},
+    causal::{AccessEvent, AccessEvents, AccessKind},
     conflict_ranges::ConflictRanges,
     index::OptionalIndex,
     prepare::{INITIAL, KeySteps},

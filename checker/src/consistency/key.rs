@@ -5,18 +5,9 @@
 
 use crate::{
     index::OptionalIndex,
-    prepare::{Action, KeySteps, Step, Val},
+    prepare::{KeySteps, Step, Val},
     zones::{Clusters, KeyZones, ZoneViolation},
 };
-
-/// Kind of access to a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AccessKind {
-    /// The step finds the value.
-    Look,
-    /// The step sets the value.
-    Set,
-}
 
 /// Key that is not linearizable.
 #[derive(Debug)]
@@ -74,17 +65,6 @@ impl<'a> ViolatedKey<'a> {
     pub(super) fn took_place(&self) -> impl Iterator<Item = (u32, &Step)> {
         (0..).zip(&self.prepared.steps).filter(|(_, step)| took_place(step, self.clusters))
     }
-}
-
-/// Returns the values that a step touches, in order.
-pub(super) fn touches(step: &Step) -> impl Iterator<Item = (Val, AccessKind)> {
-    let (look, set) = match step.action {
-        Action::Read(value) => (Some(value), None),
-        Action::Write(value) => (None, Some(value)),
-        Action::Cas { from, to } => (Some(from), Some(to)),
-        Action::NotEqual(_) | Action::Contradiction(_) | Action::Append(_) => (None, None),
-    };
-    look.map(|value| (value, AccessKind::Look)).into_iter().chain(set.map(|value| (value, AccessKind::Set)))
 }
 
 /// Returns true if a step took place: it is certain, or its value was observed.

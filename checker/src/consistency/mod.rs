@@ -10,7 +10,6 @@
 //! So the tests look only where that order can be contradicted (`zones/mod.rs`, `conflict_ranges.rs`, `candidates.rs`).
 
 mod candidates;
-mod causal;
 mod converged;
 mod graph;
 mod hierarchy;
@@ -27,15 +26,15 @@ use rustc_hash::FxHashSet;
 use crate::{
     Options,
     budget::{Budget, Shortage},
+    causal::{AccessEvents, CausalViolation, causal_claim, find_causal_violation},
     prepare::{KeySteps, Keys},
     registers::{are_registers, count, each_key, split},
     zones::{KeyZones, order},
 };
 use candidates::CausalCandidates;
-use causal::{AccessEvents, find_causal_violation};
 pub use hierarchy::{Consistency, Hierarchy, HierarchyLevel, ModelStatus, Witness};
 use key::ViolatedKey;
-use witness::{WitnessBuilder, of_causal_violation};
+use witness::WitnessBuilder;
 
 const UNSAID: &str = "some cas did not match and did not say what they found";
 
@@ -218,12 +217,12 @@ impl<'a> Evaluation<'a> {
         let found = find_causal_violation(&AccessEvents { events, keys, initial }, options.limits.memory, budget)?;
         let level = self.of(Consistency::Causal);
         match &found {
-            Some(causal::CausalViolation::TooMany { bytes }) => {
+            Some(CausalViolation::TooMany { bytes }) => {
                 level.why = Some(format!("its vector clocks would take {} MiB", bytes >> 20));
             }
             Some(found) => {
-                if let Some(witness) = of_causal_violation(history, &options.initial, &all, found) {
-                    level.fail(witness);
+                if let Some((operations, claim)) = causal_claim(history, &options.initial, &all, found) {
+                    level.fail(Witness { operations, key: None, claim });
                 }
             }
             None if unsaid => {

@@ -16,9 +16,10 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use super::key::{AccessKind, ViolatedKey, touches};
+use super::key::ViolatedKey;
 use crate::{
     budget::{Budget, Shortage},
+    causal::{AccessKind, touches},
     prepare::{Action, INITIAL, Step},
 };
 

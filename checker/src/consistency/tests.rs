@@ -5,15 +5,11 @@ use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use super::{
-    candidates::CausalCandidates,
-    causal::{AccessEvents, find_causal_violation},
-    key::{AccessKind, ViolatedKey},
-    regular, versions,
-};
+use super::{candidates::CausalCandidates, key::ViolatedKey, regular, versions};
 use crate::{
     Memory, Model, Options,
     budget::{Budget, Shortage},
+    causal::{AccessEvents, AccessKind, find_causal_violation},
     conflict_ranges::ConflictRanges,
     oracles::share_of,
     prepare::{KeySteps, Keys, Preparer},

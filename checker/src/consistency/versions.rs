@@ -34,11 +34,12 @@ use rustc_hash::FxHashMap;
 
 use super::{
     graph::{StepEdge, ring},
-    key::{AccessKind, ViolatedKey, touches},
+    key::ViolatedKey,
 };
 use crate::{
     Consistency,
     budget::{Budget, Shortage},
+    causal::{AccessKind, touches},
     conflict_ranges::ConflictRanges,
     index::OptionalIndex,
     prepare::INITIAL,

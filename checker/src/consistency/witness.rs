@@ -2,19 +2,14 @@
 
 use histories::{History, Value};
 
-use super::{
-    causal::{self, AccessEvent, CausalViolation},
-    key::ViolatedKey,
-    regular::RegularityViolation,
-    versions::Pair,
-};
+use super::{key::ViolatedKey, regular::RegularityViolation, versions::Pair};
 use crate::{
     Evidence, Options, UnknownWhy, Witness,
+    causal::{self, AccessEvent, touches},
     evidence::{self, GatheredSteps},
     index::OptionalIndex,
     objects::register::Problem,
     prepare::{Action, KeySteps, Step, Val},
-    sorted::sorted,
     words::Words,
     zones::ZoneViolation,
 };
@@ -103,7 +98,7 @@ impl WitnessBuilder<'_> {
         let mut values: Vec<((OptionalIndex, u32), Val)> = Vec::new();
         for &index in &steps {
             gathered.keep(index);
-            for (value, _) in super::key::touches(key.step(index)) {
+            for (value, _) in touches(key.step(index)) {
                 gathered.writer(value);
                 values.push((key.chains[value as usize], value));
             }
@@ -149,65 +144,10 @@ impl WitnessBuilder<'_> {
     }
 }
 
-/// Returns the witness for a history that is not causally consistent, or `None` if it was not checked.
-pub(super) fn of_causal_violation(
-    history: &History,
-    initial: &Value,
-    events: &[AccessEvent],
-    found: &CausalViolation,
-) -> Option<Witness> {
-    let nothing = KeySteps { steps: Vec::new(), values: vec![None], failed: Vec::new() };
-    let words = Words { history, initial, prepared: &nothing };
-    let step = |index: u32| {
-        let operation = &history.operations[index as usize];
-        Step { operation: index, start: operation.invoked, end: operation.completed, action: Action::NotEqual(0) }
-    };
-    let (mut operations, claim) = match found {
-        CausalViolation::TooMany { .. } => return None,
-        CausalViolation::Unset { reader } => {
-            let reader_step = step(*reader);
-            let claim = format!("{} {}, which nobody had set", words.who(&reader_step), found_by(&words, &reader_step));
-            (vec![*reader], claim)
-        }
-        CausalViolation::Overwritten { reader, writer, newer, way } => {
-            let (looked, new) = (step(*reader), step(*newer));
-            let knows = writer.map_or_else(
-                || "that this was no longer what was there at first".to_owned(),
-                |writer| format!("that it came after {}", words.short(&step(writer))),
-            );
-            let claim = format!(
-                "{} {}, although its process knew, by what it had seen or done before, of {}, and {knows}",
-                words.who(&looked),
-                found_by(&words, &looked),
-                words.short(&new)
-            );
-            let all = [*reader, *newer].into_iter().chain(*writer).chain(way.iter().copied());
-            (all.collect(), claim)
-        }
-        CausalViolation::Ring { ring } => {
-            let operations: Vec<String> = ring.iter().map(|&index| words.short(&step(index))).collect();
-            (ring.clone(), format!("each of these would have to come after the next: {}", operations.join(", ")))
-        }
-    };
-    causal::show(events, &mut operations);
-    let operations = sorted(operations.into_iter().map(|index| index as usize));
-    Some(Witness { operations, key: None, claim })
-}
-
 /// Formats a read value: `returned 41`, or `found 41` for a cas.
 fn saw(words: &Words<'_>, step: &Step) -> String {
     match step.action {
         Action::Cas { from, .. } => format!("found {}", words.value(from)),
-        _ => words.answer(step),
-    }
-}
-
-fn found_by(words: &Words<'_>, step: &Step) -> String {
-    let operation = words.operation(step);
-    match (operation.function, operation.outcome) {
-        (histories::Function::Cas, histories::Outcome::Ok | histories::Outcome::Info) => {
-            format!("found {}", words.history.value(operation.input))
-        }
         _ => words.answer(step),
     }
 }

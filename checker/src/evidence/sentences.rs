@@ -74,12 +74,11 @@ fn of_stalest(words: &Words<'_>, clusters: &Clusters) -> Option<Description> {
         format!("{old} is what was there before anything was written, so {short} came after it")
     };
     let began = words.began(reader);
+    let once = if stale.old == INITIAL { "was there only at first" } else { "was set only once" };
     let reasons = vec![
         follows,
         format!("{done}, before this {noun} was invoked at {began}: so it comes after {new} was set"),
-        format!(
-            "but it {answer}, which was set only once, and was replaced by then: so it must come before {new} was set"
-        ),
+        format!("but it {answer}, which {once}, and was replaced by then: so it must come before {new} was set"),
     ];
     Some(Description { claim, reasons, staleness: Some(stale.staleness), failed: Vec::new() })
 }
@@ -172,8 +171,9 @@ fn meeting(words: &Words<'_>, first_ends: [Option<u32>; 2], last_begins: [u32; 2
     let (again, between) = (step(last_begins[back]), step(last_begins[1 - back]));
     let other = step(first_ends[1 - back].expect("one of the two is not the initial value"));
     let seen = |step: &Step| stale::level(step).map_or_else(String::new, |value| words.value(value).to_string());
+    let once = if initial.is_some() { "and nobody set it back" } else { "and each was set only once" };
     let claim = format!(
-        "{} {}, although {} before that {} began: it went from {} to {} and back, and each was set only once",
+        "{} {}, although {} before that {} began: it went from {} to {} and back, {once}",
         words.who(again),
         words.answer(again),
         words.was_done(other),

@@ -107,6 +107,8 @@ models! {
     /// Bank with `transfer` and `read` of all balances, whose total stays the same: a property, not an object.
     /// [`Options::initial`](crate::Options::initial) is the total, or the balances.
     Bank: properties::BANK,
+    /// `Bank` whose balances may be below zero.
+    BankNegativeBalances: properties::BANK_NEGATIVE_BALANCES,
     /// Set with `add` and `read` of all elements, which must not lose any, but may show them late: a property, not an
     /// object.
     SetFull: properties::SET_FULL,
@@ -115,6 +117,14 @@ models! {
     PnCounter: properties::PN_COUNTER,
     /// Keys whose parts are written in their order, and read in reverse order: a property, not an object.
     Sequential: properties::SEQUENTIAL,
+    /// Registers of unique values that respect cause and effect over all keys: a property, not an object.
+    Causal: properties::CAUSAL,
+    /// Inserts by `write`, and `read` of all, which shows none without those that were over before it began: a
+    /// property, not an object.
+    CausalReverse: properties::CAUSAL_REVERSE,
+    /// Lock whose holder may lose it, with tokens that grow, and a resource that refuses those who lost it: a property,
+    /// not an object.
+    LeasedLock: properties::LEASED_LOCK,
     /// Rows whose values grow with their timestamps: a property, not an object.
     Monotonic: properties::MONOTONIC,
     /// Logs with `send`, which is answered by an offset, and `poll`, which is answered by offsets with their values: a
@@ -151,6 +161,11 @@ impl Model {
     /// Returns true if the model is a property of all operations, and not an object that must be linearizable.
     pub fn is_property(self) -> bool {
         self.property().is_some()
+    }
+
+    /// Returns true if the model is judged over all keys together, in the report as one key without a name.
+    pub fn spans_keys(self) -> bool {
+        self.property().is_some_and(Property::spans_keys)
     }
 
     /// Returns the property that the model is, if it is one.

@@ -4,7 +4,9 @@ use super::definition::Definition;
 use histories::Value;
 
 use crate::{
-    properties::{Bank, Kafka, Monotonic, PnCounter, Sequential, SetFull, UniqueIds},
+    properties::{
+        Bank, Causal, CausalReverse, Kafka, LeasedLock, Monotonic, PnCounter, Sequential, SetFull, UniqueIds,
+    },
     specification::is_collection_of,
 };
 
@@ -14,10 +16,18 @@ pub(super) static UNIQUE_IDS: Definition =
 pub(super) static BANK: Definition = Definition {
     initial: (
         "a total, or balances as a map or a list, none below zero, or null if nothing is known of it",
-        Bank::begins_with,
+        |initial| Bank::WITHOUT_DEBTS.begins_with(initial),
     ),
     is_informative: |call| call.function == "read" && call.output.is_some(),
-    ..Definition::of_property("bank", "transfer between accounts, and read of all balances", &Bank)
+    ..Definition::of_property("bank", "transfer between accounts, and read of all balances", &Bank::WITHOUT_DEBTS)
+};
+
+pub(super) static BANK_NEGATIVE_BALANCES: Definition = Definition {
+    initial: ("a total, or balances as a map or a list, or null if nothing is known of it", |initial| {
+        Bank::WITH_DEBTS.begins_with(initial)
+    }),
+    is_informative: |call| call.function == "read" && call.output.is_some(),
+    ..Definition::of_property("bank-negative-balances", "as bank, but a balance may be below zero", &Bank::WITH_DEBTS)
 };
 
 pub(super) static SET_FULL: Definition = Definition {
@@ -38,6 +48,32 @@ pub(super) static SEQUENTIAL: Definition = Definition {
         "sequential",
         "write of a key's parts in their order, and read of them in reverse order",
         &Sequential,
+    )
+};
+
+pub(super) static CAUSAL: Definition = Definition {
+    is_informative: |call| call.function != "write" && call.output.is_some(),
+    ..Definition::of_property("causal", "read, write and cas of unique values, over all keys together", &Causal)
+};
+
+pub(super) static CAUSAL_REVERSE: Definition = Definition {
+    is_informative: |call| call.function == "read" && call.output.is_some(),
+    ..Definition::of_property(
+        "causal-reverse",
+        "write, and read of all that was written, none of it without what was there before",
+        &CausalReverse,
+    )
+};
+
+pub(super) static LEASED_LOCK: Definition = Definition {
+    initial: ("a whole number, above which all tokens are, or null for none", |initial| {
+        matches!(initial, Value::Nil | Value::Int(_))
+    }),
+    is_informative: |call| call.function != "release",
+    ..Definition::of_property(
+        "leased-lock",
+        "acquire, answered by a token, release, and write under a token to what the lock guards",
+        &LeasedLock,
     )
 };
 

@@ -144,6 +144,7 @@ fn sets() {
     ];
     follow(&super::set::specification::Set::new(&NIL), &lines);
     follow(&super::set::specification::Set::new(&value("[1,2]")), &["0 read -> [1,2]"]);
+    follow(&super::set::specification::Set::new(&NIL), &["0 write 1 -> null ?"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Operations of one key as a property looks at them, within the limits; and a few of them by themselves.
+//! Operations of one key, or of all, as a property looks at them, within the limits; and a few of them by themselves.
 
 use histories::{History, Operation, Outcome, Value};
 
@@ -14,11 +14,12 @@ const OPERATION_BYTES: usize = 64;
 /// Node that was asked, or the process that asks where nodes are not named.
 pub(super) type Client = (u16, u32);
 
-/// Operations of one key.
+/// Operations of one key, or of all.
 pub(crate) struct Key<'a> {
     pub(super) history: &'a History,
     pub(super) initial: &'a Value,
     operations: &'a [u32],
+    limits: Limits<'a>,
     budget: Budget<'a>,
 }
 
@@ -42,9 +43,18 @@ impl<'a> Key<'a> {
         limits: &Limits<'a>,
         operations: &'a [u32],
     ) -> Result<Self, UnknownWhy> {
-        let key = Self { history, initial, operations, budget: Budget::new(limits) };
+        let key = Self { history, initial, operations, limits: *limits, budget: Budget::new(limits) };
         key.within(key.budget.may_take(operations.len() * OPERATION_BYTES))?;
         Ok(key)
+    }
+
+    /// Returns the indexes of all operations, ascending.
+    pub(super) fn operations(&self) -> &'a [u32] {
+        self.operations
+    }
+
+    pub(super) fn limits(&self) -> &Limits<'a> {
+        &self.limits
     }
 
     /// Returns all operations, failed ones included, with their indexes.

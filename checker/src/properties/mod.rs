@@ -5,8 +5,11 @@
 //! definition of the property, which is also what tests compare on random histories.
 
 mod bank;
+mod causal;
+mod causal_reverse;
 mod kafka;
 mod key;
+mod leased_lock;
 mod monotonic;
 mod pn_counter;
 mod sequential;
@@ -19,21 +22,29 @@ use crate::{Evidence, Limits, UnknownWhy, shrink::merged, sorted::sorted, specif
 
 pub(crate) use bank::Bank;
 pub use bank::bank_total;
+pub(crate) use causal::Causal;
+pub(crate) use causal_reverse::CausalReverse;
 pub(crate) use kafka::Kafka;
 use key::{FewCalls, Key};
+pub(crate) use leased_lock::LeasedLock;
 pub(crate) use monotonic::Monotonic;
 pub(crate) use pn_counter::PnCounter;
 pub(crate) use sequential::Sequential;
 pub(crate) use set_full::{SetFull, figures::set_figures};
 pub(crate) use unique_ids::UniqueIds;
 
-/// Property of the operations on one key.
+/// Property of the operations on one key, or on all of them.
 pub(crate) trait Property: Sync {
     /// Checks that the property is defined for histories with this call.
     ///
     /// # Errors
     /// The reason, if it is not.
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy>;
+
+    /// Returns true if the property is one of all keys together, and not of each.
+    fn spans_keys(&self) -> bool {
+        false
+    }
 
     /// Finds a violation, in near-linear time. Returns `None` if there is none.
     ///
@@ -79,7 +90,7 @@ pub(crate) fn has(property: &dyn Property, function: &str) -> bool {
     !matches!(property.accepts(&call), Err(UnknownWhy::Function { .. }))
 }
 
-/// Decides whether a property holds of the operations (indexes) of one key. Returns the evidence if it is violated.
+/// Decides whether a property holds of the operations (indexes) of one key, or of all. Returns the evidence if it is violated.
 ///
 /// # Errors
 /// The reason why it cannot be said; also if the second opinion does not confirm a violation.

@@ -76,7 +76,15 @@ fn right(model: Model) -> History {
             let one = |n| Value::Map([("x", int(n))].into_iter().collect());
             [("write", one(n % 7), nil()), ("read", nil(), one(n % 7))]
         })),
-        Model::Comments => history(calls(|n| [("write", int(n % 1000), nil()), ("contains", int(n % 1000), yes())])),
+        Model::Comments => by_one(calls(|n| {
+            let is_read = |n| n % 5000 == 4999;
+            let all = || list((0..=2 * n).filter(|n| n % 2 == 0 || !is_read(n / 2)).map(int));
+            let next = if is_read(n) { ("read", nil(), all()) } else { ("write", int(2 * n + 1), nil()) };
+            [("write", int(2 * n), nil()), next]
+        })),
+        Model::Causal => history(calls(|n| [("write", int(n), nil()), ("read", nil(), int(n))])),
+        Model::CausalReverse => history(calls(|_| [("write", int(7), nil()), ("read", nil(), list([int(7)]))])),
+        Model::LeasedLock => history(calls(|n| [("acquire", nil(), int(n)), ("write", list([int(n), int(1)]), nil())])),
         Model::Sequential => {
             history(calls(|n| [("write", int(n), nil()), ("read", int(n), list([int(n), list([nil(), int(1)])]))]))
         }
@@ -101,7 +109,7 @@ fn right(model: Model) -> History {
         Model::Kafka => {
             history(calls(|n| [("send", int(n), int(n)), ("poll", int(n), list([list([int(n), int(n)])]))]))
         }
-        Model::Bank => history(calls(|n| {
+        Model::Bank | Model::BankNegativeBalances => history(calls(|n| {
             [
                 ("transfer", nil(), nil()),
                 ("read", nil(), list([int(n), int(-n % 7 + 9), int(1_000_000 - n - (-n % 7 + 9))])),

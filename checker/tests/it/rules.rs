@@ -137,6 +137,17 @@ fn a_value_that_goes_and_comes_back() {
 }
 
 #[test]
+fn what_was_there_at_first_is_not_said_to_have_been_set() {
+    let stale = rejected("0 invoke write 1\n 0 ok write\n 1 invoke read\n 1 ok read nil");
+    assert_eq!(
+        stale.reasons[2],
+        "but it returned nil, which was there only at first, and was replaced by then: so it must come before 1 was set"
+    );
+    let back = rejected("0 invoke write 1\n 1 invoke read\n 1 ok read 1\n 1 invoke read\n 1 ok read nil\n 0 ok write");
+    assert!(!back.claim.contains("set only once") && !back.reasons.join(" ").contains("set only once"), "{back:?}");
+}
+
+#[test]
 fn a_value_that_nobody_wrote() {
     let evidence = rejected("0 invoke write 1\n 0 ok write\n 1 invoke read\n 1 ok read 9");
     assert_eq!(evidence.claim, "read of the register by process 1 at 0.002 s returned 9, which nobody ever wrote");

@@ -338,7 +338,7 @@ mod tests {
         assert!(system.contains("`client.dequeue`: it has no placeholder {from}"), "{system}");
         let system = changed("status = 200\n", "").unwrap();
         assert!(!system.has_roles() && !system.has_skewable_clocks() && !system.logs_roles() && system.has_cas());
-        assert_eq!(system.workloads(), ["register", "cas"]);
+        assert_eq!(system.workloads(), ["register", "cas", "causal"]);
     }
 
     #[test]

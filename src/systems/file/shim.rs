@@ -39,13 +39,14 @@ impl ShimTable {
     pub(super) fn has(&self, action: &Action) -> bool {
         let knows = |name: &str| self.workloads.iter().any(|known| known == name);
         match action {
-            Action::Read | Action::Write(_) => knows("register") || knows("cas"),
+            Action::Read | Action::Write(_) => knows("register") || knows("cas") || knows("causal"),
             Action::Cas { .. } => knows("register") && self.cas || knows("cas"),
             Action::Elements | Action::Add(_) => knows("set") || knows("set-full"),
             Action::Enqueue(_) | Action::Dequeue | Action::Peek => knows("queue"),
             Action::Count | Action::Increment(_) => knows("counter") || knows("pn-counter"),
-            Action::Acquire | Action::Release => knows("lock") || knows("fenced-lock"),
-            Action::AcquireWithToken => knows("fenced-lock"),
+            Action::Acquire | Action::Release => knows("lock") || knows("fenced-lock") || knows("leased-lock"),
+            Action::AcquireWithToken => knows("fenced-lock") || knows("leased-lock"),
+            Action::GuardedWrite { .. } => knows("leased-lock"),
             Action::Send(_) | Action::Poll(_) => knows("kafka"),
             Action::Generate => knows("unique-ids"),
             Action::Balances | Action::Transfer { .. } => knows("bank"),

@@ -64,6 +64,10 @@ impl FileSystem {
             (10, Action::Acquire, ExpectedAnswer::Done, "after the release"),
             (11, Action::AcquireWithToken, ExpectedAnswer::Token, "of a lock that nobody holds"),
             (11, Action::AcquireWithToken, ExpectedAnswer::Mismatch, "of a lock that is held"),
+            (18, guarded_write(5, 1), ExpectedAnswer::Done, "under the first token"),
+            (18, guarded_write(6, 2), ExpectedAnswer::Done, "under a larger token"),
+            (18, guarded_write(6, 3), ExpectedAnswer::Done, "under the same token"),
+            (18, guarded_write(5, 4), ExpectedAnswer::Refused, "under a smaller token"),
             (17, Action::Poll(0), log(&[]), "before anything was sent"),
             (17, Action::Send(7), value(0), "to an empty log"),
             (17, Action::Send(8), value(1), "after 7"),
@@ -155,6 +159,11 @@ fn transfer(amount: i64) -> Action {
     Action::Transfer { from: 0, to: 1, amount }
 }
 
+/// Returns a write of what a lock guards.
+fn guarded_write(token: i64, value: i64) -> Action {
+    Action::GuardedWrite { token, value }
+}
+
 /// Returns what a log has: these offsets with their values.
 fn log(pairs: &[(i64, i64)]) -> ExpectedAnswer {
     let pair = |(offset, value): &(i64, i64)| Value::List(vec![(*offset).into(), (*value).into()]);
@@ -206,6 +215,7 @@ impl TrialStep {
             Action::Increment(by) => format!("increment {key} by {by}"),
             Action::Acquire | Action::AcquireWithToken => format!("acquire {key}"),
             Action::Release => format!("release {key}"),
+            Action::GuardedWrite { token, value } => format!("guarded-write {key} {value} under {token}"),
             Action::Send(value) => format!("send {key} {value}"),
             Action::Poll(from) => format!("poll {key} from {from}"),
             Action::Generate => format!("generate {key}"),

@@ -165,6 +165,7 @@ impl Api {
             Action::Release => self.release.as_ref(),
             Action::Send(_)
             | Action::Poll(_)
+            | Action::GuardedWrite { .. }
             | Action::Generate
             | Action::Balances
             | Action::Transfer { .. }
@@ -211,6 +212,7 @@ impl Api {
             ("set-full", has(&[Action::Elements, Action::Add(1)])),
             ("queue", has(&[Action::Enqueue(1), Action::Dequeue, Action::Peek])),
             ("cas", has(&[Action::Read, Action::Write(1), Action::Cas { from: 1, to: 2 }])),
+            ("causal", has(&[Action::Read, Action::Write(1)])),
             ("counter", has(&[Action::Count, Action::Increment(1)])),
             ("pn-counter", has(&[Action::Count, Action::Increment(1)])),
             ("lock", has(&[Action::Acquire, Action::Release])),
@@ -355,7 +357,7 @@ mod tests {
     #[test]
     fn workloads_follow_from_the_operations() {
         let written = write(&json!([{"status": 200, "outcome": "ok"}]));
-        assert_eq!(api(json!({"read": read(), "write": written})).workloads(), ["register"]);
+        assert_eq!(api(json!({"read": read(), "write": written})).workloads(), ["register", "causal"]);
         assert_eq!(api(json!({"elements": read(), "add": written})).workloads(), ["set", "set-full"]);
         assert_eq!(api(json!({"enqueue": written, "dequeue": read(), "peek": read()})).workloads(), ["queue"]);
         let locks = api(json!({"count": read(), "increment": written, "acquire": written, "release": written}));

@@ -10,26 +10,51 @@ use std::collections::BTreeSet;
 
 use histories::Value;
 
-use super::{definition::Definition, key::MethodResult};
+use super::{
+    definition::Definition,
+    key::{Key, MethodResult, NewObject},
+};
 use crate::specification::{Argument, Call, elements, is_collection_of};
-use specification::{Set, SetFunction};
+use specification::{NamedFunctions, Set, SetFunction};
 
-pub(super) static DEFINITION: Definition = definition("set", "add, remove, contains and read");
+pub(super) static DEFINITION: Definition = definition(
+    "set",
+    "add, remove, contains and read",
+    |key| decide(key, SetFunction::of_set),
+    |initial| Box::new(Set::new(initial)),
+);
 
 /// Blind inserts, which Jepsen calls `write`, and reads of all.
-pub(super) static COMMENTS: Definition =
-    definition("comments", "write, which adds a comment, and read of all comments");
+pub(super) static COMMENTS: Definition = definition(
+    "comments",
+    "write, which adds a comment, and read of all comments",
+    |key| decide(key, SetFunction::of_comments),
+    |initial| Box::new(Set::with(initial, SetFunction::of_comments)),
+);
 
-const fn definition(name: &'static str, functions: &'static str) -> Definition {
+const fn definition(
+    name: &'static str,
+    functions: &'static str,
+    method: fn(&Key<'_>) -> MethodResult,
+    specification: NewObject,
+) -> Definition {
     Definition {
         initial: ("a list of different elements, or null for none", can_be_initial),
-        method: Some(|key| method::decide(key).unwrap_or_else(MethodResult::Unknown)),
+        method: Some(method),
         argument: |function| match SetFunction::named(function) {
             Some(SetFunction::Read) => Argument::NoneOrAnswer,
             _ => Argument::Any,
         },
         is_informative,
-        ..Definition::new(name, functions, |initial| Box::new(Set::new(initial)))
+        ..Definition::new(name, functions, specification)
+    }
+}
+
+fn decide(key: &Key<'_>, has: NamedFunctions) -> MethodResult {
+    let lacked = key.operations.iter().map(|index| key.operation(*index)).find(|it| has(key.name(it)).is_none());
+    match lacked {
+        Some(operation) => MethodResult::Unknown(key.lacks(operation)),
+        None => method::decide(key).unwrap_or_else(MethodResult::Unknown),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Set: `add`, `remove`, `contains` of an element, and `read` of all elements. `add` and `remove` may answer whether
-//! they changed it.
+//! they changed it. A set of comments has `write`, which adds one, and `read`, and nothing else.
 
 use std::collections::BTreeSet;
 
@@ -14,9 +14,14 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Set<'a> {
     initial: BTreeSet<Value>,
+    /// Functions that it has.
+    has: NamedFunctions,
     /// Elements that count, or `None` if all do.
     only: Option<&'a [Value]>,
 }
+
+/// Functions of a kind of sets by their names.
+pub(super) type NamedFunctions = fn(&str) -> Option<SetFunction>;
 
 /// Functions of a set.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,19 +34,40 @@ pub(crate) enum SetFunction {
 
 impl<'a> Set<'a> {
     pub(crate) fn new(initial: &Value) -> Self {
-        Self { initial: elements(initial).collect(), only: None }
+        Self::with(initial, SetFunction::of_set)
     }
 
-    /// Makes a set that ignores all elements but these.
+    /// Makes a set that begins with these elements and has these functions.
+    pub(super) fn with(initial: &Value, has: NamedFunctions) -> Self {
+        Self { initial: elements(initial).collect(), has, only: None }
+    }
+
+    /// Makes a set of any kind that ignores all elements but these.
     pub(crate) fn of_only(initial: &Value, only: &'a [Value]) -> Self {
-        Self { initial: elements(initial).filter(|element| only.contains(element)).collect(), only: Some(only) }
+        let initial = elements(initial).filter(|element| only.contains(element)).collect();
+        Self { initial, has: SetFunction::named, only: Some(only) }
     }
 }
 
 impl SetFunction {
+    /// Returns the function of this name, whichever kind of set has it.
     pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::of_set(name).or_else(|| Self::of_comments(name))
+    }
+
+    /// Returns the function of a set of comments.
+    pub(super) fn of_comments(name: &str) -> Option<Self> {
+        match name {
+            "write" => Some(Self::Add),
+            "read" => Some(Self::Read),
+            _ => None,
+        }
+    }
+
+    /// Returns the function of any other set.
+    pub(super) fn of_set(name: &str) -> Option<Self> {
         Some(match name {
-            "add" | "insert" | "write" => Self::Add,
+            "add" | "insert" => Self::Add,
             "remove" | "delete" | "discard" => Self::Remove,
             "contains" | "member" | "has" => Self::Contains,
             "read" | "elements" => Self::Read,
@@ -79,14 +105,15 @@ impl Specification for Set<'_> {
     }
 
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
-        let known = match SetFunction::named(call.function).ok_or_else(|| call.unknown_function())? {
+        let function = (self.has)(call.function).ok_or_else(|| call.unknown_function())?;
+        let known = match function {
             SetFunction::Add | SetFunction::Remove => {
                 call.says_nothing() || matches!(call.output, Some(Value::Bool(_)))
             }
             SetFunction::Contains => matches!(call.output, None | Some(Value::Bool(_))),
             SetFunction::Read => call.output.is_none_or(|said| items(said).is_some()),
         };
-        if SetFunction::named(call.function) == Some(SetFunction::Read) && !call.asks_for_nothing() {
+        if function == SetFunction::Read && !call.asks_for_nothing() {
             return Err(call.unsupported_input());
         }
         if known { Ok(()) } else { Err(call.unsupported_output()) }

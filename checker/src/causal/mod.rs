@@ -16,20 +16,44 @@
 //! wakes it. A session that is never woken waits on a cycle. For a look at `v`, it suffices to test for each session
 //! whether its last change of the key that the reader knows of has `v`'s change in its past.
 
+mod accesses;
+mod claim;
+
 use histories::History;
 use rustc_hash::FxHashMap;
 
-use super::key::{AccessKind, touches};
 use crate::{
     Memory,
     budget::{Budget, Shortage},
     index::OptionalIndex,
-    prepare::Step,
+    prepare::{Action, Step, Val},
 };
+pub(crate) use accesses::causal_violation;
+pub(crate) use claim::causal_claim;
+
+/// Kind of access to a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AccessKind {
+    /// The step finds the value.
+    Look,
+    /// The step sets the value.
+    Set,
+}
+
+/// Returns the values that a step touches, in order.
+pub(crate) fn touches(step: &Step) -> impl Iterator<Item = (Val, AccessKind)> {
+    let (look, set) = match step.action {
+        Action::Read(value) => (Some(value), None),
+        Action::Write(value) => (None, Some(value)),
+        Action::Cas { from, to } => (Some(from), Some(to)),
+        Action::NotEqual(_) | Action::Contradiction(_) | Action::Append(_) => (None, None),
+    };
+    look.map(|value| (value, AccessKind::Look)).into_iter().chain(set.map(|value| (value, AccessKind::Set)))
+}
 
 /// Access of one operation to a value. Values are numbered over all keys.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct AccessEvent {
+pub(crate) struct AccessEvent {
     /// Index of the operation in the history.
     pub operation: u32,
     /// Process of the operation.
@@ -44,7 +68,7 @@ pub(super) struct AccessEvent {
 
 impl AccessEvent {
     /// Returns the accesses of a step, with its values numbered from `offset`.
-    pub(super) fn of(history: &History, step: &Step, offset: u32) -> impl Iterator<Item = Self> {
+    pub(crate) fn of(history: &History, step: &Step, offset: u32) -> impl Iterator<Item = Self> {
         let (operation, certain) = (step.operation, step.is_certain());
         let process = history.operations[operation as usize].process;
         touches(step).map(move |(value, touch)| Self { operation, process, value: value + offset, touch, certain })
@@ -53,7 +77,7 @@ impl AccessEvent {
 
 /// Events that took place.
 #[derive(Debug, Default)]
-pub(super) struct AccessEvents {
+pub(crate) struct AccessEvents {
     pub events: Vec<AccessEvent>,
     /// Key of each value.
     pub keys: Vec<u32>,
@@ -63,7 +87,7 @@ pub(super) struct AccessEvents {
 
 /// Reason why no causal order explains everything. Operations are given by index.
 #[derive(Debug)]
-pub(super) enum CausalViolation {
+pub(crate) enum CausalViolation {
     /// Look at a value that was never set.
     Unset { reader: u32 },
     /// Look at an overwritten value: the reader knows of the newer change, which has the change that was found in its
@@ -107,7 +131,7 @@ struct CausalSweep<'a> {
 }
 
 /// Returns the reason why `all`, session by session, is not causally consistent, or `None` if it is.
-pub(super) fn find_causal_violation(
+pub(crate) fn find_causal_violation(
     all: &AccessEvents,
     memory: &Memory,
     budget: &Budget<'_>,
@@ -329,7 +353,7 @@ impl<'a> CausalSweep<'a> {
 /// Extends operations that contradict causal consistency by others that prove that those of unknown outcome took
 /// place: each of these needs an observer of the value it set, and not all observers may be of unknown outcome
 /// themselves.
-pub(super) fn show(all: &[AccessEvent], gathered: &mut Vec<u32>) {
+pub(crate) fn show(all: &[AccessEvent], gathered: &mut Vec<u32>) {
     let find = |gathered: &[u32], values: &[u32]| {
         let sees = |event: &&AccessEvent| {
             event.touch == AccessKind::Look && values.contains(&event.value) && !gathered.contains(&event.operation)

@@ -1,0 +1,65 @@
+//! Violations of causal consistency in words, with the operations that show them.
+
+use histories::{History, Value};
+
+use super::{AccessEvent, CausalViolation, show};
+use crate::{
+    prepare::{Action, KeySteps, Step},
+    sorted::sorted,
+    words::Words,
+};
+
+/// Returns the operations that show that a history is not causally consistent, and the claim of what is wrong; `None` if
+/// it was not checked.
+pub(crate) fn causal_claim(
+    history: &History,
+    initial: &Value,
+    events: &[AccessEvent],
+    found: &CausalViolation,
+) -> Option<(Vec<usize>, String)> {
+    let nothing = KeySteps { steps: Vec::new(), values: vec![None], failed: Vec::new() };
+    let words = Words { history, initial, prepared: &nothing };
+    let step = |index: u32| {
+        let operation = &history.operations[index as usize];
+        Step { operation: index, start: operation.invoked, end: operation.completed, action: Action::NotEqual(0) }
+    };
+    let (mut operations, claim) = match found {
+        CausalViolation::TooMany { .. } => return None,
+        CausalViolation::Unset { reader } => {
+            let reader_step = step(*reader);
+            let claim = format!("{} {}, which nobody had set", words.who(&reader_step), found_by(&words, &reader_step));
+            (vec![*reader], claim)
+        }
+        CausalViolation::Overwritten { reader, writer, newer, way } => {
+            let (looked, new) = (step(*reader), step(*newer));
+            let knows = writer.map_or_else(
+                || "that this was no longer what was there at first".to_owned(),
+                |writer| format!("that it came after {}", words.short(&step(writer))),
+            );
+            let claim = format!(
+                "{} {}, although its process knew, by what it had seen or done before, of {}, and {knows}",
+                words.who(&looked),
+                found_by(&words, &looked),
+                words.short(&new)
+            );
+            let all = [*reader, *newer].into_iter().chain(*writer).chain(way.iter().copied());
+            (all.collect(), claim)
+        }
+        CausalViolation::Ring { ring } => {
+            let operations: Vec<String> = ring.iter().map(|&index| words.short(&step(index))).collect();
+            (ring.clone(), format!("each of these would have to come after the next: {}", operations.join(", ")))
+        }
+    };
+    show(events, &mut operations);
+    Some((sorted(operations.into_iter().map(|index| index as usize)), claim))
+}
+
+fn found_by(words: &Words<'_>, step: &Step) -> String {
+    let operation = words.operation(step);
+    match (operation.function, operation.outcome) {
+        (histories::Function::Cas, histories::Outcome::Ok | histories::Outcome::Info) => {
+            format!("found {}", words.history.value(operation.input))
+        }
+        _ => words.answer(step),
+    }
+}
