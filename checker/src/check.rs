@@ -21,11 +21,11 @@ use crate::{
         self, MethodResult, Question,
         register::{Problem, Stage, by_search, specification::Register},
     },
-    prepare::{KeySteps, Keys, Preparation, Preparer, SingleKeySteps, Steps},
+    prepare::{KeySteps, Keys, Preparation, Preparer, Steps},
     properties,
     search::SearchResult,
     tally::Tally,
-    verify::{Verify, replay_register},
+    verify::{RegisterByNumber, Verify},
     zones::{Zones, zones},
 };
 
@@ -44,11 +44,9 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
             let report = over_keys(&history, options, Some(options.model), || {
                 let history = &*history;
                 let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
-                move |operations: &[u32]| {
-                    let decision = decide(history, options, &mut preparer, operations);
-                    decision
-                        .withdraw_if_doubted(history, options, operations)
-                        .with_possible_answers(history, options, operations)
+                move |operations: &[u32]| match decide(history, options, &mut preparer, operations) {
+                    no if no.verdict == Verdict::NotLinearizable => no.examined(history, options, operations),
+                    decision => decision,
                 }
             });
             let figures = if options.model == Model::SetFull {
@@ -203,8 +201,7 @@ fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, opera
     }
     match object.judge(history, operations, &options.limits) {
         generic::Judgment::Order(order) => {
-            let replayed = object.replay(history, operations, &order, &Budget::new(&options.limits));
-            Decision::confirmed(replayed, Method::Search, history, options, (operations, order))
+            Decision::confirmed(Method::Search, object, history, options, (operations, order))
         }
         generic::Judgment::Violation(small) => {
             let evidence = generic::evidence(history, object, &small, &options.limits);
@@ -248,8 +245,7 @@ fn by_register(
     preparer: &mut Preparer<'_>,
     operations: &[u32],
 ) -> Result<Decision, Shortage> {
-    let single = SingleKeySteps::of(history, options.model.has_edits(), &options.initial, operations);
-    if let Some(steps) = single
+    if let Some(steps) = preparer.single(operations)
         && let Some(decision) = by_zones(history, options, &steps, operations)?
     {
         return Ok(decision);
@@ -271,15 +267,14 @@ fn by_zones(
     steps: &impl Steps,
     operations: &[u32],
 ) -> Result<Option<Decision>, Shortage> {
-    let budget = Budget::new(&options.limits);
-    let found = if options.search_only { None } else { zones(steps, &budget)? };
+    let found = if options.search_only { None } else { zones(steps, &Budget::new(&options.limits))? };
     Ok(match found {
         Some(Zones::Order(mut order)) => {
             for step in &mut order {
                 *step = steps.operation(*step);
             }
-            let replayed = replay_register(history, &options.initial, operations, &order, &budget);
-            Some(Decision::confirmed(replayed, Method::Zones, history, options, (operations, order)))
+            let register = RegisterByNumber(&options.initial);
+            Some(Decision::confirmed(Method::Zones, &register, history, options, (operations, order)))
         }
         Some(Zones::Violation(violation, clusters)) => {
             let evidence = evidence::of_zones(history, options, steps, &violation, &clusters);
@@ -317,12 +312,11 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &KeySte
     match found {
         SearchResult::Order(order) => {
             let order: Vec<u32> = order.iter().map(|&step| prepared.operation(step)).collect();
-            let budget = Budget::new(limits);
-            let replayed = match options.model {
-                Model::KeyValue => Register::new(initial, true).replay(history, operations, &order, &budget),
-                _ => replay_register(history, initial, operations, &order, &budget),
+            let register: &dyn Verify = match options.model {
+                Model::KeyValue => &Register::new(initial, true),
+                _ => &RegisterByNumber(initial),
             };
-            Decision::confirmed(replayed, Method::Search, history, options, (operations, order))
+            Decision::confirmed(Method::Search, register, history, options, (operations, order))
         }
         SearchResult::Refuted(step) => Decision::refuted(Method::Search, evidence::of_search(&mut problem, step)),
         SearchResult::GaveUp(_) => unreachable!("the exact search gives nothing up"),

@@ -4,12 +4,12 @@ use histories::{History, ValueId};
 
 use crate::{
     Evidence, KeyReport, Method, Model, Options, UnknownWhy, Verdict,
-    budget::Shortage,
+    budget::{Budget, Shortage},
     doubt::doubt,
     evidence::{possible, revisions},
     objects,
     tally::Tally,
-    verify::ReplayError,
+    verify::{ReplayError, Verify},
 };
 
 /// Decision about a key.
@@ -48,16 +48,14 @@ impl Decision {
         Self { method, ..self }
     }
 
-    /// Withdraws a "not linearizable" if the model is in doubt.
-    pub(crate) fn withdraw_if_doubted(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
-        let doubt = (self.verdict == Verdict::NotLinearizable).then(|| doubt(history, options, operations));
-        doubt.flatten().map_or(self, Self::unknown)
-    }
-
-    /// Adds to the evidence what a correct register could have answered.
-    pub(crate) fn with_possible_answers(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
+    /// Withdraws a "not linearizable" if the model is in doubt, and otherwise adds to the evidence what a correct
+    /// register could have answered.
+    pub(crate) fn examined(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
         if !options.model.is_register() {
             return self;
+        }
+        if let Some(why) = doubt(history, options, operations) {
+            return Self::unknown(why);
         }
         let possible = |few: &[usize]| possible::answer(history, &options.initial, operations, few);
         let evidence = self.evidence.map(|found| Evidence { possible: possible(&found.operations), ..found });
@@ -89,13 +87,13 @@ impl Decision {
 
     /// Returns "linearizable" with this order of the operations, if the second opinion confirmed it.
     pub(crate) fn confirmed(
-        replayed: Result<(), ReplayError>,
         method: Method,
+        object: &(impl Verify + ?Sized),
         history: &History,
         options: &Options<'_>,
         (operations, order): (&[u32], Vec<u32>),
     ) -> Self {
-        match replayed {
+        match object.replay(history, operations, &order, &Budget::new(&options.limits)) {
             Ok(()) => Self::yes(method, options.keep_order.then_some(order)),
             Err(ReplayError::Shortage(out)) => Self::exhausted(out, history, operations),
             Err(ReplayError::Wrong(why)) => {

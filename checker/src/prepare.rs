@@ -146,14 +146,6 @@ pub(crate) struct SingleKeySteps<'a> {
     initial: Option<ValueId>,
 }
 
-impl<'a> SingleKeySteps<'a> {
-    /// Returns `None` if these operations are not all of the history.
-    pub(crate) fn of(history: &'a History, edits: bool, initial: &Value, operations: &[u32]) -> Option<Self> {
-        let fits = operations.len() == history.operations.len();
-        fits.then(|| Self { history, edits, initial: history.values.find(initial) })
-    }
-}
-
 impl Steps for SingleKeySteps<'_> {
     fn end(&self) -> u32 {
         u32::try_from(self.history.operations.len()).expect("operations are numbered by u32")
@@ -220,6 +212,12 @@ pub(crate) struct Preparer<'a> {
 impl<'a> Preparer<'a> {
     pub(crate) fn new(history: &'a History, edits: bool, initial: &Value) -> Self {
         Self { history, edits, initial: history.values.find(initial), numbers: Vec::new() }
+    }
+
+    /// Returns the steps of these operations where they are stored, if they are all of the history.
+    pub(crate) fn single(&self, operations: &[u32]) -> Option<SingleKeySteps<'a>> {
+        let Self { history, edits, initial, .. } = *self;
+        (operations.len() == history.operations.len()).then_some(SingleKeySteps { history, edits, initial })
     }
 
     /// Returns the memory for its tables and the steps of this many operations, in bytes.

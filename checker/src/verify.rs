@@ -39,7 +39,7 @@ impl From<Shortage> for ReplayError {
     }
 }
 
-/// Object that can give a second opinion: any [`Specification`].
+/// Object that can give a second opinion: any [`Specification`], and registers.
 pub(crate) trait Verify: Sync {
     /// Replays `order` (indexes of operations) as a linearization of the operations with the indexes `all`, which are
     /// ascending.
@@ -47,11 +47,6 @@ pub(crate) trait Verify: Sync {
     /// # Errors
     /// The reason why `order` is not a linearization, or the limit that was reached.
     fn replay(&self, history: &History, all: &[u32], order: &[u32], budget: &Budget<'_>) -> Result<(), ReplayError>;
-
-    /// Returns true if some order explains these operations (indexes) alone, or `None` if there are too many of them
-    /// to try within `tries`.
-    #[cfg(test)]
-    fn can_be_ordered(&self, history: &History, indexes: &[usize], tries: usize) -> Option<bool>;
 }
 
 impl<S: Specification> Verify for S {
@@ -61,42 +56,34 @@ impl<S: Specification> Verify for S {
             self.apply(&mut state, &Call::of(history, operation, self.depends_on_process()))
         })
     }
-
-    #[cfg(test)]
-    fn can_be_ordered(&self, history: &History, indexes: &[usize], tries: usize) -> Option<bool> {
-        let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
-        let calls: Vec<Call<'_>> =
-            operations.iter().map(|operation| Call::of(history, operation, self.depends_on_process())).collect();
-        some_order(self, &operations, &calls, tries, &Budget::new(&Limits::none()))
-    }
 }
 
-/// Replays an order like [`Verify::replay`], for a register without `append`, comparing values by number: registers
-/// have the longest histories.
-pub(crate) fn replay_register(
-    history: &History,
-    initial: &Value,
-    all: &[u32],
-    order: &[u32],
-    budget: &Budget<'_>,
-) -> Result<(), ReplayError> {
-    // No other value has this number, so it can stand for an initial value that the history does not mention.
-    let initial = history.values.find(initial).unwrap_or(ValueId::UNKNOWN);
-    let mut value = initial;
-    replay_by(history, all, order, budget, |operation| {
-        let Operation { function, input, output, .. } = *operation;
-        let is_mismatch = operation.outcome == Outcome::Mismatch;
-        match function {
-            Function::Read => return output == value,
-            Function::Cas if is_mismatch => return input != value && (output == ValueId::UNKNOWN || output == value),
-            Function::Cas if input != value => return false,
-            Function::Cas => value = operation.to,
-            Function::Write => value = input,
-            Function::Delete => value = initial,
-            Function::Append | Function::Other(_) => return false,
-        }
-        true
-    })
+/// Register without `append` that begins with this value, and compares values by number: registers have the longest
+/// histories.
+pub(crate) struct RegisterByNumber<'a>(pub(crate) &'a Value);
+
+impl Verify for RegisterByNumber<'_> {
+    fn replay(&self, history: &History, all: &[u32], order: &[u32], budget: &Budget<'_>) -> Result<(), ReplayError> {
+        // No other value has this number, so it can stand for an initial value that the history does not mention.
+        let initial = history.values.find(self.0).unwrap_or(ValueId::UNKNOWN);
+        let mut value = initial;
+        replay_by(history, all, order, budget, |operation| {
+            let Operation { function, input, output, .. } = *operation;
+            let is_mismatch = operation.outcome == Outcome::Mismatch;
+            match function {
+                Function::Read => return output == value,
+                Function::Cas if is_mismatch => {
+                    return input != value && (output == ValueId::UNKNOWN || output == value);
+                }
+                Function::Cas if input != value => return false,
+                Function::Cas => value = operation.to,
+                Function::Write => value = input,
+                Function::Delete => value = initial,
+                Function::Append | Function::Other(_) => return false,
+            }
+            true
+        })
+    }
 }
 
 /// Replays `order`: it must contain every operation of `all` that must take place, none twice, respect real time, and

@@ -18,6 +18,13 @@ fn check(content: &str, arguments: &[&str]) -> CommandResult {
     run(dir.path(), &[&["check"], arguments, &["history.jsonl"]].concat())
 }
 
+/// Judges a history by a model, which must end with this exit code.
+fn judged(content: &str, model: &str, code: i32) -> CommandResult {
+    let ended = check(content, &["--model", model]);
+    assert_eq!(ended.code, Some(code), "{model}: {ended:?}");
+    ended
+}
+
 /// Returns a transfer, and reads by two clients with these balances.
 fn bank(first: &str, second: &str) -> String {
     let transfer = "{:from 1, :to 0, :amount 5}";
@@ -33,12 +40,10 @@ fn bank(first: &str, second: &str) -> String {
 
 #[test]
 fn a_bank_keeps_its_total() {
-    let right = check(&bank("{0 97, 1 3}", "{0 90, 1 10}"), &["--model", "bank"]);
-    assert_eq!(right.code, Some(0), "{right:?}");
+    let right = judged(&bank("{0 97, 1 3}", "{0 90, 1 10}"), "bank", 0);
     assert!(right.out.contains("the property bank holds: 3 operations on 1 key"), "{}", right.out);
     let wrong = bank("{0 97, 1 3}", "{0 97, 1 8}");
-    let ended = check(&wrong, &["--model", "bank"]);
-    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let ended = judged(&wrong, "bank", 1);
     for words in [
         "the property bank is violated: ",
         "one read shows a total of 100, another 105",
@@ -98,16 +103,14 @@ fn set(first: &str, second: &str) -> String {
 
 #[test]
 fn a_set_that_shows_elements_late_is_told_from_one_that_loses_them() {
-    let late = check(&set("#{}", "#{0 1}"), &["--model", "set-full"]);
-    assert_eq!(late.code, Some(0), "{late:?}");
+    let late = judged(&set("#{}", "#{0 1}"), "set-full", 0);
     let figures = "Of 2 elements, 1 acknowledged: 1 shown at once, 1 late (by 3.0 ms at most, 3.0 ms at p50, 3.0 ms at \
         p95, 3.0 ms at p99), 0 never read, 0 lost";
     assert!(late.out.contains(figures), "{}", late.out);
-    let lost = check(&set("#{0 1}", "#{0}"), &["--model", "set-full"]);
-    assert_eq!(lost.code, Some(1), "{lost:?}");
+    let lost = judged(&set("#{0 1}", "#{0}"), "set-full", 1);
     assert!(lost.out.contains("1 was lost: ") && lost.out.contains("0 never read, 1 lost"), "{}", lost.out);
-    let pairs = check(&set("#{[0 0]}", "#{[0 0]}").replace(":value 0", ":value [0 0]"), &["--model", "set-full"]);
-    assert_eq!(pairs.code, Some(0), "elle-cli has pairs as elements: {pairs:?}");
+    // elle-cli has pairs as elements.
+    judged(&set("#{[0 0]}", "#{[0 0]}").replace(":value 0", ":value [0 0]"), "set-full", 0);
 }
 
 #[test]
@@ -125,8 +128,7 @@ fn a_counter_must_be_right_in_the_end() {
         ])
     };
     for (last, code) in [("-3", 0), ("1", 0), ("0", 1)] {
-        let ended = check(&counter(last), &["--model", "pn-counter"]);
-        assert_eq!(ended.code, Some(code), "{ended:?}");
+        judged(&counter(last), "pn-counter", code);
     }
     let (dir, _) = file(counter("0"));
     let shrunk = run(dir.path(), &["shrink", "--model", "pn-counter", "history.jsonl", "-o", "small.jsonl"]);
@@ -144,9 +146,8 @@ fn an_id_is_given_out_once() {
             (1, "ok", "generate", second),
         ])
     };
-    assert_eq!(check(&ids("\"n2-1\""), &["--model", "unique-ids"]).code, Some(0));
-    let twice = check(&ids("\"n1-1\""), &["--model", "unique-ids"]);
-    assert_eq!(twice.code, Some(1), "{twice:?}");
+    judged(&ids("\"n2-1\""), "unique-ids", 0);
+    let twice = judged(&ids("\"n1-1\""), "unique-ids", 1);
     assert!(twice.out.contains("the id \"n1-1\" was given out twice"), "{}", twice.out);
 }
 
@@ -168,8 +169,7 @@ fn logs(poll: &str) -> String {
 
 #[test]
 fn a_log_keeps_its_offsets_and_loses_nothing_that_is_read_past() {
-    let right = check(&logs("[[:poll {5 [[0 10] [2 11] [3 12]]}]]"), &["--model", "kafka"]);
-    assert_eq!(right.code, Some(0), "{right:?}");
+    let right = judged(&logs("[[:poll {5 [[0 10] [2 11] [3 12]]}]]"), "kafka", 0);
     assert!(right.out.contains("the property kafka holds: 5 operations"), "{}", right.out);
     for (poll, claim) in [
         (
@@ -180,8 +180,7 @@ fn a_log_keeps_its_offsets_and_loses_nothing_that_is_read_past() {
         ("[[:poll {5 [[2 11] [0 10]]}]]", "a poll shows offset 0 of log 5, though it goes on after 2"),
         ("[[:poll {5 [[0 10] [1 77]]}]]", "a poll shows 77, which nobody had sent (log 5)"),
     ] {
-        let wrong = check(&logs(poll), &["--model", "kafka"]);
-        assert_eq!(wrong.code, Some(1), "{wrong:?}");
+        let wrong = judged(&logs(poll), "kafka", 1);
         assert!(wrong.out.contains(claim), "{claim} is not in {}", wrong.out);
     }
     let mixed = logs("[[:poll {}]]").replace(":f :poll", ":f :txn");

@@ -180,7 +180,7 @@ fn an_ordinary_user_needs_no_root() {
     std::os::unix::fs::chown(dir.path(), Some(65534), Some(65534)).unwrap();
     let mut command = Command::new("setpriv");
     command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&binary).current_dir(dir.path());
-    command.args(["run", "--read", "leader", "--time-limit", "6s", "--seed", "1"]);
+    command.args(["run", "--read", "leader", "--nodes", "3", "--time-limit", "6s", "--seed", "1"]);
     let ended = CommandResult::from(command.output().unwrap());
     assert_eq!(ended.code, Some(1), "{ended:?}");
 }
@@ -233,7 +233,7 @@ fn without_namespaces_nodes_share_loopback() {
     let run = |faults| {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_schism")]);
-        command.args(["run", "--time-limit", "3s", "--faults", faults]).current_dir(dir.path());
+        command.args(["run", "--nodes", "3", "--time-limit", "3s", "--faults", faults]).current_dir(dir.path());
         CommandResult::from(command.output().unwrap())
     };
     let ended = run("kill:leader");

@@ -6,15 +6,17 @@ use serde_json::Value;
 
 use crate::support::{CommandResult, run};
 
+/// Carries out a run of a workload on three nodes whose leader is cut off, with reads in this mode.
+fn run_workload(dir: &Path, workload: &str, read: &str, seed: &str) -> CommandResult {
+    let load = ["--workload", workload, "--read", read, "--nodes", "3", "--time-limit", "6s", "--seed", seed];
+    run(dir, &[&["run"], &load[..]].concat())
+}
+
 /// Runs a workload against basic Raft reads, which must not pass, and returns its results. On a host that is too busy
 /// to ask a deposed leader in time, another seed may do so.
 fn violated(dir: &Path, workload: &str) -> Value {
-    let with_seed = |seed| {
-        let arguments = ["run", "--workload", workload, "--read", "leader", "--time-limit", "6s", "--seed", seed];
-        run(dir, &arguments)
-    };
-    let first = with_seed("1");
-    let ended = if first.code == Some(0) { with_seed("2") } else { first };
+    let first = run_workload(dir, workload, "leader", "1");
+    let ended = if first.code == Some(0) { run_workload(dir, workload, "leader", "2") } else { first };
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.out.contains(&format!(", leader reads, workload {workload}, faults ")), "{}", ended.out);
     let latest = dir.join("store/latest");
@@ -86,8 +88,7 @@ fn a_stale_read_of_few_values_is_found() {
 fn workloads_whose_operations_go_through_a_majority_hold() {
     for workload in ["counter", "cas", "multi-register", "lock", "fenced-lock", "leased-lock", "causal"] {
         let dir = tempfile::tempdir().unwrap();
-        let arguments = ["run", "--workload", workload, "--read", "quorum", "--time-limit", "6s", "--seed", "1"];
-        let ended = run(dir.path(), &arguments);
+        let ended = run_workload(dir.path(), workload, "quorum", "1");
         assert_eq!(ended.code, Some(0), "{workload}: {ended:?}");
         let results = fs::read(dir.path().join("store/latest/results.json")).unwrap();
         let results: Value = serde_json::from_slice(&results).unwrap();
@@ -130,8 +131,7 @@ fn a_comment_that_is_missing_from_a_stale_read_is_found() {
 fn properties_hold_with_stale_reads() {
     for workload in ["bank", "unique-ids", "set-full", "pn-counter", "kafka", "causal"] {
         let dir = tempfile::tempdir().unwrap();
-        let arguments = ["run", "--workload", workload, "--read", "leader", "--time-limit", "6s", "--seed", "1"];
-        let ended = run(dir.path(), &arguments);
+        let ended = run_workload(dir.path(), workload, "leader", "1");
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(ended.out.contains(&format!("the property {workload} holds: ")), "{}", ended.out);
         let results = fs::read(dir.path().join("store/latest/results.json")).unwrap();

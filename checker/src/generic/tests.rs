@@ -3,14 +3,18 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
+use histories::{Event, EventType, History, HistoryBuilder, Operation, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use super::states::{RaceResult, States};
 use super::{Judgment, Object, evidence};
 use crate::{
-    Call, Limits, Memory, Specification, UnknownWhy, budget::Budget, oracles::share_of, search::Racers, verify::Verify,
+    Call, Limits, Memory, Specification, UnknownWhy,
+    budget::Budget,
+    oracles::share_of,
+    search::Racers,
+    verify::{Verify, some_order},
 };
 
 /// Register that is written and read.
@@ -125,43 +129,46 @@ fn random(seed: u64, change: &'static str, read: &'static str) -> History {
 /// Number of histories of registers and lists together.
 const HISTORIES: u64 = 60_000;
 
+/// Returns true if some order explains these operations alone.
+fn can_be_ordered(object: &impl Specification, history: &History, indexes: &[usize]) -> bool {
+    let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
+    let calls: Vec<Call<'_>> = operations.iter().map(|operation| Call::of(history, operation, false)).collect();
+    some_order(object, &operations, &calls, usize::MAX, &Budget::endless()).expect("there are few")
+}
+
+/// Asserts that each search alone is right about a history. Returns true if some order explains it.
+fn search(object: &impl Specification, history: &History) -> bool {
+    let operations: Vec<usize> = (0..history.operations.len()).collect();
+    let truth = can_be_ordered(object, history, &operations);
+    for racers in [Racers::DepthOnly, Racers::SweepOnly, Racers::Both] {
+        match alone(object, history, racers, &Limits::none()) {
+            RaceResult::Order(order) => {
+                let replayed = object.replay(history, &all(history), &order, &Budget::endless());
+                assert_eq!(replayed, Ok(()), "{racers:?} {history:#?}");
+            }
+            RaceResult::Refuted(rank) => {
+                assert!(!truth, "{racers:?} {history:#?}");
+                // Everything that completed earlier can be ordered, and everything that began by then cannot.
+                let began = |index: &usize| history.operations[*index].invoked < rank;
+                let begun: Vec<usize> = operations.iter().copied().filter(began).collect();
+                assert!(!can_be_ordered(object, history, &begun), "{racers:?} {history:#?}");
+            }
+            RaceResult::Limit(why) => panic!("{why}"),
+        }
+    }
+    truth
+}
+
 #[test]
 fn each_search_alone_agrees_with_trying_every_order() {
     let mut counts = [0; 2];
     for seed in 0..share_of(HISTORIES) {
-        let is_list = seed % 2 == 0;
-        let history = if is_list { random(seed, "append", "last") } else { random(seed, "write", "read") };
-        let operations: Vec<usize> = (0..history.operations.len()).collect();
-        let object: &dyn Verify = if is_list { &Tail } else { &Cell };
-        let truth = object.can_be_ordered(&history, &operations, usize::MAX).expect("there are few");
+        let truth = if seed % 2 == 0 {
+            search(&Tail, &random(seed, "append", "last"))
+        } else {
+            search(&Cell, &random(seed, "write", "read"))
+        };
         counts[usize::from(truth)] += 1;
-        for racers in [Racers::DepthOnly, Racers::SweepOnly, Racers::Both] {
-            let limits = Limits::none();
-            let found =
-                if is_list { alone(&Tail, &history, racers, &limits) } else { alone(&Cell, &history, racers, &limits) };
-            match found {
-                RaceResult::Order(order) => {
-                    assert_eq!(
-                        object.replay(&history, &all(&history), &order, &Budget::endless()),
-                        Ok(()),
-                        "{racers:?} {history:#?}"
-                    );
-                }
-                RaceResult::Refuted(rank) => {
-                    assert!(!truth, "{racers:?} {history:#?}");
-                    // Everything that completed earlier can be ordered, and everything that began by then cannot.
-                    let operation = |&index: &usize| history.operations[index];
-                    let begun: Vec<usize> =
-                        operations.iter().copied().filter(|index| operation(index).invoked < rank).collect();
-                    assert_eq!(
-                        object.can_be_ordered(&history, &begun, usize::MAX),
-                        Some(false),
-                        "{racers:?} {history:#?}"
-                    );
-                }
-                RaceResult::Limit(why) => panic!("{why}"),
-            }
-        }
     }
     assert!(counts.iter().all(|count| *count * 6 > share_of(HISTORIES)), "{counts:?}");
 }

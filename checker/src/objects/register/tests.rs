@@ -5,7 +5,7 @@ use histories::{Event, EventType, History, HistoryBuilder, Operation, Process, V
 use super::specification::Register;
 use crate::{
     budget::Budget,
-    verify::{ReplayError, Verify, register_calls, replay_register, some_order},
+    verify::{RegisterByNumber, ReplayError, Verify, register_calls, some_order},
 };
 
 /// Returns true if some order explains these operations of a register alone.
@@ -40,7 +40,7 @@ fn replay_refuses_what_is_no_linearization() {
     ]);
     let replay_of = |all: &[u32], order: &[u32]| {
         let budget = Budget::endless();
-        let by_numbers = replay_register(&history, &Value::Nil, all, order, &budget);
+        let by_numbers = RegisterByNumber(&Value::Nil).replay(&history, all, order, &budget);
         assert_eq!(by_numbers, Register::new(&Value::Nil, true).replay(&history, all, order, &budget));
         by_numbers
     };
