@@ -164,6 +164,11 @@ impl Cell {
         text
     }
 
+    /// Returns the name of the system, and of the planted defect if there is one.
+    pub(crate) fn subject(&self, plan: &CampaignPlan) -> String {
+        plan.defect().map_or_else(|| self.system.to_string(), |defect| format!("{} ({})", self.system, defect.name))
+    }
+
     /// Returns the heading of the cell's row.
     pub(crate) fn row(&self, plan: &CampaignPlan) -> String {
         let system = if plan.systems.len() > 1 { format!("{} ", self.system) } else { String::new() };

@@ -144,16 +144,15 @@ impl HuntArgs {
 
     /// Returns the plan of a campaign with the options of `schism run`.
     fn plan(&self, defect: Option<Defect>, options: &str) -> anyhow::Result<WrittenPlan> {
-        let planted = defect.map_or_else(String::new, |defect| format!("--defect {defect} "));
+        let mut words = vec!["run"];
+        words.extend(defect.into_iter().flat_map(|defect| ["--defect", defect.name()]));
         // A sound node gets the settings that one with a defect has, for the same load.
-        let settings = ["--snapshot-after", "--request-timeout"].into_iter().zip(["100", "500ms"]);
-        let usual: String = settings
-            .filter(|(option, _)| !options.contains(option))
-            .map(|(option, value)| format!("{option} {value} "))
-            .collect();
-        let words = format!("run {planted}{usual}{options}");
-        let parsed = RunCommand::try_parse_from(words.split(' '));
-        let run = parsed.map_err(|error| Failure::new(ExitStatus::Internal, format!("{words}: {error}")))?.run;
+        for (option, value) in [("--snapshot-after", "100"), ("--request-timeout", "500ms")] {
+            words.extend((!options.contains(option)).then_some([option, value]).into_iter().flatten());
+        }
+        words.extend(options.split(' '));
+        let parsed = RunCommand::try_parse_from(&words);
+        let run = parsed.map_err(|error| Failure::new(ExitStatus::Internal, format!("{words:?}: {error}")))?.run;
         Ok(WrittenPlan { seeds: Seeds::Count(self.seeds), time_limit: self.time_limit, ..run.as_cell()? })
     }
 

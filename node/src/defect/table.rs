@@ -309,7 +309,7 @@ defects! {
     CasIgnoresFrom: "cas-ignores-from", LostWrite, "--faults none", "Raft §8: linearizable semantics";
 
     /// Every fiftieth entry, if it is a write, is acknowledged and has no effect.
-    DropsWrites: "drops-writes", LostWrite, "--faults none", "Jepsen's analyses: acknowledged writes that are lost";
+    DropsWrites: "drops-writes", LostWrite, "--concurrency 5 --faults none", "Jepsen's analyses: acknowledged writes that are lost";
 
     /// A removal of a key takes place whoever owns it: a lock can be released by another than its holder.
     DeleteIgnoresOwner: "delete-ignores-owner", SplitBrain, "--workload lock --faults none",

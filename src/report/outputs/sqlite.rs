@@ -42,7 +42,7 @@ fn insert_runs(all: &Transaction<'_>, summary: &Summary) -> rusqlite::Result<()>
             "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             params![
                 run.id,
-                cell.system.to_string(),
+                cell.subject(&summary.plan),
                 cell.workload,
                 cell.nodes,
                 cell.read_share,
@@ -76,29 +76,29 @@ fn insert_runs(all: &Transaction<'_>, summary: &Summary) -> rusqlite::Result<()>
 }
 
 fn insert_cells(all: &Transaction<'_>, summary: &Summary) -> rusqlite::Result<()> {
-    for summary in &summary.cells {
-        let (cell, share) = (&summary.cell, summary.violations);
+    for of_cell in &summary.cells {
+        let (cell, share) = (&of_cell.cell, of_cell.violations);
         all.execute(
             "INSERT INTO cells VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             params![
                 cell.number,
-                cell.system.to_string(),
+                cell.subject(&summary.plan),
                 cell.workload,
                 cell.nodes,
                 cell.read_share,
                 cell.read.name(),
                 cell.faults.to_string(),
-                expected(summary.expected),
-                summary.as_expected,
+                expected(of_cell.expected),
+                of_cell.as_expected,
                 share.count,
-                summary.of,
+                of_cell.of,
                 share.low,
                 share.high,
-                summary.weak,
-                summary.unknown,
-                summary.recovery_failures,
-                summary.harness_failures,
-                summary.shortest,
+                of_cell.weak,
+                of_cell.unknown,
+                of_cell.recovery_failures,
+                of_cell.harness_failures,
+                of_cell.shortest,
             ],
         )?;
     }
