@@ -101,22 +101,23 @@ impl Network {
     }
 
     /// Makes the neighbour entries between the hosts those of this grudge, whatever they are, and checks that they are.
+    /// Goes on with the other hosts after an error on one.
     fn set_neighbours(&self, grudge: &Grudge) -> Result<(), Error> {
         let nodes: Vec<NodeId> = self.hosts.keys().copied().collect();
-        links::neighbours_under(grudge, &nodes).iter().try_for_each(|(node, wanted)| {
+        let set = |(node, wanted): (&NodeId, &Vec<Neighbour>)| {
             let socket = &self.hosts[node];
             for _ in 0..MOST_ATTEMPTS {
                 let found = socket.neighbours(&HOST_END)?;
                 let wrong = wanted.iter().filter(|entry| !found.contains(entry));
-                let requests: Vec<Request> =
-                    wrong.map(|entry: &Neighbour| Request::SetNeighbour(HOST_END, *entry)).collect();
+                let requests: Vec<Request> = wrong.map(|entry| Request::SetNeighbour(HOST_END, *entry)).collect();
                 if requests.is_empty() {
                     return Ok(());
                 }
                 socket.carry_out(&requests, &self.log)?;
             }
             Err(Error::NeighboursChange { node: *node })
-        })
+        };
+        links::neighbours_under(grudge, &nodes).iter().map(set).collect::<Vec<_>>().into_iter().collect()
     }
 
     fn run_all(&self, commands: &[Command]) -> Result<(), Error> {

@@ -292,7 +292,15 @@ pub(crate) fn neighbours(sandbox: &Sandbox) {
     nemesis.remove_hosts().unwrap();
     assert_eq!(links(), alone);
     assert_eq!(fs::read_dir("/run/netns").unwrap().count(), 0);
-    Hosts::create(2, sandbox, &probe(PartitionBy::Netlink), silent()).unwrap();
+    let mut nemesis = cluster(3, sandbox, &probe(PartitionBy::Netlink), logs.path());
+    inject(&mut nemesis, "partition:isolate-leader", Some(NodeId(1)));
+    on_host(2, "ip link del eth0");
+    let error = nemesis.heal_all().unwrap_err().to_string();
+    let told = "not healed: fault 1: the kernel refused `ip -n n2 neigh replace 10.77.0.1 lladdr 02:00:0a:4d:00:01 dev \
+                eth0 nud permanent`: No such device (os error 19); somebody removed the interface: create the hosts again";
+    assert_eq!(error, told);
+    assert_eq!(nemesis.in_force().count(), 1, "the ledger keeps what is not healed");
+    assert_eq!([1, 3].map(entries), [before[0].clone(), before[2].clone()], "the others are healed all the same");
 }
 
 /// Scenario: heals a partition and is killed after the first request of it.
