@@ -40,16 +40,17 @@ impl Network {
             RouteSocket::open(None).map_err(|errno| Error::system("opening a netlink socket")(errno.into()))?;
         bridge.carry_out(&links::create_bridge(nodes), &log)?;
         let floods = partitioner != Some(Partitioner::Neighbours);
-        let (mut hosts, mut namespaces) = (BTreeMap::new(), Vec::new());
-        for &node in nodes {
+        let made = in_parallel(nodes, |node| {
             let name = node.to_string();
             let open = || RouteSocket::open(Some(name.clone())).map_err(io::Error::from);
-            let (namespace, socket) = told(&log, format!("ip netns add {name}"), || netns::create(&name, open))?;
-            bridge.carry_out(&links::connect(node, namespace.as_raw_fd(), floods), &log)?;
-            socket.carry_out(&links::set_up(node, nodes), &log)?;
-            hosts.insert(node, socket);
-            namespaces.push(namespace);
-        }
+            Ok(told(&log, &format!("ip netns add {name}"), || netns::create(&name, open))?)
+        })?;
+        let (namespaces, sockets): (Vec<File>, Vec<RouteSocket>) = made.into_iter().unzip();
+        let connect = |(node, netns): (&NodeId, &File)| links::connect(*node, netns.as_raw_fd(), floods);
+        let connections: Vec<Request> = nodes.iter().zip(&namespaces).flat_map(connect).collect();
+        bridge.carry_out(&connections, &log)?;
+        let hosts: BTreeMap<NodeId, RouteSocket> = nodes.iter().copied().zip(sockets).collect();
+        in_parallel(nodes, |node| Ok(hosts[node].carry_out(&links::set_up(*node, nodes), &log)?))?;
         Ok((Self { bridge, hosts, partitioner, log }, namespaces))
     }
 
@@ -57,7 +58,7 @@ impl Network {
     pub(crate) fn remove(self) -> Result<(), Error> {
         let nodes: Vec<NodeId> = self.hosts.into_keys().collect();
         self.bridge.carry_out(&links::remove(&nodes), &self.log)?;
-        let remove = |name: String| told(&self.log, format!("ip netns del {name}"), || netns::remove(&name));
+        let remove = |name: String| told(&self.log, &format!("ip netns del {name}"), || netns::remove(&name));
         Ok(nodes.iter().map(NodeId::to_string).try_for_each(remove)?)
     }
 
@@ -77,7 +78,7 @@ impl Network {
             let sources: BTreeSet<Ipv4Addr> = dropped.iter().copied().map(links::address).collect();
             sequences.push(firewall.drop_rules(&node.to_string(), &sources));
         }
-        in_parallel(&sequences, |sequence| self.run_all(sequence))
+        in_parallel(&sequences, |sequence| self.run_all(sequence)).map(drop)
     }
 
     /// Lets all packets through again, and checks that nothing of ours is in their way.
@@ -96,25 +97,28 @@ impl Network {
             let healed = ours.is_empty() || removal()?.is_empty();
             if healed { Ok(()) } else { Err(Error::RulesRemain { node: *node }) }
         })
+        .map(drop)
     }
 
     /// Makes the neighbour entries between the hosts those of this grudge, whatever they are, and checks that they are.
+    /// Goes on with the other hosts after an error on one.
     fn set_neighbours(&self, grudge: &Grudge) -> Result<(), Error> {
         let nodes: Vec<NodeId> = self.hosts.keys().copied().collect();
-        links::neighbours_under(grudge, &nodes).iter().try_for_each(|(node, wanted)| {
+        let set = |(node, wanted): (&NodeId, &Vec<Neighbour>)| {
             let (socket, interface) = self.hosts.get(node).map_or((&self.bridge, BRIDGE), |host| (host, HOST_END));
             for _ in 0..MOST_ATTEMPTS {
                 let found = socket.neighbours(&interface)?;
                 let wrong = wanted.iter().filter(|entry| !found.contains(entry));
                 let requests: Vec<Request> =
-                    wrong.map(|entry: &Neighbour| Request::SetNeighbour(interface.clone(), *entry)).collect();
+                    wrong.map(|entry| Request::SetNeighbour(interface.clone(), *entry)).collect();
                 if requests.is_empty() {
                     return Ok(());
                 }
                 socket.carry_out(&requests, &self.log)?;
             }
             Err(Error::NeighboursChange { node: *node })
-        })
+        };
+        links::neighbours_under(grudge, &nodes).iter().map(set).collect::<Vec<_>>().into_iter().collect()
     }
 
     fn run_all(&self, commands: &[Command]) -> Result<(), Error> {
@@ -123,16 +127,16 @@ impl Network {
 }
 
 /// Does the work of a command, and reports it to the log.
-fn told<T>(log: &Log, command: String, work: impl FnOnce() -> io::Result<T>) -> Result<T, CommandError> {
+fn told<T>(log: &Log, command: &str, work: impl FnOnce() -> io::Result<T>) -> Result<T, CommandError> {
     let started = Instant::now();
-    let result = work().map_err(|source| CommandError::refused(command.clone(), source));
+    let result = work().map_err(|source| CommandError::refused(command.to_owned(), source));
     log(&FinishedCommand { command: &command, took: started.elapsed(), error: result.as_ref().err() });
     result
 }
 
 /// Does all of the work in parallel, on one thread per item (there is at most one item per host), and returns the
-/// first error.
-fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<(), Error> + Sync) -> Result<(), Error> {
+/// results, or the first error.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R, Error> + Sync) -> Result<Vec<R>, Error> {
     let work = &work;
     thread::scope(|scope| {
         let begin = |item| {
@@ -142,7 +146,7 @@ fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<(), Error> + Sy
         };
         let threads: Vec<_> = items.iter().map(begin).collect();
         let join = |thread: Result<thread::ScopedJoinHandle<'_, _>, _>| match thread {
-            Ok(thread) => thread.join().expect("commands do not panic"),
+            Ok(thread) => thread.join().expect("neither commands nor requests panic"),
             Err(done) => done,
         };
         threads.into_iter().map(join).collect::<Vec<_>>().into_iter().collect()

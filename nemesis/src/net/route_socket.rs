@@ -22,8 +22,8 @@ use super::request::{Ethernet, Interface, Neighbour, Request, bytes};
 
 /// Maximum number of requests that are sent at once: all their answers fit into the usual buffer of a socket.
 const MOST_REQUESTS: usize = 100;
-/// Maximum length of a datagram from the kernel.
-const DATAGRAM_BYTES: usize = 32_768;
+/// Maximum length of a datagram from the kernel, which makes none longer than what its receiver takes.
+const DATAGRAM_BYTES: usize = 16_384;
 
 /// Socket that stays in the network namespace in which it was opened, whatever thread uses it.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! Scenarios inside a sandbox: hosts, processes, partitions, faults and their healing.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
@@ -145,6 +146,7 @@ pub(crate) fn partitions(sandbox: &Sandbox, by: &str) {
         ask(address(nemesis, from), &format!("connect {}:{PORT}", address(nemesis, to))).unwrap()
     };
     assert_eq!(connect(&nemesis, 1, 2), "yes");
+    let mut open = OpenConnection::between(1, 2);
     // A rule or entry that is not ours has to survive every healing.
     add_foreign(partitioner);
     let before = in_host(partitioner);
@@ -172,6 +174,7 @@ pub(crate) fn partitions(sandbox: &Sandbox, by: &str) {
         if fault == "isolate-leader" {
             assert_eq!(connect(&nemesis, 1, 2), "timed out", "a partition swallows packets, it refuses nothing");
             assert_eq!(connect(&nemesis, 3, 2), "yes");
+            open.assert_silent();
             assert_eq!(ask(address(&nemesis, 1), &format!("send {SHOUT} 1")).unwrap(), "sent");
             await_grudge(nemesis.hosts(), |a, b| grudge.0.get(&a).is_some_and(|dropped| dropped.contains(&b)));
             assert_eq!(ask(address(&nemesis, 2), "heard").unwrap(), "", "a broadcast is no way around");
@@ -182,6 +185,7 @@ pub(crate) fn partitions(sandbox: &Sandbox, by: &str) {
         nemesis.heal(id).unwrap();
         println!("{fault}: installed in {installed:.1?}, healed in {:.1?}", started.elapsed());
         await_grudge(nemesis.hosts(), |_, _| false);
+        open.assert_delivers();
         nemesis.heal(id).unwrap();
         assert_eq!(in_host(partitioner), before, "only what is ours is removed, and all of it");
     }
@@ -215,6 +219,59 @@ fn without_clients(nemesis: &mut Nemesis) {
         await_grudge(nemesis.hosts(), |_, _| false);
     }
     assert_eq!(nemesis.in_force().count(), 0);
+}
+
+/// Connection between two hosts that is open before anything is cut.
+struct OpenConnection([TcpStream; 2]);
+
+impl OpenConnection {
+    fn between(from: u16, to: u16) -> Self {
+        let address = format!("10.77.0.{to}:7002");
+        let listener = in_netns(to, {
+            let address = address.clone();
+            move || TcpListener::bind(address).unwrap()
+        });
+        let ends = [in_netns(from, move || TcpStream::connect(address).unwrap()), listener.accept().unwrap().0];
+        for end in &ends {
+            end.set_nonblocking(true).unwrap();
+        }
+        Self(ends)
+    }
+
+    /// Sends in both directions, and sees nothing arrive, not even an error, for some time.
+    fn assert_silent(&mut self) {
+        for end in &mut self.0 {
+            end.write_all(b"?").unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        for end in &mut self.0 {
+            assert_eq!(end.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+            assert!(end.take_error().unwrap().is_none());
+        }
+    }
+
+    /// Sends in both directions, and waits until all that was ever sent has arrived.
+    fn assert_delivers(&mut self) {
+        for end in &mut self.0 {
+            end.write_all(b"!").unwrap();
+        }
+        for end in &mut self.0 {
+            poll("what was sent to arrive", || {
+                let mut got = [0; 2];
+                end.read(&mut got).is_ok_and(|length| got[..length].ends_with(b"!"))
+            });
+        }
+    }
+}
+
+/// Does something in the network namespace of a host; sockets stay there.
+fn in_netns<T: Send + 'static>(node: u16, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let enter = move || {
+        let netns = fs::File::open(format!("/run/netns/n{node}")).unwrap();
+        nix::sched::setns(netns, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        work()
+    };
+    std::thread::spawn(enter).join().unwrap()
 }
 
 /// Adds a rule or an entry that is not ours on the host of n1.
@@ -280,7 +337,15 @@ pub(crate) fn neighbours(sandbox: &Sandbox) {
     nemesis.remove_hosts().unwrap();
     assert_eq!(links(), alone);
     assert_eq!(fs::read_dir("/run/netns").unwrap().count(), 0);
-    Hosts::create(2, sandbox, &probe(PartitionBy::Netlink), silent()).unwrap();
+    let mut nemesis = cluster(3, sandbox, &probe(PartitionBy::Netlink), logs.path());
+    inject(&mut nemesis, "partition:isolate-leader", Some(NodeId(1)));
+    on_host(2, "ip link del eth0");
+    let error = nemesis.heal_all().unwrap_err().to_string();
+    let told = "not healed: fault 1: the kernel refused `ip -n n2 neigh replace 10.77.0.1 lladdr 02:00:0a:4d:00:01 dev \
+                eth0 nud permanent`: No such device (os error 19); somebody removed the interface: create the hosts again";
+    assert_eq!(error, told);
+    assert_eq!(nemesis.in_force().count(), 1, "the ledger keeps what is not healed");
+    assert_eq!([1, 3].map(entries), [before[0].clone(), before[2].clone()], "the others are healed all the same");
 }
 
 /// Scenario: heals a partition and is killed after the first request of it.

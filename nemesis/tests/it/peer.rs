@@ -20,8 +20,7 @@ pub(crate) fn serve(address: SocketAddr) -> u8 {
     datagrams.set_nonblocking(true).unwrap();
     datagrams.set_broadcast(true).unwrap();
     // Only on hosts of their own can all peers have it.
-    let shouts = UdpSocket::bind("0.0.0.0:7001").ok();
-    shouts.iter().for_each(|socket| socket.set_nonblocking(true).unwrap());
+    let shouts = UdpSocket::bind("0.0.0.0:7001").and_then(|socket| socket.set_nonblocking(true).map(|()| socket)).ok();
     let listener = TcpListener::bind(address).unwrap();
     loop {
         let (mut stream, _) = listener.accept().unwrap();
