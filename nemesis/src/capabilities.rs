@@ -141,6 +141,7 @@ impl Capabilities {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::DiskFault;
     use crate::fault::{Shape, Target};
 
     #[test]
@@ -158,6 +159,7 @@ mod tests {
             capability(Need::Network, "network namespaces", true),
             capability(Need::Firewall, "iptables", false),
             capability(Need::Signals, "signals", true),
+            capability(Need::Fuse, "/dev/fuse", false),
         ];
         let can = Capabilities { list, ip: None, firewall: None };
         assert_eq!(can.supports(&Fault::Kill { target: Target::Leader }), Ok(()));
@@ -165,6 +167,9 @@ mod tests {
         let refused = can.supports(&Fault::Partition { shape: Shape::Halves }).unwrap_err();
         assert_eq!(refused.to_string(), "cannot split the nodes into halves on this host: iptables: not found");
         assert_eq!(refused.remedy, "install iptables");
+        let full = Fault::Disk { target: Target::Random, fault: DiskFault::Full };
+        let refused = can.supports(&full).unwrap_err().to_string();
+        assert_eq!(refused, "cannot fill the disk of a random node on this host: /dev/fuse: not found");
         assert_eq!(can.supports_node(NodeNeed::OwnView), Ok(()));
         let refused = can.supports_node(NodeNeed::OrdinaryUser).map_err(|refused| refused.to_string());
         let said = "cannot run nodes as an ordinary user on this host: user namespaces: not found".to_owned();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nemesis::{EntryRule, Hosts, Nemesis, NodeCommand, NodeId, Outcome, Sandbox, probe};
+use nemesis::{EntryRule, Hosts, Nemesis, NodeCommand, NodeId, Outcome, OwnView, Sandbox, probe};
 
 use crate::harness::Test;
 use crate::host::{Starter, User, poll, processes, state, succeed};
@@ -139,7 +139,12 @@ pub(crate) fn counting(sandbox: &Sandbox) {
         safe.nemesis.stop_all().unwrap();
         safe.nemesis.remove_hosts().unwrap();
     }
-    let mut by_flag = OneNode::starting(sandbox, EntryRule::Ext4, counting_program("opened-synced"));
+    // Mounts that only the program sees do not keep an old disk.
+    let view = OwnView { host_name: Some("n1".into()), ..OwnView::default() };
+    let mut by_flag = OneNode::starting(sandbox, EntryRule::Ext4, |log, data| NodeCommand {
+        view,
+        ..counting_program("opened-synced")(log, data)
+    });
     let (acknowledged, found) = by_flag.lose("power-loss:n1");
     assert!(found >= acknowledged, "O_DSYNC: {acknowledged}, then {found}");
     by_flag.nemesis.stop_all().unwrap();
