@@ -187,6 +187,7 @@ fn needs_of(kind: FaultKind) -> &'static [Need] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::DiskFault;
     use crate::shape::Shape;
     use crate::target::Target;
 
@@ -206,6 +207,7 @@ mod tests {
             capability(Need::Network, "network namespaces", true),
             capability(Need::Firewall, "iptables", false),
             capability(Need::Signals, "signals", true),
+            capability(Need::Fuse, "/dev/fuse", false),
         ];
         let can = Capabilities { list, partitioner: None };
         assert_eq!(can.supports(&Fault::Kill { target: Target::Leader }), Ok(()));
@@ -218,6 +220,9 @@ mod tests {
         assert_eq!(can.supports_kind(FaultKind::Pause), Ok(()));
         let names: Vec<_> = can.needed_for(FaultKind::Partition).map(|needed| needed.name).collect();
         assert_eq!(names, ["network namespaces", "iptables"]);
+        let full = Fault::Disk { target: Target::Random, fault: DiskFault::Full };
+        let refused = can.supports(&full).unwrap_err().to_string();
+        assert_eq!(refused, "cannot fill the disk of a random node on this host: /dev/fuse: not found");
         assert_eq!(can.supports_node(NodeNeed::OwnFiles), Ok(()));
         let refused = can.supports_node(NodeNeed::OwnHostName).unwrap_err().to_string();
         assert_eq!(refused, "cannot give nodes a host name that only they see on this host: UTS namespaces: not found");

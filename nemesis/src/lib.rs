@@ -1,4 +1,4 @@
-//! Hosts, processes, networks and clocks, and all faults that can be injected into them.
+//! Hosts, processes, networks, clocks and disks, and all faults that can be injected into them.
 //!
 //! A run enters a sandbox first ([`enter`]), determines what the host can do ([`probe`]), creates [`Hosts`], starts
 //! nodes through [`Nemesis`], and lets it inject and heal the faults that [`plan`] has drawn from the seed. Faults

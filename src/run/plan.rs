@@ -321,7 +321,7 @@ pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
 mod tests {
     use std::path::Path;
 
-    use nemesis::{Fault, FaultSpecs, PartitionBy, PlannedFault, Shape, Target};
+    use nemesis::{EntryRule, Fault, FaultSpecs, PartitionBy, PlannedFault, Shape, Target};
 
     use super::{Plan, check_faults};
     use crate::systems::{System, SystemFile};
@@ -359,6 +359,17 @@ mod tests {
         let faults: FaultSpecs = "kill,pause,partition".parse().unwrap();
         let plan = Plan { system: "roleless".into(), faults, time_limit_ms: 120_000, ..Plan::default() }.schedule();
         assert!(plan.schedule.len() > 5 && check_faults(plan.system(), &plan.schedule).is_ok());
+    }
+
+    #[test]
+    fn nodes_get_disks_of_ours_where_a_fault_needs_them_with_the_strictest_rule() {
+        let rule = |faults: &str| {
+            let plan = Plan { faults: faults.parse().unwrap(), time_limit_ms: 60_000, ..Plan::default() };
+            plan.schedule().entry_rule()
+        };
+        assert_eq!(rule("kill,partition"), None);
+        assert_eq!(rule("kill,disk-slow"), Some(EntryRule::Ext4));
+        assert_eq!(rule("disk-full,power-loss:entries=strict"), Some(EntryRule::Strict));
     }
 
     #[test]

@@ -86,6 +86,17 @@ fn locks_of_etcd_survive_pauses() {
 }
 
 #[test]
+fn etcd_keeps_what_it_acknowledged_when_all_nodes_lose_their_power() {
+    if !is_installed("etcd", "etcd") {
+        return;
+    }
+    let load = ["--nodes", "3", "--read", "linearizable", "--faults", "power-loss:all"];
+    let (ended, results) = disturb("etcd", &load);
+    assert_recovered(&ended, &results, "cut the power of n1 n2 n3");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
 fn a_master_of_redis_can_be_isolated_and_comes_back() {
     if !is_installed("redis", "redis-server") || !is_installed("redis", "redis-sentinel") {
         return;
