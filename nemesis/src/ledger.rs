@@ -4,31 +4,56 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault::{FaultId, ResolvedFault};
 use crate::node_id::NodeId;
+use crate::resolve::{ClusterView, resolve};
+use crate::schedule::PlannedFault;
 
+/// Faults in force, by the identifiers under which they are healed.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     in_force: BTreeMap<FaultId, ResolvedFault>,
     entered: u32,
 }
 
 impl Ledger {
+    /// Aims a planned fault at nodes of the cluster, with the current leader.
+    ///
+    /// # Errors
+    /// Returns the reason why the fault has to be skipped, in words.
+    pub fn aim(
+        &self,
+        planned: &PlannedFault,
+        nodes: &[NodeId],
+        leader: Option<NodeId>,
+    ) -> Result<ResolvedFault, String> {
+        let (down, skewed) = (self.down(), self.skewed());
+        let fault =
+            resolve(&planned.fault, planned.draw, &ClusterView { nodes, leader, down: &down, skewed: &skewed })?;
+        match fault {
+            ResolvedFault::Partition { .. } if self.is_partitioned() => Err("a partition is in force".into()),
+            fault => Ok(fault),
+        }
+    }
+
     /// Records a fault as in force. Identifiers are never reused.
-    pub(crate) fn enter(&mut self, fault: ResolvedFault) -> FaultId {
+    pub fn enter(&mut self, fault: ResolvedFault) -> FaultId {
         self.entered += 1;
         let id = FaultId(self.entered);
         self.in_force.insert(id, fault);
         id
     }
 
-    pub(crate) fn get(&self, id: FaultId) -> Option<&ResolvedFault> {
+    /// Returns a fault in force.
+    pub fn get(&self, id: FaultId) -> Option<&ResolvedFault> {
         self.in_force.get(&id)
     }
 
-    pub(crate) fn strike(&mut self, id: FaultId) {
+    /// Records that a fault is healed.
+    pub fn strike(&mut self, id: FaultId) {
         self.in_force.remove(&id);
     }
 
-    pub(crate) fn ids(&self) -> Vec<FaultId> {
+    /// Returns the faults in force, in the order of injection.
+    pub fn ids(&self) -> Vec<FaultId> {
         self.in_force.keys().copied().collect()
     }
 
@@ -37,7 +62,7 @@ impl Ledger {
     }
 
     /// Returns the nodes that are killed or paused.
-    pub(crate) fn down(&self) -> BTreeSet<NodeId> {
+    pub fn down(&self) -> BTreeSet<NodeId> {
         self.nodes(|fault| match fault {
             ResolvedFault::Kill { nodes } | ResolvedFault::Pause { nodes } => Some(nodes),
             ResolvedFault::Partition { .. } | ResolvedFault::Clock { .. } => None,
@@ -45,14 +70,14 @@ impl Ledger {
     }
 
     /// Returns the nodes whose clock is skewed.
-    pub(crate) fn skewed(&self) -> BTreeSet<NodeId> {
+    fn skewed(&self) -> BTreeSet<NodeId> {
         self.nodes(|fault| match fault {
             ResolvedFault::Clock { nodes, .. } => Some(nodes),
             ResolvedFault::Kill { .. } | ResolvedFault::Pause { .. } | ResolvedFault::Partition { .. } => None,
         })
     }
 
-    pub(crate) fn is_partitioned(&self) -> bool {
+    fn is_partitioned(&self) -> bool {
         self.faults().any(|fault| matches!(fault, ResolvedFault::Partition { .. }))
     }
 

@@ -84,6 +84,7 @@ pub use fault::{Fault, FaultId, Outcome, ResolvedFault, Shape, Target};
 pub use fault_kind::FaultKind;
 pub use grudge::Grudge;
 pub use host::{Host, Hosts, free_ports};
+pub use ledger::Ledger;
 pub use memory::HostMemory;
 pub use nemesis::Nemesis;
 pub use net::{Command, CommandError, FinishedCommand, Firewall, Log, quoted};

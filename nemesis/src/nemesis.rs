@@ -13,7 +13,6 @@ use crate::ledger::Ledger;
 use crate::net::CommandError;
 use crate::node_id::NodeId;
 use crate::process::{NodeCommand, NodeProcess};
-use crate::resolve::{ClusterView, resolve};
 use crate::schedule::PlannedFault;
 
 #[derive(Debug)]
@@ -71,9 +70,7 @@ impl Nemesis {
     /// ledger for [`Self::heal_all`].
     pub fn inject(&mut self, planned: &PlannedFault, leader: Option<NodeId>) -> Result<Outcome, Error> {
         let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
-        let (down, skewed) = (self.ledger.down(), self.ledger.skewed());
-        let view = ClusterView { nodes: &nodes, leader, down: &down, skewed: &skewed };
-        let fault = match resolve(&planned.fault, planned.draw, &view) {
+        let fault = match self.ledger.aim(planned, &nodes, leader) {
             Ok(fault) => fault,
             Err(why) => return Ok(Outcome::Skipped { why }),
         };
@@ -100,9 +97,6 @@ impl Nemesis {
     fn cannot(&mut self, fault: &ResolvedFault) -> Result<Option<String>, Error> {
         let mut why = None;
         match fault {
-            ResolvedFault::Partition { .. } if self.ledger.is_partitioned() => {
-                why = Some("a partition is in force".into());
-            }
             ResolvedFault::Partition { .. } if !self.hosts.can_be_partitioned() => {
                 why = Some("these hosts cannot be partitioned".into());
             }

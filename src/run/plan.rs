@@ -6,6 +6,7 @@ use nemesis::{FaultSpecs, PlannedFault, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 use workloads::{WORKLOADS, Workload};
 
+pub(crate) use super::simulation::Simulation;
 use crate::{
     store::SchemaVersion,
     systems::{Options, ReadMode, Settings, System, SystemFile, SystemName},
@@ -114,6 +115,9 @@ pub(crate) struct Plan {
     /// Time that a client waits for an answer, ms.
     pub(crate) operation_timeout_ms: u64,
     pub(crate) settings: Settings,
+    /// Conditions of a run on virtual time; none for one of real processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) simulation: Option<Simulation>,
     pub(crate) schedule: Vec<PlannedFault>,
 }
 
@@ -140,6 +144,7 @@ impl Default for Plan {
             keys: 5,
             read_percent: 50,
             operation_timeout_ms: 1_000,
+            simulation: None,
             schedule: Vec::new(),
         }
     }
@@ -194,13 +199,15 @@ impl Plan {
         let nodes = counted(self.nodes.into(), "node");
         let is_default = self.workload == default_workload();
         let workload = if is_default { String::new() } else { format!(", workload {}", self.workload) };
-        format!("{nodes}, {} reads{workload}, faults {}, seed {}", self.read.name(), self.faults, self.seed)
+        let simulated = if self.simulation.is_some() { "simulated, " } else { "" };
+        format!("{simulated}{nodes}, {} reads{workload}, faults {}, seed {}", self.read.name(), self.faults, self.seed)
     }
 
     /// Returns the command that repeats the run.
     pub(crate) fn command(&self) -> String {
         let system = self.system();
-        let mut words = vec!["schism".to_owned(), "run".to_owned()];
+        let command = if self.simulation.is_some() { "simulate" } else { "run" };
+        let mut words = vec!["schism".to_owned(), command.to_owned()];
         words.extend(system_arguments(&self.system, self.system_file.as_ref()));
         let workload = (self.workload != default_workload()).then(|| self.workload.clone());
         for (name, value) in [
@@ -217,6 +224,8 @@ impl Plan {
         ] {
             words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
         }
+        let conditions = self.simulation.iter().flat_map(Simulation::arguments);
+        words.extend(conditions.flat_map(|(name, value)| [name.to_owned(), value]));
         words.extend(system.options_of(&self.read, &self.settings).arguments());
         words.extend(system.writes_trace(&self.settings).then(|| "--trace".to_owned()));
         shell_words(&words)

@@ -5,8 +5,12 @@ mod reads;
 mod settings;
 mod trace;
 
-use std::ffi::OsString;
+use std::{
+    ffi::OsString,
+    net::{Ipv4Addr, SocketAddr},
+};
 
+use node::raft::NodeId;
 use serde::Deserialize;
 use serde_json::Value;
 use workloads::{Connector, HttpConnector, HttpOptions, Message};
@@ -60,6 +64,24 @@ fn node_arguments(id: u16, deployment: &Deployment, settings: &NodeSettings) -> 
         arguments.extend(["--trace".into(), dir.join(TRACE_FILE).into()]);
     }
     arguments
+}
+
+/// Returns the configuration of a node that is simulated, as [`node_arguments`] would have it; its addresses only tell
+/// the members apart.
+pub(crate) fn node_config(id: u16, nodes: u16, settings: &Settings, seed: u64) -> node::Config {
+    let settings = NodeSettings::of(settings);
+    let address = |id: u16, port| SocketAddr::from((Ipv4Addr::from(u32::from(id)), port));
+    let peers = (1..=nodes).map(|id| (NodeId(id.into()), address(id, PEER_PORT)));
+    let mut config = node::Config::new(NodeId(id.into()), peers.collect(), address(id, CLIENT_PORT), "simulated");
+    config.election_timeout = settings.election_timeout();
+    config.heartbeat_interval = settings.heartbeat_interval();
+    config.lease = node::Config::default_lease(config.election_timeout);
+    config.elections = match settings.elections {
+        Elections::Basic => node::raft::Elections::Basic,
+        Elections::CheckQuorum => node::raft::Elections::CheckQuorum,
+    };
+    config.seed = Some(seed);
+    config
 }
 
 /// Status page of a node.
