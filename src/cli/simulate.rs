@@ -1,6 +1,6 @@
 //! `schism simulate`: runs on virtual time, one or many.
 
-use std::{ops::Range, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, ops::Range, path::PathBuf, time::Duration};
 
 use checker::Verdict;
 use clap::Args;
@@ -293,6 +293,9 @@ fn described(search: &Search, tally: &Tally, shrunk: Option<&Shrunk>) -> String 
         grouped_u64(tally.operations),
         grouped_u64(tally.lasted_ns / 1_000_000_000)
     );
+    for (rule, times) in tally.rules.iter() {
+        text += &format!("    {:>14}  {}\n", grouped_u64(times), rule.name());
+    }
     if tally.unknown > 0 {
         text += &format!("  {} could not be decided\n", counted_u64(tally.unknown, "run"));
     }
@@ -305,7 +308,7 @@ fn described(search: &Search, tally: &Tally, shrunk: Option<&Shrunk>) -> String 
     if let Some(shrunk) = shrunk {
         text += &format!("\nThe smallest that still shows it, after {}:\n", counted(shrunk.runs, "more run"));
         text += &format!("  {}\n", shrunk.plan.command());
-        text += &format!("The same plan for real processes, whose times differ; it may take some tries:\n");
+        text += "The same plan for real processes, whose times differ; it may take some tries:\n";
         text += &format!("  {}\n", shrunk.real());
         if let Some(stored) = &shrunk.stored {
             text += &format!("\n{}", run_summary::describe_run(stored));
@@ -337,6 +340,8 @@ struct SearchJson {
     virtual_seconds: u64,
     unknown: u64,
     findings: u64,
+    /// Number of times that each rule of Raft decided something.
+    rules: BTreeMap<&'static str, u64>,
     found: Vec<FoundJson>,
     /// Command that shows the finding with the lowest seed, made smaller, and the same for real processes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -375,6 +380,7 @@ impl SearchJson {
             virtual_seconds: tally.lasted_ns / 1_000_000_000,
             unknown: tally.unknown,
             findings: tally.findings,
+            rules: tally.rules.iter().map(|(rule, times)| (rule.name(), times)).collect(),
             found: tally.found.iter().map(found).collect(),
             smallest: shrunk.map(smallest),
         }

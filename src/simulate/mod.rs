@@ -14,6 +14,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use checker::{Options, Verdict};
 use histories::History;
+use node::raft::RuleCounts;
 
 pub(crate) use self::{
     search::{Found, Search, Tally},
@@ -33,6 +34,8 @@ pub(crate) struct Outcome {
     pub(crate) operations: usize,
     /// Virtual duration of the run, from its first event to its last.
     pub(crate) lasted_ns: u64,
+    /// Number of times that each rule of Raft decided something.
+    pub(crate) rules: RuleCounts,
 }
 
 impl Outcome {
@@ -45,8 +48,13 @@ impl Outcome {
 /// Carries out a plan, and judges what its clients saw. A node that panics is a finding, too.
 pub(crate) fn simulate(plan: &Plan) -> Outcome {
     let conditions = plan.simulation.clone().unwrap_or_default();
-    let failed =
-        |problem: String| Outcome { verdict: Verdict::Unknown, problem: Some(problem), operations: 0, lasted_ns: 0 };
+    let failed = |problem: String| Outcome {
+        verdict: Verdict::Unknown,
+        problem: Some(problem),
+        operations: 0,
+        lasted_ns: 0,
+        rules: RuleCounts::default(),
+    };
     match panic::catch_unwind(AssertUnwindSafe(|| world::run(plan, &conditions, false))) {
         Err(panic) => {
             let said = panic.downcast_ref::<String>().cloned();
@@ -59,6 +67,7 @@ pub(crate) fn simulate(plan: &Plan) -> Outcome {
             problem: finished.not_recovered,
             operations: finished.recorded.history.operations.len(),
             lasted_ns: finished.end_ns,
+            rules: finished.rules,
         },
     }
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use checker::Verdict;
+use node::raft::RuleCounts;
 
 use super::{Outcome, simulate};
 use crate::run::plan::Plan;
@@ -43,6 +44,8 @@ pub(crate) struct Tally {
     /// Number of runs whose history could not be decided.
     pub(crate) unknown: u64,
     pub(crate) findings: u64,
+    /// Number of times that each rule of Raft decided something.
+    pub(crate) rules: RuleCounts,
     /// Findings in ascending order of their seeds, up to a limit.
     pub(crate) found: Vec<Found>,
 }
@@ -52,6 +55,7 @@ impl Tally {
         self.runs += 1;
         self.operations += outcome.operations as u64;
         self.lasted_ns += outcome.lasted_ns;
+        self.rules += outcome.rules;
         self.unknown += u64::from(outcome.verdict == Verdict::Unknown);
         if outcome.is_finding() {
             self.findings += 1;

@@ -6,7 +6,10 @@ mod traffic;
 
 use histories::PairingError;
 use nemesis::{FaultId, NodeId};
-use node::simulation::{DiskOptions, Outgoing, Parcel, SimulatedHost};
+use node::{
+    raft::RuleCounts,
+    simulation::{DiskOptions, Outgoing, Parcel, SimulatedHost},
+};
 use workloads::{Message, Random};
 
 use super::{
@@ -66,6 +69,7 @@ pub(super) struct Finished {
     pub(super) end_ns: u64,
     /// Reason why the cluster did not recover after healing, if it did not.
     pub(super) not_recovered: Option<String>,
+    pub(super) rules: RuleCounts,
     pub(super) messages: u64,
     pub(super) fsyncs: u64,
 }

@@ -109,11 +109,11 @@ type ReadParameter = Result<Query<ReadQuery>, QueryRejection>;
 type ApiResult = Result<ApiResponse, ApiError>;
 
 async fn read(State(inputs): State<Inputs>, key: KeyPath, reading: ReadParameter) -> ApiResult {
-    ask(&inputs, question::read(request::key(key)?, request::mode(reading)?)).await
+    ask(&inputs, question::read(request::key(key)?, request::mode(reading))).await
 }
 
 async fn first(State(inputs): State<Inputs>, key: KeyPath, reading: ReadParameter) -> ApiResult {
-    ask(&inputs, question::first(request::key(key)?, request::mode(reading)?)).await
+    ask(&inputs, question::first(request::key(key)?, request::mode(reading))).await
 }
 
 async fn put(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> ApiResult {
@@ -175,13 +175,13 @@ impl DirectRequest {
     /// Returns the status and the body of the answer to a request that is malformed.
     pub(crate) fn read(method: &str, target: &str, body: &[u8]) -> Result<(Self, Request), (u16, Vec<u8>)> {
         let asked = question::of_message(method, target, body);
-        asked.map(|(subject, request)| (Self(subject), request)).map_err(|error| error.in_bytes())
+        asked.map(|(subject, request)| (Self(subject), request)).map_err(ApiError::in_bytes)
     }
 
     /// Returns the status and the body of the answer.
     pub(crate) fn answer(self, reply: Reply) -> (u16, Vec<u8>) {
         let answer = ApiResponse::of(self.0, reply).and_then(|response| response.in_bytes());
-        answer.unwrap_or_else(|error| error.in_bytes())
+        answer.unwrap_or_else(ApiError::in_bytes)
     }
 }
 

@@ -16,14 +16,14 @@ use crate::{
 /// Request with its subject, or the answer to one that is malformed.
 pub(super) type Question = Result<(Subject, Request), ApiError>;
 
-pub(super) fn read(key: String, mode: ReadMode) -> Question {
+pub(super) fn read(key: String, mode: Result<ReadMode, ApiError>) -> Question {
     let query = Query::Value(key.clone());
-    Ok((Subject::Key(key), Request::Read { query, mode }))
+    Ok((Subject::Key(key), Request::Read { query, mode: mode? }))
 }
 
-pub(super) fn first(key: String, mode: ReadMode) -> Question {
+pub(super) fn first(key: String, mode: Result<ReadMode, ApiError>) -> Question {
     let query = Query::First(key.clone());
-    Ok((Subject::Key(key), Request::Read { query, mode }))
+    Ok((Subject::Key(key), Request::Read { query, mode: mode? }))
 }
 
 pub(super) fn put(key: String, bytes: &[u8]) -> Question {
@@ -95,12 +95,15 @@ fn write(subject: Subject, client: Option<String>, seq: Option<u64>, op: Op) -> 
 /// Paths are taken as they are, without `%` and its codes.
 pub(super) fn of_message(method: &str, target: &str, bytes: &[u8]) -> Question {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let mode = || request::mode_named(query.strip_prefix("read="));
+    let mode = || match query.strip_prefix("read=") {
+        None if !query.is_empty() => Err(ApiError::bad("the only parameter is `read`")),
+        name => request::mode_named(name),
+    };
     let mut parts = path.strip_prefix("/v1/").unwrap_or_default().splitn(3, '/');
     let key = |key: &str| request::checked_key(key.to_owned());
     match (method, [parts.next(), parts.next(), parts.next()]) {
-        ("GET", [Some("kv"), Some(of), None]) => read(key(of)?, mode()?),
-        ("GET", [Some("kv"), Some(of), Some("first")]) => first(key(of)?, mode()?),
+        ("GET", [Some("kv"), Some(of), None]) => read(key(of)?, mode()),
+        ("GET", [Some("kv"), Some(of), Some("first")]) => first(key(of)?, mode()),
         ("PUT", [Some("kv"), Some(of), None]) => put(key(of)?, bytes),
         ("POST", [Some("kv"), Some(of), Some("cas")]) => cas(key(of)?, bytes),
         ("POST", [Some("kv"), Some(of), Some("increment")]) => increment(key(of)?, bytes),

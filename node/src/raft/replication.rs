@@ -6,6 +6,7 @@ use super::{
     log::{Conflict, weight},
     node::{Leadership, State},
     progress::{Progress, SendMode},
+    rules::Rule,
 };
 
 /// Contents of a received `AppendEntries`.
@@ -29,7 +30,10 @@ impl Raft {
                 // Committed entries equal the leader's log too (§5.4.3).
                 AppendResult::Matched(last_matched.max(self.commit))
             }
-            Err(Conflict { term, first }) => AppendResult::Conflict { refused: prev_index, term, first },
+            Err(Conflict { term, first }) => {
+                self.rules.count(Rule::Inconsistency);
+                AppendResult::Conflict { refused: prev_index, term, first }
+            }
         };
         self.send(leader, Body::AppendEntriesResponse { result, round: append.round });
     }
@@ -90,9 +94,15 @@ impl Raft {
         let State::Leader(own) = &self.state else { return };
         let matches = own.followers.values().map(|progress| progress.matched);
         let index = majority_has(matches.chain([self.durable]).collect());
-        if index > self.commit && may_commit(self.log.term(index), self.hard_state.term) {
+        if index <= self.commit {
+            return;
+        }
+        if may_commit(self.log.term(index), self.hard_state.term) {
+            self.rules.count(Rule::Commit);
             self.commit = index;
             self.unsent = true;
+        } else {
+            self.rules.count(Rule::EarlierTerm);
         }
     }
 

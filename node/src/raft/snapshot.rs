@@ -3,7 +3,9 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{AppendResult, Body, LogIndex, NodeId, QuorumContact, Raft, Snapshot, Term, progress::Transfer};
+use super::{
+    AppendResult, Body, LogIndex, NodeId, QuorumContact, Raft, Snapshot, Term, progress::Transfer, rules::Rule,
+};
 
 /// Snapshot that has arrived in part. It is dropped when the term changes: another leader may encode the same state
 /// in other bytes.
@@ -82,6 +84,7 @@ impl Raft {
     /// Replaces state and log by a newer snapshot; later log entries stay if the log agrees with it (figure 13, steps
     /// 6 to 8).
     fn install(&mut self, snapshot: Snapshot) {
+        self.rules.count(Rule::SnapshotInstallation);
         let retained = self.log.compact(snapshot.last_index, snapshot.last_term);
         self.persist_snapshot(&snapshot, retained);
         if !retained {
@@ -115,6 +118,7 @@ impl Raft {
         if self.snapshot.as_ref().is_some_and(|newest| snapshot.last_index <= newest.last_index) {
             return;
         }
+        self.rules.count(Rule::Compaction);
         let own = self.log.term(snapshot.last_index);
         assert_eq!(own, Some(snapshot.last_term), "a snapshot of applied state ends with an entry of this log");
         self.log.compact_but(snapshot.last_index, self.config.trailing_entries, self.config.trailing_bytes);

@@ -27,8 +27,8 @@ use crate::{
     input::Input,
     kv::{Machine, MachineError},
     raft::{
-        Elections, Entry, InvalidMessage, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadOutcome, Snapshot,
-        Status, StoredState, Term, Time,
+        Elections, Entry, InvalidMessage, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadOutcome, RuleCounts,
+        Snapshot, Status, StoredState, Term, Time,
     },
     request::{Counters, ReadMode, Reason, Request, StatusReport},
     storage::{CompactionOutcome, Directory, Medium, StartMode, Storage},
@@ -200,6 +200,11 @@ impl<O: Outlet, M: Medium> Node<O, M> {
     /// Returns the status of the core, as of the last input.
     pub(crate) fn status(&self) -> &Status {
         &self.status
+    }
+
+    /// Returns how often each rule of the core has decided something.
+    pub(crate) fn rule_counts(&self) -> RuleCounts {
+        self.raft.rule_counts()
     }
 
     /// Returns the numbers of messages sent and of fsyncs.

@@ -191,7 +191,7 @@ fn a_damaged_or_missing_snapshot_is_an_error() {
     let path = dir.path().join(SNAPSHOT);
     let (whole, log) = (fs::read(&path).unwrap(), fs::read(dir.path().join(WAL)).unwrap());
     let refused = |snapshot: &[u8], what: &str| {
-        let opened = SimulatedMedium::holding(&[(SNAPSHOT, snapshot), (WAL, &log)]).open(StartMode::Restart);
+        let opened = SimulatedMedium::holding(&[(SNAPSHOT, snapshot), (WAL, &log)]).open_one(StartMode::Restart);
         assert!(matches!(opened, Err(StorageError::Damaged { .. })), "{what}: {opened:?}");
     };
     for bit in 0..whole.len() * 8 {

@@ -1,7 +1,7 @@
 //! Parts of a run: until a leader leads, the load with its faults, healing, final reads, and the end.
 
 use histories::Event;
-use node::raft::Status;
+use node::raft::{RuleCounts, Status};
 
 use super::{
     super::{clients::Clients, faults::Faults, record::Record},
@@ -108,7 +108,10 @@ impl World<'_> {
     pub(super) fn finish(mut self) -> Finished {
         let work = self.members.iter().map(|member| member.host.counters());
         let (messages, fsyncs) = work.fold((0, 0), |sum, work| (sum.0 + work.0, sum.1 + work.1));
+        let mut rules = RuleCounts::default();
+        self.members.iter().for_each(|member| rules += member.host.rule_counts());
         Finished {
+            rules,
             recorded: self.record.finish(),
             logs: self.members.iter_mut().map(|member| member.host.take_log()).collect(),
             origin_ns: self.origin_ns,
