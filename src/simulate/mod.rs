@@ -73,13 +73,10 @@ pub(crate) fn simulate(plan: &Plan) -> Outcome {
 }
 
 fn judge(plan: &Plan, history: &History) -> Verdict {
-    match model_named(plan.workload().model()) {
-        Some(model) => checker::check(history, &Options { all: false, ..Options::new(model) }).verdict,
-        None => {
-            let limits = Options::new(checker::Model::Register).limits;
-            as_report(history, &checker::check_transactions(history, &limits)).verdict
-        }
+    if let Some(model) = model_named(plan.workload().model()) {
+        return checker::check(history, &Options { all: false, ..Options::new(model) }).verdict;
     }
+    as_report(history, &checker::check_transactions(history, &checker::Limits::none())).verdict
 }
 
 /// Carries out a plan, and stores it like a run of real processes.

@@ -16,7 +16,10 @@ impl World<'_> {
     pub(super) fn fault(&mut self, place: usize) -> Result<(), SimulationError> {
         let leader = self.leader();
         match self.faults.begin(place, self.now_ns, leader, &mut self.record)? {
-            Step::LookAgain(at_ns) => return Ok(self.queue.plan(at_ns, Happening::Fault(place))),
+            Step::LookAgain(at_ns) => {
+                self.queue.plan(at_ns, Happening::Fault(place));
+                return Ok(());
+            }
             Step::Skip => {}
             Step::Begin(id, fault, until_ns) => {
                 self.install(&fault)?;
@@ -42,14 +45,18 @@ impl World<'_> {
                 }
             }
             ResolvedFault::Pause { nodes } => {
-                nodes.iter().for_each(|node| self.members[place_of(*node)].is_paused = true);
+                for node in nodes {
+                    self.members[place_of(*node)].is_paused = true;
+                }
             }
             ResolvedFault::Partition { grudge, .. } => {
                 self.network.divide(self.now_ns, grudge);
                 self.queue.plan(self.now_ns + STALL_NS, Happening::Links);
             }
             ResolvedFault::Clock { nodes, rate, jump_ns } => {
-                nodes.iter().for_each(|node| self.skew(place_of(*node), *rate, *jump_ns));
+                for node in nodes {
+                    self.skew(place_of(*node), *rate, *jump_ns);
+                }
             }
         }
         Ok(())
@@ -113,7 +120,9 @@ impl World<'_> {
                 self.queue.plan(self.now_ns + delay_ns, Happening::Links);
             }
             Some(ResolvedFault::Clock { nodes, .. }) => {
-                nodes.iter().for_each(|node| self.skew(place_of(*node), 1.0, 0))
+                for node in nodes {
+                    self.skew(place_of(node), 1.0, 0);
+                }
             }
         }
         Ok(())

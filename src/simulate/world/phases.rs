@@ -15,7 +15,6 @@ impl World<'_> {
         match self.phase {
             Phase::Boot if self.is_ready() => return self.begin_load(),
             Phase::Boot if self.now_ns > PATIENCE_NS => return Err(SimulationError::NoLeader),
-            Phase::Boot => {}
             Phase::Load => {
                 for id in self.faults.in_force() {
                     self.heal(id)?;
@@ -39,7 +38,7 @@ impl World<'_> {
                 });
                 self.phase = Phase::Over;
             }
-            Phase::Settling { .. } | Phase::FinalReads | Phase::Over => {}
+            Phase::Boot | Phase::Settling { .. } | Phase::FinalReads | Phase::Over => {}
         }
         self.queue.plan(self.now_ns + LOOK_NS, Happening::Look);
         Ok(())
@@ -109,7 +108,9 @@ impl World<'_> {
         let work = self.members.iter().map(|member| member.host.counters());
         let (messages, fsyncs) = work.fold((0, 0), |sum, work| (sum.0 + work.0, sum.1 + work.1));
         let mut rules = RuleCounts::default();
-        self.members.iter().for_each(|member| rules += member.host.rule_counts());
+        for member in &self.members {
+            rules += member.host.rule_counts();
+        }
         Finished {
             rules,
             recorded: self.record.finish(),
