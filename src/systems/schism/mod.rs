@@ -33,6 +33,8 @@ use super::{
 const PEER_PORT: u16 = 7000;
 /// Port for clients if each node has an address of its own.
 const CLIENT_PORT: u16 = 8000;
+/// Number of entries after which a simulated node replaces its log by a snapshot: few, so that short runs have some.
+const SIMULATED_SNAPSHOT_AFTER: u64 = 200;
 /// Interval between two probes of a node, in heartbeats.
 const HEARTBEATS_PER_PROBE: u32 = 2;
 
@@ -80,6 +82,7 @@ pub(crate) fn node_config(id: u16, nodes: u16, settings: &Settings, seed: u64) -
         Elections::Basic => node::raft::Elections::Basic,
         Elections::CheckQuorum => node::raft::Elections::CheckQuorum,
     };
+    config.snapshot_after_entries = SIMULATED_SNAPSHOT_AFTER;
     config.seed = Some(seed);
     config
 }
