@@ -8,6 +8,7 @@ mod error;
 mod render;
 mod report;
 mod run;
+mod simulate;
 mod store;
 mod systems;
 mod terminal;
@@ -88,6 +89,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
                 Entry::Over { exit_code } => return Ok(exit_code.into()),
             }
         }
+        Command::Simulate(args) => args.execute(),
         Command::System(args) if !args.starts_nodes() => args.write(),
         Command::System(args) => match nemesis::enter()? {
             Entry::Inside(sandbox) => args.check(&Host::new(sandbox, PartitionBy::default())),

@@ -4,31 +4,55 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault::{FaultId, ResolvedFault};
 use crate::node_id::NodeId;
+use crate::planned::{Aim, PlannedFault};
+use crate::resolve::{ClusterView, Leaders, check_again, resolve};
 
+/// Faults in force, by the identifiers under which they are healed.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     in_force: BTreeMap<FaultId, ResolvedFault>,
     entered: u32,
 }
 
 impl Ledger {
+    /// Aims a planned fault at nodes of the cluster, by what is known of leaders.
+    ///
+    /// # Errors
+    /// Returns the reason why the fault has to be skipped, in words.
+    pub fn aim(&self, planned: &PlannedFault, nodes: &[NodeId], leaders: Leaders) -> Result<ResolvedFault, String> {
+        let (down, starved, skewed) = (self.down(), self.starved(), self.skewed());
+        let view = ClusterView { nodes, leaders, down: &down, starved: &starved, skewed: &skewed };
+        let fault = match &planned.aim {
+            None => resolve(&planned.fault, planned.draw, &view)?,
+            Some(Aim::These(fault)) => check_again(fault, &view).map(|()| fault.clone())?,
+            Some(Aim::Again(_)) => return Err("what it was to repeat did not happen".into()),
+        };
+        match fault {
+            ResolvedFault::Partition { .. } if self.is_partitioned() => Err("a partition is in force".into()),
+            fault => Ok(fault),
+        }
+    }
+
     /// Records a fault as in force. Identifiers are never reused.
-    pub(crate) fn enter(&mut self, fault: ResolvedFault) -> FaultId {
+    pub fn enter(&mut self, fault: ResolvedFault) -> FaultId {
         self.entered += 1;
         let id = FaultId(self.entered);
         self.in_force.insert(id, fault);
         id
     }
 
-    pub(crate) fn get(&self, id: FaultId) -> Option<&ResolvedFault> {
+    /// Returns a fault in force.
+    pub fn get(&self, id: FaultId) -> Option<&ResolvedFault> {
         self.in_force.get(&id)
     }
 
-    pub(crate) fn strike(&mut self, id: FaultId) {
+    /// Records that a fault is healed.
+    pub fn strike(&mut self, id: FaultId) {
         self.in_force.remove(&id);
     }
 
-    pub(crate) fn ids(&self) -> Vec<FaultId> {
+    /// Returns the faults in force, in the order of injection.
+    pub fn ids(&self) -> Vec<FaultId> {
         self.in_force.keys().copied().collect()
     }
 
@@ -37,7 +61,7 @@ impl Ledger {
     }
 
     /// Returns the nodes that are killed, paused, or being restarted, or whose disk may take them down.
-    pub(crate) fn down(&self) -> BTreeSet<NodeId> {
+    pub fn down(&self) -> BTreeSet<NodeId> {
         self.nodes(|fault| match fault {
             ResolvedFault::Kill { nodes }
             | ResolvedFault::Pause { nodes }

@@ -96,6 +96,7 @@ pub use fault::{Fault, FaultId, Outcome, ResolvedFault};
 pub use fault_kind::{FaultKind, Parameter};
 pub use grudge::Grudge;
 pub use host::{Host, Hosts, free_ports};
+pub use ledger::Ledger;
 pub use memory::HostMemory;
 pub use nemesis::Nemesis;
 pub use net::{CommandError, FinishedCommand, Firewall, Log, Partitioner, quoted};

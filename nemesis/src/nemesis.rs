@@ -14,9 +14,9 @@ use crate::host::Hosts;
 use crate::ledger::Ledger;
 use crate::net::CommandError;
 use crate::node_id::NodeId;
-use crate::planned::{Aim, PlannedFault};
+use crate::planned::PlannedFault;
 use crate::process::{NodeCommand, NodeProcess};
-use crate::resolve::{ClusterView, Leaders, check_again, resolve};
+use crate::resolve::Leaders;
 
 #[derive(Debug)]
 struct Node {
@@ -91,14 +91,7 @@ impl Nemesis {
     /// ledger for [`Self::heal_all`].
     pub fn inject(&mut self, planned: &PlannedFault, leaders: Leaders) -> Result<Outcome, Error> {
         let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
-        let (down, starved, skewed) = (self.ledger.down(), self.ledger.starved(), self.ledger.skewed());
-        let view = ClusterView { nodes: &nodes, leaders, down: &down, starved: &starved, skewed: &skewed };
-        let resolved = match &planned.aim {
-            None => resolve(&planned.fault, planned.draw, &view),
-            Some(Aim::These(fault)) => check_again(fault, &view).map(|()| fault.clone()),
-            Some(Aim::Again(_)) => Err("what it was to repeat did not happen".into()),
-        };
-        let fault = match resolved {
+        let fault = match self.ledger.aim(planned, &nodes, leaders) {
             Ok(fault) => fault,
             Err(why) => return Ok(Outcome::Skipped { why }),
         };
@@ -125,9 +118,6 @@ impl Nemesis {
     fn cannot(&mut self, fault: &ResolvedFault) -> Result<Option<String>, Error> {
         let mut why = None;
         match fault {
-            ResolvedFault::Partition { .. } if self.ledger.is_partitioned() => {
-                why = Some("a partition is in force".into());
-            }
             ResolvedFault::Partition { .. } if !self.hosts.can_be_partitioned() => {
                 why = Some("these hosts cannot be partitioned".into());
             }

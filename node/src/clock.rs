@@ -1,4 +1,4 @@
-//! The only place from which the node reads time: `CLOCK_MONOTONIC`, skewed from outside through a small file.
+//! The node's own clock: the host's monotonic one, skewed from outside through a small file.
 //!
 //! The file holds one line, `schism-clock v1 <generation> <rate> <jump_ns>`; whoever changes the clock increments the
 //! generation. The file is read again on each reading (a few microseconds, once a batch), by path, so that it may be
@@ -11,9 +11,10 @@
 
 use std::{fs::File, io::Read as _, path::PathBuf, time::Duration};
 
-use nix::time::{ClockId, clock_gettime};
-
-use crate::raft::Time;
+use crate::{
+    host_clock::{HostClock, HostTime},
+    raft::Time,
+};
 
 const MAGIC: &str = "schism-clock";
 const VERSION: &str = "v1";
@@ -22,12 +23,6 @@ const MAX_LINE_BYTES: usize = 512;
 /// Bounds of a valid rate; a line with another one counts as damaged. Time that (nearly) stands still would stop
 /// every timer.
 const RATE_BOUNDS: std::ops::RangeInclusive<f64> = 0.001..=1000.0;
-
-/// Returns the host's `CLOCK_MONOTONIC` in nanoseconds: the time axis shared by all processes of one host.
-pub(crate) fn host_monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("CLOCK_MONOTONIC exists on every Linux");
-    u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX)
-}
 
 /// Line of the clock file: the rate and jump of a node's clock from now on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,32 +60,41 @@ pub fn clock_line(generation: u64, rate: f64, jump_ns: i64) -> String {
 /// Clock that may run fast or slow and jump, as the clock file says.
 #[derive(Debug)]
 pub(crate) struct Clock {
+    host: HostClock,
     file: Option<PathBuf>,
     skew: ClockSkew,
-    host_ns: u64,
+    host_time: HostTime,
     own_ns: u64,
 }
 
 impl Clock {
     /// Creates a clock that starts at the host's time; it runs correctly without a file, and while the file is
     /// missing.
-    pub(crate) fn new(file: Option<PathBuf>) -> Self {
-        let host_ns = host_monotonic_ns();
+    pub(crate) fn new(host: HostClock, file: Option<PathBuf>) -> Self {
         let skew = read_skew(file.as_ref()).unwrap_or(ClockSkew::NONE);
-        Self { file, skew, host_ns, own_ns: host_ns }
+        let host_time = host.now();
+        Self { host, file, skew, host_time, own_ns: host_time.0 }
     }
 
     /// Returns the current time of this clock.
     pub(crate) fn now(&mut self) -> Time {
         let skew = read_skew(self.file.as_ref());
-        self.advance(host_monotonic_ns(), skew)
+        self.advance(self.host.now(), skew)
     }
 
-    /// Advances to the host's time `host_ns`, at which the file contained `skew`.
-    fn advance(&mut self, host_ns: u64, skew: Option<ClockSkew>) -> Time {
-        let passed = Duration::from_nanos(host_ns.saturating_sub(self.host_ns)).mul_f64(self.skew.rate);
+    /// Changes the clock as a line of its file would.
+    pub(crate) fn skew(&mut self, rate: f64, jump_ns: i64) {
+        if RATE_BOUNDS.contains(&rate) {
+            let skew = ClockSkew { generation: self.skew.generation + 1, rate, jump_ns };
+            self.advance(self.host.now(), Some(skew));
+        }
+    }
+
+    /// Advances to the host's time `host_time`, at which the file contained `skew`.
+    fn advance(&mut self, host_time: HostTime, skew: Option<ClockSkew>) -> Time {
+        let passed = host_time.since(self.host_time).mul_f64(self.skew.rate);
         self.own_ns = self.own_ns.saturating_add(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX));
-        self.host_ns = host_ns;
+        self.host_time = host_time;
         if let Some(skew) = skew.filter(|skew| skew.generation != self.skew.generation) {
             self.own_ns = self.own_ns.saturating_add_signed(skew.jump_ns);
             self.skew = skew;
@@ -115,7 +119,7 @@ mod tests {
     use super::*;
 
     fn clock_at_zero() -> Clock {
-        Clock { file: None, skew: ClockSkew::NONE, host_ns: 0, own_ns: 0 }
+        Clock::new(HostClock::at_zero(), None)
     }
 
     fn line(generation: u64, rate: f64, jump_ns: i64) -> Option<ClockSkew> {
@@ -155,27 +159,27 @@ mod tests {
     #[test]
     fn the_old_rate_holds_until_the_new_generation_is_seen() {
         let mut clock = clock_at_zero();
-        assert_eq!(clock.advance(1000, None), Time(1000));
-        assert_eq!(clock.advance(2000, line(1, 0.2, 0)), Time(2000), "no step when the rate changes");
-        assert_eq!(clock.advance(3000, line(1, 0.2, 0)), Time(2200));
-        assert_eq!(clock.advance(4000, None), Time(2400), "an unreadable file changes nothing");
-        assert_eq!(clock.advance(5000, line(2, 1.0, 0)), Time(2600));
-        assert_eq!(clock.advance(6000, line(2, 1.0, 0)), Time(3600));
+        assert_eq!(clock.advance(HostTime(1000), None), Time(1000));
+        assert_eq!(clock.advance(HostTime(2000), line(1, 0.2, 0)), Time(2000), "no step when the rate changes");
+        assert_eq!(clock.advance(HostTime(3000), line(1, 0.2, 0)), Time(2200));
+        assert_eq!(clock.advance(HostTime(4000), None), Time(2400), "an unreadable file changes nothing");
+        assert_eq!(clock.advance(HostTime(5000), line(2, 1.0, 0)), Time(2600));
+        assert_eq!(clock.advance(HostTime(6000), line(2, 1.0, 0)), Time(3600));
     }
 
     #[test]
     fn a_jump_happens_once_and_never_below_zero() {
         let mut clock = clock_at_zero();
-        assert_eq!(clock.advance(1000, line(1, 1.0, 500)), Time(1500));
-        assert_eq!(clock.advance(1100, line(1, 1.0, 500)), Time(1600), "once a generation");
-        assert_eq!(clock.advance(1200, line(2, 1.0, -700)), Time(1000), "backwards");
-        assert_eq!(clock.advance(1300, line(3, 1.0, -1_000_000)), Time(0));
+        assert_eq!(clock.advance(HostTime(1000), line(1, 1.0, 500)), Time(1500));
+        assert_eq!(clock.advance(HostTime(1100), line(1, 1.0, 500)), Time(1600), "once a generation");
+        assert_eq!(clock.advance(HostTime(1200), line(2, 1.0, -700)), Time(1000), "backwards");
+        assert_eq!(clock.advance(HostTime(1300), line(3, 1.0, -1_000_000)), Time(0));
     }
 
     #[test]
     fn waiting_is_longer_on_a_slow_clock() {
         let mut clock = clock_at_zero();
-        clock.advance(0, line(1, 0.2, 0));
+        clock.advance(HostTime(0), line(1, 0.2, 0));
         assert_eq!(clock.host_span(Duration::from_millis(10)), Duration::from_millis(50));
     }
 
@@ -183,13 +187,13 @@ mod tests {
     fn the_file_bends_the_clock_and_its_absence_does_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("clock");
-        let mut clock = Clock::new(Some(path.clone()));
+        let mut clock = Clock::new(HostClock::Real, Some(path.clone()));
         let before = clock.now();
-        assert!(before.since(Time(host_monotonic_ns())) < Duration::from_secs(1), "starts on the host's axis");
+        assert!(before.since(Time(HostClock::Real.now().0)) < Duration::from_secs(1), "starts on the host's axis");
         let hour = Duration::from_hours(1);
         std::fs::write(&path, clock_line(1, 1.0, i64::try_from(hour.as_nanos()).unwrap())).unwrap();
         assert!(clock.now().since(before) >= hour);
-        let restarted = Clock::new(Some(path)).now();
+        let restarted = Clock::new(HostClock::Real, Some(path)).now();
         assert!(restarted.since(before) < hour, "a restart does not repeat the jump");
     }
 }

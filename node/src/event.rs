@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    clock::host_monotonic_ns,
+    host_clock::HostClock,
     raft::{LogIndex, NodeId, Role, Term},
 };
 
@@ -116,6 +116,7 @@ pub struct LogLine {
 #[derive(Clone)]
 pub(crate) struct Log {
     node: NodeId,
+    clock: HostClock,
     sink: Arc<Mutex<dyn Write + Send>>,
 }
 
@@ -127,13 +128,18 @@ impl Log {
 
     /// Creates a log that writes to `sink`, one `write_all` per line.
     pub(crate) fn to(node: NodeId, sink: impl Write + Send + 'static) -> Self {
-        Self { node, sink: Arc::new(Mutex::new(sink)) }
+        Self { node, clock: HostClock::Real, sink: Arc::new(Mutex::new(sink)) }
+    }
+
+    /// Returns this log with times from another clock.
+    pub(crate) fn by(self, clock: HostClock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Writes one line. A log that cannot be written must not stop the node, and there is nowhere left to report the
     /// error.
     pub(crate) fn write(&self, event: Event) {
-        let line = LogLine { mono_ns: host_monotonic_ns(), node: self.node, event };
+        let line = LogLine { mono_ns: self.clock.now().0, node: self.node, event };
         let mut text = serde_json::to_string(&line).expect("an event is plain data");
         text.push('\n');
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,23 +153,26 @@ impl fmt::Debug for Log {
     }
 }
 
-/// Log output kept in memory, for tests.
-#[cfg(test)]
+/// Log output kept in memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
-#[cfg(test)]
 impl CapturedLog {
+    #[cfg(test)]
     pub(crate) fn lines(&self) -> Vec<LogLine> {
         let bytes = self.0.lock().unwrap();
         bytes.split_inclusive(|byte| *byte == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect()
     }
+
+    /// Takes everything written so far.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
-#[cfg(test)]
 impl Write for CapturedLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

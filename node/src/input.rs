@@ -10,11 +10,11 @@ use crate::{
     request::{Reply, Request, StatusReport},
 };
 
-/// Input of the server's loop.
+/// Input of the server's loop; `C` is the way back to a client.
 #[derive(Debug)]
-pub(crate) enum Input {
+pub(crate) enum Input<C = oneshot::Sender<Reply>> {
     /// Request of a client of this node.
-    Client(Request, oneshot::Sender<Reply>),
+    Client(Request, C),
     /// Frame from a peer.
     Peer(NodeId, Frame),
     /// Request for the node's status.

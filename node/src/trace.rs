@@ -14,8 +14,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    clock::host_monotonic_ns,
     frame::Frame,
+    host_clock::HostClock,
     raft::{AppendResult, Body, LogIndex, NodeId, Term},
 };
 
@@ -240,7 +240,7 @@ impl Trace {
     }
 
     fn write(&mut self, event: TraceEvent) {
-        let line = TraceLine { mono_ns: host_monotonic_ns(), node: self.node, event };
+        let line = TraceLine { mono_ns: HostClock::Real.now().0, node: self.node, event };
         serde_json::to_writer(&mut self.buffer, &line).expect("a line is plain data");
         self.buffer.push(b'\n');
         if self.buffer.len() >= BUFFER_BYTES {

@@ -21,6 +21,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod shrink;
+pub(crate) mod simulate;
 pub(crate) mod store;
 pub(crate) mod system;
 mod systems;
@@ -45,6 +46,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Run(run::RunArgs),
+    Simulate(simulate::SimulateArgs),
     System(system::SystemArgs),
     Campaign(campaign::CampaignArgs),
     Merge(merge::MergeArgs),
@@ -71,6 +73,7 @@ fn examples() -> String {
   schism demo                                     see basic Raft reads fail, and quorum reads hold
   schism run --read lease --faults clock,partition:isolate-leader
   schism run --read quorum --faults kill,pause,partition --time-limit 30s
+  schism simulate --read leader --seeds 1000 --until-violation
   schism system check mystore.toml                try out the file that describes your own system
   schism campaign                                 every read mode under every fault, a matrix of verdicts
   schism compare --reads lease,quorum             what read modes cost, and what they risk

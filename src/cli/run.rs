@@ -145,7 +145,7 @@ const EXAMPLES: &str = "Examples:
 /// Width of the column with the forms of faults.
 const WIDTH: usize = 20;
 
-fn workload_names() -> PossibleValuesParser {
+pub(super) fn workload_names() -> PossibleValuesParser {
     let known = WORKLOADS.iter().map(|workload| PossibleValue::new(workload.name()).help(workload.about()));
     PossibleValuesParser::new(known)
 }
@@ -226,7 +226,7 @@ impl RunArgs {
     }
 }
 
-fn usage(why: String) -> Failure {
+pub(super) fn usage(why: String) -> Failure {
     Failure::new(ExitStatus::Usage, why)
 }
 

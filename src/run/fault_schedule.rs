@@ -8,7 +8,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     cluster::Cluster,
-    faults::{record_attempt, record_heal, record_outcome},
+    faults::{attempt_event, heal_event, outcome_event},
 };
 use crate::{
     systems::{Effort, StatusClient},
@@ -139,24 +139,24 @@ async fn inject(
     let is_open = planned.aim.is_none() && planned.fault.needs_leader();
     let leaders = if is_open { search.aim(&planned.fault, &cluster.observer).await } else { Leaders::default() };
     let kind = planned.fault.kind();
-    record_attempt(recorder, kind, &planned.fault.to_string())?;
+    recorder.record(attempt_event(kind, &planned.fault.to_string()))?;
     let outcome = cluster.with(move |nemesis| nemesis.inject(&planned, leaders)).await?;
     if let Some(id) = outcome.id() {
         in_force.change(|all| all.insert(id, kind));
     }
-    record_outcome(recorder, kind, &outcome)?;
+    recorder.record(outcome_event(kind, &outcome))?;
     Ok(outcome)
 }
 
 async fn heal(id: FaultId, cluster: &Cluster, recorder: &Recorder, in_force: &FaultsInForce) -> anyhow::Result<()> {
     let kind = in_force.change(|all| all.get(&id).copied());
-    let recorded = record_heal(recorder, kind, id, false, None);
+    let recorded = recorder.record(heal_event(kind, id, false, None));
     let healed = cluster.with(move |nemesis| nemesis.heal(id)).await;
     if healed.is_ok() {
         in_force.change(|all| all.remove(&id));
     }
     let error = healed.as_ref().err().map(ToString::to_string);
-    record_heal(recorder, kind, id, healed.is_ok(), error.as_deref())?;
+    recorder.record(heal_event(kind, id, healed.is_ok(), error.as_deref()))?;
     recorded?;
     Ok(healed?)
 }

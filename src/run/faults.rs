@@ -1,8 +1,8 @@
-//! Faults in the history: recording them as they begin and end, and reading them back.
+//! Faults in the history: their events as they begin and end, and reading these back.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use histories::{Event, RecordError, Recorder, Value};
+use histories::{Event, EventType, Process, Value};
 use nemesis::{FaultKind, Outcome, ResolvedFault};
 
 use super::leadership::Span;
@@ -38,14 +38,13 @@ pub(crate) struct ClockSkew {
     pub(crate) jump_s: f64,
 }
 
-/// Records that a fault is about to be injected.
-pub(crate) fn record_attempt(recorder: &Recorder, kind: FaultKind, fault: &str) -> Result<(), RecordError> {
-    recorder.nemesis(&format!("start-{kind}"), map([("fault", fault.into())]), None).map(drop)
+/// Returns the event that a fault is about to be injected.
+pub(crate) fn attempt_event(kind: FaultKind, fault: &str) -> Event<'static> {
+    event(format!("start-{kind}"), [("fault", fault.into())], None)
 }
 
-/// Records the outcome of injecting a fault.
-pub(crate) fn record_outcome(recorder: &Recorder, kind: FaultKind, outcome: &Outcome) -> Result<(), RecordError> {
-    let f = format!("start-{kind}");
+/// Returns the event of the outcome of injecting a fault.
+pub(crate) fn outcome_event(kind: FaultKind, outcome: &Outcome) -> Event<'static> {
     let (name, installed, why) = match outcome {
         Outcome::Installed { id, fault } => ("installed", Some((id, fault)), None),
         Outcome::Indeterminate { id, fault, why } => ("indeterminate", Some((id, fault)), Some(why.as_str())),
@@ -63,24 +62,29 @@ pub(crate) fn record_outcome(recorder: &Recorder, kind: FaultKind, outcome: &Out
             value.extend([("rate", Value::from_f64(*rate)), ("jump_s", Value::from_f64(jump_s(*jump_ns)))]);
         }
     }
-    recorder.nemesis(&f, map(value), why).map(drop)
+    event(format!("start-{kind}"), value, why)
 }
 
-/// Records that a fault is about to be healed (`healed` false, `error` none), that it was healed, or why it could not
-/// be. A fault whose beginning could not be recorded has no kind.
-pub(crate) fn record_heal(
-    recorder: &Recorder,
+/// Returns the event that a fault is about to be healed (`healed` false, `error` none), that it was healed, or why it
+/// could not be. A fault whose beginning could not be recorded has no kind.
+pub(crate) fn heal_event(
     kind: Option<FaultKind>,
     id: nemesis::FaultId,
     healed: bool,
     error: Option<&str>,
-) -> Result<(), RecordError> {
+) -> Event<'static> {
     let mut value = vec![("id", Value::Int(id.0.into()))];
     if healed {
         value.push(("outcome", "healed".into()));
     }
     let kind = kind.map_or("fault", FaultKind::name);
-    recorder.nemesis(&format!("stop-{kind}"), map(value), error).map(drop)
+    event(format!("stop-{kind}"), value, error)
+}
+
+fn event<'a>(f: String, fields: impl IntoIterator<Item = (&'a str, Value)>, error: Option<&str>) -> Event<'static> {
+    let value = Some(Value::Map(fields.into_iter().collect()));
+    let error = error.map(|why| why.to_owned().into());
+    Event { value, error, ..Event::new(Process::nemesis(), EventType::Info, f) }
 }
 
 fn jump_s(jump_ns: i64) -> f64 {
@@ -137,10 +141,6 @@ fn number(value: &Value) -> Option<u16> {
     }
 }
 
-fn map<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
-    Value::Map(fields.into_iter().collect())
-}
-
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeSet, time::Instant};
@@ -148,8 +148,8 @@ mod tests {
     use nemesis::{FaultId, FaultKind, NodeId, Outcome, ResolvedFault};
 
     use super::{
-        super::leadership::Span, ClockSkew, FaultWindow, clock_offset_s, fault_windows, record_attempt, record_heal,
-        record_outcome,
+        super::leadership::Span, ClockSkew, FaultWindow, attempt_event, clock_offset_s, fault_windows, heal_event,
+        outcome_event,
     };
 
     #[test]
@@ -158,15 +158,15 @@ mod tests {
         let path = dir.path().join("history.jsonl");
         let recorder = histories::Recorder::create(&path, Instant::now()).unwrap();
         let kill = ResolvedFault::Kill { nodes: BTreeSet::from([NodeId(2), NodeId(4)]) };
-        record_attempt(&recorder, FaultKind::Kill, "kill a random minority").unwrap();
-        record_outcome(&recorder, FaultKind::Kill, &Outcome::Installed { id: FaultId(1), fault: kill.clone() })
-            .unwrap();
-        record_outcome(&recorder, FaultKind::Pause, &Outcome::Skipped { why: "no leader".to_owned() }).unwrap();
-        record_heal(&recorder, Some(FaultKind::Kill), FaultId(1), false, None).unwrap();
-        record_heal(&recorder, Some(FaultKind::Kill), FaultId(1), true, None).unwrap();
-        record_outcome(&recorder, FaultKind::Kill, &Outcome::Installed { id: FaultId(2), fault: kill }).unwrap();
+        let record = |event| recorder.record(event).unwrap();
+        record(attempt_event(FaultKind::Kill, "kill a random minority"));
+        record(outcome_event(FaultKind::Kill, &Outcome::Installed { id: FaultId(1), fault: kill.clone() }));
+        record(outcome_event(FaultKind::Pause, &Outcome::Skipped { why: "no leader".to_owned() }));
+        record(heal_event(Some(FaultKind::Kill), FaultId(1), false, None));
+        record(heal_event(Some(FaultKind::Kill), FaultId(1), true, None));
+        record(outcome_event(FaultKind::Kill, &Outcome::Installed { id: FaultId(2), fault: kill }));
         let clock = ResolvedFault::Clock { nodes: BTreeSet::from([NodeId(1)]), rate: 0.2, jump_ns: -1_500_000_000 };
-        record_outcome(&recorder, FaultKind::Clock, &Outcome::Installed { id: FaultId(3), fault: clock }).unwrap();
+        record(outcome_event(FaultKind::Clock, &Outcome::Installed { id: FaultId(3), fault: clock }));
         recorder.flush().unwrap();
         let lines = std::fs::read_to_string(&path).unwrap();
         let events: Vec<_> =

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 /// Name of the file with the history in columns, which is the fastest to read.
 pub(crate) const COLUMNS_FILE: &str = "history.columns";
 
+/// Name of the file with the history, as long as it is not compressed.
+pub(super) const HISTORY_FILE: &str = "history.jsonl";
+
 /// Name of the file with the plan, which marks a folder as a run's.
 pub(super) const TEST_FILE: &str = "test.json";
 

@@ -15,7 +15,7 @@ use super::{
     context,
     coverage::{self, Leadership},
     faults::{FaultWindow, fault_windows},
-    files::{LOG_FILE, TEST_FILE, node_file},
+    files::{HISTORY_FILE, LOG_FILE, TEST_FILE, node_file},
     finished_run::FinishedRun,
     leadership::{self, Beliefs, Reign, Span},
     plan::Plan,
@@ -162,7 +162,7 @@ impl Judgement {
 
 /// Returns the path of a run's history, compressed or not.
 fn history_of(folder: &ConfinedFolder) -> anyhow::Result<PathBuf> {
-    let [plain, compressed] = ["history.jsonl", "history.jsonl.zst"];
+    let [plain, compressed] = [HISTORY_FILE, "history.jsonl.zst"];
     let refuse = |name| refused(&folder.path().join(name));
     if let Some(path) = folder.file(plain).map_err(refuse(plain))? {
         return Ok(path);

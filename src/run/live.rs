@@ -180,7 +180,6 @@ async fn recover(
 }
 
 fn load(plan: &Plan) -> Load {
-    let writes_percent = 100 - plan.read_percent;
     Load {
         seed: plan.seed,
         concurrency: plan.concurrency,
@@ -188,12 +187,18 @@ fn load(plan: &Plan) -> Load {
         time_limit: plan.time_limit(),
         operation_limit: Duration::from_millis(plan.operation_timeout_ms) + CLIENT_GRACE,
         workload: plan.workload(),
-        mix: Mix {
-            keys: plan.keys,
-            read_percent: plan.read_percent,
-            cas_percent: if plan.system().has_cas() { writes_percent / 5 } else { 0 },
-            ..Mix::default()
-        },
+        mix: mix(plan),
+    }
+}
+
+/// Returns the mix of the operations of a plan.
+pub(crate) fn mix(plan: &Plan) -> Mix {
+    let writes_percent = 100 - plan.read_percent;
+    Mix {
+        keys: plan.keys,
+        read_percent: plan.read_percent,
+        cas_percent: if plan.system().has_cas() { writes_percent / 5 } else { 0 },
+        ..Mix::default()
     }
 }
 

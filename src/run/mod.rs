@@ -16,9 +16,10 @@ mod messages;
 mod meter;
 pub(crate) mod plan;
 mod results;
+mod simulation;
 mod stored_runs;
 
-use std::{path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use histories::{RunDir, Store};
@@ -27,17 +28,21 @@ pub(crate) use self::{
     availability::recovery_ns,
     cluster::ENDED_BY_ITSELF,
     coverage::Coverage,
-    faults::{FaultWindow, clock_offset_s, fault_windows},
+    faults::{FaultWindow, attempt_event, clock_offset_s, fault_windows, heal_event, outcome_event},
     files::{COLUMNS_FILE, PREPARED_FOLDER},
     finished_run::FinishedRun,
     host::Host,
     judge::{checker_budget, rejudge},
     leadership::{Reign, Span},
+    live::mix,
     messages::{Message, MessageLog},
-    results::{Counts, FirstSign, Latency, RESULTS_FILE, Results},
+    results::{Cost, Counts, FirstSign, Latency, LiveResults, RESULTS_FILE, Results, RunStart},
     stored_runs::{StoredRun, find_runs, is_run},
 };
-use self::{files::TEST_FILE, plan::Plan};
+use self::{
+    files::{HISTORY_FILE, LOG_FILE, TEST_FILE},
+    plan::Plan,
+};
 use crate::{error::host_limits, systems::Deployment, terminal::Progress};
 
 /// Number of threads of a run: few suffice, as the work is done by the nodes.
@@ -107,6 +112,31 @@ impl Host {
         }
         tried
     }
+}
+
+/// Files of a run that took place elsewhere.
+#[derive(Debug)]
+pub(crate) struct RunFiles {
+    /// The history, as lines of JSON.
+    pub(crate) history: Vec<u8>,
+    /// Logs of the nodes, in order of their numbers.
+    pub(crate) logs: Vec<Vec<u8>>,
+    pub(crate) live: LiveResults,
+}
+
+/// Stores a run that took place elsewhere, and judges it like any other.
+///
+/// # Errors
+/// Fails if a file cannot be written, or read again.
+pub(crate) fn store_run(plan: &Plan, place: &RunLocation, files: RunFiles) -> anyhow::Result<FinishedRun> {
+    let dir = place.begin(plan)?;
+    dir.write(HISTORY_FILE, &files.history)?;
+    for (id, log) in (1..).zip(&files.logs) {
+        fs::write(dir.node_dir(id)?.join(LOG_FILE), log).with_context(|| format!("writing the log of n{id}"))?;
+    }
+    let mut finished = judge::judge(plan.clone(), dir, files.live, checker_budget())?;
+    finished.results_written = finished.write_results();
+    Ok(finished)
 }
 
 /// Estimates the maximum number of files that a run has open: two connections per client, some files per node, and the

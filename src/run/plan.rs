@@ -6,6 +6,7 @@ use nemesis::{DiskFault, EntryRule, FaultKind, FaultSpecs, FaultTiming, Partitio
 use serde::{Deserialize, Serialize};
 use workloads::{WORKLOADS, Workload};
 
+pub(crate) use super::simulation::Simulation;
 use crate::{
     store::SchemaVersion,
     systems::{Options, PlantedDefect, ReadMode, Settings, System, SystemFile, SystemName},
@@ -123,6 +124,9 @@ pub(crate) struct Plan {
     /// Time that a client waits for an answer, ms.
     pub(crate) operation_timeout_ms: u64,
     pub(crate) settings: Settings,
+    /// Conditions of a run on virtual time; none for one of real processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) simulation: Option<Simulation>,
     pub(crate) schedule: Vec<PlannedFault>,
 }
 
@@ -152,6 +156,7 @@ impl Default for Plan {
             keys: 5,
             read_percent: 50,
             operation_timeout_ms: 1_000,
+            simulation: None,
             schedule: Vec::new(),
         }
     }
@@ -220,12 +225,13 @@ impl Plan {
         let nodes = counted(self.nodes.into(), "node");
         let is_default = self.workload == default_workload();
         let workload = if is_default { String::new() } else { format!(", workload {}", self.workload) };
+        let simulated = if self.simulation.is_some() { "simulated, " } else { "" };
         let defect = self.defect().map_or_else(String::new, |defect| format!("planted defect {}, ", defect.name));
         let read = self.read.name();
         let partitioned = self.schedule.iter().any(|planned| planned.fault.kind() == FaultKind::Partition);
         let by = self.unusual_partitions().filter(|_| partitioned).map(|by| format!(", partitions by {by}"));
         let faults = format!("{}{}", self.faults, by.unwrap_or_default());
-        format!("{defect}{nodes}, {read} reads{workload}, faults {faults}, seed {}", self.seed)
+        format!("{simulated}{defect}{nodes}, {read} reads{workload}, faults {faults}, seed {}", self.seed)
     }
 
     /// Returns the name of the system, and of the planted defect if there is one.
@@ -242,7 +248,8 @@ impl Plan {
     /// Returns the command that repeats the run.
     pub(crate) fn command(&self) -> String {
         let system = self.system();
-        let mut words = vec!["schism".to_owned(), "run".to_owned()];
+        let command = if self.simulation.is_some() { "simulate" } else { "run" };
+        let mut words = vec!["schism".to_owned(), command.to_owned()];
         words.extend(system_arguments(&self.system, self.system_file.as_ref()));
         let workload = (self.workload != default_workload()).then(|| self.workload.clone());
         for (name, value) in [
@@ -266,6 +273,8 @@ impl Plan {
             words.extend(["--every".to_owned(), every, "--for".to_owned(), lasts, "--fault-timing".to_owned(), spread]);
         }
         words.extend(self.overlap.then(|| "--overlap".to_owned()));
+        let conditions = self.simulation.iter().flat_map(Simulation::arguments);
+        words.extend(conditions.flat_map(|(name, value)| [name.to_owned(), value]));
         words.extend(system.options_of(&self.read, &self.settings).arguments());
         words.extend(system.writes_trace(&self.settings).then(|| "--trace".to_owned()));
         shell_words(&words)

@@ -15,8 +15,10 @@ use std::{
 use crate::syntax::{Token, tokens, use_tree};
 
 /// Modules of the control CLI from the lowest to the highest. Each knows only those before it; `main.rs` knows all.
-const LAYERS: [&str; 11] =
-    ["error", "terminal", "check", "store", "systems", "run", "campaign", "compare", "render", "report", "cli"];
+const LAYERS: [&str; 12] = [
+    "error", "terminal", "check", "store", "systems", "run", "simulate", "campaign", "compare", "render", "report",
+    "cli",
+];
 
 /// Folders of the crates of this workspace; the first is the control CLI.
 const CRATES: [&str; 6] = ["", "checker", "histories", "nemesis", "node", "workloads"];

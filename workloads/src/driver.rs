@@ -9,8 +9,7 @@ use histories::Recorder;
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::{
-    Client as _, Connect as _, Connector, DriveError, Mix, Progress, Workload,
-    pace::Pace,
+    Client as _, Connect as _, Connector, DriveError, Mix, Pace, Progress, Succession, Workload,
     worker::{LogicalProcess, Source, Worker, WorkerContext},
 };
 
@@ -65,7 +64,8 @@ impl Clients {
         }
         let mut opening = JoinSet::new();
         for (number, node) in (0..u64::from(load.concurrency)).zip(nodes.into_iter().cycle()) {
-            let mut process = LogicalProcess { number, node, client: connector.open(node)? };
+            let succession = Succession::new(node, number, load.concurrency.into());
+            let mut process = LogicalProcess { succession, client: connector.open(node)? };
             let mut stop = stop.clone();
             opening.spawn(async move {
                 tokio::select! {
@@ -79,7 +79,7 @@ impl Clients {
         while let Some(opened) = opening.join_next().await {
             clients.push(opened.map_err(DriveError::Panic)?);
         }
-        clients.sort_unstable_by_key(|process| process.number);
+        clients.sort_unstable_by_key(|process| process.succession.process());
         Ok(Self { connector, clients })
     }
 }
@@ -99,13 +99,13 @@ pub async fn drive(
 ) -> Result<LoadSummary, DriveError> {
     let start = Instant::now();
     let generator = load.workload.generator(load.seed, &load.mix);
-    let source = Mutex::new(Source { generator, pace: Pace::new(load.rate, start, load.seed) });
+    let source = Mutex::new(Source { generator, pace: Pace::new(load.rate, load.seed) });
     let operation_limit = load.operation_limit;
     let shared = Arc::new(WorkerContext { connector, recorder, progress, operation_limit, source });
     let mut workers = JoinSet::new();
     for (number, process) in (0..load.concurrency).zip(clients) {
-        let worker = Worker::new(Arc::clone(&shared), number, load.concurrency, process);
-        workers.spawn(worker.run(start + STAGGER * u32::from(number), start + load.time_limit, stop.clone()));
+        let worker = Worker::new(Arc::clone(&shared), number, process);
+        workers.spawn(worker.run(start, start + STAGGER * u32::from(number), start + load.time_limit, stop.clone()));
     }
     let mut next_process = u64::from(load.concurrency);
     while let Some(ended) = workers.join_next().await {

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    Client as _, Connect as _, Connector, DriveError, Progress, Workload,
+    Client as _, Connect as _, Connector, DriveError, Progress, Succession, Workload,
     worker::{LogicalProcess, wait_until},
 };
 
@@ -61,7 +61,8 @@ pub async fn final_reads(
     let mut nodes = JoinSet::new();
     let step = connector.nodes().len() as u64;
     for (number, node) in (reads.first_process..).zip(connector.nodes().to_vec()) {
-        let process = LogicalProcess { number, node, client: connector.open(node)? };
+        let succession = Succession::new(node, number, step);
+        let process = LogicalProcess { succession, client: connector.open(node)? };
         let reader = KeyReader {
             connector: connector.clone(),
             recorder: Arc::clone(&recorder),
@@ -69,7 +70,6 @@ pub async fn final_reads(
             operation_limit: reads.operation_limit,
             workload: reads.workload,
             process,
-            step,
         };
         nodes.spawn(reader.read_all(Arc::clone(&keys), end, stop.clone()));
     }
@@ -89,8 +89,6 @@ struct KeyReader {
     operation_limit: Duration,
     workload: &'static dyn Workload,
     process: LogicalProcess,
-    /// Difference between a new process number and the previous one.
-    step: u64,
 }
 
 impl KeyReader {
@@ -108,22 +106,19 @@ impl KeyReader {
             && wait_until(ready, end, &mut stop).await.is_some()
         {
             let request = self.workload.final_read(key);
-            let (answer, ended) =
-                self.process.execute(&request, &self.recorder, &self.progress, self.operation_limit).await?;
+            let ending = self.process.execute(&request, &self.recorder, &self.progress, self.operation_limit).await?;
             ready = Instant::now();
-            let is_last = self.workload.ends_final_read(&answer);
-            match ended.kind {
-                EventType::Info => self.process.number += self.step,
-                EventType::Ok | EventType::Fail if is_last => drop(left.next()),
-                _ => {}
+            let is_last = self.workload.ends_final_read(&ending.answer);
+            if is_last && ending.event.kind != EventType::Info {
+                left.next();
             }
-            if ended.kind != EventType::Ok && !is_last {
+            if ending.event.kind != EventType::Ok && !is_last {
                 ready += RETRY_AFTER;
             }
-            if ended.reconnect {
-                self.process.client = self.connector.open(self.process.node)?;
+            if ending.reconnect {
+                self.process.client = self.connector.open(self.process.succession.node())?;
             }
         }
-        Ok(left.map(|key| UnreadKey { node: self.process.node, key }).collect())
+        Ok(left.map(|key| UnreadKey { node: self.process.succession.node(), key }).collect())
     }
 }

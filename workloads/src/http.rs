@@ -107,45 +107,42 @@ impl Transaction {
     }
 }
 
-impl HttpClient {
-    /// Returns the HTTP request for a request.
-    fn message(&self, request: &Request) -> Message {
-        let mode = &self.read_mode;
-        if let Some(ops) = composed::micro_operations(request) {
-            return Message::post(format!("/v1/txn?read={mode}")).json(&Transaction { ops });
+/// Returns the HTTP request for a request, in a read mode, of a client that holds locks as `owner`.
+pub fn http_message(request: &Request, mode: &str, owner: i64) -> Message {
+    if let Some(ops) = composed::micro_operations(request) {
+        return Message::post(format!("/v1/txn?read={mode}")).json(&Transaction { ops });
+    }
+    let path = format!("/v1/kv/{}", request.key_name().unwrap_or_default());
+    let cas = |from, to| Message::post(format!("{path}/cas")).json(&Cas { from, to });
+    match &request.action {
+        Action::Read | Action::Elements | Action::Count => Message::get(format!("{path}?read={mode}")),
+        Action::Peek => Message::get(format!("{path}/first?read={mode}")),
+        Action::Write(value) => Message::put(path).json(&Put { value: *value }),
+        Action::Cas { from, to } => cas(Some(*from), Some(*to)),
+        Action::Acquire | Action::AcquireWithToken => cas(None, Some(owner)),
+        Action::Release => cas(Some(owner), None),
+        Action::Increment(by) => Message::post(format!("{path}/increment")).json(&Increment { by: *by }),
+        Action::Add(value) => Message::post(format!("{path}/add")).json(&Put { value: *value }),
+        Action::Enqueue(value) => Message::post(format!("{path}/enqueue")).json(&Put { value: *value }),
+        Action::Dequeue => Message::post(format!("{path}/dequeue")),
+        Action::Transaction(micro_operations) => {
+            Message::post(format!("/v1/txn?read={mode}")).json(&Transaction::of(micro_operations))
         }
-        let path = format!("/v1/kv/{}", request.key_name().unwrap_or_default());
-        let cas = |from, to| Message::post(format!("{path}/cas")).json(&Cas { from, to });
-        match &request.action {
-            Action::Read | Action::Elements | Action::Count => Message::get(format!("{path}?read={mode}")),
-            Action::Peek => Message::get(format!("{path}/first?read={mode}")),
-            Action::Write(value) => Message::put(path).json(&Put { value: *value }),
-            Action::Cas { from, to } => cas(Some(*from), Some(*to)),
-            Action::Acquire | Action::AcquireWithToken => cas(None, Some(self.owner)),
-            Action::Release => cas(Some(self.owner), None),
-            Action::Increment(by) => Message::post(format!("{path}/increment")).json(&Increment { by: *by }),
-            Action::Add(value) => Message::post(format!("{path}/add")).json(&Put { value: *value }),
-            Action::Enqueue(value) => Message::post(format!("{path}/enqueue")).json(&Put { value: *value }),
-            Action::Dequeue => Message::post(format!("{path}/dequeue")),
-            Action::Transaction(micro_operations) => {
-                Message::post(format!("/v1/txn?read={mode}")).json(&Transaction::of(micro_operations))
-            }
-            Action::GuardedWrite { .. }
-            | Action::Send(_)
-            | Action::Poll(_)
-            | Action::Generate
-            | Action::Balances
-            | Action::Transfer { .. } => {
-                unreachable!("these are composed of micro-operations")
-            }
+        Action::GuardedWrite { .. }
+        | Action::Send(_)
+        | Action::Poll(_)
+        | Action::Generate
+        | Action::Balances
+        | Action::Transfer { .. } => {
+            unreachable!("these are composed of micro-operations")
         }
     }
 }
 
 impl Client for HttpClient {
     async fn invoke(&mut self, request: &Request) -> Response {
-        match self.connection.exchange(self.message(request)).await {
-            Ok((status, body)) => parse_answer(request, status, &body),
+        match self.connection.exchange(http_message(request, &self.read_mode, self.owner)).await {
+            Ok((status, body)) => http_answer(request, status, &body),
             Err(answer) => answer.into(),
         }
     }
@@ -168,7 +165,7 @@ struct Body {
 }
 
 /// Returns the answer in a complete response. Any deviation from the API leaves the outcome unknown.
-fn parse_answer(request: &Request, status: u16, text: &[u8]) -> Response {
+pub fn http_answer(request: &Request, status: u16, text: &[u8]) -> Response {
     let unclear =
         |why: &str| Answer::Unknown(format!("unclear answer, status {}, {why}: {}", status, quoted(text))).into();
     let body: Body = match serde_json::from_slice(text) {

@@ -7,19 +7,24 @@ use rand_pcg::{
 
 /// Random number generator of one concern.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(Pcg64);
+pub struct Random(Pcg64);
 
 impl Random {
     /// Creates the generator of `concern` under `seed`; its own seed is the FNV-1a hash of both.
-    pub(crate) fn new(seed: u64, concern: &str) -> Self {
+    pub fn new(seed: u64, concern: &str) -> Self {
         let bytes = concern.bytes().chain(seed.to_le_bytes());
         let hash = bytes
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
         Self(Pcg64::seed_from_u64(hash))
     }
 
+    /// Returns a number of 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
     /// Returns a number below `limit`, which is at least 1. The bias is below `limit` / 2^64.
-    pub(crate) fn below(&mut self, limit: u32) -> u32 {
+    pub fn below(&mut self, limit: u32) -> u32 {
         let scaled = (u128::from(self.0.next_u64()) * u128::from(limit)) >> 64;
         u32::try_from(scaled).expect("it is below the limit")
     }

@@ -5,21 +5,16 @@ use std::{
     time::Duration,
 };
 
-use histories::{Event, EventType, MAX_REVISION, Process, RecordError, Recorder};
+use histories::{RecordError, Recorder};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout},
 };
 
 use crate::{
-    Answer, AnyClient, Client as _, Connect as _, Connector, DriveError, Generator, Progress, Request, Response,
-    outcome::Completion, pace::Pace,
+    Answer, AnyClient, Client as _, Connect as _, Connector, DriveError, Ending, Generator, Pace, Progress, Request,
+    Succession,
 };
-
-/// Minimum delay between the beginnings of two attempts after a failure: at first this, then doubled up to
-/// [`MAX_BACKOFF`].
-const MIN_BACKOFF: Duration = Duration::from_millis(10);
-const MAX_BACKOFF: Duration = Duration::from_millis(200);
 
 /// State shared by all workers.
 #[derive(Debug)]
@@ -46,58 +41,50 @@ pub(crate) struct Worker {
     shared: Arc<WorkerContext>,
     number: u16,
     process: LogicalProcess,
-    /// Difference between a new process number and the previous one.
-    step: u64,
-    backoff: Duration,
 }
 
-/// Logical process with its client.
+/// Succession of logical processes with the client of the current one.
 #[derive(Debug)]
 pub(crate) struct LogicalProcess {
-    pub(crate) number: u64,
-    pub(crate) node: u16,
+    pub(crate) succession: Succession,
     pub(crate) client: AnyClient,
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<WorkerContext>, number: u16, concurrency: u16, process: LogicalProcess) -> Self {
-        Self { shared, number, process, step: u64::from(concurrency), backoff: Duration::ZERO }
+    pub(crate) fn new(shared: Arc<WorkerContext>, number: u16, process: LogicalProcess) -> Self {
+        Self { shared, number, process }
     }
 
-    /// Works until `end`, or until it is stopped; returns the number of its last process.
+    /// Works on a load that begins at `begin`, from `start` until `end`, or until it is stopped; returns the number of its last process.
     pub(crate) async fn run(
         mut self,
+        begin: Instant,
         start: Instant,
         end: Instant,
         mut stop: watch::Receiver<bool>,
     ) -> Result<u64, DriveError> {
         let mut ready = start;
         while let Some(()) = wait_until(ready, end, &mut stop).await {
-            let due = self.shared.source.lock().expect("no worker panicked").pace.next(Instant::now());
+            let due = begin + self.shared.source.lock().expect("no worker panicked").pace.next(begin.elapsed());
             if wait_until(due, end, &mut stop).await.is_none() {
                 break;
             }
             let began = Instant::now();
             self.step().await?;
-            ready = began + self.backoff;
+            ready = began + self.process.succession.backoff();
         }
-        Ok(self.process.number)
+        Ok(self.process.succession.process())
     }
 
     async fn step(&mut self) -> Result<(), DriveError> {
         let request = self.shared.source.lock().expect("no worker panicked").generator.next(self.number);
         let WorkerContext { recorder, progress, operation_limit, .. } = &*self.shared;
-        let (answer, end) = self.process.execute(&request, recorder, progress, *operation_limit).await?;
-        self.shared.source.lock().expect("no worker panicked").generator.observe(self.number, &request, &answer);
-        self.backoff = match answer {
-            Answer::NotDone(_) | Answer::Unknown(_) => (self.backoff * 2).clamp(MIN_BACKOFF, MAX_BACKOFF),
-            _ => Duration::ZERO,
-        };
-        if end.kind == EventType::Info {
-            self.process.number += self.step;
-        }
-        if end.reconnect {
-            self.process.client = self.shared.connector.open(self.process.node)?;
+        let ending = self.process.execute(&request, recorder, progress, *operation_limit).await?;
+        let mut source = self.shared.source.lock().expect("no worker panicked");
+        source.generator.observe(self.number, &request, &ending.answer);
+        drop(source);
+        if ending.reconnect {
+            self.process.client = self.shared.connector.open(self.process.succession.node())?;
         }
         Ok(())
     }
@@ -111,25 +98,14 @@ impl LogicalProcess {
         recorder: &Recorder,
         progress: &Progress,
         limit: Duration,
-    ) -> Result<(Answer, Completion), RecordError> {
-        let event = |kind| Event {
-            key: request.key_name().map(|key| key.as_str().into()),
-            ..Event::new(Process::Client(self.number), kind, request.f())
-        };
-        let invocation = event(EventType::Invoke);
-        recorder.record(Event { value: request.argument(), node: Some(self.node), ..invocation })?;
+    ) -> Result<Ending, RecordError> {
+        recorder.record(self.succession.invocation(request))?;
         let answered = timeout(limit, self.client.invoke(request)).await;
-        let Response { answer, revision } =
-            answered.unwrap_or_else(|_| Answer::Unknown(format!("no answer within {} ms", limit.as_millis())).into());
-        let end = Completion::of(request, answer.clone());
-        progress.count(end.kind);
-        let completion = Event { value: end.value.clone(), observed: end.observed.clone(), ..event(end.kind) };
-        recorder.record(Event {
-            revision: revision.filter(|revision| *revision <= MAX_REVISION),
-            error: end.error.as_deref().map(Into::into),
-            ..completion
-        })?;
-        Ok((answer, end))
+        let late = || Answer::Unknown(format!("no answer within {} ms", limit.as_millis())).into();
+        let ending = self.succession.end(request, answered.unwrap_or_else(|_| late()));
+        progress.count(ending.event.kind);
+        recorder.record(ending.event.clone())?;
+        Ok(ending)
     }
 }
 

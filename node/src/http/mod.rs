@@ -30,6 +30,7 @@
 //! become floating-point numbers.
 
 mod connections;
+mod question;
 mod request;
 mod response;
 
@@ -52,12 +53,12 @@ use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 pub(crate) use self::connections::Limits;
 use self::{
     connections::ConnectionState,
-    request::{CasBody, IncrementBody, PutBody, ReadQuery, SessionBody, TransactionBody},
+    question::Question,
+    request::ReadQuery,
     response::{ApiError, ApiResponse, Subject},
 };
 use crate::{
     input::{Input, Inputs},
-    kv::{Command, MicroOperation, Op, Query as Question},
     request::{Effect, Reason, Reply, Request, StatusReport},
 };
 
@@ -78,7 +79,7 @@ fn router(inputs: Inputs, limits: Limits) -> Router {
         .route("/v1/txn", post(transact))
         .route("/v1/sessions", post(register))
         .route("/v1/status", get(status))
-        .fallback(async || ApiError::refused(StatusCode::NOT_FOUND, "no such route"))
+        .fallback(async || ApiError::no_route())
         .method_not_allowed_fallback(async || ApiError::refused(StatusCode::METHOD_NOT_ALLOWED, "no such method here"))
         .layer(middleware::from_fn_with_state(limits.body, receive))
         .layer(DefaultBodyLimit::max(limits.body_bytes))
@@ -105,96 +106,46 @@ async fn with_whole_body(request: extract::Request, limit: Duration) -> Result<e
 type KeyPath = Result<Path<String>, PathRejection>;
 type BodyBytes = Result<Bytes, BytesRejection>;
 type ReadParameter = Result<Query<ReadQuery>, QueryRejection>;
+type ApiResult = Result<ApiResponse, ApiError>;
 
-async fn read(State(inputs): State<Inputs>, key: KeyPath, reading: ReadParameter) -> Result<ApiResponse, ApiError> {
-    let (key, mode) = (request::key(key)?, request::mode(reading)?);
-    let query = Question::Value(key.clone());
-    ask_server(&inputs, Subject::Key(key), Request::Read { query, mode }).await
+async fn read(State(inputs): State<Inputs>, key: KeyPath, reading: ReadParameter) -> ApiResult {
+    ask(&inputs, question::read(request::key(key)?, request::mode(reading))).await
 }
 
-async fn first(State(inputs): State<Inputs>, key: KeyPath, reading: ReadParameter) -> Result<ApiResponse, ApiError> {
-    let (key, mode) = (request::key(key)?, request::mode(reading)?);
-    let query = Question::First(key.clone());
-    ask_server(&inputs, Subject::Key(key), Request::Read { query, mode }).await
+async fn first(State(inputs): State<Inputs>, key: KeyPath, reading: ReadParameter) -> ApiResult {
+    ask(&inputs, question::first(request::key(key)?, request::mode(reading))).await
 }
 
-async fn put(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> Result<ApiResponse, ApiError> {
-    write_value(&inputs, key, body, |key, value| Op::Put { key, value }).await
+async fn put(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> ApiResult {
+    ask(&inputs, question::put(request::key(key)?, &request::bytes(body)?)).await
 }
 
-async fn add(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> Result<ApiResponse, ApiError> {
-    write_value(&inputs, key, body, |key, value| Op::Add { key, value }).await
+async fn add(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> ApiResult {
+    ask(&inputs, question::add(request::key(key)?, &request::bytes(body)?)).await
 }
 
-async fn enqueue(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> Result<ApiResponse, ApiError> {
-    write_value(&inputs, key, body, |key, value| Op::Enqueue { key, value }).await
+async fn enqueue(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> ApiResult {
+    ask(&inputs, question::enqueue(request::key(key)?, &request::bytes(body)?)).await
 }
 
-async fn write_value(
-    inputs: &Inputs,
-    key: KeyPath,
-    body: BodyBytes,
-    op: fn(String, crate::kv::Json) -> Op,
-) -> Result<ApiResponse, ApiError> {
-    let key = request::key(key)?;
-    let PutBody { value, client, seq } = request::body(body)?;
-    let op = op(key.clone(), request::value("value", &value)?);
-    let command = Command { session: request::session(client, seq)?, op };
-    ask_server(inputs, Subject::Key(key), Request::Write(command)).await
+async fn cas(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> ApiResult {
+    ask(&inputs, question::cas(request::key(key)?, &request::bytes(body)?)).await
 }
 
-async fn cas(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> Result<ApiResponse, ApiError> {
-    let key = request::key(key)?;
-    let CasBody { from, to, client, seq } = request::body(body)?;
-    let from = crate::kv::Json::new(&from);
-    let op = match crate::kv::Json::new(&to) {
-        Some(to) => Op::Cas { key: key.clone(), from, to },
-        None => Op::Delete { key: key.clone(), from },
-    };
-    let command = Command { session: request::session(client, seq)?, op };
-    ask_server(&inputs, Subject::Key(key), Request::Write(command)).await
+async fn increment(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> ApiResult {
+    ask(&inputs, question::increment(request::key(key)?, &request::bytes(body)?)).await
 }
 
-async fn increment(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> Result<ApiResponse, ApiError> {
-    let key = request::key(key)?;
-    let IncrementBody { by, client, seq } = request::body(body)?;
-    let command = Command { session: request::session(client, seq)?, op: Op::Increment { key: key.clone(), by } };
-    ask_server(&inputs, Subject::Key(key), Request::Write(command)).await
+async fn dequeue(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> ApiResult {
+    ask(&inputs, question::dequeue(request::key(key)?, &request::bytes(body)?)).await
 }
 
-async fn dequeue(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> Result<ApiResponse, ApiError> {
-    let key = request::key(key)?;
-    let SessionBody { client, seq } = request::body_if_any(body)?;
-    let command = Command { session: request::session(client, seq)?, op: Op::Dequeue { key: key.clone() } };
-    ask_server(&inputs, Subject::Key(key), Request::Write(command)).await
+async fn transact(State(inputs): State<Inputs>, reading: ReadParameter, body: BodyBytes) -> ApiResult {
+    ask(&inputs, question::transact(request::mode(reading)?, &request::bytes(body)?)).await
 }
 
-async fn transact(
-    State(inputs): State<Inputs>,
-    reading: ReadParameter,
-    body: BodyBytes,
-) -> Result<ApiResponse, ApiError> {
-    let mode = request::mode(reading)?;
-    let TransactionBody { ops, client, seq } = request::body(body)?;
-    let micro_operations = request::micro_operations(&ops)?;
-    let session = request::session(client, seq)?;
-    let key_read = |micro_operation: &MicroOperation| match micro_operation {
-        MicroOperation::Read { key } => Some(key.clone()),
-        MicroOperation::Append { .. }
-        | MicroOperation::Write { .. }
-        | MicroOperation::Add { .. }
-        | MicroOperation::AtLeast { .. } => None,
-    };
-    let keys_read: Option<Vec<String>> = micro_operations.iter().map(key_read).collect();
-    let request = keys_read.map_or_else(
-        || Request::Write(Command { session, op: Op::Transaction { micro_operations: micro_operations.clone() } }),
-        |keys| Request::Read { query: Question::Values(keys), mode },
-    );
-    ask_server(&inputs, Subject::Transaction(micro_operations), request).await
-}
-
-async fn register(State(inputs): State<Inputs>) -> Result<ApiResponse, ApiError> {
-    ask_server(&inputs, Subject::None, Request::Write(Command { session: None, op: Op::Register })).await
+async fn register(State(inputs): State<Inputs>) -> ApiResult {
+    ask(&inputs, question::register()).await
 }
 
 async fn status(State(inputs): State<Inputs>) -> Result<Json<StatusReport>, ApiError> {
@@ -204,15 +155,34 @@ async fn status(State(inputs): State<Inputs>) -> Result<Json<StatusReport>, ApiE
 }
 
 /// Hands a request to the server's loop, which answers it by the deadline, if only with an error.
-async fn ask_server(inputs: &Inputs, subject: Subject, request: Request) -> Result<ApiResponse, ApiError> {
+async fn ask(inputs: &Inputs, question: Question) -> ApiResult {
+    let (subject, request) = question?;
     let unanswered = if matches!(request, Request::Write(_)) { Effect::Unknown } else { Effect::No };
     let (reply, answer) = oneshot::channel();
     let full = |_| ApiError::unavailable(&Reason::Overloaded, Effect::No);
     inputs.try_send(Input::Client(request, reply)).map_err(full)?;
-    let Reply { node, role, term, result } =
-        answer.await.map_err(|_| ApiError::unavailable(&Reason::Stopping, unanswered))?;
-    let applied = result.map_err(ApiError::from)?;
-    Ok(ApiResponse { subject, applied, node, role, term })
+    ApiResponse::of(subject, answer.await.map_err(|_| ApiError::unavailable(&Reason::Stopping, unanswered))?)
+}
+
+/// Request of a client without a connection, and the way to answer it.
+#[derive(Debug)]
+pub(crate) struct DirectRequest(Subject);
+
+impl DirectRequest {
+    /// Reads a request: its method, its target such as `/v1/kv/k?read=log`, and its body.
+    ///
+    /// # Errors
+    /// Returns the status and the body of the answer to a request that is malformed.
+    pub(crate) fn read(method: &str, target: &str, body: &[u8]) -> Result<(Self, Request), (u16, Vec<u8>)> {
+        let asked = question::of_message(method, target, body);
+        asked.map(|(subject, request)| (Self(subject), request)).map_err(ApiError::in_bytes)
+    }
+
+    /// Returns the status and the body of the answer.
+    pub(crate) fn answer(self, reply: Reply) -> (u16, Vec<u8>) {
+        let answer = ApiResponse::of(self.0, reply).and_then(|response| response.in_bytes());
+        answer.unwrap_or_else(ApiError::in_bytes)
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,10 @@ use axum::{
         rejection::{BytesRejection, PathRejection, QueryRejection},
     },
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{self, DeserializeOwned, value::StrDeserializer},
+};
 use serde_json::Value;
 
 use super::response::ApiError;
@@ -79,8 +82,20 @@ pub(super) fn mode(query: Result<Query<ReadQuery>, QueryRejection>) -> Result<Re
     Ok(read)
 }
 
+/// Returns the mode of this name; the default one without a name.
+pub(super) fn mode_named(name: Option<&str>) -> Result<ReadMode, ApiError> {
+    let Some(name) = name else { return Ok(ReadMode::default()) };
+    let mode = ReadMode::deserialize(StrDeserializer::new(name));
+    mode.map_err(|error: de::value::Error| ApiError::bad(error.to_string()))
+}
+
 pub(super) fn key(key: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {
     let Path(key) = key.map_err(|rejection| ApiError::bad(rejection.body_text()))?;
+    checked_key(key)
+}
+
+/// Returns a key unless it is too long or has control characters.
+pub(super) fn checked_key(key: String) -> Result<String, ApiError> {
     check_key(&key)?;
     Ok(key)
 }
@@ -126,14 +141,18 @@ fn whole(name: &str, argument: &Value) -> Result<i64, ApiError> {
     argument.as_i64().ok_or_else(|| ApiError::bad(format!("`{name}` takes a whole number of 64 bits")))
 }
 
-pub(super) fn body<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, ApiError> {
-    let bytes = body.map_err(|rejection| ApiError::refused(rejection.status(), rejection.body_text()))?;
-    serde_json::from_slice(&bytes).map_err(|error| ApiError::bad(format!("the body: {error}")))
+/// Returns the bytes of a body that arrived.
+pub(super) fn bytes(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
+    body.map_err(|rejection| ApiError::refused(rejection.status(), rejection.body_text()))
+}
+
+pub(super) fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| ApiError::bad(format!("the body: {error}")))
 }
 
 /// Returns the body, which may be left out.
-pub(super) fn body_if_any<T: DeserializeOwned + Default>(found: Result<Bytes, BytesRejection>) -> Result<T, ApiError> {
-    if found.as_ref().is_ok_and(Bytes::is_empty) { Ok(T::default()) } else { body(found) }
+pub(super) fn body_if_any<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, ApiError> {
+    if bytes.is_empty() { Ok(T::default()) } else { body(bytes) }
 }
 
 /// Converts a value to be written; refuses `null`.

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::{
     kv::{self, CommandResult, MicroOperation},
     raft::{LogIndex, NodeId, Role, Term},
-    request::{Effect, Failure, Reason},
+    request::{Effect, Failure, Reason, Reply},
 };
 
 /// Successful operation, with the node that answered.
@@ -63,8 +63,33 @@ struct ResponseBody<'a> {
 
 impl IntoResponse for ApiResponse {
     fn into_response(self) -> Response {
-        let unknown = |reason| ApiError::from(Failure { reason, effect: Effect::Unknown }).into_response();
-        let &Self { ref subject, node, role, term, .. } = &self;
+        let body = self.body().map(|body| Json(body).into_response());
+        body.unwrap_or_else(IntoResponse::into_response)
+    }
+}
+
+impl ApiResponse {
+    /// Creates the response of a node's reply.
+    ///
+    /// # Errors
+    /// Returns the failure that the reply is.
+    pub(super) fn of(subject: Subject, reply: Reply) -> Result<Self, ApiError> {
+        let Reply { node, role, term, result } = reply;
+        let applied = result.map_err(ApiError::from)?;
+        Ok(Self { subject, applied, node, role, term })
+    }
+
+    /// Returns the status and the body.
+    ///
+    /// # Errors
+    /// Returns the error that the result of the command is.
+    pub(super) fn in_bytes(&self) -> Result<(u16, Vec<u8>), ApiError> {
+        self.body().map(|body| (StatusCode::OK.as_u16(), to_bytes(&body)))
+    }
+
+    fn body(&self) -> Result<ResponseBody<'_>, ApiError> {
+        let unknown = |reason| Err(ApiError::from(Failure { reason, effect: Effect::Unknown }));
+        let &Self { ref subject, node, role, term, .. } = self;
         let key = if let Subject::Key(key) = subject { Some(key.as_str()) } else { None };
         let body = ResponseBody {
             key,
@@ -79,7 +104,7 @@ impl IntoResponse for ApiResponse {
             role,
             term,
         };
-        let body = match &self.applied {
+        Ok(match &self.applied {
             CommandResult::Got(found) => {
                 ResponseBody { value: Some(json(found.value.as_ref())), revision: Some(found.revision), ..body }
             }
@@ -95,14 +120,17 @@ impl IntoResponse for ApiResponse {
                 ResponseBody { ops: Some(answered(subject, found)), revision: Some(*revision), ..body }
             }
             CommandResult::Refused(refusal) => {
-                return ApiError::refused(StatusCode::CONFLICT, refusal.to_string()).into_response();
+                return Err(ApiError::refused(StatusCode::CONFLICT, refusal.to_string()));
             }
             CommandResult::Registered(client) => ResponseBody { client: Some(client.to_string()), ..body },
             CommandResult::OutOfSequence { latest } => return unknown(Reason::OutOfSequence { latest: *latest }),
             CommandResult::Expired => return unknown(Reason::SessionExpired),
-        };
-        Json(body).into_response()
+        })
     }
+}
+
+fn to_bytes(body: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).expect("a response is plain data")
 }
 
 /// Returns the micro-operations of a transaction with the values that they read.
@@ -148,6 +176,16 @@ impl ApiError {
     /// Creates the answer to a request that has had no effect.
     pub(super) fn refused(status: StatusCode, error: impl Into<String>) -> Self {
         Self { status, error: error.into(), effect: Effect::No }
+    }
+
+    /// Creates the answer to a request for something that there is not.
+    pub(super) fn no_route() -> Self {
+        Self::refused(StatusCode::NOT_FOUND, "no such route")
+    }
+
+    /// Returns the status and the body.
+    pub(super) fn in_bytes(self) -> (u16, Vec<u8>) {
+        (self.status.as_u16(), to_bytes(&ErrorBody { error: self.error, happened: self.effect }))
     }
 
     /// Creates the answer to a request that the node cannot serve now.

@@ -11,6 +11,7 @@ use rand_pcg::{
 use super::{
     Body, Config, Elections, Entry, HardState, LogIndex, Message, NodeId, Payload, Raft, Term,
     node::{Leadership, State},
+    rules::Rule,
 };
 use crate::defect::Defect;
 
@@ -67,6 +68,7 @@ impl Raft {
 
     /// Starts a pre-vote after the election timer ran out: asks whether an election could be won (dissertation §9.6).
     pub(super) fn begin_pre_vote(&mut self) {
+        self.rules.count(Rule::PreVote);
         self.leave_leader(None);
         self.state = State::PreCandidate(BTreeSet::from([self.config.id]));
         self.reset_election_timer();
@@ -80,6 +82,7 @@ impl Raft {
 
     /// Becomes a candidate in a new term and votes for itself (§5.2).
     fn begin_election(&mut self, term: Term) {
+        self.rules.count(Rule::Candidacy);
         self.set_hard_state(HardState { term, voted_for: Some(self.config.id) });
         self.state = State::Candidate(BTreeSet::from([self.config.id]));
         self.reset_election_timer();
@@ -106,6 +109,7 @@ impl Raft {
             self.reset_election_timer();
         }
         if self.must_withhold_vote() {
+            self.rules.count(Rule::LeaderAlive);
             return self.answer_vote(candidate, self.hard_state.term, pre, false);
         }
         if !pre && term > self.hard_state.term {
@@ -118,7 +122,11 @@ impl Raft {
             _ => is_up_to_date(last, own_last),
         };
         let granted = may_have_vote && is_up_to_date;
+        if !is_up_to_date {
+            self.rules.count(Rule::OutdatedLog);
+        }
         if granted && !pre {
+            self.rules.count(Rule::Vote);
             self.set_hard_state(HardState { term, voted_for: Some(candidate) });
             self.reset_election_timer();
         }
@@ -163,6 +171,7 @@ impl Raft {
     /// Becomes leader and announces itself at once, with an entry of its own term, without which it may neither
     /// commit nor serve reads (§5.2, §8).
     fn become_leader(&mut self) {
+        self.rules.count(Rule::Leader);
         self.leader = Some(self.config.id);
         self.state = State::Leader(Leadership::new(&self.config, self.log.last_index(), self.now));
         if !self.config.has(Defect::NoEntryOfOwnTerm) {

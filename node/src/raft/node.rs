@@ -15,6 +15,7 @@ use super::{
     progress::Progress,
     read::Reads,
     replication::AppendEntries,
+    rules::{Rule, RuleCounts},
     snapshot::{Chunk, IncomingSnapshot},
 };
 use crate::defect::Defect;
@@ -48,6 +49,7 @@ pub struct Raft {
     pub(super) incoming: Option<IncomingSnapshot>,
     pub(super) reads: Reads,
     pub(super) out: Output,
+    pub(super) rules: RuleCounts,
     /// True if `take_output` may find something to send.
     pub(super) unsent: bool,
 }
@@ -130,11 +132,15 @@ impl Raft {
             incoming: None,
             reads: Reads::default(),
             out: Output { restore: snapshot.clone(), ..Output::default() },
+            rules: RuleCounts::default(),
             unsent: false,
             log,
             snapshot,
             config,
         };
+        if raft.last_heard.is_some() {
+            raft.rules.count(Rule::Recovery);
+        }
         raft.reset_election_timer();
         Ok(raft)
     }
@@ -204,6 +210,11 @@ impl Raft {
         out
     }
 
+    /// Returns how often each rule has decided something since the start.
+    pub fn rule_counts(&self) -> RuleCounts {
+        self.rules
+    }
+
     /// Returns true if there is any output to take.
     pub fn has_output(&self) -> bool {
         let Output { early, persist, messages, restore, committed, proposals, reads } = &self.out;
@@ -256,6 +267,7 @@ impl Raft {
         if !backwards {
             return;
         }
+        self.rules.count(Rule::ClockBackwards);
         self.last_heard = self.last_heard.map(|_| now);
         self.reads.restart_clock(now);
         self.reset_election_timer();
@@ -275,6 +287,7 @@ impl Raft {
         match &mut self.state {
             State::Leader(own) => {
                 if quorum_contact == QuorumContact::Lost && self.config.elections == Elections::CheckQuorum {
+                    self.rules.count(Rule::LostQuorum);
                     self.become_follower(self.hard_state.term, None);
                 } else if now >= own.heartbeat_deadline {
                     own.heartbeat_deadline = now.after(self.config.heartbeat_interval);
@@ -357,6 +370,7 @@ impl Raft {
     /// term is dropped. The refusal names round 0: by the time it arrives, its recipient may lead this very term,
     /// with rounds counted from the start again.
     fn refuse_stale(&mut self, from: NodeId, body: &Body) {
+        self.rules.count(Rule::PastTerm);
         match body {
             &Body::RequestVote { pre, .. } => self.answer_vote(from, self.hard_state.term, pre, false),
             Body::AppendEntries { .. } | Body::InstallSnapshot { .. } => {
@@ -378,6 +392,7 @@ impl Raft {
     /// running, except in a former leader.
     pub(super) fn become_follower(&mut self, term: Term, leader: Option<NodeId>) {
         if term > self.hard_state.term {
+            self.rules.count(Rule::LaterTerm);
             self.set_hard_state(HardState { term, voted_for: None });
             self.incoming = None;
         } else if self.config.has(if leader.is_some() {
@@ -464,6 +479,7 @@ impl Raft {
             assert!(!matches!(self.state, State::Leader(_)), "a leader's log only grows (leader append-only, §5.3)");
             assert!(index > self.commit, "committed entries stay (§5.4.3): {index} is not after {}", self.commit);
         }
+        self.rules.count(Rule::Truncation);
         self.log.truncate_from(index);
         let last = LogIndex(index.0 - 1);
         self.durable = self.durable.min(last);

@@ -8,6 +8,7 @@ use rand_pcg::rand_core::Rng;
 use super::{
     Body, Elections, LeaderReadMode, LogIndex, NodeId, Raft, ReadOutcome, Time,
     node::{Leadership, State},
+    rules::Rule,
 };
 use crate::defect::Defect;
 
@@ -101,6 +102,7 @@ impl Raft {
                     && own.has_committed_in_own_term(self.commit)
                     && own.rounds.acknowledged_within(self.config.trusted(self.config.lease), self.now) =>
             {
+                self.rules.count(Rule::Lease);
                 self.out.reads.push((id, ready));
             }
             (State::Leader(_), LeaderReadMode::Quorum) if self.config.has(Defect::ReadAsksNobody) => {
@@ -196,6 +198,7 @@ impl Raft {
     pub(super) fn confirm_reads(&mut self, acknowledged: u64) {
         while self.reads.asked.front().is_some_and(|batch| batch.ticket <= acknowledged) {
             let batch = self.reads.asked.pop_front().expect("there is a front");
+            self.rules.count(Rule::ReadIndex);
             for request in batch.requests {
                 self.answer_read(request.origin, Some(batch.index));
             }

@@ -6,6 +6,7 @@ use super::{
     log::{Conflict, weight},
     node::{Leadership, State},
     progress::{Progress, SendMode},
+    rules::Rule,
 };
 use crate::defect::Defect;
 
@@ -41,7 +42,10 @@ impl Raft {
                 // Committed entries equal the leader's log too (§5.4.3).
                 AppendResult::Matched(last_matched.max(self.commit))
             }
-            Err(Conflict { term, first }) => AppendResult::Conflict { refused: prev_index, term, first },
+            Err(Conflict { term, first }) => {
+                self.rules.count(Rule::Inconsistency);
+                AppendResult::Conflict { refused: prev_index, term, first }
+            }
         };
         self.send(leader, Body::AppendEntriesResponse { result, round: append.round });
     }
@@ -126,10 +130,16 @@ impl Raft {
         };
         let own = if self.config.has(Defect::CountsUnsyncedTail) { self.log.last_index() } else { self.durable };
         let index = reached_by(members, matches.chain([own]).collect());
+        if index <= self.commit {
+            return;
+        }
         let may_commit = may_commit(self.log.term(index), self.hard_state.term);
-        if index > self.commit && (may_commit || self.config.has(Defect::CommitsEarlierTerms)) {
+        if may_commit || self.config.has(Defect::CommitsEarlierTerms) {
+            self.rules.count(Rule::Commit);
             self.commit = index;
             self.unsent = true;
+        } else {
+            self.rules.count(Rule::EarlierTerm);
         }
     }
 

@@ -3,7 +3,9 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{AppendResult, Body, LogIndex, NodeId, QuorumContact, Raft, Snapshot, Term, progress::Transfer};
+use super::{
+    AppendResult, Body, LogIndex, NodeId, QuorumContact, Raft, Snapshot, Term, progress::Transfer, rules::Rule,
+};
 use crate::defect::Defect;
 
 /// Snapshot that has arrived in part. It is dropped when the term changes: another leader may encode the same state
@@ -83,6 +85,7 @@ impl Raft {
     /// Replaces state and log by a newer snapshot; later log entries stay if the log agrees with it (figure 13, steps
     /// 6 to 8).
     fn install(&mut self, mut snapshot: Snapshot) {
+        self.rules.count(Rule::SnapshotInstallation);
         if self.config.has(Defect::KeepsLogBehindSnapshot) {
             snapshot.last_term = self.log.term(snapshot.last_index).unwrap_or(snapshot.last_term);
         }
@@ -118,6 +121,7 @@ impl Raft {
         if self.snapshot.as_ref().is_some_and(|newest| snapshot.last_index <= newest.last_index) {
             return;
         }
+        self.rules.count(Rule::Compaction);
         if self.config.defect.is_none() {
             let own = self.log.term(snapshot.last_index);
             assert!(snapshot.last_index <= self.applied, "only applied state can be in a snapshot");

@@ -6,6 +6,7 @@
 mod compaction;
 mod descriptors;
 mod node;
+mod outlet;
 mod pending;
 
 use std::{
@@ -22,7 +23,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use self::node::Node;
+pub(crate) use self::{
+    node::{Node, Surroundings},
+    outlet::Outlet,
+};
 use crate::{
     config::Config,
     error::{Error, in_full},
@@ -34,7 +38,7 @@ use crate::{
 };
 
 /// Maximum number of inputs that wait for the loop; far above what arrives while one batch is made durable.
-const MAX_INPUTS: usize = 8192;
+pub(crate) const MAX_INPUTS: usize = 8192;
 /// Number of threads that serve clients and peers.
 const SERVING_THREADS: usize = 2;
 

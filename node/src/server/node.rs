@@ -7,12 +7,14 @@ mod requests;
 
 use std::{
     hash::{BuildHasher as _, RandomState},
+    ops::ControlFlow,
     sync::mpsc::{Receiver, RecvTimeoutError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
     compaction::CompactionRule,
+    outlet::Outlet,
     pending::{PendingRequest, PendingRequests, Requester},
 };
 use crate::{
@@ -22,14 +24,15 @@ use crate::{
     error::{Error, StorageError, in_full},
     event::{Event, Log},
     frame::Frame,
+    host_clock::{HostClock, HostTime},
     input::Input,
     kv::{Machine, MachineError},
     raft::{
-        Elections, Entry, InvalidMessage, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadOutcome, Snapshot,
-        Status, Term, Time,
+        Elections, Entry, InvalidMessage, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadOutcome, RuleCounts,
+        Snapshot, Status, StoredState, Term, Time,
     },
     request::{Counters, ReadMode, Reason, Request, StatusReport},
-    storage::{CompactionOutcome, StartMode, Storage},
+    storage::{CompactionOutcome, Directory, Medium, StartMode, Storage},
     trace::Trace,
     transport::Links,
 };
@@ -43,7 +46,7 @@ const COMPACTION_RETRY: Duration = Duration::from_secs(1);
 
 /// State of a node, all of it on one thread.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(crate) struct Node<O: Outlet = Links, M: Medium = Directory> {
     id: NodeId,
     members: Vec<NodeId>,
     elections: Elections,
@@ -53,20 +56,21 @@ pub(super) struct Node {
     request_timeout: Duration,
     compaction: CompactionRule,
     /// Time before which no compaction begins.
-    compact_after: Instant,
+    compact_after: HostTime,
+    host: HostClock,
     clock: Clock,
     raft: Raft,
     /// Status of the core, as of the last input.
     status: Status,
-    storage: Storage,
+    storage: Storage<M>,
     machine: Machine,
     /// Term of the last applied entry.
     applied_term: Term,
     snapshot_index: LogIndex,
-    links: Links,
-    pending: PendingRequests,
+    outlet: O,
+    pending: PendingRequests<O::Client>,
     /// Reads that were sent to a former leader without an answer, and wait for the next leader.
-    leaderless: Vec<PendingRequest>,
+    leaderless: Vec<PendingRequest<O::Client>>,
     /// Last id given to a request. Ids start at a random number, so that a late answer from before a restart matches
     /// no request made after it.
     next_id: u64,
@@ -76,20 +80,59 @@ pub(super) struct Node {
     trace: Trace,
 }
 
+/// Surroundings of a node that starts.
+#[derive(Debug)]
+pub(crate) struct Surroundings<O, M: Medium> {
+    pub(crate) host: HostClock,
+    pub(crate) storage: Storage<M>,
+    /// Content of the storage.
+    pub(crate) stored: StoredState,
+    pub(crate) outlet: O,
+    pub(crate) log: Log,
+    /// Numbers that differ at each start: seeds of the read contexts and of the ids of requests.
+    pub(crate) nonces: [u64; 2],
+}
+
 impl Node {
     /// Reads the disk and returns a node that is ready to serve.
     pub(super) fn open(config: &Config, links: Links, log: Log) -> Result<Self, Error> {
-        let (id, members) = (config.id, config.members());
         let start_mode = if config.init { StartMode::New } else { StartMode::Restart };
-        let (storage, stored) = Storage::open(&config.data_dir, id, &members, start_mode, config.defect)
-            .map_err(|source| Error::Storage { node: id, source })?;
+        let (storage, stored) =
+            Storage::open(&config.data_dir, config.id, &config.members(), start_mode, config.defect)
+                .map_err(|source| Error::Storage { node: config.id, source })?;
+        let nonces = [(); 2].map(|()| start_nonce());
+        Self::start(config, Surroundings { host: HostClock::Real, storage, stored, outlet: links, log, nonces })
+    }
+
+    /// Serves until it receives a stop or cannot continue.
+    pub(super) fn run(&mut self, inputs: &Receiver<Input>) -> Result<(), Error> {
+        let mut batch = Vec::new();
+        loop {
+            match inputs.recv_timeout(self.wait().min(MAX_WAIT)) {
+                Ok(input) => batch.push(input),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            batch.extend(inputs.try_iter().take(MAX_BATCH - batch.len()));
+            if self.step(&mut batch)?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl<O: Outlet, M: Medium> Node<O, M> {
+    /// Returns a node with this durable state that is ready to serve.
+    pub(crate) fn start(config: &Config, surroundings: Surroundings<O, M>) -> Result<Self, Error> {
+        let Surroundings { host, storage, stored, outlet, log, nonces: [life, next_id] } = surroundings;
+        let (id, members) = (config.id, config.members());
         if let Some(defect) = config.defect {
             let (name, about) = (defect.name().to_owned(), defect.description().about().to_owned());
             log.write(Event::DefectPlanted { name, about });
         }
         let trace = Trace::open(id, config.trace_file.as_deref()).map_err(Error::Trace)?;
-        let mut clock = Clock::new(config.clock_file.clone());
-        let raft = Raft::new(config.raft(start_nonce()), stored, clock.now())
+        let mut clock = Clock::new(host.clone(), config.clock_file.clone());
+        let raft = Raft::new(config.raft(life), stored, clock.now())
             .map_err(|error| Error::State { node: id, problem: error.to_string() })?;
         let status = raft.status();
         log.write(Event::Started { term: status.term, last_index: status.last_index });
@@ -101,7 +144,8 @@ impl Node {
             election_timeout: config.election_timeout,
             request_timeout: config.request_timeout,
             compaction: CompactionRule::new(config),
-            compact_after: Instant::now(),
+            compact_after: host.now(),
+            host,
             clock,
             raft,
             status,
@@ -109,10 +153,10 @@ impl Node {
             machine: Machine::new(config.defect),
             applied_term: Term::default(),
             snapshot_index: LogIndex::default(),
-            links,
+            outlet,
             pending: PendingRequests::new(config.defect),
             leaderless: Vec::new(),
-            next_id: if config.defect == Some(Defect::IdsFromZero) { 0 } else { start_nonce() },
+            next_id: if config.defect == Some(Defect::IdsFromZero) { 0 } else { next_id },
             counters: Counters::default(),
             refused_messages: 0,
             log,
@@ -122,58 +166,75 @@ impl Node {
         Ok(node)
     }
 
-    /// Serves until it receives a stop or cannot continue.
-    pub(super) fn run(&mut self, inputs: &Receiver<Input>) -> Result<(), Error> {
-        let mut batch = Vec::new();
-        loop {
-            match inputs.recv_timeout(self.wait()) {
-                Ok(input) => batch.push(input),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+    /// Takes the inputs of a batch, all of which have arrived by now, and carries out what follows from them and from
+    /// the time. Breaks if one of them is a stop.
+    pub(crate) fn step(&mut self, batch: &mut Vec<Input<O::Client>>) -> Result<ControlFlow<()>, Error> {
+        let now = self.clock.now();
+        for input in batch.drain(..) {
+            if matches!(input, Input::Stop) {
+                self.log.write(Event::Stopped);
+                return Ok(ControlFlow::Break(()));
             }
-            batch.extend(inputs.try_iter().take(MAX_BATCH - batch.len()));
-            let now = self.clock.now();
-            for input in batch.drain(..) {
-                if matches!(input, Input::Stop) {
-                    self.log.write(Event::Stopped);
-                    return Ok(());
-                }
-                self.handle_input(input, now);
-                self.notice_role();
-            }
-            self.raft.tick(now);
+            self.handle_input(input, now);
             self.notice_role();
-            self.carry_out()?;
-            self.compact(Instant::now())?;
-            self.retry_reads(now);
-            self.carry_out()?;
-            self.expire(Instant::now());
-            self.trace.flush();
         }
+        self.raft.tick(now);
+        self.notice_role();
+        self.carry_out()?;
+        self.compact(self.host.now())?;
+        self.retry_reads(now);
+        self.carry_out()?;
+        self.expire(self.host.now());
+        self.trace.flush();
+        Ok(ControlFlow::Continue(()))
     }
 
-    /// Returns the time for which there is nothing to do unless an input arrives.
-    fn wait(&mut self) -> Duration {
+    /// Returns the time for which there is nothing to do unless an input arrives or the node's clock is changed.
+    pub(crate) fn wait(&mut self) -> Duration {
         let span = self.raft.deadline().since(self.clock.now());
-        let given_up = |at: Instant| at.saturating_duration_since(Instant::now());
-        let wait = self.pending.next_deadline().map_or(MAX_WAIT, |at| given_up(at).min(MAX_WAIT));
-        self.clock.host_span(span).min(wait)
+        let deadlines = self.leaderless.iter().map(|waiting| waiting.deadline).chain(self.pending.next_deadline());
+        let wait = self.clock.host_span(span);
+        deadlines.min().map_or(wait, |at| at.since(self.host.now()).min(wait))
+    }
+
+    /// Changes the node's clock as its clock file would.
+    pub(crate) fn skew_clock(&mut self, rate: f64, jump_ns: i64) {
+        self.clock.skew(rate, jump_ns);
+    }
+
+    pub(crate) fn outlet_mut(&mut self) -> &mut O {
+        &mut self.outlet
+    }
+
+    /// Returns the status of the core, as of the last input.
+    pub(crate) fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Returns how often each rule of the core has decided something.
+    pub(crate) fn rule_counts(&self) -> RuleCounts {
+        self.raft.rule_counts()
+    }
+
+    /// Returns the numbers of messages sent and of fsyncs.
+    pub(crate) fn work(&self) -> (u64, u64) {
+        (self.outlet.sent(), self.storage.fsyncs())
     }
 
     /// Answers the requests whose deadline has passed. Deadlines use the host's clock, as clients do: a node's clock
     /// that stands still or jumps back must not make them wait.
-    fn expire(&mut self, now: Instant) {
+    fn expire(&mut self, now: HostTime) {
         while let Some(waiting) = self.pending.next_expired(now) {
             let failure = waiting.unresolved(Reason::Deadline);
             self.answer(waiting, Err(failure));
         }
-        let late: Vec<PendingRequest> = self.leaderless.extract_if(.., |waiting| waiting.deadline <= now).collect();
+        let late: Vec<_> = self.leaderless.extract_if(.., |waiting| waiting.deadline <= now).collect();
         for waiting in late {
             self.refuse(waiting, Reason::NoLeader);
         }
     }
 
-    fn handle_input(&mut self, input: Input, now: Time) {
+    fn handle_input(&mut self, input: Input<O::Client>, now: Time) {
         if let Input::Peer(peer, frame) = &input {
             self.trace.received(*peer, frame);
         }
@@ -244,7 +305,7 @@ impl Node {
     /// Hands a frame to its link; returns false if it certainly never leaves.
     fn send_frame(&mut self, to: NodeId, frame: Frame) -> bool {
         self.trace.sent(to, &frame);
-        self.links.send(to, frame)
+        self.outlet.send(to, frame)
     }
 
     fn on_proposal_outcome(&mut self, id: u64, outcome: ProposalOutcome) {
@@ -290,7 +351,7 @@ impl Node {
 
     /// Replaces the applied log by a snapshot once the log has grown long enough. The snapshot is made on another
     /// thread.
-    fn compact(&mut self, now: Instant) -> Result<(), Error> {
+    fn compact(&mut self, now: HostTime) -> Result<(), Error> {
         match self.storage.finish_compaction().map_err(|source| self.storage_failure(source))? {
             Some(CompactionOutcome::Done(snapshot)) => {
                 let Snapshot { last_index, .. } = snapshot;
@@ -334,7 +395,7 @@ impl Node {
     fn report(&self, now: Time) -> StatusReport {
         let Status { role, term, leader, commit, first_index, last_index, lease_until, .. } = self.raft.status();
         let lease_ms = |until: Time| u64::try_from(until.since(now).as_millis()).unwrap_or(u64::MAX);
-        let (messages_sent, fsyncs) = (self.links.sent(), self.storage.fsyncs());
+        let (messages_sent, fsyncs) = self.work();
         StatusReport {
             id: self.id,
             role,

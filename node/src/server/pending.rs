@@ -4,25 +4,21 @@
 //! that was appended, or was handed to a link, may be committed by any leader at any later time; only another entry,
 //! committed at its index, rules that out.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    time::Instant,
-};
-
-use tokio::sync::oneshot;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
     defect::Defect,
+    host_clock::HostTime,
     kv::Query,
     raft::{LogIndex, NodeId, Term},
-    request::{Effect, Failure, ReadMode, Reason, Reply, Request},
+    request::{Effect, Failure, ReadMode, Reason, Request},
 };
 
 /// Recipient of the answer.
 #[derive(Debug)]
-pub(super) enum Requester {
+pub(super) enum Requester<C> {
     /// Client of this node.
-    Client(oneshot::Sender<Reply>),
+    Client(C),
     /// Peer that forwarded a request of its own client, under its own id.
     Peer(NodeId, u64),
 }
@@ -32,20 +28,20 @@ pub(super) type LeaderView = (Term, Option<NodeId>);
 
 /// Request that has not been answered yet.
 #[derive(Debug)]
-pub(super) struct PendingRequest {
-    pub(super) requester: Requester,
+pub(super) struct PendingRequest<C> {
+    pub(super) requester: Requester<C>,
     /// Question and mode, if it is a read.
     pub(super) read: Option<(Query, ReadMode)>,
     /// Deadline by the host's clock: whatever happens to the node's own clock, a client does not wait longer.
-    pub(super) deadline: Instant,
+    pub(super) deadline: HostTime,
     /// Leader that this node followed when it asked.
     pub(super) asked: LeaderView,
     /// Planted defect.
     defect: Option<Defect>,
 }
 
-impl PendingRequest {
-    pub(super) fn new(requester: Requester, request: &Request, deadline: Instant, asked: LeaderView) -> Self {
+impl<C> PendingRequest<C> {
+    pub(super) fn new(requester: Requester<C>, request: &Request, deadline: HostTime, asked: LeaderView) -> Self {
         let read = match request {
             Request::Read { query, mode } => Some((query.clone(), *mode)),
             Request::Write(_) => None,
@@ -72,11 +68,11 @@ impl PendingRequest {
 }
 
 /// Waiting requests, by the id under which this node knows them.
-#[derive(Debug, Default)]
-pub(super) struct PendingRequests {
-    waiting: HashMap<u64, PendingRequest>,
+#[derive(Debug)]
+pub(super) struct PendingRequests<C> {
+    waiting: HashMap<u64, PendingRequest<C>>,
     /// Ids by deadline.
-    deadlines: BTreeSet<(Instant, u64)>,
+    deadlines: BTreeSet<(HostTime, u64)>,
     /// Requests that were forwarded to the leader.
     forwarded: BTreeSet<u64>,
     /// Appended proposals by index and term. One index may have two of them, from different terms of this node.
@@ -88,18 +84,25 @@ pub(super) struct PendingRequests {
 }
 
 /// Proposals decided by applying an entry at their index.
-#[derive(Debug, Default)]
-pub(super) struct DecidedProposals {
+#[derive(Debug)]
+pub(super) struct DecidedProposals<C> {
     /// Proposal that this entry is.
-    pub(super) committed: Option<PendingRequest>,
+    pub(super) committed: Option<PendingRequest<C>>,
     /// Proposals that this entry rules out for ever.
-    pub(super) superseded: Vec<PendingRequest>,
+    pub(super) superseded: Vec<PendingRequest<C>>,
 }
 
-impl PendingRequests {
+impl<C> PendingRequests<C> {
     /// Creates an empty list, with a planted defect if one is given.
     pub(super) fn new(defect: Option<Defect>) -> Self {
-        Self { defect, ..Self::default() }
+        Self {
+            waiting: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            forwarded: BTreeSet::new(),
+            proposals: BTreeMap::new(),
+            reads: BTreeSet::new(),
+            defect,
+        }
     }
 
     /// Returns the number of waiting requests.
@@ -107,25 +110,25 @@ impl PendingRequests {
         self.waiting.len()
     }
 
-    pub(super) fn add(&mut self, id: u64, waiting: PendingRequest) {
+    pub(super) fn add(&mut self, id: u64, waiting: PendingRequest<C>) {
         self.deadlines.insert((waiting.deadline, id));
         self.waiting.insert(id, PendingRequest { defect: self.defect, ..waiting });
     }
 
     /// Adds a request that was forwarded to the leader.
-    pub(super) fn add_forwarded(&mut self, id: u64, waiting: PendingRequest) {
+    pub(super) fn add_forwarded(&mut self, id: u64, waiting: PendingRequest<C>) {
         self.forwarded.insert(id);
         self.add(id, waiting);
     }
 
     /// Removes a request, to answer it; `None` if it was already answered.
-    pub(super) fn take(&mut self, id: u64) -> Option<PendingRequest> {
+    pub(super) fn take(&mut self, id: u64) -> Option<PendingRequest<C>> {
         self.forwarded.remove(&id);
         self.waiting.remove(&id)
     }
 
     /// Removes all forwarded requests without an answer.
-    pub(super) fn take_forwarded(&mut self) -> Vec<PendingRequest> {
+    pub(super) fn take_forwarded(&mut self) -> Vec<PendingRequest<C>> {
         std::mem::take(&mut self.forwarded).into_iter().filter_map(|id| self.waiting.remove(&id)).collect()
     }
 
@@ -140,8 +143,8 @@ impl PendingRequests {
     }
 
     /// Decides the proposals at `index`, where the entry of `term` was applied.
-    pub(super) fn applied(&mut self, index: LogIndex, term: Term) -> DecidedProposals {
-        let mut decisions = DecidedProposals::default();
+    pub(super) fn applied(&mut self, index: LogIndex, term: Term) -> DecidedProposals<C> {
+        let mut decisions = DecidedProposals { committed: None, superseded: Vec::new() };
         while let Some(first) = self.proposals.first_entry().filter(|first| first.key().0 <= index) {
             let ((_, proposed_in), id) = first.remove_entry();
             match self.waiting.remove(&id) {
@@ -156,14 +159,14 @@ impl PendingRequests {
     }
 
     /// Removes the proposals up to `index`, where a snapshot replaced the log: which entries it replaced is unknown.
-    pub(super) fn restored(&mut self, index: LogIndex) -> Vec<PendingRequest> {
+    pub(super) fn restored(&mut self, index: LogIndex) -> Vec<PendingRequest<C>> {
         let later = self.proposals.split_off(&(LogIndex(index.0 + 1), Term(0)));
         let gone = std::mem::replace(&mut self.proposals, later);
         gone.into_values().filter_map(|id| self.waiting.remove(&id)).collect()
     }
 
     /// Removes the next read that may be answered now that `applied` is applied.
-    pub(super) fn next_readable(&mut self, applied: LogIndex) -> Option<PendingRequest> {
+    pub(super) fn next_readable(&mut self, applied: LogIndex) -> Option<PendingRequest<C>> {
         let early = self.defect == Some(Defect::ReadsBeforeApply);
         while let Some((_, id)) = self.reads.first().filter(|(index, _)| early || *index <= applied).copied() {
             self.reads.pop_first();
@@ -175,7 +178,7 @@ impl PendingRequests {
     }
 
     /// Removes the next request whose deadline has passed at `now`.
-    pub(super) fn next_expired(&mut self, now: Instant) -> Option<PendingRequest> {
+    pub(super) fn next_expired(&mut self, now: HostTime) -> Option<PendingRequest<C>> {
         while let Some(&(deadline, id)) = self.deadlines.first() {
             if deadline > now && self.waiting.contains_key(&id) {
                 return None;
@@ -189,7 +192,7 @@ impl PendingRequests {
     }
 
     /// Returns the time by which `next_expired` must be called again.
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
+    pub(super) fn next_deadline(&self) -> Option<HostTime> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 }
@@ -201,28 +204,31 @@ mod tests {
     use super::*;
     use crate::kv::{Command, Json, Op};
 
-    fn waiting(request: &Request, deadline: Instant) -> PendingRequest {
+    fn waiting(request: &Request, deadline: HostTime) -> PendingRequest<()> {
         PendingRequest::new(Requester::Peer(NodeId(2), 0), request, deadline, (Term(1), None))
     }
 
-    fn write(deadline: Instant) -> PendingRequest {
+    fn write(deadline: HostTime) -> PendingRequest<()> {
         let value = Json::new(&serde_json::json!(1)).unwrap();
         let op = Op::Put { key: "k".into(), value };
         waiting(&Request::Write(Command { session: None, op }), deadline)
     }
 
-    fn read(deadline: Instant) -> PendingRequest {
+    fn read(deadline: HostTime) -> PendingRequest<()> {
         waiting(&Request::Read { query: Query::Value("k".into()), mode: ReadMode::Quorum }, deadline)
     }
 
     /// Adds requests whose deadlines lie `id` × 10 ms after the returned time.
-    fn timed(ids: std::ops::RangeInclusive<u64>, waiting: fn(Instant) -> PendingRequest) -> (PendingRequests, Instant) {
-        let (mut pending, start) = (PendingRequests::default(), Instant::now());
+    fn timed(
+        ids: std::ops::RangeInclusive<u64>,
+        waiting: fn(HostTime) -> PendingRequest<()>,
+    ) -> (PendingRequests<()>, HostTime) {
+        let (mut pending, start) = (PendingRequests::new(None), HostTime(1));
         ids.for_each(|id| pending.add(id, waiting(start + Duration::from_millis(id * 10))));
         (pending, start)
     }
 
-    fn pending(ids: std::ops::RangeInclusive<u64>, waiting: fn(Instant) -> PendingRequest) -> PendingRequests {
+    fn pending(ids: std::ops::RangeInclusive<u64>, waiting: fn(HostTime) -> PendingRequest<()>) -> PendingRequests<()> {
         timed(ids, waiting).0
     }
 
@@ -243,7 +249,7 @@ mod tests {
     }
 
     /// Returns a list with one proposal of term 2, recorded at index 5.
-    fn proposed(defect: Option<Defect>) -> PendingRequests {
+    fn proposed(defect: Option<Defect>) -> PendingRequests<()> {
         let mut pending = PendingRequests::new(defect);
         pending.add(1, write(Instant::now()));
         pending.record_appended(1, LogIndex(5), Term(2));
@@ -302,7 +308,7 @@ mod tests {
         assert!(pending.next_readable(LogIndex(6)).is_some());
         assert!(pending.next_readable(LogIndex(6)).is_none());
         assert_eq!(pending.len(), 2);
-        assert_eq!(read(Instant::now()).unresolved(Reason::Deadline).effect, Effect::No);
+        assert_eq!(read(HostTime(1)).unresolved(Reason::Deadline).effect, Effect::No);
     }
 
     #[test]

@@ -1,15 +1,15 @@
-//! Compaction beside the running log. A thread writes the snapshot and a log that starts after it, each under a
+//! Compaction beside the running log. Another thread writes the snapshot and a log that starts after it, each under a
 //! temporary name; batches appended meanwhile go to the old log, and are added to the new one before it replaces the
 //! old.
 
-use std::{mem, panic, thread};
+use std::{mem, panic};
 
 use bytes::Bytes;
 
 use super::{
     Files, SNAPSHOT, Storage, WAL, append_record, encode, failed,
     image::{ChangeRecord, StartRecord},
-    medium::{Medium, lacks_descriptors},
+    medium::{Beside, Medium, lacks_descriptors},
 };
 use crate::{
     error::StorageError,
@@ -22,8 +22,8 @@ pub(super) const MADE_WAL: &str = "wal.made";
 /// Compaction in progress.
 #[derive(Debug)]
 pub(super) struct Compaction<M: Medium> {
-    /// Thread that writes the files; `None` once joined.
-    thread: Option<thread::JoinHandle<Result<NewFiles<M>, StorageError>>>,
+    /// Writing of the files; `None` once it was waited for.
+    writing: Option<Beside<Result<NewFiles<M>, StorageError>>>,
     /// Batches appended since the compaction began.
     since: Vec<ChangeRecord>,
 }
@@ -54,10 +54,10 @@ impl<M: Medium> Compaction<M> {
 }
 
 impl<M: Medium> Drop for Compaction<M> {
-    /// Waits for the thread: it must not write to a directory that may belong to another process by then.
+    /// Waits for the end: nothing must be written to a directory that may belong to another process by then.
     fn drop(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            thread.join().ok(); // nobody needs what it made
+        if let Some(writing) = self.writing.take() {
+            writing.result().ok(); // nobody needs what it made
         }
     }
 }
@@ -68,8 +68,8 @@ impl<M: Medium> Storage<M> {
         self.compaction.is_some()
     }
 
-    /// Begins to replace the log up to `last` by a snapshot of the node's own state, which `state` encodes on another
-    /// thread. Returns false if no thread can be started.
+    /// Begins to replace the log up to `last` by a snapshot of the node's own state, which `state` encodes while
+    /// the storage goes on. Returns false if that is not possible now.
     pub(crate) fn begin_compaction(
         &mut self,
         last: (LogIndex, Term),
@@ -90,8 +90,8 @@ impl<M: Medium> Storage<M> {
             let (wal, end) = files.write_new(MADE_WAL, &encode(&start))?;
             Ok(NewFiles { snapshot, wal, end })
         };
-        let thread = thread::Builder::new().name("compaction".into()).spawn(make).ok();
-        self.compaction = thread.map(|thread| Compaction { thread: Some(thread), since: Vec::new() });
+        let writing = self.files.medium.beside(make);
+        self.compaction = writing.map(|writing| Compaction { writing: Some(writing), since: Vec::new() });
         self.is_compacting()
     }
 
@@ -101,11 +101,10 @@ impl<M: Medium> Storage<M> {
     /// Returns an error if writing or replacing the files failed; the consequences are those of
     /// [`persist`](Self::persist).
     pub(crate) fn finish_compaction(&mut self) -> Result<Option<CompactionOutcome>, StorageError> {
-        let finished =
-            |compaction: &mut Compaction<M>| compaction.thread.as_ref().is_none_or(thread::JoinHandle::is_finished);
+        let finished = |compaction: &mut Compaction<M>| compaction.writing.as_ref().is_none_or(Beside::is_done);
         let Some(mut compaction) = self.compaction.take_if(finished) else { return Ok(None) };
-        let Some(thread) = compaction.thread.take() else { return Ok(None) };
-        let made = thread.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));
+        let Some(writing) = compaction.writing.take() else { return Ok(None) };
+        let made = writing.result().unwrap_or_else(|panicked| panic::resume_unwind(panicked));
         let since = mem::take(&mut compaction.since);
         self.unless_failed(|storage| match made {
             Ok(made) => storage.take_over(made, since),

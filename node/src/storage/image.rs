@@ -6,9 +6,9 @@ use crate::raft::{Entry, HardState, LogIndex, NodeId, Snapshot};
 
 /// Node and cluster that a directory belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Owner {
-    pub(super) id: NodeId,
-    pub(super) members: Vec<NodeId>,
+pub(crate) struct Owner {
+    pub(crate) id: NodeId,
+    pub(crate) members: Vec<NodeId>,
 }
 
 impl std::fmt::Display for Owner {

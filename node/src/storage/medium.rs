@@ -8,6 +8,7 @@ use std::{
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
 };
 
 use nix::errno::Errno;
@@ -31,6 +32,41 @@ pub(crate) trait Medium: Clone + Debug + Send + Sync + 'static {
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Makes the file names durable.
     fn sync_dir(&self) -> io::Result<()>;
+
+    /// Does something while the storage goes on; returns none if that is not possible now.
+    fn beside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<Beside<T>> {
+        thread::Builder::new().name("compaction".into()).spawn(work).ok().map(Beside::Thread)
+    }
+}
+
+/// Work done while the storage goes on.
+#[derive(Debug)]
+pub(crate) enum Beside<T> {
+    /// Thread that does it.
+    Thread(JoinHandle<T>),
+    /// Result of work that was done at once.
+    Done(T),
+}
+
+impl<T> Beside<T> {
+    /// Returns true if [`Self::result`] need not wait.
+    pub(super) fn is_done(&self) -> bool {
+        match self {
+            Self::Thread(thread) => thread.is_finished(),
+            Self::Done(_) => true,
+        }
+    }
+
+    /// Waits for the result.
+    ///
+    /// # Errors
+    /// Returns the panic of the work.
+    pub(super) fn result(self) -> thread::Result<T> {
+        match self {
+            Self::Thread(thread) => thread.join(),
+            Self::Done(result) => Ok(result),
+        }
+    }
 }
 
 /// Returns true if `error` says that descriptors have run out, in the process or in the system. This is no failure of

@@ -31,6 +31,7 @@ mod compaction;
 mod image;
 mod medium;
 mod record;
+mod simulated;
 
 use std::{
     fs::{File, TryLockError},
@@ -42,8 +43,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use self::{
     compaction::Compaction,
-    image::{ChangeRecord, Image, Owner, StartRecord},
-    medium::{Directory, Medium, create_directories},
+    image::{ChangeRecord, Image, StartRecord},
+    medium::create_directories,
     record::FileContent,
 };
 use crate::{
@@ -53,6 +54,10 @@ use crate::{
 };
 
 pub(crate) use compaction::CompactionOutcome;
+pub(crate) use image::Owner;
+pub(crate) use medium::{Directory, Medium};
+pub use simulated::DiskOptions;
+pub(crate) use simulated::SimulatedMedium;
 
 const LOCK: &str = "lock";
 const WAL: &str = "wal";
@@ -398,7 +403,5 @@ fn damaged(path: &Path, offset: u64) -> impl FnOnce(String) -> StorageError {
     move |problem| StorageError::Damaged { path: path.to_owned(), offset, problem }
 }
 
-#[cfg(test)]
-mod simulated;
 #[cfg(test)]
 mod tests;

@@ -4,15 +4,29 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard},
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use nix::errno::Errno;
+use rand_pcg::{
+    Pcg64,
+    rand_core::{Rng as _, SeedableRng as _},
+};
 
-use super::{tests::*, *};
-use crate::raft::{Entry, HardState, Term};
+use super::{
+    Files, StartMode, Storage,
+    image::Owner,
+    medium::{Beside, Medium},
+};
+use crate::{defect::Defect, error::StorageError, host_clock::HostClock, raft::StoredState};
 
 const PAGE_BYTES: usize = 512;
+/// Share of syncs that are slow, one in so many, and the factor by which they are.
+const SLOW_ONE_IN: u64 = 100;
+const SLOW_FACTOR: u64 = 8;
+const MILLION: u64 = 1_000_000;
 
 /// A file: its pages in the cache, its pages on the disk, and the set of dirty pages.
 #[derive(Clone, Debug, Default)]
@@ -37,13 +51,42 @@ impl Inode {
 
 /// Fault at a sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum DiskFault {
+pub(crate) enum DiskFault {
     /// The process is killed before the sync takes effect.
+    #[cfg(test)]
     Killed,
     /// The sync fails, and the dirty pages count as clean.
     Failed,
     /// Power is lost during the sync; the seed selects the pages that survive.
     PowerLost(u64),
+}
+
+/// Behaviour of a disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DiskOptions {
+    /// Shortest and longest time that most syncs take, in nanoseconds; one in a hundred takes eight times as long.
+    pub sync_ns: (u64, u64),
+    /// Number of syncs in a million that fail.
+    pub failures_per_million: u32,
+}
+
+/// Random behaviour of a disk, on virtual time.
+#[derive(Debug)]
+struct Behaviour {
+    options: DiskOptions,
+    clock: HostClock,
+    random: Pcg64,
+}
+
+impl Behaviour {
+    /// Lets the time of a sync pass; returns true if it fails.
+    fn sync(&mut self) -> bool {
+        let (shortest, longest) = self.options.sync_ns;
+        let usual = shortest + self.random.next_u64() % (longest.saturating_sub(shortest) + 1);
+        let factor = if self.random.next_u64().is_multiple_of(SLOW_ONE_IN) { SLOW_FACTOR } else { 1 };
+        self.clock.pass(Duration::from_nanos(usual.saturating_mul(factor)));
+        self.random.next_u64() % MILLION < self.options.failures_per_million.into()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +97,7 @@ struct Disk {
     dirty_names: bool,
     syncs: usize,
     fault: Option<(usize, DiskFault)>,
+    behaviour: Option<Behaviour>,
     /// True if there are no descriptors left for new files.
     full: bool,
 }
@@ -62,7 +106,9 @@ impl Disk {
     /// Performs a sync, or the fault planned for it.
     fn sync(&mut self, inode: Option<usize>) -> io::Result<()> {
         self.syncs += 1;
-        let Some((_, fault)) = self.fault.take_if(|(at, _)| *at == self.syncs) else {
+        let fails = self.behaviour.as_mut().is_some_and(Behaviour::sync);
+        let planned = self.fault.take_if(|(at, _)| *at == self.syncs).map(|(_, fault)| fault);
+        let Some(fault) = planned.or(fails.then_some(DiskFault::Failed)) else {
             match inode {
                 Some(inode) => self.inodes[inode].write_back(|| true),
                 None => self.sync_names(),
@@ -70,6 +116,7 @@ impl Disk {
             return Ok(());
         };
         match (fault, inode) {
+            #[cfg(test)]
             (DiskFault::Killed, _) => {}
             (DiskFault::Failed, Some(inode)) => self.inodes[inode].dirty.clear(),
             (DiskFault::Failed, None) => self.dirty_names = false,
@@ -102,33 +149,53 @@ impl Disk {
     }
 }
 
+/// Disk of one simulated node, which outlives its process. Clones are the same disk.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SimulatedMedium(Arc<Mutex<Disk>>);
+pub(crate) struct SimulatedMedium(Arc<Mutex<Disk>>);
 
 impl SimulatedMedium {
+    /// Creates an empty disk on the time of `clock`.
+    pub(crate) fn new(options: DiskOptions, clock: HostClock, seed: u64) -> Self {
+        let behaviour = Some(Behaviour { options, clock, random: Pcg64::seed_from_u64(seed) });
+        Self(Arc::new(Mutex::new(Disk { behaviour, ..Disk::default() })))
+    }
+
     fn disk(&self) -> MutexGuard<'_, Disk> {
-        self.0.lock().unwrap()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Creates a disk that holds these files, durably.
-    pub(super) fn holding(files: &[(&str, &[u8])]) -> Self {
-        let simulated = Self::default();
-        for (name, bytes) in files {
-            let inode = simulated.create(name).unwrap();
-            simulated.write_at(&inode, bytes, 0).unwrap();
-            simulated.sync(&inode).unwrap();
+    /// Opens the disk as that of a node, with a planted defect of its storage if one is given.
+    ///
+    /// # Errors
+    /// Returns an error as [`Storage::open`] does.
+    pub(crate) fn open(
+        &self,
+        owner: Owner,
+        start_mode: StartMode,
+        defect: Option<Defect>,
+    ) -> Result<(Storage<Self>, StoredState), StorageError> {
+        let files = Files { dir: "simulated".into(), medium: self.clone(), defect };
+        Storage::open_in(files, owner, start_mode, None)
+    }
+
+    /// Loses power now: what was synced stays, and of the rest what `seed` selects.
+    pub(crate) fn lose_power(&self, seed: u64) {
+        let mut disk = self.disk();
+        disk.fault = None;
+        disk.lose_power(seed);
+    }
+
+    /// Loses power during the next sync but `after`.
+    pub(crate) fn lose_power_after(&self, after: usize, seed: u64) {
+        let mut disk = self.disk();
+        disk.fault = Some((disk.syncs + 1 + after, DiskFault::PowerLost(seed)));
+    }
+
+    /// Ends or begins the failures of syncs.
+    pub(crate) fn fail(&self, failures_per_million: u32) {
+        if let Some(behaviour) = &mut self.disk().behaviour {
+            behaviour.options.failures_per_million = failures_per_million;
         }
-        simulated.sync_dir().unwrap();
-        simulated
-    }
-
-    pub(super) fn open(&self, start_mode: StartMode) -> Result<(Storage<Self>, StoredState), StorageError> {
-        let files = Files { dir: "simulated".into(), medium: self.clone(), defect: None };
-        Storage::open_in(files, Owner { id: NodeId(1), members: MEMBERS.to_vec() }, start_mode, None)
-    }
-
-    pub(super) fn restart(&self) -> (Storage<Self>, StoredState) {
-        self.open(StartMode::Restart).unwrap()
     }
 }
 
@@ -155,7 +222,7 @@ impl Medium for SimulatedMedium {
 
     fn write_at(&self, file: &usize, bytes: &[u8], offset: u64) -> io::Result<()> {
         let inode = &mut self.disk().inodes[*file];
-        let start = usize::try_from(offset).unwrap();
+        let start = usize::try_from(offset).expect("the file is in memory");
         let end = start + bytes.len();
         inode.cached.resize(inode.cached.len().max(end), 0);
         inode.cached[start..end].copy_from_slice(bytes);
@@ -191,179 +258,12 @@ impl Medium for SimulatedMedium {
     fn sync_dir(&self) -> io::Result<()> {
         self.disk().sync(None)
     }
-}
 
-/// Operation of a node on its storage.
-#[derive(Clone, Debug)]
-enum Step {
-    Persist(Persist),
-    Compact(Snapshot),
-}
-
-/// Returns entries that fill several sectors each.
-fn large(indexes: std::ops::RangeInclusive<u64>, term: u64) -> Vec<Entry> {
-    let mut entries = entries(indexes, term).entries;
-    for entry in &mut entries {
-        let text = format!("{} of {}. ", entry.index, entry.term).repeat(90);
-        entry.payload = crate::raft::Payload::Command(text.into());
-    }
-    entries
-}
-
-/// Returns a sequence with every kind of step, among them a compaction and a snapshot from the leader.
-fn life() -> Vec<Step> {
-    let persist = |persist| Step::Persist(persist);
-    let hard_state = |term| Some(HardState { term: Term(term), voted_for: Some(NodeId(2)) });
-    vec![
-        persist(Persist { hard_state: hard_state(1), ..Persist::default() }),
-        persist(Persist { entries: large(1..=3, 1), ..Persist::default() }),
-        persist(Persist {
-            truncate_from: Some(LogIndex(3)),
-            entries: large(3..=5, 2),
-            hard_state: hard_state(2),
-            ..Persist::default()
-        }),
-        Step::Compact(snapshot(4, 2)),
-        persist(Persist { entries: large(6..=6, 2), ..Persist::default() }),
-        persist(Persist { hard_state: hard_state(3), snapshot: Some(snapshot(9, 3)), ..Persist::default() }),
-        persist(Persist { entries: large(10..=11, 3), ..Persist::default() }),
-    ]
-}
-
-fn follow_step(model: &StoredState, step: &Step) -> StoredState {
-    let mut model = model.clone();
-    match step {
-        Step::Persist(persist) => follow(&mut model, persist),
-        Step::Compact(snapshot) => {
-            follow(&mut model, &Persist { snapshot: Some(snapshot.clone()), ..Persist::default() });
-        }
-    }
-    model
-}
-
-fn carry_out(storage: &mut Storage<SimulatedMedium>, step: &Step) -> Result<(), StorageError> {
-    match step {
-        Step::Persist(persist) => storage.persist(persist),
-        Step::Compact(snapshot) => compact(storage, snapshot),
+    /// Does the work at once, as there is one thread.
+    fn beside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<Beside<T>> {
+        Some(Beside::Done(work()))
     }
 }
 
-/// Runs all steps of [`life`] until something goes wrong. Returns the states that may be found afterwards, the last
-/// one reported durable and the one in progress, and the storage, if there is one.
-fn live(disk: &SimulatedMedium) -> (Vec<StoredState>, Option<Storage<SimulatedMedium>>) {
-    let mut model = StoredState::default();
-    let Ok((mut storage, found)) = disk.open(StartMode::New) else { return (vec![model], None) };
-    assert_eq!(found, model);
-    for step in life() {
-        let next = follow_step(&model, &step);
-        if carry_out(&mut storage, &step).is_err() {
-            // The parts of a snapshot installation become durable one by one: the term comes first.
-            let mut states = vec![model.clone(), next.clone()];
-            states.push(StoredState { hard_state: next.hard_state, ..model });
-            return (states, Some(storage));
-        }
-        model = next;
-    }
-    (vec![model], Some(storage))
-}
-
-fn syncs_of_a_life() -> usize {
-    let disk = SimulatedMedium::default();
-    live(&disk);
-    disk.disk().syncs
-}
-
-fn with_fault(at: usize, fault: DiskFault) -> SimulatedMedium {
-    let disk = SimulatedMedium::default();
-    disk.disk().fault = Some((at, fault));
-    disk
-}
-
-/// After a kill or a failed fsync the cache shows more than the disk holds. The state that a restarted node recovers
-/// must still be there after a loss of power.
-#[test]
-fn what_a_restarted_node_believes_is_durable() {
-    for at in 1..=syncs_of_a_life() {
-        for fault in [DiskFault::Killed, DiskFault::Failed] {
-            let disk = with_fault(at, fault);
-            let (states, storage) = live(&disk);
-            drop(storage);
-            let opened = disk.open(StartMode::Restart);
-            let Ok((storage, believed)) = opened else {
-                assert!(matches!(opened, Err(StorageError::Empty { .. })), "{fault:?} at {at}: {opened:?}");
-                assert_eq!(states, [StoredState::default()], "it had not even begun");
-                continue;
-            };
-            assert!(states.contains(&believed), "{fault:?} at {at}: {believed:?}");
-            drop(storage);
-            disk.disk().lose_power(0);
-            assert_eq!(disk.restart().1, believed, "{fault:?} at {at}");
-        }
-    }
-}
-
-/// Repeats the test with fsyncs that fail during the restart, too.
-#[test]
-fn a_restart_that_fails_is_not_believed_by_the_next() {
-    for at in 1..=syncs_of_a_life() {
-        for second in 1..=6 {
-            let disk = with_fault(at, DiskFault::Failed);
-            let (states, storage) = live(&disk);
-            drop(storage);
-            let before = disk.disk().syncs;
-            disk.disk().fault = Some((before + second, DiskFault::Failed));
-            drop(disk.open(StartMode::Restart));
-            disk.disk().fault = None;
-            let Ok((storage, believed)) = disk.open(StartMode::Restart) else { continue };
-            assert!(states.contains(&believed), "{at}, {second}: {believed:?}");
-            drop(storage);
-            disk.disk().lose_power(0);
-            assert_eq!(disk.restart().1, believed, "{at}, {second}");
-        }
-    }
-}
-
-/// Tries many subsets of the sectors being written: the last step is there completely or not at all, and never looks
-/// like damage.
-#[test]
-fn a_loss_of_power_leaves_all_or_nothing_of_the_last_step() {
-    for at in 1..=syncs_of_a_life() {
-        for seed in 0..40 {
-            let disk = with_fault(at, DiskFault::PowerLost(seed));
-            let (states, storage) = live(&disk);
-            drop(storage);
-            match disk.open(StartMode::Restart) {
-                Ok((_, found)) => assert!(states.contains(&found), "at {at}, seed {seed}: {found:?}"),
-                Err(StorageError::Empty { .. }) => {
-                    assert_eq!(states, [StoredState::default()], "it had not even begun");
-                }
-                Err(other) => panic!("at {at}, seed {seed}: {other}"),
-            }
-        }
-    }
-}
-
-#[test]
-fn after_a_failure_nothing_is_taken_any_more() {
-    let disk = SimulatedMedium::default();
-    let (mut storage, _) = disk.open(StartMode::New).unwrap();
-    let next = disk.disk().syncs + 1;
-    disk.disk().fault = Some((next, DiskFault::Failed));
-    assert!(matches!(storage.persist(&entries(1..=1, 1)), Err(StorageError::Io { action: "syncing", .. })));
-    assert!(matches!(storage.persist(&entries(2..=2, 1)), Err(StorageError::Failed { .. })));
-}
-
-/// Running out of descriptors is no failure of the disk: the log continues, and the snapshot is made later.
-#[test]
-fn a_compaction_without_descriptors_is_given_up_and_nothing_else() {
-    let disk = SimulatedMedium::default();
-    let (mut storage, _) = disk.open(StartMode::New).unwrap();
-    storage.persist(&entries(1..=5, 1)).unwrap();
-    disk.disk().full = true;
-    assert!(storage.begin_compaction((LogIndex(4), Term(1)), || snapshot(4, 1).data));
-    assert_eq!(finish(&mut storage).unwrap(), CompactionOutcome::Abandoned);
-    storage.persist(&entries(6..=6, 1)).unwrap();
-    disk.disk().full = false;
-    compact(&mut storage, &snapshot(4, 1)).unwrap();
-    assert_eq!(disk.restart().1.entries, entries(5..=6, 1).entries);
-}
+#[cfg(test)]
+mod tests;

@@ -125,7 +125,7 @@ fn a_log_cut_anywhere_recovers_to_its_last_whole_batch() {
     for length in 0..=whole.len() {
         let disk = SimulatedMedium::holding(&[(WAL, &whole[..length])]);
         let expected = steps.iter().rev().find(|(end, _)| *end <= length as u64);
-        match (disk.open(StartMode::Restart), expected) {
+        match (disk.open_one(StartMode::Restart), expected) {
             (Ok((mut storage, stored)), Some((_, model))) => {
                 assert_eq!(&stored, model, "cut at {length}");
                 let next = stored.entries.last().map_or(1, |last| last.index.0 + 1);
@@ -161,7 +161,7 @@ fn any_flipped_bit_is_an_error_that_names_the_place() {
         bytes[bit / 8] ^= 1 << (bit % 8);
         let disk = SimulatedMedium::holding(&[(WAL, &bytes)]);
         let start = steps.iter().rev().map(|(end, _)| *end).find(|end| *end <= (bit / 8) as u64).unwrap_or(0);
-        match disk.open(StartMode::Restart) {
+        match disk.open_one(StartMode::Restart) {
             Err(StorageError::Damaged { path, offset, .. }) => {
                 assert_eq!((path, offset), (Path::new("simulated").join(WAL), start));
             }
@@ -197,7 +197,7 @@ fn a_damaged_or_missing_snapshot_is_an_error() {
     let path = dir.path().join(SNAPSHOT);
     let (whole, log) = (fs::read(&path).unwrap(), fs::read(dir.path().join(WAL)).unwrap());
     let refused = |snapshot: &[u8], what: &str| {
-        let opened = SimulatedMedium::holding(&[(SNAPSHOT, snapshot), (WAL, &log)]).open(StartMode::Restart);
+        let opened = SimulatedMedium::holding(&[(SNAPSHOT, snapshot), (WAL, &log)]).open_one(StartMode::Restart);
         assert!(matches!(opened, Err(StorageError::Damaged { .. })), "{what}: {opened:?}");
     };
     for bit in 0..whole.len() * 8 {
@@ -306,7 +306,7 @@ proptest! {
         draws in prop::collection::vec(any::<Draw>(), 1..12), tear in any::<prop::sample::Index>()
     ) {
         let disk = SimulatedMedium::default();
-        let (mut storage, mut model) = disk.open(StartMode::New).unwrap();
+        let (mut storage, mut model) = disk.open_one(StartMode::New).unwrap();
         for (term, cut, length, kind) in draws {
             let draw = (term.map(|more| more % 3), cut, length, kind);
             let persist = plan(&model, draw);

@@ -5,8 +5,12 @@ mod reads;
 mod settings;
 mod trace;
 
-use std::ffi::OsString;
+use std::{
+    ffi::OsString,
+    net::{Ipv4Addr, SocketAddr},
+};
 
+use node::raft::NodeId;
 use serde::Deserialize;
 use serde_json::Value;
 use workloads::{Connector, HttpConnector, HttpOptions, Message};
@@ -29,6 +33,8 @@ use super::{
 const PEER_PORT: u16 = 7000;
 /// Port for clients if each node has an address of its own.
 const CLIENT_PORT: u16 = 8000;
+/// Number of entries after which a simulated node replaces its log by a snapshot: few, so that short runs have some.
+const SIMULATED_SNAPSHOT_AFTER: u64 = 200;
 /// Interval between two probes of a node, in heartbeats.
 const HEARTBEATS_PER_PROBE: u32 = 2;
 
@@ -65,6 +71,25 @@ fn node_arguments(id: u16, deployment: &Deployment, settings: &NodeSettings) -> 
         arguments.extend(["--trace".into(), dir.join(TRACE_FILE).into()]);
     }
     arguments
+}
+
+/// Returns the configuration of a node that is simulated, as [`node_arguments`] would have it; its addresses only tell
+/// the members apart.
+pub(crate) fn node_config(id: u16, nodes: u16, settings: &Settings, seed: u64) -> node::Config {
+    let settings = NodeSettings::of(settings);
+    let address = |id: u16, port| SocketAddr::from((Ipv4Addr::from(u32::from(id)), port));
+    let peers = (1..=nodes).map(|id| (NodeId(id.into()), address(id, PEER_PORT)));
+    let mut config = node::Config::new(NodeId(id.into()), peers.collect(), address(id, CLIENT_PORT), "simulated");
+    config.election_timeout = settings.election_timeout();
+    config.heartbeat_interval = settings.heartbeat_interval();
+    config.lease = node::Config::default_lease(config.election_timeout);
+    config.elections = match settings.elections {
+        Elections::Basic => node::raft::Elections::Basic,
+        Elections::CheckQuorum => node::raft::Elections::CheckQuorum,
+    };
+    config.snapshot_after_entries = SIMULATED_SNAPSHOT_AFTER;
+    config.seed = Some(seed);
+    config
 }
 
 /// Status page of a node.

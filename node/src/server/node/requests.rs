@@ -1,7 +1,5 @@
 //! Requests of clients: answered here, handed to the core, or forwarded to the leader.
 
-use std::time::Instant;
-
 use super::Node;
 use crate::{
     defect::Defect,
@@ -9,7 +7,11 @@ use crate::{
     kv::{Command, CommandResult},
     raft::{Elections, LeaderReadMode, Role, Time},
     request::{Effect, Failure, ReadMode, Reason, Reply, Request},
-    server::pending::{LeaderView, PendingRequest, Requester},
+    server::{
+        outlet::Outlet,
+        pending::{LeaderView, PendingRequest, Requester},
+    },
+    storage::Medium,
 };
 
 /// Maximum number of requests that may wait at a time; more are refused.
@@ -18,10 +20,10 @@ pub(super) const MAX_PENDING: usize = 4096;
 /// within two.
 pub(super) const LEADERLESS_TIMEOUTS: u32 = 3;
 
-impl Node {
-    pub(super) fn request(&mut self, requester: Requester, request: Request, now: Time) {
+impl<O: Outlet, M: Medium> Node<O, M> {
+    pub(super) fn request(&mut self, requester: Requester<O::Client>, request: Request, now: Time) {
         let waiting =
-            PendingRequest::new(requester, &request, Instant::now() + self.request_timeout, self.leader_view());
+            PendingRequest::new(requester, &request, self.host.now() + self.request_timeout, self.leader_view());
         if self.pending.len() + self.leaderless.len() >= MAX_PENDING {
             return self.refuse(waiting, Reason::Overloaded);
         }
@@ -36,7 +38,7 @@ impl Node {
     }
 
     /// Answers a local read, hands other requests to the core, or forwards them to the leader.
-    fn begin(&mut self, waiting: PendingRequest, request: Request, now: Time) {
+    fn begin(&mut self, waiting: PendingRequest<O::Client>, request: Request, now: Time) {
         let here = self.status.role == Role::Leader
             || matches!(request, Request::Read { mode: ReadMode::Local | ReadMode::Quorum, .. });
         if !here {
@@ -62,7 +64,7 @@ impl Node {
 
     /// Forwards a request to the leader. A request is forwarded once for each leader and never by a peer, so that
     /// none circulates.
-    fn forward(&mut self, waiting: PendingRequest, request: Request) {
+    fn forward(&mut self, waiting: PendingRequest<O::Client>, request: Request) {
         let leader = self.status.leader.filter(|leader| *leader != self.id);
         let (Requester::Client(_), Some(leader)) = (&waiting.requester, leader) else {
             return self.refuse(waiting, Reason::NoLeader);
@@ -87,9 +89,9 @@ impl Node {
 
     /// Handles a request that did not happen for lack of a leader: if the leader has changed, a read waits for the
     /// next one.
-    fn retry_or_refuse(&mut self, mut waiting: PendingRequest, reason: Reason) {
+    fn retry_or_refuse(&mut self, mut waiting: PendingRequest<O::Client>, reason: Reason) {
         if waiting.can_retry() && waiting.asked != self.leader_view() {
-            let limit = Instant::now() + self.election_timeout * LEADERLESS_TIMEOUTS;
+            let limit = self.host.now() + self.election_timeout * LEADERLESS_TIMEOUTS;
             waiting.deadline = waiting.deadline.min(limit);
             self.leaderless.push(waiting);
         } else {
@@ -123,26 +125,26 @@ impl Node {
     }
 
     /// Answers a read from the current state.
-    pub(super) fn answer_read(&mut self, mut waiting: PendingRequest) {
+    pub(super) fn answer_read(&mut self, mut waiting: PendingRequest<O::Client>) {
         let (query, _) = waiting.read.take().expect("only reads get here");
         let answer = self.machine.answer(&query);
         self.answer(waiting, Ok(answer));
     }
 
     /// Answers that a request did not and will not happen.
-    pub(super) fn refuse(&mut self, waiting: PendingRequest, reason: Reason) {
+    pub(super) fn refuse(&mut self, waiting: PendingRequest<O::Client>, reason: Reason) {
         self.answer(waiting, Err(Failure { reason, effect: Effect::No }));
     }
 
-    pub(super) fn answer(&mut self, waiting: PendingRequest, result: Result<CommandResult, Failure>) {
+    pub(super) fn answer(&mut self, waiting: PendingRequest<O::Client>, result: Result<CommandResult, Failure>) {
         let reply = Reply { node: self.id, role: self.status.role, term: self.status.term, result };
         self.deliver(waiting.requester, reply);
     }
 
-    pub(super) fn deliver(&mut self, requester: Requester, reply: Reply) {
+    pub(super) fn deliver(&mut self, requester: Requester<O::Client>, reply: Reply) {
         match requester {
-            // The client or peer that asked may be gone.
-            Requester::Client(client) => drop(client.send(reply)),
+            Requester::Client(client) => self.outlet.answer(client, reply),
+            // The peer may be gone.
             Requester::Peer(peer, id) => drop(self.send_frame(peer, Frame::ForwardResponse { id, reply })),
         }
     }

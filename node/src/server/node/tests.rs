@@ -2,7 +2,7 @@
 
 mod defects;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::mpsc::sync_channel};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::mpsc::sync_channel, time::Instant};
 
 use serde_json::json;
 use tempfile::tempdir;
@@ -205,7 +205,7 @@ fn a_deposed_leaders_write_is_denied_only_once_another_entry_has_its_place() {
     );
     assert_eq!(first.try_recv().unwrap().result, refused(Reason::Superseded));
     assert_eq!(second.try_recv(), Err(TryRecvError::Empty), "its index is still open");
-    let later = Instant::now() + Duration::from_secs(3);
+    let later = bench.node.host.now() + Duration::from_secs(3);
     let expired = bench.node.pending.next_expired(later).unwrap();
     assert_eq!(expired.unresolved(Reason::Deadline).effect, Effect::Unknown);
 }
@@ -259,9 +259,9 @@ fn a_read_that_lost_its_leader_waits_for_the_next_for_some_elections() {
     bench.node.raft.tick(later);
     bench.node.carry_out().unwrap();
     assert_eq!((bench.node.status.leader, bench.node.leaderless.len()), (None, 2));
-    bench.node.expire(Instant::now());
+    bench.node.expire(bench.node.host.now());
     assert_eq!(read.try_recv(), Err(TryRecvError::Empty));
-    bench.node.expire(Instant::now() + bench.node.election_timeout * LEADERLESS_TIMEOUTS);
+    bench.node.expire(bench.node.host.now() + bench.node.election_timeout * LEADERLESS_TIMEOUTS);
     for answer in [&mut read, &mut quorum] {
         assert_eq!(answer.try_recv().unwrap().result, refused(Reason::NoLeader));
     }

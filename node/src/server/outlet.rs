@@ -1,0 +1,38 @@
+//! Everything that leaves a node: frames to peers, and answers to clients.
+
+use std::fmt::Debug;
+
+use tokio::sync::oneshot;
+
+use crate::{frame::Frame, raft::NodeId, request::Reply, transport::Links};
+
+/// Way out of a node.
+pub(crate) trait Outlet: Debug {
+    /// Way back to a client that asked this node.
+    type Client: Debug;
+
+    /// Hands a frame to the link to a peer; returns false if it was certainly not sent and never will be.
+    fn send(&mut self, to: NodeId, frame: Frame) -> bool;
+
+    /// Returns the number of frames handed over so far.
+    fn sent(&self) -> u64;
+
+    /// Answers a client, which may be gone.
+    fn answer(&mut self, client: Self::Client, reply: Reply);
+}
+
+impl Outlet for Links {
+    type Client = oneshot::Sender<Reply>;
+
+    fn send(&mut self, to: NodeId, frame: Frame) -> bool {
+        Self::send(self, to, frame)
+    }
+
+    fn sent(&self) -> u64 {
+        Self::sent(self)
+    }
+
+    fn answer(&mut self, client: Self::Client, reply: Reply) {
+        client.send(reply).ok(); // an error means that the client is gone
+    }
+}

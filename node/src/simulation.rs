@@ -1,0 +1,399 @@
+//! A node without threads, sockets and clocks of its own: it is given inputs at virtual times, and returns what leaves
+//! it, each with its time. Its core, loop, storage and client API are those of the real one.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    config::Config,
+    error::Error,
+    event::{CapturedLog, Log},
+    frame::Frame,
+    host_clock::{HostClock, HostTime},
+    http::DirectRequest,
+    input::Input,
+    raft::{NodeId, RuleCounts, Status},
+    request::Reply,
+    server::{MAX_INPUTS, Node, Outlet, Surroundings},
+    storage::{Owner, SimulatedMedium, StartMode},
+};
+
+pub use crate::storage::DiskOptions;
+
+/// Time that a node is busy with a batch of inputs, and with each of them, besides the time of its disk.
+const BATCH_NS: u64 = 10_000;
+const INPUT_NS: u64 = 5_000;
+
+/// Frame on its way between two nodes.
+#[derive(Clone, Debug)]
+pub struct Parcel(Frame);
+
+impl Parcel {
+    /// Returns true if it is a message of Raft, which bears to be delivered twice. A request that is forwarded does
+    /// not: the link's protocol (TCP) delivers it once or never.
+    pub fn bears_repetition(&self) -> bool {
+        matches!(self.0, Frame::Raft { .. })
+    }
+}
+
+/// Something that leaves a node.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// Frame to a peer.
+    Frame(NodeId, Parcel),
+    /// Answer to the request with this number: the status and the body.
+    Answer(u64, u16, Vec<u8>),
+}
+
+/// Way out of a simulated node: what leaves it is kept, each with the time at which it left.
+#[derive(Debug)]
+struct Outbox {
+    clock: HostClock,
+    /// Peers whose links are known to be broken.
+    broken: Vec<NodeId>,
+    asked: BTreeMap<u64, DirectRequest>,
+    outgoing: Vec<(u64, Outgoing)>,
+    sent: u64,
+}
+
+impl Outlet for Outbox {
+    type Client = u64;
+
+    fn send(&mut self, to: NodeId, frame: Frame) -> bool {
+        let is_whole = !self.broken.contains(&to);
+        if is_whole {
+            self.sent += 1;
+            self.outgoing.push((self.clock.now().0, Outgoing::Frame(to, Parcel(frame))));
+        }
+        is_whole
+    }
+
+    fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    fn answer(&mut self, client: u64, reply: Reply) {
+        if let Some(asked) = self.asked.remove(&client) {
+            let (status, body) = asked.answer(reply);
+            self.outgoing.push((self.clock.now().0, Outgoing::Answer(client, status, body)));
+        }
+    }
+}
+
+/// Host of a simulated node: its clock and its disk, which outlive the node's process, and that process. All times are
+/// virtual, in nanoseconds.
+#[derive(Debug)]
+pub struct SimulatedHost {
+    config: Config,
+    clock: HostClock,
+    disk: SimulatedMedium,
+    failures_per_million: u32,
+    /// Rate of the node's clock, which holds for its next start too.
+    rate: f64,
+    node: Option<Node<Outbox, SimulatedMedium>>,
+    inbox: Vec<Input<u64>>,
+    broken: Vec<NodeId>,
+    log: CapturedLog,
+    /// Work of the processes that have ended: messages sent, and syncs.
+    work: (u64, u64),
+    rules: RuleCounts,
+}
+
+impl SimulatedHost {
+    /// Creates the host of a new node, which is not started yet. Paths and addresses of `config` are not used.
+    pub fn new(config: Config, disk: DiskOptions, seed: u64) -> Self {
+        let clock = HostClock::at_zero();
+        let failures_per_million = disk.failures_per_million;
+        // A node whose very first start fails has nothing to lose, and nothing to tell.
+        let disk = SimulatedMedium::new(DiskOptions { failures_per_million: 0, ..disk }, clock.clone(), seed);
+        Self {
+            config: Config { init: true, ..config },
+            clock,
+            disk,
+            failures_per_million,
+            rate: 1.0,
+            node: None,
+            inbox: Vec::new(),
+            broken: Vec::new(),
+            log: CapturedLog::default(),
+            work: (0, 0),
+            rules: RuleCounts::default(),
+        }
+    }
+
+    /// Starts the node's process; `nonces` differ at each start.
+    ///
+    /// # Errors
+    /// Returns an error if the disk fails, or holds what no node can go on from.
+    pub fn start(&mut self, now_ns: u64, nonces: [u64; 2]) -> Result<(), Error> {
+        self.clock.reach(HostTime(now_ns));
+        let owner = Owner { id: self.config.id, members: self.config.members() };
+        let start_mode = if self.config.init { StartMode::New } else { StartMode::Restart };
+        let opened = self.disk.open(owner, start_mode, self.config.defect);
+        let (storage, stored) = opened.map_err(|source| Error::Storage { node: self.config.id, source })?;
+        self.config.init = false;
+        self.disk.fail(self.failures_per_million);
+        let outlet = Outbox {
+            clock: self.clock.clone(),
+            broken: self.broken.clone(),
+            asked: BTreeMap::new(),
+            outgoing: Vec::new(),
+            sent: 0,
+        };
+        let log = Log::to(self.config.id, self.log.clone()).by(self.clock.clone());
+        let host = self.clock.clone();
+        let surroundings = Surroundings { host, storage, stored, outlet, log, nonces };
+        let mut node = Node::start(&self.config, surroundings)?;
+        node.skew_clock(self.rate, 0);
+        self.node = Some(node);
+        Ok(())
+    }
+
+    /// Returns true if the node's process runs.
+    pub fn is_up(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// Ends the process and loses power: what was synced stays on the disk, and of the rest what `seed` selects.
+    pub fn lose_power(&mut self, seed: u64) {
+        self.end();
+        self.disk.lose_power(seed);
+    }
+
+    /// Plans to lose power during the next sync but `after`; the step that syncs then fails.
+    pub fn lose_power_at_sync(&mut self, after: usize, seed: u64) {
+        self.disk.lose_power_after(after, seed);
+    }
+
+    fn end(&mut self) {
+        self.work = self.counters();
+        self.rules = self.rule_counts();
+        self.node = None;
+        self.inbox.clear();
+    }
+
+    /// Makes the node's clock advance by `rate` seconds a second from now on, after a jump.
+    pub fn skew_clock(&mut self, now_ns: u64, rate: f64, jump_ns: i64) {
+        self.rate = rate;
+        self.clock.reach(HostTime(now_ns));
+        if let Some(node) = &mut self.node {
+            node.skew_clock(rate, jump_ns);
+        }
+    }
+
+    /// Sets the peers to which the links are known to be broken: what goes to them is refused instead of lost.
+    pub fn break_links(&mut self, peers: Vec<NodeId>) {
+        self.broken = peers;
+        if let Some(node) = &mut self.node {
+            node.outlet_mut().broken.clone_from(&self.broken);
+        }
+    }
+
+    /// Hands in a frame, to be taken by the next step; it is lost if too many wait.
+    pub fn deliver(&mut self, from: NodeId, Parcel(frame): Parcel) {
+        self.hand_in(Input::Peer(from, frame));
+    }
+
+    /// Hands in a request of a client, to be taken by the next step: its number, method, target such as
+    /// `/v1/kv/k?read=log`, and body. Returns the status and the body of an answer that needs no step.
+    pub fn ask(&mut self, number: u64, method: &str, target: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+        let node = self.node.as_mut()?;
+        match DirectRequest::read(method, target, body) {
+            Ok((asked, request)) => {
+                node.outlet_mut().asked.insert(number, asked);
+                self.hand_in(Input::Client(request, number));
+                None
+            }
+            Err(malformed) => Some(malformed),
+        }
+    }
+
+    fn hand_in(&mut self, input: Input<u64>) {
+        if self.node.is_some() && self.inbox.len() < MAX_INPUTS {
+            self.inbox.push(input);
+        }
+    }
+
+    /// Returns true if inputs wait for the next step.
+    pub fn has_inputs(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    /// Lets the node take its inputs and the time, and appends what leaves it to `outgoing`, each with its time. The
+    /// node is busy until [`Self::free_at_ns`].
+    ///
+    /// # Errors
+    /// Returns an error if the disk failed or lost power; the process has ended. What left it before is appended too.
+    pub fn step(&mut self, now_ns: u64, outgoing: &mut Vec<(u64, Outgoing)>) -> Result<(), Error> {
+        let Some(node) = &mut self.node else { return Ok(()) };
+        self.clock.reach(HostTime(now_ns));
+        let busy_ns = BATCH_NS + INPUT_NS * self.inbox.len() as u64;
+        let stepped = node.step(&mut self.inbox);
+        outgoing.append(&mut node.outlet_mut().outgoing);
+        self.clock.pass(Duration::from_nanos(busy_ns));
+        if stepped.is_err() {
+            self.end();
+        }
+        stepped.map(drop)
+    }
+
+    /// Returns the time until which the last step kept the node busy.
+    pub fn free_at_ns(&self) -> u64 {
+        self.clock.now().0
+    }
+
+    /// Returns the time of the next step if no input arrives and the clock is not changed; none if the node is down.
+    pub fn wakes_at_ns(&mut self) -> Option<u64> {
+        let now = self.clock.now();
+        // A clock that is read again a nanosecond too early would have nothing to do.
+        self.node.as_mut().map(|node| (now + node.wait()).0 + 1)
+    }
+
+    /// Returns the state of the node; none if it is down.
+    pub fn status(&self) -> Option<&Status> {
+        self.node.as_ref().map(Node::status)
+    }
+
+    /// Returns the node's counters: messages sent, and syncs of its disk after each start.
+    pub fn counters(&self) -> (u64, u64) {
+        let (messages, syncs) = self.node.as_ref().map_or((0, 0), Node::work);
+        (self.work.0 + messages, self.work.1 + syncs)
+    }
+
+    /// Returns how often each rule of the core has decided something on this host.
+    pub fn rule_counts(&self) -> RuleCounts {
+        let mut all = self.rules;
+        all += self.node.as_ref().map(Node::rule_counts).unwrap_or_default();
+        all
+    }
+
+    /// Takes what the node has written to its log so far, as JSON lines.
+    pub fn take_log(&mut self) -> Vec<u8> {
+        self.log.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::raft::Role;
+
+    const MS: u64 = 1_000_000;
+
+    /// Hosts whose frames arrive after a millisecond, and in the order of their numbers at the same time.
+    struct Cluster {
+        hosts: Vec<SimulatedHost>,
+        now_ns: u64,
+        under_way: Vec<(u64, usize, usize, Parcel)>,
+        answers: Vec<(u64, u16, String)>,
+    }
+
+    impl Cluster {
+        fn new(disk: DiskOptions) -> Self {
+            let peers: BTreeMap<_, _> =
+                (1..=3_u8).map(|id| (NodeId(id.into()), SocketAddr::from(([127, 0, 0, id], 7000)))).collect();
+            let client = SocketAddr::from(([127, 0, 0, 1], 8000));
+            let host = |id| {
+                let mut config = Config::new(NodeId(id), peers.clone(), client, "simulated");
+                config.seed = Some(7);
+                let mut host = SimulatedHost::new(config, disk, id);
+                host.start(0, [id, id]).unwrap();
+                host
+            };
+            Self { hosts: (1..=3).map(host).collect(), now_ns: 0, under_way: Vec::new(), answers: Vec::new() }
+        }
+
+        /// Lets time pass, a tenth of a millisecond at a time.
+        fn pass(&mut self, span_ms: u64) {
+            let end_ns = self.now_ns + span_ms * MS;
+            while self.now_ns < end_ns {
+                self.now_ns += MS / 10;
+                let now_ns = self.now_ns;
+                let due: Vec<_> = self.under_way.extract_if(.., |(at_ns, ..)| *at_ns <= now_ns).collect();
+                for (_, from, to, parcel) in due {
+                    self.hosts[to].deliver(NodeId(from as u64 + 1), parcel);
+                }
+                for node in 0..self.hosts.len() {
+                    let host = &mut self.hosts[node];
+                    let is_due = host.has_inputs() || host.wakes_at_ns().is_some_and(|at_ns| at_ns <= now_ns);
+                    if is_due && host.free_at_ns() <= now_ns {
+                        self.step(node).ok();
+                    }
+                }
+            }
+        }
+
+        fn step(&mut self, node: usize) -> Result<(), Error> {
+            let mut outgoing = Vec::new();
+            let stepped = self.hosts[node].step(self.now_ns, &mut outgoing);
+            for (at_ns, leaving) in outgoing {
+                match leaving {
+                    Outgoing::Frame(to, parcel) => {
+                        self.under_way.push((at_ns + MS, node, usize::try_from(to.0).unwrap() - 1, parcel));
+                    }
+                    Outgoing::Answer(number, status, body) => {
+                        self.answers.push((number, status, String::from_utf8(body).unwrap()));
+                    }
+                }
+            }
+            stepped
+        }
+
+        fn leader(&self) -> Option<usize> {
+            self.hosts.iter().position(|host| host.status().is_some_and(|status| status.role == Role::Leader))
+        }
+    }
+
+    #[test]
+    fn a_cluster_elects_writes_and_reads_on_virtual_time() {
+        let mut cluster = Cluster::new(DiskOptions { sync_ns: (MS / 5, MS), failures_per_million: 0 });
+        cluster.pass(300);
+        let leader = cluster.leader().unwrap();
+        let follower = (leader + 1) % 3;
+        assert_eq!(cluster.hosts[follower].ask(1, "PUT", "/v1/kv/k", br#"{"value":5}"#), None);
+        cluster.pass(50);
+        assert_eq!(cluster.hosts[leader].ask(2, "GET", "/v1/kv/k?read=quorum", b""), None);
+        cluster.pass(50);
+        assert_eq!(
+            cluster.answers.iter().map(|(number, status, _)| (*number, *status)).collect::<Vec<_>>(),
+            [(1, 200), (2, 200)]
+        );
+        assert!(cluster.answers[1].2.contains(r#""value":5"#), "{:?}", cluster.answers);
+        let (status, malformed) = cluster.hosts[leader].ask(3, "GET", "/v1/kv/k?read=lucky", b"").unwrap();
+        assert!(status == 400 && String::from_utf8(malformed).unwrap().contains("lucky"));
+        let log = String::from_utf8(cluster.hosts[leader].take_log()).unwrap();
+        assert!(log.lines().any(|line| line.contains(r#""role":"leader""#)), "{log}");
+    }
+
+    #[test]
+    fn power_lost_in_a_sync_ends_the_process_and_keeps_what_was_acknowledged() {
+        let mut cluster = Cluster::new(DiskOptions::default());
+        cluster.pass(300);
+        let leader = cluster.leader().unwrap();
+        cluster.hosts[leader].ask(1, "PUT", "/v1/kv/k", br#"{"value":5}"#);
+        cluster.pass(50);
+        assert_eq!(cluster.answers.len(), 1);
+        cluster.hosts[leader].lose_power_at_sync(0, 9);
+        cluster.hosts[leader].ask(2, "PUT", "/v1/kv/k", br#"{"value":6}"#);
+        cluster.pass(50);
+        assert!(!cluster.hosts[leader].is_up(), "it was in a sync");
+        cluster.hosts[leader].start(cluster.now_ns, [8, 8]).unwrap();
+        cluster.pass(1500);
+        let leader = cluster.leader().unwrap();
+        cluster.hosts[leader].ask(3, "GET", "/v1/kv/k?read=log", b"");
+        cluster.pass(50);
+        let (_, status, found) = cluster.answers.last().unwrap();
+        let known = [r#""value":5"#, r#""value":6"#];
+        assert!(*status == 200 && known.iter().any(|known| found.contains(known)), "{found}");
+    }
+
+    #[test]
+    fn a_disk_that_fails_ends_the_process() {
+        let mut cluster = Cluster::new(DiskOptions { sync_ns: (0, 0), failures_per_million: 1_000_000 });
+        cluster.pass(600);
+        let down: Vec<usize> = (0..3).filter(|node| !cluster.hosts[*node].is_up()).collect();
+        assert!(down.len() > 1, "each vote is a sync");
+        assert!(cluster.hosts[down[0]].start(cluster.now_ns, [8, 8]).is_err(), "nor does it start again");
+    }
+}

@@ -1,0 +1,388 @@
+//! `schism simulate`: runs on virtual time, one or many.
+
+use std::{collections::BTreeMap, ops::Range, path::PathBuf, time::Duration};
+
+use checker::Verdict;
+use clap::Args;
+use nemesis::FaultSpecs;
+use serde::Serialize;
+
+use super::{
+    elections::ElectionArgs,
+    run::{draw_seed, usage, workload_names},
+    systems::ReadModeParser,
+};
+use crate::{
+    check::{processors, status_of},
+    error::ExitStatus,
+    render::run_summary,
+    report,
+    run::{
+        FinishedRun, RunLocation,
+        plan::{Plan, Simulation, default_workload, parse_time_limit, usual_partition},
+    },
+    simulate::{Found, Search, Tally, shrunk, simulate_and_store},
+    systems::{ReadMode, SystemName},
+    terminal::{
+        self, Progress,
+        words::{counted, grouped},
+    },
+};
+
+/// Number of findings that are named.
+const MAX_NAMED: usize = 10;
+
+/// Runs a cluster on virtual time, in one thread and from one seed, and judges what its clients saw.
+///
+/// The nodes are those of `schism run`: the same code, on a simulated clock, network and disk. The same options and the
+/// same seed give the same bytes, on every machine.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  schism simulate --read leader --seeds 1000 --until-violation
+  schism simulate --read quorum --faults kill,pause,partition --seeds 10000 -j 8
+  schism simulate --read lease --faults clock,partition:isolate-leader --seed 7 --store store
+A finding is made smaller and printed as a command. Faults are those of schism run.")]
+pub(crate) struct SimulateArgs {
+    /// Number of nodes in the cluster.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=9))]
+    nodes: u16,
+    /// Read mode: how nodes answer reads [default: quorum].
+    #[arg(long, value_name = "MODE", value_parser = ReadModeParser)]
+    read: Option<ReadMode>,
+    /// Workload: operations of the clients [default: register].
+    #[arg(long, value_name = "NAME", value_parser = workload_names())]
+    workload: Option<String>,
+    /// Faults to inject during the load; a node that is killed loses what it has not synced [default:
+    /// partition:isolate-leader].
+    #[arg(long, value_name = "LIST")]
+    faults: Option<FaultSpecs>,
+    /// Virtual duration of the load.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time_limit)]
+    time_limit: Duration,
+    /// Operations per virtual second, all clients together; 0 is as fast as possible.
+    #[arg(long, value_name = "R", default_value_t = 100)]
+    rate: u32,
+    /// Number of clients, each bound to one node in turn.
+    #[arg(long, value_name = "C", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    concurrency: u16,
+    /// Number of keys in use at once.
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    keys: u16,
+    /// Percentage of operations that only read; of a register's others, a fifth is cas.
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
+    read_share: u8,
+    /// Seed of a single run, which is described [default: drawn, and shown].
+    #[arg(long, value_name = "S", conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// Seeds of many runs: a number of them, from 0 on, or a range such as 500..1000.
+    #[arg(long, value_name = "N|A..B", value_parser = parse_seeds)]
+    seeds: Option<Range<u64>>,
+    /// End at the first finding, make it smaller, and show it.
+    #[arg(long, requires = "seeds")]
+    until_violation: bool,
+    /// Number of runs at once [default: one for each processor].
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// Store the run of --seed, or the smaller one of a finding, in this folder, with its report.
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    #[command(flatten)]
+    conditions: ConditionArgs,
+    #[command(flatten)]
+    elections: ElectionArgs,
+    /// Print the results as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options for the simulated network, disks and clocks.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Simulated hosts")]
+struct ConditionArgs {
+    /// Time that most frames between two hosts take at most; one in 128 takes eight times as long.
+    #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = parse_microseconds)]
+    latency: u32,
+    /// Frames between nodes that are lost, in a thousand.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    loss: u16,
+    /// Messages between nodes that arrive twice, in a thousand.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    repeated: u16,
+    /// Messages between nodes that may overtake others, in a thousand.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    reordered: u16,
+    /// Time that most syncs of a disk take at most; one in a hundred takes eight times as long.
+    #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = parse_microseconds)]
+    sync: u32,
+    /// Syncs that fail, in a million; the node then ends, and is started again.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    disk_errors: u32,
+    /// Deviation of a node's clock from true time, at most, in millionths.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=500_000))]
+    drift: u32,
+    /// Faults of the schedule that are kept, by their places from 0 on, such as 0,2; or none [default: all].
+    #[arg(long, value_name = "LIST", value_parser = parse_places)]
+    keep_faults: Option<Places>,
+}
+
+/// Places in a schedule.
+#[derive(Clone, Debug)]
+struct Places(Vec<usize>);
+
+fn parse_places(text: &str) -> Result<Places, String> {
+    if text == "none" {
+        return Ok(Places(Vec::new()));
+    }
+    let place = |word: &str| word.parse().map_err(|_| format!("{word:?} is no place; expected numbers such as 0,2"));
+    text.split(',').map(place).collect::<Result<_, _>>().map(Places)
+}
+
+fn parse_microseconds(text: &str) -> Result<u32, String> {
+    let span = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let in_range = |us: &u32| (1..=10_000_000).contains(us);
+    u32::try_from(span.as_micros()).ok().filter(in_range).ok_or_else(|| "expected from 1us to 10s".to_owned())
+}
+
+fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
+    let number = |word: &str| word.parse().map_err(|_| format!("{word:?} is no number; expected 1000, or 500..1000"));
+    let (start, end) = match text.split_once("..") {
+        Some((start, end)) => (number(start)?, number(end)?),
+        None => (0, number(text)?),
+    };
+    if start < end { Ok(start..end) } else { Err("expected at least one seed".to_owned()) }
+}
+
+impl SimulateArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        match self.seeds.clone() {
+            Some(seeds) => self.search(seeds),
+            None => self.one(),
+        }
+    }
+
+    /// Carries out a single run, and describes it like a run of real processes.
+    fn one(self) -> anyhow::Result<ExitStatus> {
+        let plan = self.plan(self.seed.unwrap_or_else(draw_seed))?;
+        let kept = self.store.as_deref();
+        let folder = tempfile::tempdir()?;
+        let place = kept.map_or_else(
+            || RunLocation::Folder { path: folder.path().join("run"), campaign: None },
+            |store| RunLocation::Store(store.to_owned()),
+        );
+        let finished = simulate_and_store(&plan, &place)?;
+        let page = if kept.is_some() { report::of_run(&finished) } else { Ok(()) };
+        let printed = if self.json {
+            terminal::print_json(&finished.as_json())
+        } else {
+            let text = run_summary::describe_run(&finished);
+            // Of a run that is not kept, the last line would name a folder that is gone.
+            let shown =
+                if kept.is_some() { text.as_str() } else { text.trim_end().rsplit_once('\n').map_or("", |it| it.0) };
+            terminal::print(&format!("{}\n", shown.trim_end()))
+        };
+        Ok(terminal::beside(terminal::beside(finished.results.status(), printed), page))
+    }
+
+    /// Carries out many runs, and names those that found something.
+    fn search(&self, seeds: Range<u64>) -> anyhow::Result<ExitStatus> {
+        let plan = self.plan(seeds.start)?;
+        let threads = self.threads.map_or_else(processors, usize::from);
+        let search = Search { plan, seeds, threads, until_violation: self.until_violation };
+        let progress = Progress::new(&format!("simulating {} reads", search.plan.read.name()));
+        let tally = search.run(|tally| {
+            let (runs, found) = (grouped_u64(tally.runs), counted_u64(tally.findings, "finding"));
+            progress.update(format!("{runs} runs, {found}"));
+        });
+        drop(progress);
+        let first = tally.found.first().filter(|_| self.until_violation).map(|found| self.smaller(&search, found));
+        let shrunk = first.transpose()?;
+        let status = status_of_tally(&tally);
+        let printed = if self.json {
+            terminal::print_json(&SearchJson::of(&search, &tally, shrunk.as_ref()))
+        } else {
+            terminal::print(&described(&search, &tally, shrunk.as_ref()))
+        };
+        Ok(terminal::beside(status, printed))
+    }
+
+    /// Makes a finding smaller, and stores it if that was asked for.
+    fn smaller(&self, search: &Search, found: &Found) -> anyhow::Result<Shrunk> {
+        let plan = Plan { seed: found.seed, ..search.plan.clone() }.schedule();
+        let (plan, runs) = shrunk(&plan);
+        let stored = self.store.as_ref().map(|store| simulate_and_store(&plan, &RunLocation::Store(store.clone())));
+        let stored = stored.transpose()?;
+        if let Some(stored) = &stored {
+            report::of_run(stored)?;
+        }
+        Ok(Shrunk { plan, runs, stored })
+    }
+
+    fn plan(&self, seed: u64) -> anyhow::Result<Plan> {
+        let system = SystemName::default().find().map_err(usage)?;
+        let read = self.read.clone().unwrap_or_else(|| system.default_read());
+        system.check_read(&read).map_err(usage)?;
+        let usual = || usual_partition(true).parse().expect("it is a list of faults");
+        let ConditionArgs { latency, loss, repeated, reordered, sync, disk_errors, drift, keep_faults } =
+            &self.conditions;
+        let plan = Plan {
+            nodes: self.nodes,
+            settings: system.settings(&read, &self.elections.options(), false).map_err(usage)?,
+            read,
+            workload: self.workload.clone().unwrap_or_else(default_workload),
+            faults: self.faults.clone().unwrap_or_else(usual),
+            seed,
+            time_limit_ms: u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX),
+            rate: self.rate,
+            concurrency: self.concurrency,
+            keys: self.keys,
+            read_percent: self.read_share,
+            simulation: Some(Simulation {
+                latency_us: *latency,
+                loss_per_mille: *loss,
+                repeated_per_mille: *repeated,
+                reordered_per_mille: *reordered,
+                sync_us: *sync,
+                disk_errors_ppm: *disk_errors,
+                drift_ppm: *drift,
+                kept_faults: keep_faults.clone().map(|places| places.0),
+            }),
+            ..Plan::default()
+        };
+        plan.check().map_err(usage)?;
+        plan.faults.check(self.nodes).map_err(|why| usage(why.to_string()))?;
+        Ok(plan.schedule())
+    }
+}
+
+/// A finding made smaller.
+struct Shrunk {
+    plan: Plan,
+    /// Number of runs that it took.
+    runs: usize,
+    stored: Option<FinishedRun>,
+}
+
+impl Shrunk {
+    /// Returns the command that starts real processes under the same plan.
+    fn real(&self) -> String {
+        Plan { simulation: None, ..self.plan.clone() }.command()
+    }
+}
+
+fn status_of_tally(tally: &Tally) -> ExitStatus {
+    let worst = |status: ExitStatus, found: &Found| {
+        let problem = found.outcome.problem.as_ref().map_or(ExitStatus::Linearizable, |_| ExitStatus::Failed);
+        status.worst(status_of(found.outcome.verdict)).worst(problem)
+    };
+    let undecided = if tally.unknown > 0 { ExitStatus::Unknown } else { ExitStatus::Linearizable };
+    tally.found.iter().fold(undecided, worst)
+}
+
+fn described(search: &Search, tally: &Tally, shrunk: Option<&Shrunk>) -> String {
+    let plan = &search.plan;
+    let mut text = format!(
+        "{} of {} nodes, {} reads, faults {}: {}\n",
+        counted_u64(tally.runs, "simulated run"),
+        plan.nodes,
+        plan.read.name(),
+        plan.faults,
+        if tally.findings == 0 { "nothing found".to_owned() } else { counted_u64(tally.findings, "finding") },
+    );
+    text += &format!(
+        "  {} operations in {} virtual seconds\n",
+        grouped_u64(tally.operations),
+        grouped_u64(tally.lasted_ns / 1_000_000_000)
+    );
+    for (rule, times) in tally.rules.iter() {
+        text += &format!("    {:>14}  {}\n", grouped_u64(times), rule.name());
+    }
+    if tally.unknown > 0 {
+        text += &format!("  {} could not be decided\n", counted_u64(tally.unknown, "run"));
+    }
+    for found in tally.found.iter().take(MAX_NAMED) {
+        text += &format!("  seed {}: {}\n", found.seed, words(found));
+    }
+    if tally.found.len() > MAX_NAMED {
+        text += &format!("  and {} more\n", grouped(tally.found.len() - MAX_NAMED));
+    }
+    if let Some(shrunk) = shrunk {
+        text += &format!("\nThe smallest that still shows it, after {}:\n", counted(shrunk.runs, "more run"));
+        text += &format!("  {}\n", shrunk.plan.command());
+        text += "The same plan for real processes, whose times differ; it may take some tries:\n";
+        text += &format!("  {}\n", shrunk.real());
+        if let Some(stored) = &shrunk.stored {
+            text += &format!("\n{}", run_summary::describe_run(stored));
+        }
+    }
+    text
+}
+
+fn words(found: &Found) -> String {
+    let violation = (found.outcome.verdict == Verdict::NotLinearizable).then(|| "not linearizable".to_owned());
+    let all: Vec<_> = violation.into_iter().chain(found.outcome.problem.clone()).collect();
+    all.join("; ")
+}
+
+fn grouped_u64(number: u64) -> String {
+    grouped(usize::try_from(number).unwrap_or(usize::MAX))
+}
+
+fn counted_u64(number: u64, noun: &str) -> String {
+    counted(usize::try_from(number).unwrap_or(usize::MAX), noun)
+}
+
+/// A search as printed by `--json`.
+#[derive(Serialize)]
+struct SearchJson {
+    version: String,
+    runs: u64,
+    operations: u64,
+    virtual_seconds: u64,
+    unknown: u64,
+    findings: u64,
+    /// Number of times that each rule of Raft decided something.
+    rules: BTreeMap<&'static str, u64>,
+    found: Vec<FoundJson>,
+    /// Command that shows the finding with the lowest seed, made smaller, and the same for real processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smallest: Option<SmallestJson>,
+}
+
+#[derive(Serialize)]
+struct FoundJson {
+    seed: u64,
+    verdict: Verdict,
+    problem: Option<String>,
+    command: String,
+}
+
+#[derive(Serialize)]
+struct SmallestJson {
+    command: String,
+    real: String,
+    runs: usize,
+}
+
+impl SearchJson {
+    fn of(search: &Search, tally: &Tally, shrunk: Option<&Shrunk>) -> Self {
+        let found = |found: &Found| FoundJson {
+            seed: found.seed,
+            verdict: found.outcome.verdict,
+            problem: found.outcome.problem.clone(),
+            command: Plan { seed: found.seed, ..search.plan.clone() }.command(),
+        };
+        let smallest =
+            |shrunk: &Shrunk| SmallestJson { command: shrunk.plan.command(), real: shrunk.real(), runs: shrunk.runs };
+        Self {
+            version: search.plan.version.clone(),
+            runs: tally.runs,
+            operations: tally.operations,
+            virtual_seconds: tally.lasted_ns / 1_000_000_000,
+            unknown: tally.unknown,
+            findings: tally.findings,
+            rules: tally.rules.iter().map(|(rule, times)| (rule.name(), times)).collect(),
+            found: tally.found.iter().map(found).collect(),
+            smallest: shrunk.map(smallest),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Network between simulated nodes: delay, loss, repetition, reordering, partitions, and links that break and come
+//! back as those over TCP do.
+
+use std::collections::BTreeSet;
+
+use nemesis::Grudge;
+use workloads::Random;
+
+use crate::run::plan::Simulation;
+
+/// Time after which a link that is cut is known to be broken, as `TCP_USER_TIMEOUT` has it.
+pub(super) const STALL_NS: u64 = 500_000_000;
+/// Longest time after which a link works again that was broken: until a node dials the next time, and is connected.
+pub(super) const REDIAL_NS: u64 = 300_000_000;
+/// Share of frames that take much longer than most, one in so many, and how much longer.
+const SLOW_ONE_IN: u32 = 128;
+const SLOW_FACTOR: u64 = 8;
+
+/// Network of a cluster; its nodes are numbered from 0.
+#[derive(Debug)]
+pub(super) struct Network {
+    nodes: usize,
+    random: Random,
+    conditions: Simulation,
+    /// Pairs of sender and receiver between which everything is dropped, and the time since when.
+    cut: BTreeSet<(usize, usize)>,
+    cut_since_ns: u64,
+    /// Time of the last arrival of each pair: TCP keeps the order.
+    last_ns: Vec<u64>,
+}
+
+impl Network {
+    pub(super) fn new(nodes: usize, seed: u64, conditions: &Simulation) -> Self {
+        Self {
+            nodes,
+            random: Random::new(seed, "simulated network"),
+            conditions: conditions.clone(),
+            cut: BTreeSet::new(),
+            cut_since_ns: 0,
+            last_ns: vec![0; nodes * nodes],
+        }
+    }
+
+    /// Draws the time that something takes from one host to another.
+    pub(super) fn latency_ns(&mut self) -> u64 {
+        let longest_us = self.conditions.latency_us.max(1);
+        let usual_us = longest_us / 5 + self.random.below(longest_us - longest_us / 5);
+        let drawn_ns = 1000 * u64::from(usual_us) + u64::from(self.random.below(1000));
+        if self.random.below(SLOW_ONE_IN) == 0 { drawn_ns * SLOW_FACTOR } else { drawn_ns }
+    }
+
+    /// Draws a delay below `limit_ns`.
+    pub(super) fn delay_ns(&mut self, limit_ns: u64) -> u64 {
+        self.random.bits() % limit_ns
+    }
+
+    fn has_luck(&mut self, per_mille: u16) -> bool {
+        per_mille > 0 && self.random.below(1000) < u32::from(per_mille)
+    }
+
+    /// Returns the times at which a frame arrives that leaves at `at_ns`: none, one, or two if it is repeated.
+    pub(super) fn arrivals(&mut self, from: usize, to: usize, at_ns: u64, bears_repetition: bool) -> [Option<u64>; 2] {
+        if self.cut.contains(&(from, to)) || self.has_luck(self.conditions.loss_per_mille) {
+            return [None, None];
+        }
+        let pair = from * self.nodes + to;
+        let drawn_ns = at_ns + self.latency_ns();
+        let overtakes = bears_repetition && self.has_luck(self.conditions.reordered_per_mille);
+        let arrival_ns = if overtakes { drawn_ns } else { drawn_ns.max(self.last_ns[pair] + 1) };
+        self.last_ns[pair] = arrival_ns.max(self.last_ns[pair]);
+        let repeats = bears_repetition && self.has_luck(self.conditions.repeated_per_mille);
+        [Some(arrival_ns), repeats.then(|| at_ns + 2 * self.latency_ns())]
+    }
+
+    /// Begins a partition.
+    pub(super) fn divide(&mut self, now_ns: u64, grudge: &Grudge) {
+        let place = |node: nemesis::NodeId| usize::from(node.0) - 1;
+        let dropped = grudge.0.iter().flat_map(|(at, from)| from.iter().map(|from| (place(*from), place(*at))));
+        self.cut = dropped.collect();
+        self.cut_since_ns = now_ns;
+    }
+
+    /// Ends the partition.
+    pub(super) fn mend(&mut self) {
+        self.cut.clear();
+    }
+
+    /// Returns true if a link is known to be broken by a partition: of a cut direction, both connections starve.
+    pub(super) fn is_broken(&self, from: usize, to: usize, now_ns: u64) -> bool {
+        let is_cut = self.cut.contains(&(from, to)) || self.cut.contains(&(to, from));
+        is_cut && now_ns >= self.cut_since_ns + STALL_NS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use nemesis::NodeId;
+
+    use super::*;
+
+    fn network(conditions: &Simulation) -> Network {
+        Network::new(3, 7, conditions)
+    }
+
+    #[test]
+    fn a_calm_network_keeps_the_order_and_loses_nothing() {
+        let mut network = network(&Simulation::calm());
+        let arrivals: Vec<_> = (0..5000).map(|at_ns| network.arrivals(0, 1, at_ns, true)).collect();
+        assert!(arrivals.iter().all(|[first, again]| first.is_some() && again.is_none()));
+        assert!(arrivals.is_sorted_by_key(|[first, _]| *first));
+    }
+
+    #[test]
+    fn a_rough_one_loses_repeats_and_reorders_what_bears_it() {
+        let rough =
+            Simulation { loss_per_mille: 100, repeated_per_mille: 100, reordered_per_mille: 300, ..Simulation::calm() };
+        let mut network = network(&rough);
+        let arrivals: Vec<_> = (0..5000).map(|at_ns| network.arrivals(0, 1, at_ns, true)).collect();
+        let lost = arrivals.iter().filter(|[first, _]| first.is_none()).count();
+        let repeated = arrivals.iter().filter(|[_, again]| again.is_some()).count();
+        assert!((400..600).contains(&lost) && (350..550).contains(&repeated), "{lost} {repeated}");
+        assert!(!arrivals.iter().filter_map(|[first, _]| *first).is_sorted());
+        let once: Vec<_> = (0..5000).map(|at_ns| network.arrivals(1, 2, at_ns, false)).collect();
+        assert!(once.iter().all(|[_, again]| again.is_none()), "what does not bear it is never repeated");
+        assert!(once.iter().filter_map(|[first, _]| *first).is_sorted());
+    }
+
+    #[test]
+    fn a_partition_drops_at_once_and_breaks_links_after_a_while() {
+        let mut network = network(&Simulation::calm());
+        network.divide(10, &Grudge(BTreeMap::from([(NodeId(1), BTreeSet::from([NodeId(2)]))])));
+        assert_eq!(network.arrivals(1, 0, 20, true), [None, None]);
+        assert!(network.arrivals(0, 1, 20, true)[0].is_some(), "the other direction is open");
+        assert!(!network.is_broken(0, 1, STALL_NS) && network.is_broken(0, 1, STALL_NS + 10));
+        assert!(network.is_broken(1, 0, STALL_NS + 10) && !network.is_broken(1, 2, STALL_NS + 10));
+        network.mend();
+        assert!(network.arrivals(1, 0, 20, true)[0].is_some() && !network.is_broken(0, 1, u64::MAX));
+    }
+}

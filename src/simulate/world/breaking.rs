@@ -1,0 +1,154 @@
+//! Faults as they hit the nodes, and their end.
+
+use nemesis::{FaultId, NodeId, ResolvedFault};
+use node::raft::Role;
+
+use super::{
+    super::{
+        faults::Step,
+        network::{REDIAL_NS, STALL_NS},
+    },
+    Happening, LAST_SYNCS, LAST_WORDS_NS, MS, SimulationError, World, id_of, place_of, raft_id,
+};
+
+impl World<'_> {
+    /// Begins the fault at a place of the schedule, and plans the next.
+    pub(super) fn fault(&mut self, place: usize) -> Result<(), SimulationError> {
+        let leader = self.leader();
+        match self.faults.begin(place, self.now_ns, leader, &mut self.record)? {
+            Step::LookAgain(at_ns) => {
+                self.queue.plan(at_ns, Happening::Fault(place));
+                return Ok(());
+            }
+            Step::Skip => {}
+            Step::Begin(id, fault, until_ns) => {
+                self.install(&fault)?;
+                self.queue.plan(until_ns, Happening::Heal(id));
+            }
+        }
+        self.plan_fault(place + 1);
+        Ok(())
+    }
+
+    /// Plans the fault at a place of the schedule, if there is one.
+    pub(super) fn plan_fault(&mut self, place: usize) {
+        if let Some(due_ns) = self.faults.due_ns(place) {
+            self.queue.plan(due_ns.max(self.now_ns), Happening::Fault(place));
+        }
+    }
+
+    fn install(&mut self, fault: &ResolvedFault) -> Result<(), SimulationError> {
+        match fault {
+            ResolvedFault::Kill { nodes } => {
+                for node in nodes {
+                    self.kill(place_of(*node))?;
+                }
+            }
+            ResolvedFault::Pause { nodes } => {
+                for node in nodes {
+                    self.members[place_of(*node)].is_paused = true;
+                }
+            }
+            ResolvedFault::Partition { grudge, .. } => {
+                self.network.divide(self.now_ns, grudge);
+                self.queue.plan(self.now_ns + STALL_NS, Happening::Links);
+            }
+            ResolvedFault::Clock { nodes, rate, jump_ns } => {
+                for node in nodes {
+                    self.skew(place_of(*node), *rate, *jump_ns);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills a node and loses what it has not synced: at once, or in the midst of one of its next syncs.
+    fn kill(&mut self, node: usize) -> Result<(), SimulationError> {
+        let (seed, after) = (self.random.bits(), self.random.below(2 * LAST_SYNCS));
+        let member = &mut self.members[node];
+        if !member.host.is_up() {
+            return self.note_death(node).map(drop);
+        }
+        let mut at_ns = member.host.free_at_ns().max(self.now_ns);
+        if after < LAST_SYNCS {
+            member.host.lose_power_at_sync(after as usize, seed);
+            at_ns += LAST_WORDS_NS;
+        }
+        self.queue.plan(at_ns, Happening::Death { node, life: self.members[node].life });
+        Ok(())
+    }
+
+    /// Takes note of a node whose process has ended; returns true if a kill is to blame.
+    pub(super) fn note_death(&mut self, node: usize) -> Result<bool, SimulationError> {
+        let open: Vec<u64> = self.clients.open_at(id_of(node).0).collect();
+        for number in open {
+            let at_ns = self.now_ns + self.network.latency_ns();
+            self.queue.plan(at_ns, Happening::Reply { number, reply: super::Reply::Reset });
+        }
+        self.queue.plan(self.now_ns + MS, Happening::Links);
+        Ok(self.faults.note_death(id_of(node), self.now_ns, &mut self.record)?)
+    }
+
+    /// Changes the clock of a node, which drifts besides.
+    fn skew(&mut self, node: usize, rate: f64, jump_ns: i64) {
+        let member = &mut self.members[node];
+        member.host.skew_clock(self.now_ns, rate * member.rate, jump_ns);
+        self.plan_wake(node, self.now_ns);
+    }
+
+    /// Heals a fault, if it is still in force.
+    pub(super) fn heal(&mut self, id: FaultId) -> Result<(), SimulationError> {
+        match self.faults.end(id, self.now_ns, &mut self.record)? {
+            None => {}
+            Some(ResolvedFault::Kill { nodes }) => {
+                for node in nodes {
+                    // One that has outlived the kill so far is killed now.
+                    let life = self.members[place_of(node)].life;
+                    self.handle(Happening::Death { node: place_of(node), life })?;
+                    self.start(place_of(node))?;
+                }
+            }
+            Some(ResolvedFault::Pause { nodes }) => {
+                for node in nodes {
+                    self.members[place_of(node)].is_paused = false;
+                    self.plan_wake(place_of(node), self.now_ns);
+                }
+            }
+            Some(ResolvedFault::Partition { .. }) => {
+                self.network.mend();
+                let delay_ns = self.network.delay_ns(REDIAL_NS);
+                self.queue.plan(self.now_ns + delay_ns, Happening::Links);
+            }
+            Some(ResolvedFault::Clock { nodes, .. }) => {
+                for node in nodes {
+                    self.skew(place_of(node), 1.0, 0);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the nodes which of their links are broken.
+    pub(super) fn update_links(&mut self) {
+        let nodes = 0..self.members.len();
+        for from in nodes.clone() {
+            let is_broken = |to: &usize| {
+                *to != from && (!self.members[*to].host.is_up() || self.network.is_broken(from, *to, self.now_ns))
+            };
+            let broken: Vec<_> = nodes.clone().filter(is_broken).map(raft_id).collect();
+            self.members[from].host.break_links(broken);
+        }
+    }
+
+    /// Returns the node that claims to lead; of several, the one in the latest term.
+    pub(super) fn leader(&self) -> Option<NodeId> {
+        let running = self.members.iter().filter(|member| !member.is_paused);
+        let leading = running.filter_map(|member| member.host.status()).filter(|status| status.role == Role::Leader);
+        let claims: Vec<_> = leading.map(|status| (id_of_raft(status.id), status.term.0)).collect();
+        nemesis::leader_of(&claims)
+    }
+}
+
+fn id_of_raft(id: node::raft::NodeId) -> NodeId {
+    NodeId(u16::try_from(id.0).expect("a cluster has few nodes"))
+}

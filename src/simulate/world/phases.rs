@@ -1,0 +1,125 @@
+//! Parts of a run: until a leader leads, the load with its faults, healing, final reads, and the end.
+
+use histories::Event;
+use node::raft::{RuleCounts, Status};
+
+use super::{
+    super::{clients::Clients, faults::Faults, record::Record},
+    Finished, Happening, LOOK_NS, MS, PATIENCE_NS, Phase, SimulationError, World,
+};
+use crate::{check::judge_by, run::mix};
+
+impl World<'_> {
+    /// Looks whether the next part can begin.
+    pub(super) fn look(&mut self) -> Result<(), SimulationError> {
+        match self.phase {
+            Phase::Boot if self.is_ready() => return self.begin_load(),
+            Phase::Boot if self.now_ns > PATIENCE_NS => return Err(SimulationError::NoLeader),
+            Phase::Load => {
+                for id in self.faults.in_force() {
+                    self.heal(id)?;
+                }
+                self.phase = Phase::Settling { until_ns: self.now_ns + PATIENCE_NS };
+            }
+            Phase::Settling { .. } if self.clients.are_done() && self.is_settled() => {
+                let until_ns = self.now_ns + PATIENCE_NS;
+                for client in self.clients.begin_final_reads(self.plan.nodes, until_ns) {
+                    self.plan_turn(client, self.now_ns);
+                }
+                self.phase = Phase::FinalReads;
+            }
+            Phase::Settling { until_ns } if self.now_ns > until_ns => {
+                self.not_recovered = Some(self.states());
+                self.phase = Phase::Over;
+            }
+            Phase::FinalReads if self.clients.are_done() => {
+                self.not_recovered = self.clients.unread().map(|(key, node, all)| {
+                    format!("{all} final reads failed, the first that of key k{key} on n{node}")
+                });
+                self.phase = Phase::Over;
+            }
+            Phase::Boot | Phase::Settling { .. } | Phase::FinalReads | Phase::Over => {}
+        }
+        self.queue.plan(self.now_ns + LOOK_NS, Happening::Look);
+        Ok(())
+    }
+
+    fn begin_load(&mut self) -> Result<(), SimulationError> {
+        self.phase = Phase::Load;
+        self.origin_ns = self.now_ns;
+        let end_ns = self.origin_ns + self.plan.time_limit_ms * MS;
+        self.record = Record::new(self.origin_ns, self.keeps_all);
+        if let Some(event) = judge_by(self.plan.workload().model()) {
+            self.record.add(self.now_ns, event)?;
+        }
+        self.clients = Clients::new(self.plan, &mix(self.plan), self.origin_ns);
+        for (client, ready_ns) in self.clients.first_times() {
+            self.plan_turn(client, ready_ns);
+        }
+        let kept = |place: &usize| self.conditions.kept_faults.as_ref().is_none_or(|kept| kept.contains(place));
+        let places = (0..self.plan.schedule.len()).filter(kept);
+        let schedule = places.map(|place| self.plan.schedule[place].clone()).collect();
+        self.faults = Faults::new(schedule, self.plan.nodes, self.origin_ns, end_ns);
+        self.plan_fault(0);
+        self.queue.plan(end_ns, Happening::Look);
+        Ok(())
+    }
+
+    /// Records something that happened to a node by itself, once the history has begun.
+    pub(super) fn record_if_begun(&mut self, event: Event<'static>) -> Result<(), SimulationError> {
+        if self.phase != Phase::Boot {
+            self.record.add(self.now_ns, event)?;
+        }
+        Ok(())
+    }
+
+    fn statuses(&self) -> Option<Vec<&Status>> {
+        self.members.iter().map(|member| member.host.status()).collect()
+    }
+
+    /// Returns true if all nodes run, and a majority follows one leader.
+    fn is_ready(&self) -> bool {
+        let (Some(statuses), Some(leader)) = (self.statuses(), self.leader()) else { return false };
+        let leader = Some(node::raft::NodeId(leader.0.into()));
+        statuses.iter().filter(|status| status.leader == leader).count() > statuses.len() / 2
+    }
+
+    /// Returns true if all nodes run, follow the same leader in the same term, and have applied what it knows to be
+    /// committed.
+    fn is_settled(&self) -> bool {
+        let (Some(statuses), Some(leader)) = (self.statuses(), self.leader()) else { return false };
+        let head = statuses[super::place_of(leader)];
+        let follows = |status: &&Status| {
+            status.leader == Some(head.id) && status.term == head.term && status.applied >= head.commit
+        };
+        statuses.iter().all(follows)
+    }
+
+    /// Describes the states of all nodes.
+    fn states(&self) -> String {
+        let state = |member: &super::Member| match member.host.status() {
+            Some(status) => status.to_string(),
+            None => "down".to_owned(),
+        };
+        self.members.iter().map(state).collect::<Vec<_>>().join(", ")
+    }
+
+    pub(super) fn finish(mut self) -> Finished {
+        let work = self.members.iter().map(|member| member.host.counters());
+        let (messages, fsyncs) = work.fold((0, 0), |sum, work| (sum.0 + work.0, sum.1 + work.1));
+        let mut rules = RuleCounts::default();
+        for member in &self.members {
+            rules += member.host.rule_counts();
+        }
+        Finished {
+            rules,
+            recorded: self.record.finish(),
+            logs: self.members.iter_mut().map(|member| member.host.take_log()).collect(),
+            origin_ns: self.origin_ns,
+            end_ns: self.now_ns,
+            not_recovered: self.not_recovered,
+            messages,
+            fsyncs,
+        }
+    }
+}
