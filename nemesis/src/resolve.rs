@@ -97,7 +97,8 @@ pub(crate) fn check_again(fault: &ResolvedFault, view: &ClusterView<'_>) -> Resu
         ResolvedFault::Kill { .. }
         | ResolvedFault::Pause { .. }
         | ResolvedFault::Restart { .. }
-        | ResolvedFault::Starve { .. } => check_free(&nodes, view),
+        | ResolvedFault::Starve { .. }
+        | ResolvedFault::Disk { .. } => check_free(&nodes, view),
     }
 }
 
