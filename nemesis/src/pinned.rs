@@ -57,11 +57,12 @@ impl PlannedFault {
         Ok(Self { at, lasts, aim: Some(Aim::These(these)), ..Self::of(fault) })
     }
 
-    /// Returns the fault at these times on the nodes that it has hit.
-    #[must_use]
-    pub fn repeated(&self, at: Duration, lasts: Duration, hit: &ResolvedFault) -> Self {
-        let spec = FaultSpec::of(&self.fault);
-        Self::pinned(at, lasts, &spec, Hit::of(hit)).expect("it has hit what such a fault hits")
+    /// Returns the fault at these times on the nodes that it has hit; none if nobody could have asked for it, or if it
+    /// does not hit such nodes.
+    pub fn repeated(&self, at: Duration, lasts: Duration, hit: &ResolvedFault) -> Option<Self> {
+        // Targets that only the schedule knows are printed as those that users do.
+        let spec: FaultSpec = self.as_typed().parse().ok()?;
+        Self::pinned(at, lasts, &spec, Hit::of(hit)).ok()
     }
 
     /// Returns the fault as a user would ask for it, without its nodes.
@@ -94,14 +95,24 @@ mod tests {
         ] {
             let second = Duration::from_secs(1);
             let planned = PlannedFault { draw: 5, ..PlannedFault::of(fault) };
-            let again = planned.repeated(second, second, &hit);
+            let again = planned.repeated(second, second, &hit).unwrap();
             assert_eq!(again.as_typed(), typed);
             let Some(Aim::These(these)) = &again.aim else { panic!("{again:?}") };
             assert_eq!(Hit::of(these), Hit::of(&hit));
             let spec: FaultSpec = typed.parse().unwrap();
             assert_eq!(PlannedFault::pinned(second, second, &spec, Hit::of(&hit)), Ok(again.clone()));
-            assert_eq!(again.repeated(second, second, these), again);
+            assert_eq!(again.repeated(second, second, these), Some(again.clone()));
         }
+    }
+
+    #[test]
+    fn what_nobody_could_have_asked_for_is_not_repeated() {
+        let nodes = BTreeSet::from([NodeId(1)]);
+        let starve = PlannedFault::of(Fault::Starve { target: Target::Random, cpu_percent: 0, period_ms: 0 });
+        let hit = ResolvedFault::Starve { nodes: nodes.clone(), cpu_percent: 0, period_ms: 0 };
+        assert_eq!(starve.repeated(Duration::ZERO, Duration::ZERO, &hit), None);
+        let cut = PlannedFault::of(Fault::Partition { shape: Shape::Halves });
+        assert_eq!(cut.repeated(Duration::ZERO, Duration::ZERO, &ResolvedFault::Kill { nodes }), None);
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl FaultSpec {
 
     /// Returns a fault as a user would ask for it.
     pub(crate) fn of(fault: &Fault) -> Self {
-        let spec = match *fault {
+        match *fault {
             Fault::Kill { target } => Self::Kill(Some(target)),
             Fault::Pause { target } => Self::Pause(Some(target)),
             Fault::Restart { target } => Self::Restart { target: Some(target), down_ms: None },
@@ -122,9 +122,7 @@ impl FaultSpec {
             }
             Fault::Partition { shape } => Self::Partition(Some(shape)),
             Fault::Clock { target, rate, jump_ns } => Self::Clock { target, rate, jump_ns },
-        };
-        // Targets that only the schedule knows are printed as those that users do.
-        spec.to_string().parse().expect("what is printed is read back")
+        }
     }
 
     /// Returns the faults that it allows; if a choice is open, the one most likely to show a violation first.

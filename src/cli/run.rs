@@ -127,7 +127,7 @@ impl TimingArgs {
 }
 
 /// Options that shape the plan of a run, which is given if a run is repeated.
-const SHAPING: [&str; 18] = [
+const SHAPING: [&str; 19] = [
     "nodes",
     "system",
     "read",
@@ -145,6 +145,7 @@ const SHAPING: [&str; 18] = [
     "read_share",
     "seed",
     "elections",
+    "check_quorum",
     "trace",
 ];
 

@@ -271,6 +271,18 @@ impl Plan {
         check_nodes(system, self.nodes)
     }
 
+    /// Returns true if its numbers are such as the command line takes.
+    pub(crate) fn has_possible_numbers(&self) -> bool {
+        let ends_in_time =
+            |planned: &PlannedFault| planned.at <= self.time_limit() && planned.lasts <= Duration::from_hours(24);
+        (1_000..=86_400_000).contains(&self.time_limit_ms)
+            && (1..=1024).contains(&self.concurrency)
+            && (1..=1024).contains(&self.keys)
+            && self.read_percent <= 100
+            && self.operation_timeout_ms <= 86_400_000
+            && self.schedule.iter().all(ends_in_time)
+    }
+
     /// Returns the name of the run's folder in the store.
     pub(crate) fn name(&self) -> String {
         format!("{}-{}-{}", self.system, self.workload, self.read.name())
@@ -349,7 +361,7 @@ mod tests {
         assert!(refused.starts_with("cannot kill a random node at `leader-elected`: roleless does not"), "{refused}");
         let these = ResolvedFault::Kill { nodes: [NodeId(1)].into() };
         let leader = PlannedFault::of(Fault::Kill { target: Target::Leader });
-        assert!(check_faults(system("roleless"), &[leader.repeated(leader.at, leader.lasts, &these)]).is_ok());
+        assert!(check_faults(system("roleless"), &[leader.repeated(leader.at, leader.lasts, &these).unwrap()]).is_ok());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use histories::{Event, Value};
 use nemesis::{PlannedFault, ResolvedFault};
 
 use super::{
+    files::TEST_FILE,
     judge::{checker_budget, history_of, read_plan},
     plan::Plan,
 };
@@ -23,6 +24,10 @@ use crate::{
 pub(crate) fn repeated_plan(path: &Path) -> anyhow::Result<Plan> {
     let folder = ConfinedFolder::of(path).map_err(refused(path))?;
     let plan = read_plan(&folder)?;
+    if !plan.has_possible_numbers() {
+        let what = format!("{}: no run has such numbers", folder.path().join(TEST_FILE).display());
+        return Err(Failure::new(ExitStatus::Unreadable, what).into());
+    }
     let history_path = history_of(&folder)?;
     let history = checker_budget().read_whole(&history_path, ReadingOptions::default())?;
     let Some(schedule) = repeated(&plan.schedule, &history.others) else {
@@ -44,12 +49,9 @@ fn repeated(schedule: &[PlannedFault], events: &[Event<'_>]) -> Option<Vec<Plann
         let Some(Value::Int(place)) = fields.named("place") else { return None };
         let planned = schedule.get(usize::try_from(*place).ok()?)?;
         let hit: ResolvedFault = serde_json::from_str(fields.named("hit")?.name()?).ok()?;
-        if hit.kind() != planned.fault.kind() {
-            return None;
-        }
         let came = Duration::from_millis(event.time / 1_000_000);
         let at = if planned.when.is_some() { came } else { planned.at };
-        found.push(planned.repeated(at, planned.lasts, &hit));
+        found.push(planned.repeated(at, planned.lasts, &hit)?);
     }
     found.sort_by_key(|planned| planned.at);
     Some(found)
@@ -85,7 +87,7 @@ mod tests {
         let found = repeated(&schedule, &events).unwrap();
         let came = found[0].at;
         assert!(came < second, "{came:?}");
-        let pinned = |at, lasts| timed.repeated(at, lasts, &fault);
+        let pinned = |at, lasts| timed.repeated(at, lasts, &fault).unwrap();
         assert_eq!(found, [pinned(came, second * 2), pinned(second * 3, second)]);
         assert_eq!(repeated(&schedule[..2], &events), None, "it is not in the plan");
     }

@@ -184,12 +184,15 @@ impl Entry {
                 let mut grudge = Grudge::default();
                 for (node, dropped) in drops {
                     let node = check(node.0)?;
-                    let mut all = dropped.iter().map(|dropped| dropped.0);
-                    all.try_for_each(|dropped| {
-                        if dropped == NodeId::CLIENTS { Ok(dropped) } else { check(dropped) }.map(drop)
-                    })?;
-                    let all = dropped.iter().map(|dropped| dropped.0).filter(|dropped| *dropped != node);
-                    grudge.0.entry(node).or_default().extend(all);
+                    for dropped in dropped.iter().map(|dropped| dropped.0) {
+                        if dropped == node {
+                            return Err(format!("{node} cannot drop its own packets"));
+                        }
+                        if dropped != NodeId::CLIENTS {
+                            check(dropped)?;
+                        }
+                        grudge.0.entry(node).or_default().insert(dropped);
+                    }
                 }
                 Ok(Some(Hit::Drops(grudge)))
             }
@@ -310,6 +313,10 @@ drops = { n1 = ["n3"], n3 = ["n1", "n2", "clients"] }
             (&format!("{fault}at = \"1s\"\nnodes = [\"x\"]\n"), "line 4: `nodes`: a node is such as n1".to_owned()),
             (&format!("{fault}at = \"1s\"\nnodes = []\n"), "line 1: `nodes` and `drops` name at least one".to_owned()),
             (&format!("{fault}at = \"1s\"\ndrops = {{ n1 = [\"n9\"] }}\n"), "line 1: there is no n9".to_owned()),
+            (
+                &format!("{fault}at = \"1s\"\ndrops = {{ n1 = [\"n1\"] }}\n"),
+                "line 1: n1 cannot drop its own".to_owned(),
+            ),
             (&format!("{fault}at = \"1s\"\nlasts = \"0s\"\n"), "line 1: `lasts` must be longer than 0s".to_owned()),
         ] {
             let said = read(text).unwrap_err();

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 
-use crate::support::{CommandResult, run, schism};
+use crate::support::{CommandResult, plan, run, schism};
 
 /// Returns the faults in the history of the last run: kind, words and nodes, each begun once and healed once.
 fn faults(dir: &Path) -> Vec<(String, String, Value)> {
@@ -151,12 +151,17 @@ fn a_wrong_script_and_a_run_that_cannot_be_repeated_are_refused() {
     fs::write(dir.path().join("wrong.toml"), SCRIPT.replace("leader-elected", "snapshot")).unwrap();
     fs::write(dir.path().join("many.toml"), SCRIPT.replace("clients-random", "clients-random+kill")).unwrap();
     fs::create_dir_all(dir.path().join("empty")).unwrap();
+    fs::create_dir_all(dir.path().join("odd")).unwrap();
+    let odd = plan("schism", "quorum", "register").replace("\"keys\":1", "\"keys\":0");
+    fs::write(dir.path().join("odd/test.json"), odd).unwrap();
     for (arguments, code, why) in [
         (&["--script", "wrong.toml"][..], 65, "wrong.toml: line 8: `when`: nodes do not say when \"snapshot\" happens"),
         (&["--script", "many.toml"], 65, "many.toml: line 13: `nodes` and `drops` are for one fault"),
         (&["--script", "nowhere.toml"], 65, "nowhere.toml: No such file"),
         (&["--script", "wrong.toml", "--faults", "kill"], 64, "cannot be used with"),
         (&["--replay", "empty"], 65, "test.json"),
+        (&["--replay", "odd"], 65, "test.json: no run has such numbers"),
+        (&["--replay", "empty", "--check-quorum"], 64, "cannot be used with"),
         (&["--replay", "empty", "--nodes", "3"], 64, "cannot be used with"),
     ] {
         let ended = run(dir.path(), &[&["run"], arguments].concat());
