@@ -8,8 +8,9 @@ use crate::ledger::Ledger;
 use crate::net::MOST_HOSTS;
 use crate::node_id::NodeId;
 use crate::resolve::{ClusterView, Leaders, resolve};
-use crate::spec::{FaultSpec, FaultSpecs, Turn};
+use crate::spec::FaultSpec;
 use crate::target::{TARGETS, Target};
+use crate::turns::{FaultSpecs, Turn};
 
 /// Fault that would be skipped at any time.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -118,7 +119,8 @@ mod tests {
             (
                 "partition:isolate-all",
                 3,
-                "`partition:isolate-all` cannot work with 3 nodes: nobody is left to be cut off from; aim at fewer nodes",
+                "`partition:isolate-all` cannot work with 3 nodes: nobody is left to be cut off from; aim at fewer \
+                nodes",
             ),
             (
                 "kill:leader+pause:random",

@@ -43,8 +43,13 @@ pub(crate) fn record_attempt(recorder: &Recorder, kind: FaultKind, fault: &str) 
     recorder.nemesis(&format!("start-{kind}"), map([("fault", fault.into())]), None).map(drop)
 }
 
-/// Records the outcome of injecting a fault.
-pub(crate) fn record_outcome(recorder: &Recorder, kind: FaultKind, outcome: &Outcome) -> Result<(), RecordError> {
+/// Records the outcome of injecting the fault at this place of the schedule.
+pub(crate) fn record_outcome(
+    recorder: &Recorder,
+    kind: FaultKind,
+    place: usize,
+    outcome: &Outcome,
+) -> Result<(), RecordError> {
     let f = format!("start-{kind}");
     let (name, installed, why) = match outcome {
         Outcome::Installed { id, fault } => ("installed", Some((id, fault)), None),
@@ -58,6 +63,8 @@ pub(crate) fn record_outcome(recorder: &Recorder, kind: FaultKind, outcome: &Out
             ("id", Value::Int(id.0.into())),
             ("fault", fault.to_string().as_str().into()),
             ("nodes", Value::List(nodes)),
+            ("place", Value::Int(i64::try_from(place).unwrap_or(i64::MAX))),
+            ("hit", serde_json::to_string(fault).expect("faults are plain data").as_str().into()),
         ]);
         if let ResolvedFault::Clock { rate, jump_ns, .. } = fault {
             value.extend([("rate", Value::from_f64(*rate)), ("jump_s", Value::from_f64(jump_s(*jump_ns)))]);
@@ -159,14 +166,14 @@ mod tests {
         let recorder = histories::Recorder::create(&path, Instant::now()).unwrap();
         let kill = ResolvedFault::Kill { nodes: BTreeSet::from([NodeId(2), NodeId(4)]) };
         record_attempt(&recorder, FaultKind::Kill, "kill a random minority").unwrap();
-        record_outcome(&recorder, FaultKind::Kill, &Outcome::Installed { id: FaultId(1), fault: kill.clone() })
+        record_outcome(&recorder, FaultKind::Kill, 0, &Outcome::Installed { id: FaultId(1), fault: kill.clone() })
             .unwrap();
-        record_outcome(&recorder, FaultKind::Pause, &Outcome::Skipped { why: "no leader".to_owned() }).unwrap();
+        record_outcome(&recorder, FaultKind::Pause, 0, &Outcome::Skipped { why: "no leader".to_owned() }).unwrap();
         record_heal(&recorder, Some(FaultKind::Kill), FaultId(1), false, None).unwrap();
         record_heal(&recorder, Some(FaultKind::Kill), FaultId(1), true, None).unwrap();
-        record_outcome(&recorder, FaultKind::Kill, &Outcome::Installed { id: FaultId(2), fault: kill }).unwrap();
+        record_outcome(&recorder, FaultKind::Kill, 0, &Outcome::Installed { id: FaultId(2), fault: kill }).unwrap();
         let clock = ResolvedFault::Clock { nodes: BTreeSet::from([NodeId(1)]), rate: 0.2, jump_ns: -1_500_000_000 };
-        record_outcome(&recorder, FaultKind::Clock, &Outcome::Installed { id: FaultId(3), fault: clock }).unwrap();
+        record_outcome(&recorder, FaultKind::Clock, 0, &Outcome::Installed { id: FaultId(3), fault: clock }).unwrap();
         recorder.flush().unwrap();
         let lines = std::fs::read_to_string(&path).unwrap();
         let events: Vec<_> =

@@ -2,6 +2,7 @@
 
 mod availability;
 mod cluster;
+mod cluster_events;
 mod context;
 mod coverage;
 mod fault_schedule;
@@ -15,7 +16,9 @@ mod live;
 mod messages;
 mod meter;
 pub(crate) mod plan;
+mod repeat;
 mod results;
+mod script;
 mod stored_runs;
 
 use std::{path::PathBuf, time::Duration};
@@ -34,7 +37,9 @@ pub(crate) use self::{
     judge::{checker_budget, rejudge},
     leadership::{Reign, Span},
     messages::{Message, MessageLog},
+    repeat::repeated_plan,
     results::{Counts, FirstSign, Latency, RESULTS_FILE, Results},
+    script::{Script, script_of},
     stored_runs::{StoredRun, find_runs, is_run},
 };
 use self::{files::TEST_FILE, plan::Plan};
