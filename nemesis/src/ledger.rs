@@ -72,16 +72,16 @@ impl Ledger {
     }
 
     /// Returns the nodes that are starved.
-    pub(crate) fn starved(&self) -> BTreeSet<NodeId> {
+    fn starved(&self) -> BTreeSet<NodeId> {
         self.nodes(|fault| if let ResolvedFault::Starve { nodes, .. } = fault { Some(nodes) } else { None })
     }
 
     /// Returns the nodes whose clock is skewed.
-    pub(crate) fn skewed(&self) -> BTreeSet<NodeId> {
+    fn skewed(&self) -> BTreeSet<NodeId> {
         self.nodes(|fault| if let ResolvedFault::Clock { nodes, .. } = fault { Some(nodes) } else { None })
     }
 
-    pub(crate) fn is_partitioned(&self) -> bool {
+    fn is_partitioned(&self) -> bool {
         self.faults().any(|fault| matches!(fault, ResolvedFault::Partition { .. }))
     }
 

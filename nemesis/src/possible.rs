@@ -7,9 +7,11 @@ use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::net::MOST_HOSTS;
 use crate::node_id::NodeId;
-use crate::resolve::{ClusterView, Leaders, resolve};
-use crate::spec::{FaultSpec, FaultSpecs, Turn};
+use crate::planned::PlannedFault;
+use crate::resolve::Leaders;
+use crate::spec::FaultSpec;
 use crate::target::{TARGETS, Target};
+use crate::turns::{FaultSpecs, Turn};
 
 /// Fault that would be skipped at any time.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -65,12 +67,8 @@ pub(crate) fn works(fault: &Fault, earlier: &[Fault], nodes: u16) -> Result<(), 
     let leaders = Leaders { current: Some(NodeId(1)), deposed: all.get(1).copied() };
     let mut ledger = Ledger::default();
     earlier.iter().chain([fault]).try_for_each(|fault| {
-        if matches!(fault, Fault::Partition { .. }) && ledger.is_partitioned() {
-            return Err("a partition is in force".into());
-        }
-        let (down, starved, skewed) = (ledger.down(), ledger.starved(), ledger.skewed());
-        let view = ClusterView { nodes: &all, leaders, down: &down, starved: &starved, skewed: &skewed };
-        ledger.enter(resolve(fault, 0, &view)?);
+        let aimed = ledger.aim(&PlannedFault::of(fault.clone()), &all, leaders)?;
+        ledger.enter(aimed);
         Ok(())
     })
 }
@@ -118,7 +116,8 @@ mod tests {
             (
                 "partition:isolate-all",
                 3,
-                "`partition:isolate-all` cannot work with 3 nodes: nobody is left to be cut off from; aim at fewer nodes",
+                "`partition:isolate-all` cannot work with 3 nodes: nobody is left to be cut off from; aim at fewer \
+                nodes",
             ),
             (
                 "kill:leader+pause:random",

@@ -19,6 +19,21 @@ pub struct Leaders {
     pub deposed: Option<NodeId>,
 }
 
+impl Leaders {
+    /// Returns what follows from the claims to lead, each with its term.
+    pub fn of(mut claims: Vec<(NodeId, u64)>) -> Self {
+        let current = leader_of(&claims);
+        let term = claims.iter().find(|(id, _)| Some(*id) == current).map(|(_, term)| *term);
+        claims.retain(|(_, older)| Some(*older) < term);
+        Self { current, deposed: leader_of(&claims) }
+    }
+
+    /// Returns true if they are known as far as this fault needs.
+    pub fn suffice_for(self, fault: &Fault) -> bool {
+        if fault.needs_deposed_leader() { self.deposed } else { self.current }.is_some()
+    }
+}
+
 /// State of the cluster when a fault is injected.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClusterView<'a> {
@@ -97,7 +112,8 @@ pub(crate) fn check_again(fault: &ResolvedFault, view: &ClusterView<'_>) -> Resu
         ResolvedFault::Kill { .. }
         | ResolvedFault::Pause { .. }
         | ResolvedFault::Restart { .. }
-        | ResolvedFault::Starve { .. } => check_free(&nodes, view),
+        | ResolvedFault::Starve { .. }
+        | ResolvedFault::Disk { .. } => check_free(&nodes, view),
     }
 }
 

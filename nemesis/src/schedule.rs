@@ -9,13 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::fault_kind::FaultKind;
+use crate::pinned::Hit;
 use crate::planned::PlannedFault;
 use crate::possible::works;
 use crate::random::Random;
 use crate::shape::Shape;
-use crate::spec::{FaultSpec, Turn};
+use crate::spec::FaultSpec;
 use crate::target::Target;
 use crate::timing::{FaultTiming, SHORTEST_DRAWN};
+use crate::trigger::Trigger;
+use crate::turns::Turn;
 
 /// Minimum length of a fault's window; one that the time limit would cut shorter is left out.
 const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
@@ -101,6 +104,42 @@ pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<PlannedFault> {
     planner.planned
 }
 
+/// Turn of a script, at a time of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScriptedTurn {
+    /// Faults to inject at once.
+    pub turn: Turn,
+    /// Time of injection, from the start of the workload, or from the trigger.
+    pub at: Duration,
+    /// Time for which each stays in force; if none, its own, or the minimum of the schedule.
+    pub lasts: Option<Duration>,
+    /// Event that it waits for, if any.
+    pub when: Option<Trigger>,
+    /// Nodes that its one fault hits, if the target does not decide.
+    pub hit: Option<Hit>,
+}
+
+/// Returns the faults of a script, in its order. What it leaves open is drawn from the seed.
+///
+/// # Errors
+/// Returns the number of the turn that cannot be so, from 0, and the reason in words.
+pub fn plan_script(
+    seed: u64,
+    options: &ScheduleOptions,
+    script: &[ScriptedTurn],
+) -> Result<Vec<PlannedFault>, (usize, String)> {
+    let random = Random::split(seed, "schedule");
+    let mut planner = Planner { random, options, drawn: BTreeMap::new(), planned: Vec::new() };
+    for (number, scripted) in script.iter().enumerate() {
+        let first = planner.planned.len();
+        planner.take_scripted(scripted).map_err(|why| (number, why))?;
+        for planned in &mut planner.planned[first..] {
+            planned.when = scripted.when;
+        }
+    }
+    Ok(planner.planned)
+}
+
 impl ScheduleOptions {
     /// Returns the minimum duration of a fault; one that the time limit would cut shorter is left out.
     fn shortest(&self) -> Duration {
@@ -142,6 +181,26 @@ impl Planner<'_> {
             skewed |= spec.kind().skews_clocks();
         }
         Some(until)
+    }
+
+    fn take_scripted(&mut self, scripted: &ScriptedTurn) -> Result<(), String> {
+        let ScheduleOptions { nodes, lasts: (usual, _), time_limit, .. } = *self.options;
+        // How long is left after an event is not known yet.
+        let left = if scripted.when.is_some() { time_limit } else { time_limit.saturating_sub(scripted.at) };
+        let lasts = |spec: &FaultSpec| scripted.lasts.or(spec.length(nodes)).unwrap_or(usual).min(left);
+        let specs = scripted.turn.specs();
+        if let Some(hit) = &scripted.hit {
+            let [spec] = specs else { return Err("`nodes` and `drops` are for one fault".into()) };
+            self.planned.push(PlannedFault::pinned(scripted.at, lasts(spec), spec, hit.clone())?);
+            return Ok(());
+        }
+        let (mut earlier, mut skewed) = (Vec::new(), false);
+        for spec in specs {
+            let until = scripted.at + lasts(spec);
+            earlier.push(self.add(spec, &earlier, scripted.at, until, skewed));
+            skewed |= spec.kind().skews_clocks();
+        }
+        Ok(())
     }
 
     /// Returns the beginning of the turn after one with this beginning and end.
@@ -213,8 +272,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::spec::FaultSpecs;
     use crate::timing::Spread;
+    use crate::turns::FaultSpecs;
 
     fn options(faults: &str, seconds: u64) -> ScheduleOptions {
         let faults = faults.parse::<FaultSpecs>().unwrap().0;
@@ -329,6 +388,27 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert_ne!(plan(1, &options("kill", 40)), plan(2, &options("kill", 40)));
+    }
+
+    #[test]
+    fn a_script_is_planned_in_its_order_and_says_what_cannot_be() {
+        let second = Duration::from_secs(1);
+        let scripted =
+            |turn: &str| ScriptedTurn { turn: turn.parse().unwrap(), at: second, lasts: None, when: None, hit: None };
+        let when = Some(Trigger { event: crate::trigger::ClusterEvent::LeaderElected, nth: 2 });
+        let loops = ScriptedTurn { when, lasts: Some(second), ..scripted("crash-loop:leader,up=499ms") };
+        let options = ScheduleOptions::default();
+        let script = [scripted("pause:n1+stop-long:n2,down=2s"), loops];
+        let planned = plan_script(1, &options, &script).unwrap();
+        let lasts: Vec<_> = planned.iter().map(|planned| planned.lasts.as_millis()).collect();
+        assert_eq!(lasts, [3000, 2000, 1, 1]);
+        assert_eq!(planned[3].aim, Some(crate::planned::Aim::Again(2)));
+        assert!(planned[..2].iter().all(|planned| planned.when.is_none()));
+        assert!(planned[2..].iter().all(|planned| planned.when == when));
+        let hit = Some(Hit::Nodes(BTreeSet::new()));
+        let wrong = ScriptedTurn { hit, ..scripted("kill+pause") };
+        let refused = plan_script(1, &options, &[scripted("kill"), wrong]);
+        assert_eq!(refused, Err((1, "`nodes` and `drops` are for one fault".into())));
     }
 
     #[test]

@@ -27,7 +27,8 @@ impl FaultSpec {
             | Self::Starve { .. }
             | Self::Partition(_)
             | Self::Flap { .. }
-            | Self::Clock { .. } => None,
+            | Self::Clock { .. }
+            | Self::Disk { .. } => None,
         }
     }
 
@@ -56,7 +57,8 @@ impl FaultSpec {
             | Self::StopLong { .. }
             | Self::Starve { .. }
             | Self::Partition(_)
-            | Self::Clock { .. } => vec![whole],
+            | Self::Clock { .. }
+            | Self::Disk { .. } => vec![whole],
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     config::Config,
+    defect::Defect,
     error::Error,
     event::{CapturedLog, Log},
     frame::Frame,
@@ -50,6 +51,8 @@ struct Outbox {
     clock: HostClock,
     /// Peers whose links are known to be broken.
     broken: Vec<NodeId>,
+    /// Planted defect of the links.
+    defect: Option<Defect>,
     asked: BTreeMap<u64, DirectRequest>,
     outgoing: Vec<(u64, Outgoing)>,
     sent: u64,
@@ -62,7 +65,9 @@ impl Outlet for Outbox {
         let is_whole = !self.broken.contains(&to);
         if is_whole {
             self.sent += 1;
-            self.outgoing.push((self.clock.now().0, Outgoing::Frame(to, Parcel(frame))));
+            let copies = if self.defect == Some(Defect::LinkRepeatsFrames) { 2 } else { 1 };
+            let leaving = std::iter::repeat_n(Parcel(frame), copies).map(|parcel| Outgoing::Frame(to, parcel));
+            self.outgoing.extend(leaving.map(|leaving| (self.clock.now().0, leaving)));
         }
         is_whole
     }
@@ -135,6 +140,7 @@ impl SimulatedHost {
         let outlet = Outbox {
             clock: self.clock.clone(),
             broken: self.broken.clone(),
+            defect: self.config.defect,
             asked: BTreeMap::new(),
             outgoing: Vec::new(),
             sent: 0,
@@ -153,8 +159,16 @@ impl SimulatedHost {
         self.node.is_some()
     }
 
-    /// Ends the process and loses power: what was synced stays on the disk, and of the rest what `seed` selects.
-    pub fn lose_power(&mut self, seed: u64) {
+    /// Ends the process as if it had been asked to: all that it has written stays.
+    pub fn stop(&mut self) {
+        if self.is_up() {
+            self.end();
+        }
+    }
+
+    /// Ends the process and loses power: what was synced stays on the disk, and of the rest what `seed` selects, or
+    /// nothing without one.
+    pub fn lose_power(&mut self, seed: Option<u64>) {
         self.end();
         self.disk.lose_power(seed);
     }

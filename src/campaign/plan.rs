@@ -52,7 +52,7 @@ pub(crate) struct CampaignPlan {
     pub(crate) keys: u16,
     /// True if nodes write a trace of every message.
     pub(crate) trace: bool,
-    /// Way to partition hosts; left out if it is the default one, as in plans that were stored before there was another.
+    /// Way to partition hosts; left out if it is the default one, as in plans stored before there was another.
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) partition_by: PartitionBy,
     /// True if the folders of cells name the workload.

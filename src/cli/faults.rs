@@ -2,7 +2,7 @@
 
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
-use nemesis::{Capabilities, FaultKind, Parameter};
+use nemesis::{Capabilities, FaultKind, Parameter, PartitionBy};
 use serde::Serialize;
 use serde_json::json;
 
@@ -36,7 +36,7 @@ struct Row {
 
 impl FaultsArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        let can = nemesis::probe();
+        let can = nemesis::probe(PartitionBy::default());
         let rows: Vec<Row> = FaultKind::ALL.iter().map(|kind| Row::of(*kind, &can)).collect();
         if self.json {
             return terminal::print_json(&json!({ "faults": rows }));

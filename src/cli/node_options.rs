@@ -13,7 +13,8 @@ pub(crate) struct NodeOptionArgs {
     /// Defect to plant in every node, one of those that `schism defects` lists.
     #[arg(long, value_name = "NAME")]
     defect: Option<String>,
-    /// Number of log entries after which a node replaces its log by a snapshot [default: 10000; 100 with a defect].
+    /// Number of log entries after which a node replaces its log by a snapshot [default: 10000, or 200 if
+    /// simulated; 100 with a defect].
     #[arg(long, value_name = "ENTRIES")]
     snapshot_after: Option<String>,
     /// Time after which a node answers an unfinished request with an error [default: 2s; 500ms with a defect].

@@ -20,8 +20,9 @@ use crate::{
     render::run_summary,
     report,
     run::{
-        Host, RunLocation,
+        Host, RunLocation, Script,
         plan::{Plan, parse_fault_time, parse_time_limit, usual_partition, usual_workload},
+        repeated_plan,
     },
     systems::ReadMode,
     terminal,
@@ -48,6 +49,12 @@ pub(crate) struct RunArgs {
     faults: Option<FaultSpecs>,
     #[command(flatten)]
     timing: TimingArgs,
+    /// Script of faults: which one comes at which time, or when something happens, and whom it hits.
+    #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["faults", "every", "lasts", "overlap"])]
+    script: Option<PathBuf>,
+    /// Repeat this run: its plan, with faults on the nodes that they hit in it.
+    #[arg(long, value_name = "DIR", conflicts_with_all = SHAPING)]
+    replay: Option<PathBuf>,
     /// Duration of the load.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_time_limit)]
     time_limit: Duration,
@@ -92,7 +99,7 @@ pub(crate) struct RunArgs {
 
 /// Options for the times of faults.
 #[derive(Clone, Copy, Debug, Args)]
-struct TimingArgs {
+pub(super) struct TimingArgs {
     /// Time from the beginning of one fault to that of the next; the first one is early [default: by the system].
     #[arg(long, value_name = "TIME", value_parser = parse_fault_time, requires = "lasts")]
     every: Option<Duration>,
@@ -106,12 +113,12 @@ struct TimingArgs {
     fault_timing: Spread,
     /// Let the next fault begin before one has ended; partitions still wait for each other.
     #[arg(long)]
-    overlap: bool,
+    pub(super) overlap: bool,
 }
 
 impl TimingArgs {
     /// Returns the times that were asked for, if any.
-    fn timing(self) -> Result<Option<FaultTiming>, String> {
+    pub(super) fn timing(self) -> Result<Option<FaultTiming>, String> {
         let Self { fault_timing: spread, overlap, .. } = self;
         let Some((every, lasts)) = self.every.zip(self.lasts) else { return Ok(None) };
         if lasts < every || overlap {
@@ -123,6 +130,29 @@ impl TimingArgs {
     }
 }
 
+/// Options that shape the plan of a run, which is given if a run is repeated.
+const SHAPING: [&str; 19] = [
+    "nodes",
+    "system",
+    "read",
+    "workload",
+    "faults",
+    "script",
+    "every",
+    "lasts",
+    "fault_timing",
+    "overlap",
+    "time_limit",
+    "rate",
+    "concurrency",
+    "keys",
+    "read_share",
+    "seed",
+    "elections",
+    "check_quorum",
+    "trace",
+];
+
 fn examples_and_faults() -> String {
     let line = |kind: &FaultKind| {
         let (usage, about) = (kind.usage(), kind.about());
@@ -132,7 +162,8 @@ fn examples_and_faults() -> String {
     };
     let kinds: String = FaultKind::ALL.iter().map(line).collect();
     format!(
-        "{EXAMPLES}\nFaults, separated by commas (joined by + if at once), take turns:\n{kinds}  none\nTARGET is {TARGETS}.\nSHAPE is one of {SHAPES}."
+        "{EXAMPLES}\nFaults, separated by commas (joined by + if at once), take turns:\n{kinds}  none\n\
+         TARGET is {TARGETS}.\nSHAPE is one of {SHAPES}."
     )
 }
 
@@ -141,6 +172,7 @@ const EXAMPLES: &str = "Examples:
   schism run --read lease --faults clock,partition:isolate-leader
   schism run --read quorum --faults kill,pause,partition --time-limit 30s --seed 7
   schism run --nodes 3 --faults none --rate 0 --concurrency 64
+  schism run --replay store/latest
 ";
 /// Width of the column with the forms of faults.
 const WIDTH: usize = 20;
@@ -173,7 +205,8 @@ impl RunArgs {
     /// # Errors
     /// Fails if one of the faults cannot work in a cluster of this size, or the system lacks what is asked of it.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        self.plan()?.faults.check(self.nodes).map_err(|why| usage(why.to_string()))?;
+        let plan = self.plan()?;
+        plan.faults.check(plan.nodes).map_err(|why| usage(why.to_string()))?;
         Ok(())
     }
 
@@ -196,6 +229,9 @@ impl RunArgs {
     }
 
     fn plan(&self) -> anyhow::Result<Plan> {
+        if let Some(run) = &self.replay {
+            return repeated_plan(run);
+        }
         let choice = self.system.clone().unwrap_or_default();
         let (system, system_file) = choice.find(self.campaign.as_deref())?;
         let read = self.read.clone().unwrap_or_else(|| system.default_read());
@@ -222,7 +258,13 @@ impl RunArgs {
             ..Plan::default()
         };
         plan.check().map_err(usage)?;
-        Ok(plan.schedule())
+        let Some(path) = &self.script else { return Ok(plan.schedule()) };
+        let unreadable = |why| Failure::new(ExitStatus::Unreadable, why);
+        let script = Script::read(path, plan.nodes, plan.time_limit()).map_err(unreadable)?;
+        let options = plan.schedule_options();
+        let wrong = |why| unreadable(format!("{}: {why}", path.display()));
+        let schedule = script.schedule(plan.seed, &options).map_err(wrong)?;
+        Ok(Plan { faults: script.faults(), script: Some(path.display().to_string()), schedule, ..plan })
     }
 }
 

@@ -8,8 +8,8 @@ use nemesis::FaultSpecs;
 use serde::Serialize;
 
 use super::{
-    elections::ElectionArgs,
-    run::{draw_seed, usage, workload_names},
+    node_options::NodeOptionArgs,
+    run::{TimingArgs, draw_seed, usage, workload_names},
     systems::ReadModeParser,
 };
 use crate::{
@@ -21,8 +21,8 @@ use crate::{
         FinishedRun, RunLocation,
         plan::{Plan, Simulation, default_workload, parse_time_limit, usual_partition},
     },
-    simulate::{Found, Search, Tally, shrunk, simulate_and_store},
-    systems::{ReadMode, SystemName},
+    simulate::{Found, Search, Tally, impossible, shrunk, simulate_and_store},
+    systems::{ReadMode, SystemName, schism::simulated_settings},
     terminal::{
         self, Progress,
         words::{counted, grouped},
@@ -41,7 +41,8 @@ const MAX_NAMED: usize = 10;
   schism simulate --read leader --seeds 1000 --until-violation
   schism simulate --read quorum --faults kill,pause,partition --seeds 10000 -j 8
   schism simulate --read lease --faults clock,partition:isolate-leader --seed 7 --store store
-A finding is made smaller and printed as a command. Faults are those of schism run.")]
+A finding is made smaller and printed as a command. Faults are those of schism run, but starve and those of disks;
+  of power-loss, the modes whole and reordered.")]
 pub(crate) struct SimulateArgs {
     /// Number of nodes in the cluster.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=9))]
@@ -56,6 +57,8 @@ pub(crate) struct SimulateArgs {
     /// partition:isolate-leader].
     #[arg(long, value_name = "LIST")]
     faults: Option<FaultSpecs>,
+    #[command(flatten)]
+    timing: TimingArgs,
     /// Virtual duration of the load.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time_limit)]
     time_limit: Duration,
@@ -89,7 +92,7 @@ pub(crate) struct SimulateArgs {
     #[command(flatten)]
     conditions: ConditionArgs,
     #[command(flatten)]
-    elections: ElectionArgs,
+    node_options: NodeOptionArgs,
     /// Print the results as JSON.
     #[arg(long)]
     json: bool,
@@ -226,10 +229,12 @@ impl SimulateArgs {
             &self.conditions;
         let plan = Plan {
             nodes: self.nodes,
-            settings: system.settings(&read, &self.elections.options(), false).map_err(usage)?,
+            settings: simulated_settings(&read, &self.node_options.options()).map_err(usage)?,
             read,
             workload: self.workload.clone().unwrap_or_else(default_workload),
             faults: self.faults.clone().unwrap_or_else(usual),
+            timing: self.timing.timing().map_err(usage)?,
+            overlap: self.timing.overlap,
             seed,
             time_limit_ms: u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX),
             rate: self.rate,
@@ -249,6 +254,10 @@ impl SimulateArgs {
             ..Plan::default()
         };
         plan.check().map_err(usage)?;
+        if let Some(fault) = impossible(&plan.faults) {
+            let why = format!("no simulated host can have the fault `{fault}`");
+            return Err(usage(why).hint("leave it out, or let schism run inject it").into());
+        }
         plan.faults.check(self.nodes).map_err(|why| usage(why.to_string()))?;
         Ok(plan.schedule())
     }

@@ -1,13 +1,18 @@
 //! Execution of the schedule of faults beside the load, and healing of whatever remains in force.
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+    time::Duration,
+};
 
 use histories::Recorder;
-use nemesis::{Aim, Fault, FaultId, FaultKind, Leaders, NodeId, Outcome, PlannedFault, ResolvedFault};
-use tokio::{sync::watch, time::Instant};
+use nemesis::{Aim, Fault, FaultId, FaultKind, Leaders, NodeId, Outcome, PlannedFault, ResolvedFault, Trigger};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use super::{
     cluster::Cluster,
+    cluster_events::{EventCounts, count_events},
     faults::{attempt_event, heal_event, outcome_event},
 };
 use crate::{
@@ -40,9 +45,9 @@ enum Step {
     Inject(usize),
 }
 
-/// Injects and heals faults by the schedule, whose times count from now, until it is done or `stop` turns true. A fault
-/// that comes late, as its target was looked for, delays all that comes after it, so that it lasts as long as planned;
-/// nothing lasts beyond `limit`.
+/// Injects and heals faults by the schedule, whose times count from now, until it is done or `stop` turns true. One
+/// that waits for an event comes when that has happened. One that comes late, as its target was looked for, delays all
+/// that comes after it, so that it lasts as long as planned; nothing lasts beyond `limit`.
 ///
 /// # Errors
 /// Fails if the harness failed, or the history could not be written.
@@ -55,41 +60,125 @@ pub(crate) async fn run_schedule(
     progress: &Progress,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let start = Instant::now();
-    let mut ids: BTreeMap<usize, FaultId> = BTreeMap::new();
-    let mut hit: BTreeMap<usize, ResolvedFault> = BTreeMap::new();
-    let mut search = LeaderSearch::default();
-    let mut delay = Duration::ZERO;
-    for (at, step) in agenda(schedule) {
-        let Some(due) = due(at, step, delay, limit) else { continue };
+    let mut execution = Execution::new(schedule, cluster, recorder, in_force, progress);
+    let mut agenda = agenda(schedule);
+    let mut waiting: Vec<(&PlannedFault, usize, Trigger)> = waiting(schedule);
+    let (counts, mut seen) = watch::channel(EventCounts::default());
+    // It ends with this set.
+    let mut counting = JoinSet::new();
+    if !waiting.is_empty() {
+        counting.spawn(count_events(cluster.observer.clone(), counts));
+    }
+    loop {
+        let now = execution.start.elapsed().saturating_sub(execution.delay);
+        for (planned, place, _) in waiting.extract_if(.., |(.., trigger)| seen.borrow().has_reached(*trigger)) {
+            if now + planned.at + SHORTEST <= limit {
+                agenda.extend(steps(planned, place, now, limit));
+            }
+        }
+        let due = match agenda.first() {
+            None if waiting.is_empty() => return Ok(()),
+            None => limit,
+            Some((at, step)) => {
+                let Some(due) = due(*at, *step, execution.delay, limit) else {
+                    agenda.pop_first();
+                    continue;
+                };
+                due
+            }
+        };
         tokio::select! {
-            () = tokio::time::sleep_until(start + due) => {}
+            () = tokio::time::sleep_until(execution.start + due) => {}
+            Ok(()) = seen.changed(), if !waiting.is_empty() => continue,
             _ = stop.wait_for(|stopped| *stopped) => return Ok(()),
         }
+        let Some((at, step)) = agenda.pop_first() else { return Ok(()) };
+        execution.carry_out(at, step).await?;
+    }
+}
+
+/// Schedule that is being carried out.
+struct Execution<'a> {
+    schedule: &'a [PlannedFault],
+    cluster: &'a Cluster,
+    recorder: &'a Recorder,
+    in_force: &'a FaultsInForce,
+    progress: &'a Progress,
+    start: Instant,
+    /// Faults in force, by their places in the schedule.
+    ids: BTreeMap<usize, FaultId>,
+    /// Faults that were injected, with the nodes that they hit.
+    hit: BTreeMap<usize, ResolvedFault>,
+    search: LeaderSearch,
+    /// Delay of all that is still to come.
+    delay: Duration,
+}
+
+impl<'a> Execution<'a> {
+    fn new(
+        schedule: &'a [PlannedFault],
+        cluster: &'a Cluster,
+        recorder: &'a Recorder,
+        in_force: &'a FaultsInForce,
+        progress: &'a Progress,
+    ) -> Self {
+        Self {
+            schedule,
+            cluster,
+            recorder,
+            in_force,
+            progress,
+            start: Instant::now(),
+            ids: BTreeMap::new(),
+            hit: BTreeMap::new(),
+            search: LeaderSearch::default(),
+            delay: Duration::ZERO,
+        }
+    }
+
+    /// Carries out a step that was due at this time.
+    async fn carry_out(&mut self, at: Duration, step: Step) -> anyhow::Result<()> {
         match step {
             Step::Inject(place) => {
-                let planned = with_nodes(&schedule[place], &hit);
-                let outcome = inject(planned, &mut search, cluster, recorder, in_force).await?;
-                progress.line(&format!("  {:>6.3} s  {outcome}", start.elapsed().as_secs_f64()));
+                let outcome = self.inject(place).await?;
+                self.show(&outcome.to_string());
                 if let Some(id) = outcome.id() {
-                    ids.insert(place, id);
-                    hit.extend(outcome.fault().map(|fault| (place, fault.clone())));
-                    delay = start.elapsed().saturating_sub(at);
+                    self.ids.insert(place, id);
+                    self.hit.extend(outcome.fault().map(|fault| (place, fault.clone())));
+                    self.delay = self.start.elapsed().saturating_sub(at);
                 }
             }
             Step::Heal(place) => {
-                if let Some(id) = ids.remove(&place) {
-                    heal(id, cluster, recorder, in_force).await?;
-                    progress.line(&format!(
-                        "  {:>6.3} s  healed: {}",
-                        start.elapsed().as_secs_f64(),
-                        schedule[place].fault
-                    ));
+                if let Some(id) = self.ids.remove(&place) {
+                    heal(id, self.cluster, self.recorder, self.in_force).await?;
+                    self.show(&format!("healed: {}", self.schedule[place].fault));
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn show(&self, what: &str) {
+        self.progress.line(&format!("  {:>6.3} s  {what}", self.start.elapsed().as_secs_f64()));
+    }
+
+    async fn inject(&mut self, place: usize) -> anyhow::Result<Outcome> {
+        let planned = with_nodes(&self.schedule[place], &self.hit);
+        let observer = &self.cluster.observer;
+        let leaders = if waits_for_leader(&planned) {
+            self.search.aim(&planned.fault, observer).await
+        } else {
+            Leaders::default()
+        };
+        let kind = planned.fault.kind();
+        self.recorder.record(attempt_event(kind, &planned.fault.to_string()))?;
+        let outcome = self.cluster.with(move |nemesis| nemesis.inject(&planned, leaders)).await?;
+        if let Some(id) = outcome.id() {
+            self.in_force.change(|all| all.insert(id, kind));
+        }
+        self.recorder.record(outcome_event(kind, place, &outcome))?;
+        Ok(outcome)
+    }
 }
 
 /// Returns the time of a step after a delay; none for a fault that would come too close to the end to do anything.
@@ -119,7 +208,7 @@ pub(crate) async fn heal_remaining(
 }
 
 /// Returns a planned fault that knows its nodes if it repeats one that hit these.
-fn with_nodes(planned: &PlannedFault, hit: &BTreeMap<usize, ResolvedFault>) -> PlannedFault {
+pub(crate) fn with_nodes(planned: &PlannedFault, hit: &BTreeMap<usize, ResolvedFault>) -> PlannedFault {
     let mut planned = planned.clone();
     if let Some(Aim::Again(place)) = planned.aim
         && let Some(fault) = hit.get(&place)
@@ -127,25 +216,6 @@ fn with_nodes(planned: &PlannedFault, hit: &BTreeMap<usize, ResolvedFault>) -> P
         planned.aim = Some(Aim::These(fault.clone()));
     }
     planned
-}
-
-async fn inject(
-    planned: PlannedFault,
-    search: &mut LeaderSearch,
-    cluster: &Cluster,
-    recorder: &Recorder,
-    in_force: &FaultsInForce,
-) -> anyhow::Result<Outcome> {
-    let is_open = planned.aim.is_none() && planned.fault.needs_leader();
-    let leaders = if is_open { search.aim(&planned.fault, &cluster.observer).await } else { Leaders::default() };
-    let kind = planned.fault.kind();
-    recorder.record(attempt_event(kind, &planned.fault.to_string()))?;
-    let outcome = cluster.with(move |nemesis| nemesis.inject(&planned, leaders)).await?;
-    if let Some(id) = outcome.id() {
-        in_force.change(|all| all.insert(id, kind));
-    }
-    recorder.record(outcome_event(kind, &outcome))?;
-    Ok(outcome)
 }
 
 async fn heal(id: FaultId, cluster: &Cluster, recorder: &Recorder, in_force: &FaultsInForce) -> anyhow::Result<()> {
@@ -161,9 +231,14 @@ async fn heal(id: FaultId, cluster: &Cluster, recorder: &Recorder, in_force: &Fa
     Ok(healed?)
 }
 
+/// Returns true if a planned fault needs to know who leads or led.
+pub(crate) fn waits_for_leader(planned: &PlannedFault) -> bool {
+    planned.aim.is_none() && planned.fault.needs_leader()
+}
+
 /// Search for leaders, which remembers the last ones.
 #[derive(Debug, Default)]
-struct LeaderSearch {
+pub(crate) struct LeaderSearch {
     last: Option<NodeId>,
     before_last: Option<NodeId>,
 }
@@ -179,8 +254,7 @@ impl LeaderSearch {
         let end = Instant::now() + aim_within;
         loop {
             let leaders = self.remember(observer.leaders().await);
-            let is_found = if fault.needs_deposed_leader() { leaders.deposed } else { leaders.current }.is_some();
-            if is_found || Instant::now() > end {
+            if leaders.suffice_for(fault) || Instant::now() > end {
                 return leaders;
             }
             tokio::time::sleep(poll).await;
@@ -188,7 +262,7 @@ impl LeaderSearch {
     }
 
     /// Adds what is remembered to what was seen: a deposed leader that knows it no longer says that it led.
-    fn remember(&mut self, seen: Leaders) -> Leaders {
+    pub(crate) fn remember(&mut self, seen: Leaders) -> Leaders {
         if seen.current.is_some() && seen.current != self.last {
             self.before_last = std::mem::replace(&mut self.last, seen.current);
         }
@@ -196,14 +270,21 @@ impl LeaderSearch {
     }
 }
 
-fn agenda(schedule: &[PlannedFault]) -> Vec<(Duration, Step)> {
-    let steps = schedule
-        .iter()
-        .enumerate()
-        .flat_map(|(place, planned)| [(planned.at, Step::Inject(place)), (planned.until(), Step::Heal(place))]);
-    let mut agenda: Vec<_> = steps.collect();
-    agenda.sort_unstable();
-    agenda
+/// Returns the steps of the faults that come at given times.
+fn agenda(schedule: &[PlannedFault]) -> BTreeSet<(Duration, Step)> {
+    let timed = schedule.iter().enumerate().filter(|(_, planned)| planned.when.is_none());
+    timed.flat_map(|(place, planned)| steps(planned, place, Duration::ZERO, Duration::MAX)).collect()
+}
+
+/// Returns the beginning and the end, at the latest `limit`, of a fault whose times count from `from`.
+fn steps(planned: &PlannedFault, place: usize, from: Duration, limit: Duration) -> [(Duration, Step); 2] {
+    let until = (from + planned.until()).min(limit);
+    [(from + planned.at, Step::Inject(place)), (until, Step::Heal(place))]
+}
+
+/// Returns the faults that wait for an event, with their places.
+fn waiting(schedule: &[PlannedFault]) -> Vec<(&PlannedFault, usize, Trigger)> {
+    schedule.iter().enumerate().filter_map(|(place, planned)| Some((planned, place, planned.when?))).collect()
 }
 
 #[cfg(test)]

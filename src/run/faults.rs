@@ -43,8 +43,8 @@ pub(crate) fn attempt_event(kind: FaultKind, fault: &str) -> Event<'static> {
     event(format!("start-{kind}"), [("fault", fault.into())], None)
 }
 
-/// Returns the event of the outcome of injecting a fault.
-pub(crate) fn outcome_event(kind: FaultKind, outcome: &Outcome) -> Event<'static> {
+/// Returns the event of the outcome of injecting the fault at this place of the schedule.
+pub(crate) fn outcome_event(kind: FaultKind, place: usize, outcome: &Outcome) -> Event<'static> {
     let (name, installed, why) = match outcome {
         Outcome::Installed { id, fault } => ("installed", Some((id, fault)), None),
         Outcome::Indeterminate { id, fault, why } => ("indeterminate", Some((id, fault)), Some(why.as_str())),
@@ -57,6 +57,8 @@ pub(crate) fn outcome_event(kind: FaultKind, outcome: &Outcome) -> Event<'static
             ("id", Value::Int(id.0.into())),
             ("fault", fault.to_string().as_str().into()),
             ("nodes", Value::List(nodes)),
+            ("place", Value::Int(i64::try_from(place).unwrap_or(i64::MAX))),
+            ("hit", serde_json::to_string(fault).expect("faults are plain data").as_str().into()),
         ]);
         if let ResolvedFault::Clock { rate, jump_ns, .. } = fault {
             value.extend([("rate", Value::from_f64(*rate)), ("jump_s", Value::from_f64(jump_s(*jump_ns)))]);
@@ -160,13 +162,13 @@ mod tests {
         let kill = ResolvedFault::Kill { nodes: BTreeSet::from([NodeId(2), NodeId(4)]) };
         let record = |event| recorder.record(event).unwrap();
         record(attempt_event(FaultKind::Kill, "kill a random minority"));
-        record(outcome_event(FaultKind::Kill, &Outcome::Installed { id: FaultId(1), fault: kill.clone() }));
-        record(outcome_event(FaultKind::Pause, &Outcome::Skipped { why: "no leader".to_owned() }));
+        record(outcome_event(FaultKind::Kill, 0, &Outcome::Installed { id: FaultId(1), fault: kill.clone() }));
+        record(outcome_event(FaultKind::Pause, 0, &Outcome::Skipped { why: "no leader".to_owned() }));
         record(heal_event(Some(FaultKind::Kill), FaultId(1), false, None));
         record(heal_event(Some(FaultKind::Kill), FaultId(1), true, None));
-        record(outcome_event(FaultKind::Kill, &Outcome::Installed { id: FaultId(2), fault: kill }));
+        record(outcome_event(FaultKind::Kill, 0, &Outcome::Installed { id: FaultId(2), fault: kill }));
         let clock = ResolvedFault::Clock { nodes: BTreeSet::from([NodeId(1)]), rate: 0.2, jump_ns: -1_500_000_000 };
-        record(outcome_event(FaultKind::Clock, &Outcome::Installed { id: FaultId(3), fault: clock }));
+        record(outcome_event(FaultKind::Clock, 0, &Outcome::Installed { id: FaultId(3), fault: clock }));
         recorder.flush().unwrap();
         let lines = std::fs::read_to_string(&path).unwrap();
         let events: Vec<_> =

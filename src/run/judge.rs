@@ -38,11 +38,7 @@ const CHECK_MEMORY_BYTES: usize = 4 << 30;
 pub(crate) fn rejudge(path: &Path, budget: Budget) -> anyhow::Result<FinishedRun> {
     let dir = RunDir::open(path)?;
     let folder = ConfinedFolder::of(path).map_err(refused(path))?;
-    let plan: Plan = read(&folder, TEST_FILE)?;
-    if let Err(why) = plan.check() {
-        let what = format!("{}: {why}", folder.path().join(TEST_FILE).display());
-        return Err(Failure::new(ExitStatus::Unreadable, what).into());
-    }
+    let plan = read_plan(&folder)?;
     let live = if folder.has(RESULTS_FILE) || !folder.has(START_FILE) {
         read::<VersionedFile<LiveResults>>(&folder, RESULTS_FILE)?.content
     } else {
@@ -50,6 +46,16 @@ pub(crate) fn rejudge(path: &Path, budget: Budget) -> anyhow::Result<FinishedRun
         LiveResults { start, interrupted: true, ..LiveResults::default() }
     };
     judge(plan, dir, live, budget)
+}
+
+/// Reads the plan of a run.
+pub(super) fn read_plan(folder: &ConfinedFolder) -> anyhow::Result<Plan> {
+    let plan: Plan = read(folder, TEST_FILE)?;
+    if let Err(why) = plan.check() {
+        let what = format!("{}: {why}", folder.path().join(TEST_FILE).display());
+        return Err(Failure::new(ExitStatus::Unreadable, what).into());
+    }
+    Ok(plan)
 }
 
 /// Reads a file that a run must have left.
@@ -161,7 +167,7 @@ impl Judgement {
 }
 
 /// Returns the path of a run's history, compressed or not.
-fn history_of(folder: &ConfinedFolder) -> anyhow::Result<PathBuf> {
+pub(super) fn history_of(folder: &ConfinedFolder) -> anyhow::Result<PathBuf> {
     let [plain, compressed] = [HISTORY_FILE, "history.jsonl.zst"];
     let refuse = |name| refused(&folder.path().join(name));
     if let Some(path) = folder.file(plain).map_err(refuse(plain))? {

@@ -2,6 +2,7 @@
 
 mod availability;
 mod cluster;
+mod cluster_events;
 mod context;
 mod coverage;
 mod fault_schedule;
@@ -15,7 +16,9 @@ mod live;
 mod messages;
 mod meter;
 pub(crate) mod plan;
+mod repeat;
 mod results;
+mod script;
 mod simulation;
 mod stored_runs;
 
@@ -28,6 +31,7 @@ pub(crate) use self::{
     availability::recovery_ns,
     cluster::ENDED_BY_ITSELF,
     coverage::Coverage,
+    fault_schedule::{LeaderSearch, waits_for_leader, with_nodes},
     faults::{FaultWindow, attempt_event, clock_offset_s, fault_windows, heal_event, outcome_event},
     files::{COLUMNS_FILE, PREPARED_FOLDER},
     finished_run::FinishedRun,
@@ -36,7 +40,9 @@ pub(crate) use self::{
     leadership::{Reign, Span},
     live::mix,
     messages::{Message, MessageLog},
+    repeat::repeated_plan,
     results::{Cost, Counts, FirstSign, Latency, LiveResults, RESULTS_FILE, Results, RunStart},
+    script::{Script, script_of},
     stored_runs::{StoredRun, find_runs, is_run},
 };
 use self::{

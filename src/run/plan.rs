@@ -66,15 +66,18 @@ pub(crate) fn check_nodes(system: &dyn System, nodes: u16) -> Result<(), String>
 /// Fails with the name of the first fault that cannot be.
 pub(crate) fn check_faults(system: &dyn System, schedule: &[PlannedFault]) -> Result<(), RefusedFault> {
     let (name, has_roles, has_skewable_clocks) = (system.name(), system.has_roles(), system.has_skewable_clocks());
-    for PlannedFault { fault, .. } in schedule {
+    for PlannedFault { fault, aim, when, .. } in schedule {
         let (why, remedy) = if fault.kind().skews_clocks() && !has_skewable_clocks {
             ("does not let its clocks be skewed", "leave clock faults out")
-        } else if fault.needs_leader() && !has_roles {
+        } else if when.is_some() && !has_roles {
+            ("does not say when that happens, as it does not say who leads", "give a time: `at` instead of `when`")
+        } else if aim.is_none() && fault.needs_leader() && !has_roles {
             ("does not say who leads", "aim it at random, or at a node such as n1")
         } else {
             continue;
         };
-        return Err(RefusedFault { what: format!("cannot {fault}: {name} {why}"), remedy });
+        let event = when.map_or_else(String::new, |when| format!(" at `{}`", when.event.name()));
+        return Err(RefusedFault { what: format!("cannot {fault}{event}: {name} {why}"), remedy });
     }
     Ok(())
 }
@@ -112,6 +115,12 @@ pub(crate) struct Plan {
     /// True if faults may overlap.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) overlap: bool,
+    /// Path of the script that says when which fault comes, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) script: Option<String>,
+    /// Path of the run that this one repeats, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) repeats: Option<String>,
     pub(crate) seed: u64,
     /// Duration of the load, ms.
     pub(crate) time_limit_ms: u64,
@@ -149,6 +158,8 @@ impl Default for Plan {
             partition_by: Some(PartitionBy::default()),
             timing: None,
             overlap: false,
+            script: None,
+            repeats: None,
             seed: 0,
             time_limit_ms: 20_000,
             rate: 500,
@@ -165,8 +176,14 @@ impl Default for Plan {
 impl Plan {
     /// Draws the schedule of faults from the seed.
     pub(crate) fn schedule(mut self) -> Self {
+        self.schedule = nemesis::plan(self.seed, &self.schedule_options());
+        self
+    }
+
+    /// Returns the parameters of its schedule.
+    pub(crate) fn schedule_options(&self) -> ScheduleOptions {
         let fault = self.system().timing(&self.settings).fault;
-        let options = ScheduleOptions {
+        ScheduleOptions {
             has_leader: self.system().has_roles(),
             lasts: (fault, fault * 4 / 3),
             faults: self.faults.0.clone(),
@@ -175,9 +192,7 @@ impl Plan {
             nodes: self.nodes,
             time_limit: self.time_limit(),
             ..ScheduleOptions::default()
-        };
-        self.schedule = nemesis::plan(self.seed, &options);
-        self
+        }
     }
 
     /// Returns the system under test, whose name was checked.
@@ -250,12 +265,17 @@ impl Plan {
         let system = self.system();
         let command = if self.simulation.is_some() { "simulate" } else { "run" };
         let mut words = vec!["schism".to_owned(), command.to_owned()];
+        if let Some(path) = &self.repeats {
+            words.extend(["--replay".to_owned(), path.clone()]);
+            return shell_words(&words);
+        }
         words.extend(system_arguments(&self.system, self.system_file.as_ref()));
         let workload = (self.workload != default_workload()).then(|| self.workload.clone());
         for (name, value) in [
             ("--read", Some(self.read.to_string())),
             ("--workload", workload),
-            ("--faults", Some(self.faults.to_string())),
+            ("--faults", self.script.is_none().then(|| self.faults.to_string())),
+            ("--script", self.script.clone()),
             ("--partition-by", self.unusual_partitions().map(|by| by.to_string())),
             ("--nodes", Some(self.nodes.to_string())),
             ("--read-share", Some(self.read_percent.to_string())),
@@ -291,6 +311,18 @@ impl Plan {
         system.check_workload(&self.workload)?;
         system.check_settings(&self.settings)?;
         check_nodes(system, self.nodes)
+    }
+
+    /// Returns true if its numbers are such as the command line takes.
+    pub(crate) fn has_possible_numbers(&self) -> bool {
+        let ends_in_time =
+            |planned: &PlannedFault| planned.at <= self.time_limit() && planned.lasts <= Duration::from_hours(24);
+        (1_000..=86_400_000).contains(&self.time_limit_ms)
+            && (1..=1024).contains(&self.concurrency)
+            && (1..=1024).contains(&self.keys)
+            && self.read_percent <= 100
+            && self.operation_timeout_ms <= 86_400_000
+            && self.schedule.iter().all(ends_in_time)
     }
 
     /// Returns the name of the run's folder in the store.
@@ -330,7 +362,10 @@ pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
 mod tests {
     use std::path::Path;
 
-    use nemesis::{EntryRule, Fault, FaultSpecs, PartitionBy, PlannedFault, Shape, Target};
+    use nemesis::{
+        ClusterEvent, EntryRule, Fault, FaultSpecs, NodeId, PartitionBy, PlannedFault, ResolvedFault, Shape, Target,
+        Trigger,
+    };
 
     use super::{Plan, check_faults};
     use crate::systems::{System, SystemFile};
@@ -361,6 +396,18 @@ mod tests {
         for fault in [Fault::Kill { target: Target::Random }, Fault::Partition { shape: Shape::Halves }] {
             assert!(check_faults(roleless, &planned(fault)).is_ok());
         }
+    }
+
+    #[test]
+    fn a_system_without_roles_cannot_be_waited_for_but_its_nodes_can_be_hit() {
+        let kill = PlannedFault::of(Fault::Kill { target: Target::Random });
+        let when = Some(Trigger { event: ClusterEvent::LeaderElected, nth: 1 });
+        let waiting = PlannedFault { when, ..kill };
+        let refused = check_faults(system("roleless"), &[waiting]).unwrap_err().what;
+        assert!(refused.starts_with("cannot kill a random node at `leader-elected`: roleless does not"), "{refused}");
+        let these = ResolvedFault::Kill { nodes: [NodeId(1)].into() };
+        let leader = PlannedFault::of(Fault::Kill { target: Target::Leader });
+        assert!(check_faults(system("roleless"), &[leader.repeated(leader.at, leader.lasts, &these).unwrap()]).is_ok());
     }
 
     #[test]
@@ -417,6 +464,10 @@ mod tests {
         let timed = Plan { timing: Some(timing), overlap: true, ..plan.clone() };
         let end = " --every 3000ms --for 1500ms --fault-timing fixed --overlap";
         assert!(timed.command().contains(end) && !plan.command().contains("--every"), "{}", timed.command());
+        let scripted = Plan { script: Some("my faults.toml".to_owned()), ..plan.clone() };
+        assert!(scripted.command().contains(" --script 'my faults.toml' ") && !scripted.command().contains("--faults"));
+        let repeats = Plan { repeats: Some("store/latest".to_owned()), ..plan.clone() };
+        assert_eq!(repeats.command(), "schism run --replay store/latest");
         let other = Plan { system: "roleless".into(), read: "fresh".into(), ..plan.clone() };
         assert!(other.command().starts_with("schism run --system roleless --read fresh "), "{}", other.command());
         let text = include_str!("../../examples/store/store.toml").to_owned();

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use histories::{Event, PairingError};
-use nemesis::{FaultId, FaultKind, Ledger, NodeId, Outcome, PlannedFault, ResolvedFault};
+use nemesis::{
+    DiskFault, FaultId, FaultKind, FaultSpec, FaultSpecs, Leaders, Ledger, LossMode, NodeId, Outcome, PlannedFault,
+    ResolvedFault,
+};
 
 use super::record::Record;
-use crate::run::{attempt_event, heal_event, outcome_event};
+use crate::run::{LeaderSearch, attempt_event, heal_event, outcome_event, waits_for_leader, with_nodes};
 
 /// Time for which a fault waits for a leader to aim at, and how often it looks.
 const AIM_NS: u64 = 1_000_000_000;
@@ -17,15 +20,20 @@ const SHORTEST_NS: u64 = 500_000_000;
 /// Faults that are planned, and those in force.
 #[derive(Debug)]
 pub(super) struct Faults {
-    schedule: Vec<PlannedFault>,
+    /// Planned faults in the order of their times, with their places in the plan.
+    schedule: Vec<(usize, PlannedFault)>,
+    /// Faults that were injected, by these places, with the nodes that they hit.
+    hit: BTreeMap<usize, ResolvedFault>,
+    search: LeaderSearch,
     nodes: Vec<NodeId>,
     ledger: Ledger,
-    kinds: BTreeMap<FaultId, FaultKind>,
+    /// Places in the plan of the faults that were injected, with their kinds.
+    injected: BTreeMap<FaultId, (usize, FaultKind)>,
     origin_ns: u64,
     limit_ns: u64,
     /// Lateness of the last fault, by which all later ones are late.
     delay_ns: u64,
-    /// Kills under way: their nodes that still run.
+    /// Kills and power losses under way: their nodes that still run.
     dying: BTreeMap<FaultId, BTreeSet<NodeId>>,
 }
 
@@ -41,13 +49,17 @@ pub(super) enum Step {
 }
 
 impl Faults {
-    /// Prepares a schedule whose times count from `origin_ns`; no fault lasts beyond `limit_ns`.
-    pub(super) fn new(schedule: Vec<PlannedFault>, nodes: u16, origin_ns: u64, limit_ns: u64) -> Self {
+    /// Prepares planned faults, given with their places in the plan, whose times count from `origin_ns`; none lasts
+    /// beyond `limit_ns`.
+    pub(super) fn new(mut schedule: Vec<(usize, PlannedFault)>, nodes: u16, origin_ns: u64, limit_ns: u64) -> Self {
+        schedule.sort_by_key(|(_, planned)| planned.at);
         Self {
             schedule,
+            hit: BTreeMap::new(),
+            search: LeaderSearch::default(),
             nodes: (1..=nodes).map(NodeId).collect(),
             ledger: Ledger::default(),
-            kinds: BTreeMap::new(),
+            injected: BTreeMap::new(),
             origin_ns,
             limit_ns,
             delay_ns: 0,
@@ -57,7 +69,7 @@ impl Faults {
 
     /// Returns the time at which the fault at a place of the schedule is due.
     pub(super) fn due_ns(&self, place: usize) -> Option<u64> {
-        let planned = self.schedule.get(place)?;
+        let (_, planned) = self.schedule.get(place)?;
         Some(self.origin_ns + nanoseconds(planned.at) + self.delay_ns)
     }
 
@@ -66,13 +78,16 @@ impl Faults {
         &mut self,
         place: usize,
         now_ns: u64,
-        leader: Option<NodeId>,
+        seen: Leaders,
         record: &mut Record,
     ) -> Result<Step, PairingError> {
-        let planned = &self.schedule[place];
+        let (place, planned) = &self.schedule[place];
+        let (place, planned) = (*place, with_nodes(planned, &self.hit));
         let (due_ns, kind) = (self.origin_ns + nanoseconds(planned.at), planned.fault.kind());
         let looked_ns = now_ns - due_ns - self.delay_ns;
-        if planned.fault.needs_leader() && leader.is_none() && looked_ns < AIM_NS {
+        let waits = waits_for_leader(&planned);
+        let leaders = if waits { self.search.remember(seen) } else { Leaders::default() };
+        if waits && !leaders.suffice_for(&planned.fault) && looked_ns < AIM_NS {
             return Ok(Step::LookAgain(now_ns + LOOK_NS));
         }
         let delay_ns = now_ns - due_ns;
@@ -80,21 +95,27 @@ impl Faults {
             return Ok(Step::Skip);
         }
         record.add(now_ns, attempt_event(kind, &planned.fault.to_string()))?;
-        let fault = match self.ledger.aim(planned, &self.nodes, leader) {
+        let fault = match self.ledger.aim(&planned, &self.nodes, leaders) {
             Ok(fault) => fault,
             Err(why) => {
-                record.add(now_ns, outcome_event(kind, &Outcome::Skipped { why }))?;
+                record.add(now_ns, outcome_event(kind, place, &Outcome::Skipped { why }))?;
                 return Ok(Step::Skip);
             }
         };
         let until_ns = (now_ns + nanoseconds(planned.lasts)).min(self.limit_ns);
         let id = self.ledger.enter(fault.clone());
-        self.kinds.insert(id, kind);
+        self.injected.insert(id, (place, kind));
+        self.hit.insert(place, fault.clone());
         self.delay_ns = delay_ns;
         match &fault {
             // It is in force once all of its nodes are down.
-            ResolvedFault::Kill { nodes } => drop(self.dying.insert(id, nodes.clone())),
-            _ => drop(record.add(now_ns, outcome_event(kind, &Outcome::Installed { id, fault: fault.clone() }))?),
+            ResolvedFault::Kill { nodes } | ResolvedFault::Disk { nodes, .. } => {
+                self.dying.insert(id, nodes.clone());
+            }
+            _ => {
+                let outcome = Outcome::Installed { id, fault: fault.clone() };
+                record.add(now_ns, outcome_event(kind, place, &outcome))?;
+            }
         }
         Ok(Step::Begin(id, fault, until_ns))
     }
@@ -105,8 +126,8 @@ impl Faults {
         left.remove(&node);
         if left.is_empty() {
             self.dying.remove(&id);
-            if let Some(fault) = self.ledger.get(id).cloned() {
-                record.add(now_ns, outcome_event(FaultKind::Kill, &Outcome::Installed { id, fault }))?;
+            if let (Some(fault), Some((place, kind))) = (self.ledger.get(id).cloned(), self.injected.get(&id)) {
+                record.add(now_ns, outcome_event(*kind, *place, &Outcome::Installed { id, fault }))?;
             }
         }
         Ok(true)
@@ -121,7 +142,7 @@ impl Faults {
     ) -> Result<Option<ResolvedFault>, PairingError> {
         let Some(fault) = self.ledger.get(id).cloned() else { return Ok(None) };
         self.ledger.strike(id);
-        let kind = self.kinds.get(&id).copied();
+        let kind = self.injected.get(&id).map(|(_, kind)| *kind);
         for healed in [false, true] {
             record.add(now_ns, heal_event(kind, id, healed, None))?;
         }
@@ -136,6 +157,39 @@ impl Faults {
     /// Returns the faults in force.
     pub(super) fn in_force(&self) -> Vec<FaultId> {
         self.ledger.ids()
+    }
+}
+
+/// Returns the first of these faults that no simulated host can have.
+pub(crate) fn impossible(faults: &FaultSpecs) -> Option<&FaultSpec> {
+    faults.each().find(|spec| match spec {
+        FaultSpec::Kill(_)
+        | FaultSpec::Pause(_)
+        | FaultSpec::Restart { .. }
+        | FaultSpec::StopLong { .. }
+        | FaultSpec::RollingRestart { .. }
+        | FaultSpec::CrashLoop { .. }
+        | FaultSpec::Partition(_)
+        | FaultSpec::Flap { .. }
+        | FaultSpec::Clock { .. } => false,
+        FaultSpec::Disk { fault, .. } => loses_all(*fault).is_none(),
+        FaultSpec::Starve { .. } => true,
+    })
+}
+
+/// Returns true if a power loss forgets all that was not synced, and false if any part of it may stay; none if it is
+/// another fault of disks, or a power loss of a kind that no simulated disk has.
+pub(super) fn loses_all(fault: DiskFault) -> Option<bool> {
+    match fault {
+        DiskFault::PowerLoss { mode: LossMode::Whole, .. } => Some(true),
+        DiskFault::PowerLoss { mode: LossMode::Reordered, .. } => Some(false),
+        DiskFault::PowerLoss { mode: LossMode::Part | LossMode::Torn, .. }
+        | DiskFault::Slow { .. }
+        | DiskFault::Error
+        | DiskFault::Full
+        | DiskFault::ReadOnly
+        | DiskFault::CrashAtFsync { .. }
+        | DiskFault::Corrupt { .. } => None,
     }
 }
 

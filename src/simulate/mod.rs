@@ -17,6 +17,7 @@ use histories::History;
 use node::raft::RuleCounts;
 
 pub(crate) use self::{
+    faults::impossible,
     search::{Found, Search, Tally},
     shrink::shrunk,
 };

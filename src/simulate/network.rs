@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use nemesis::Grudge;
+use nemesis::{Grudge, NodeId};
 use workloads::Random;
 
 use crate::run::plan::Simulation;
@@ -25,6 +25,8 @@ pub(super) struct Network {
     /// Pairs of sender and receiver between which everything is dropped, and the time since when.
     cut: BTreeSet<(usize, usize)>,
     cut_since_ns: u64,
+    /// Nodes that drop the packets of clients.
+    clientless: BTreeSet<usize>,
     /// Time of the last arrival of each pair: TCP keeps the order.
     last_ns: Vec<u64>,
 }
@@ -37,6 +39,7 @@ impl Network {
             conditions: conditions.clone(),
             cut: BTreeSet::new(),
             cut_since_ns: 0,
+            clientless: BTreeSet::new(),
             last_ns: vec![0; nodes * nodes],
         }
     }
@@ -74,15 +77,23 @@ impl Network {
 
     /// Begins a partition.
     pub(super) fn divide(&mut self, now_ns: u64, grudge: &Grudge) {
-        let place = |node: nemesis::NodeId| usize::from(node.0) - 1;
-        let dropped = grudge.0.iter().flat_map(|(at, from)| from.iter().map(|from| (place(*from), place(*at))));
-        self.cut = dropped.collect();
+        let place = |node: NodeId| usize::from(node.0) - 1;
+        let dropped = grudge.0.iter().flat_map(|(at, from)| from.iter().map(|from| (*from, place(*at))));
+        let (clients, nodes): (Vec<_>, Vec<_>) = dropped.partition(|(from, _)| *from == NodeId::CLIENTS);
+        self.clientless = clients.into_iter().map(|(_, at)| at).collect();
+        self.cut = nodes.into_iter().map(|(from, at)| (place(from), at)).collect();
         self.cut_since_ns = now_ns;
     }
 
     /// Ends the partition.
     pub(super) fn mend(&mut self) {
         self.cut.clear();
+        self.clientless.clear();
+    }
+
+    /// Returns true if what clients send reaches a node.
+    pub(super) fn admits_clients(&self, node: usize) -> bool {
+        !self.clientless.contains(&node)
     }
 
     /// Returns true if a link is known to be broken by a partition: of a cut direction, both connections starve.
@@ -95,8 +106,6 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-
-    use nemesis::NodeId;
 
     use super::*;
 
@@ -137,5 +146,15 @@ mod tests {
         assert!(network.is_broken(1, 0, STALL_NS + 10) && !network.is_broken(1, 2, STALL_NS + 10));
         network.mend();
         assert!(network.arrivals(1, 0, 20, true)[0].is_some() && !network.is_broken(0, 1, u64::MAX));
+    }
+
+    #[test]
+    fn a_partition_from_clients_leaves_the_nodes_connected() {
+        let mut network = network(&Simulation::calm());
+        network.divide(10, &Grudge(BTreeMap::from([(NodeId(1), BTreeSet::from([NodeId::CLIENTS]))])));
+        assert!(!network.admits_clients(0) && network.admits_clients(1));
+        assert!(network.arrivals(1, 0, 20, true)[0].is_some() && !network.is_broken(0, 1, u64::MAX));
+        network.mend();
+        assert!(network.admits_clients(0));
     }
 }

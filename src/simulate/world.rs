@@ -47,6 +47,9 @@ pub(crate) enum SimulationError {
     /// A node ended in a way that no fault of the run explains.
     #[error("{0} cannot go on")]
     Node(NodeId, #[source] node::Error),
+    /// No simulated host can have a fault of the plan.
+    #[error("no simulated host can have a fault of the plan: {0}")]
+    Impossible(String),
     /// The simulation broke a rule of histories.
     #[error("the simulation recorded what no history can have: {0}")]
     History(#[from] PairingError),
@@ -107,6 +110,8 @@ enum Happening {
     Death {
         node: usize,
         life: u32,
+        /// True if its disk forgets all that was not synced, instead of any part.
+        loses_all: bool,
     },
     /// A node's process starts.
     Start(usize),
@@ -164,6 +169,9 @@ pub(super) struct World<'a> {
 /// # Errors
 /// Fails if a node ends by itself without a reason, or no leader is ever elected.
 pub(super) fn run(plan: &Plan, conditions: &Simulation, keeps_all: bool) -> Result<Finished, SimulationError> {
+    if let Some(planned) = plan.schedule.iter().find(|planned| planned.when.is_some()) {
+        return Err(SimulationError::Impossible(format!("{} that waits for an event", planned.fault)));
+    }
     let mut world = World::new(plan, conditions, keeps_all)?;
     while world.phase != Phase::Over
         && let Some((at_ns, happening)) = world.queue.next()
@@ -239,10 +247,10 @@ impl<'a> World<'a> {
             }
             Happening::Fault(place) => self.fault(place)?,
             Happening::Heal(id) => self.heal(id)?,
-            Happening::Death { node, life } => {
+            Happening::Death { node, life, loses_all } => {
                 if self.members[node].life == life && self.members[node].host.is_up() {
                     let seed = self.random.bits();
-                    self.members[node].host.lose_power(seed);
+                    self.members[node].host.lose_power((!loses_all).then_some(seed));
                     self.note_death(node)?;
                 }
             }

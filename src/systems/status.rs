@@ -79,11 +79,7 @@ pub(crate) struct StatusPage {
 /// Returns the node that claims to lead, of several the one in the latest term, and the next below as deposed.
 pub(super) fn leaders_of(statuses: &[Option<Status>]) -> Leaders {
     let roles = (1..).zip(statuses).filter_map(|(id, status)| Some((NodeId(id), status.as_ref()?.role.as_ref()?)));
-    let mut leading: Vec<_> = roles.filter(|(_, role)| role.leads).map(|(id, role)| (id, role.term)).collect();
-    let current = nemesis::leader_of(&leading);
-    let term = leading.iter().find(|(id, _)| Some(*id) == current).map(|(_, term)| *term);
-    leading.retain(|(_, older)| Some(*older) < term);
-    Leaders { current, deposed: nemesis::leader_of(&leading) }
+    Leaders::of(roles.filter(|(_, role)| role.leads).map(|(id, role)| (id, role.term)).collect())
 }
 
 fn leader_of(statuses: &[Option<Status>]) -> Option<u16> {

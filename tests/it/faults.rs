@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 
-use crate::support::{CommandResult, run, schism};
+use crate::support::{CommandResult, plan, run, schism};
 
 /// Returns the faults in the history of the last run: kind, words and nodes, each begun once and healed once.
 fn faults(dir: &Path) -> Vec<(String, String, Value)> {
@@ -89,8 +89,86 @@ fn faults_at_once_overlap_and_come_as_often_as_asked_for() {
     let often = ["--every", "1s", "--for", "500ms", "--fault-timing", "fixed", "--time-limit", "5s", "--faults"];
     let found = run_under(&[&often[..], &["pause:follower+partition:isolate-n1,starve:n3"]].concat());
     let count = |kind: &str| found.iter().filter(|fault| fault.0 == kind).count();
-    assert_eq!(count("pause"), count("partition"), "{found:?}");
-    assert!(count("pause") >= 1 && found.len() >= 4, "{found:?}");
+    // At the end of the load, only the first of two may still have had time enough.
+    assert!((count("partition")..=count("partition") + 1).contains(&count("pause")), "{found:?}");
+    assert!(count("partition") >= 1 && count("starve") >= 1, "{found:?}");
+}
+
+const SCRIPT: &str = r#"
+[[fault]]
+at = "1s"
+lasts = "2s"
+fault = "partition:isolate-leader"
+
+[[fault]]
+when = "leader-elected"
+after = "100ms"
+lasts = "300ms"
+fault = "pause:deposed-leader"
+
+[[fault]]
+at = "6s"
+lasts = "500ms"
+fault = "partition:clients-random"
+drops = { n2 = ["n1", "clients"] }
+"#;
+
+/// Returns the schedule in the plan of the last run.
+fn schedule(dir: &Path) -> Value {
+    let plan: Value = serde_json::from_slice(&fs::read(dir.join("store/latest/test.json")).unwrap()).unwrap();
+    plan["schedule"].clone()
+}
+
+#[test]
+fn a_script_is_followed_repeated_and_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let ended = run(dir.path(), arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        faults(dir.path())
+    };
+    fs::write(dir.path().join("faults.toml"), SCRIPT).unwrap();
+    let first = run(&["run", "--nodes", "3", "--time-limit", "9s", "--script", "faults.toml"]);
+    let words: Vec<&str> = first.iter().map(|fault| fault.1.as_str()).collect();
+    let [isolated, paused, dropped] = words[..] else { panic!("{first:?}") };
+    let old = isolated.strip_prefix("isolate the leader: ").unwrap().split(' ').next().unwrap();
+    assert_eq!(paused, format!("pause {old}"), "{first:?}");
+    assert!(dropped.ends_with("n2 drops clients n1"), "{first:?}");
+    fs::rename(fs::canonicalize(dir.path().join("store/latest")).unwrap(), dir.path().join("first")).unwrap();
+
+    let written = schism(dir.path()).args(["export", "--script", "first", "-o", "again.toml"]).output().unwrap();
+    assert!(written.status.success(), "{written:?}");
+    let again = run(&["run", "--nodes", "3", "--time-limit", "9s", "--script", "again.toml"]);
+    assert_eq!(again, first);
+    let of_script = schedule(dir.path());
+    assert_eq!(run(&["run", "--replay", "first"]), first);
+    assert_eq!(schedule(dir.path()), of_script, "both plans are the same data");
+}
+
+#[test]
+fn a_wrong_script_and_a_run_that_cannot_be_repeated_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("wrong.toml"), SCRIPT.replace("leader-elected", "snapshot")).unwrap();
+    fs::write(dir.path().join("many.toml"), SCRIPT.replace("clients-random", "clients-random+kill")).unwrap();
+    fs::create_dir_all(dir.path().join("empty")).unwrap();
+    fs::create_dir_all(dir.path().join("odd")).unwrap();
+    let odd = plan("schism", "quorum", "register").replace("\"keys\":1", "\"keys\":0");
+    fs::write(dir.path().join("odd/test.json"), odd).unwrap();
+    for (arguments, code, why) in [
+        (&["--script", "wrong.toml"][..], 65, "wrong.toml: line 8: `when`: nodes do not say when \"snapshot\" happens"),
+        (&["--script", "many.toml"], 65, "many.toml: line 13: `nodes` and `drops` are for one fault"),
+        (&["--script", "nowhere.toml"], 65, "nowhere.toml: No such file"),
+        (&["--script", "wrong.toml", "--faults", "kill"], 64, "cannot be used with"),
+        (&["--replay", "empty"], 65, "test.json"),
+        (&["--replay", "odd"], 65, "test.json: no run has such numbers"),
+        (&["--replay", "empty", "--check-quorum"], 64, "cannot be used with"),
+        (&["--replay", "empty", "--nodes", "3"], 64, "cannot be used with"),
+    ] {
+        let ended = run(dir.path(), &[&["run"], arguments].concat());
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {ended:?}");
+        assert!(ended.err.contains(why), "{arguments:?}: {}", ended.err);
+    }
+    assert!(!dir.path().join("store").exists(), "nothing was started");
 }
 
 #[test]

@@ -128,8 +128,9 @@ pub(crate) fn hosts(sandbox: &Sandbox) {
     // The name of the bridge is taken by now: the kernel's refusal is reported.
     let error = Hosts::create(1, sandbox, &can, silent()).unwrap_err();
     assert!(matches!(error, Error::Command(_)), "{error}");
-    let told = "the kernel refused `ip link add name schism index 1000 address 02:00:0a:4d:00:fa type bridge stp_state 0 \
-                forward_delay 0`: File exists (os error 17); something of this name is there already: remove it first";
+    let told = "the kernel refused `ip link add name schism index 1000 address 02:00:0a:4d:00:fa type bridge \
+                stp_state 0 forward_delay 0`: File exists (os error 17); something of this name is there \
+                already: remove it first";
     assert_eq!(error.to_string(), told);
 }
 
@@ -342,7 +343,8 @@ pub(crate) fn neighbours(sandbox: &Sandbox) {
     on_host(2, "ip link del eth0");
     let error = nemesis.heal_all().unwrap_err().to_string();
     let told = "not healed: fault 1: the kernel refused `ip -n n2 neigh replace 10.77.0.1 lladdr 02:00:0a:4d:00:01 dev \
-                eth0 nud permanent`: No such device (os error 19); somebody removed the interface: create the hosts again";
+                eth0 nud permanent`: No such device (os error 19); somebody removed the interface: create the \
+                hosts again";
     assert_eq!(error, told);
     assert_eq!(nemesis.in_force().count(), 1, "the ledger keeps what is not healed");
     assert_eq!([1, 3].map(entries), [before[0].clone(), before[2].clone()], "the others are healed all the same");

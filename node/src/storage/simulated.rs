@@ -120,7 +120,7 @@ impl Disk {
             (DiskFault::Killed, _) => {}
             (DiskFault::Failed, Some(inode)) => self.inodes[inode].dirty.clear(),
             (DiskFault::Failed, None) => self.dirty_names = false,
-            (DiskFault::PowerLost(seed), _) => self.lose_power(seed),
+            (DiskFault::PowerLost(seed), _) => self.lose_power(Some(seed)),
         }
         Err(Errno::EIO.into())
     }
@@ -131,12 +131,14 @@ impl Disk {
         }
     }
 
-    /// Keeps what is durable, and a pseudo-random subset of the rest, chosen by `seed`.
-    fn lose_power(&mut self, seed: u64) {
+    /// Keeps what is durable, and a pseudo-random subset of the rest, chosen by `seed`; without one, nothing of it.
+    fn lose_power(&mut self, seed: Option<u64>) {
         let mut state = seed;
         let mut chosen = move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            state >> 63 == 1
+            state.as_mut().is_some_and(|state| {
+                *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                *state >> 63 == 1
+            })
         };
         if chosen() {
             self.sync_names();
@@ -178,8 +180,8 @@ impl SimulatedMedium {
         Storage::open_in(files, owner, start_mode, None)
     }
 
-    /// Loses power now: what was synced stays, and of the rest what `seed` selects.
-    pub(crate) fn lose_power(&self, seed: u64) {
+    /// Loses power now: what was synced stays, and of the rest what `seed` selects, or nothing without one.
+    pub(crate) fn lose_power(&self, seed: Option<u64>) {
         let mut disk = self.disk();
         disk.fault = None;
         disk.lose_power(seed);

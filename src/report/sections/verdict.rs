@@ -28,7 +28,9 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let killed = facts.run.and_then(|run| run.results.live.killed_at_end.as_deref());
     Some(html! {
         h1 { (badge(report)) " " (text(&facts.name)) }
-        @if let Some(defect) = defect { p class="claim" { strong { "Not the sound system" } ": " (text(&defect.to_string())) } }
+        @if let Some(defect) = defect {
+            p class="claim" { strong { "Not the sound system" } ": " (text(&defect.to_string())) }
+        }
         p {
             @match facts.run.and_then(|run| run.results.transactions.as_ref()) {
                 Some(transactions) => { (transactions_in_words(transactions)) }

@@ -1,21 +1,21 @@
 //! Faults as they hit the nodes, and their end.
 
-use nemesis::{FaultId, NodeId, ResolvedFault};
+use nemesis::{FaultId, Leaders, NodeId, ResolvedFault};
 use node::raft::Role;
 
 use super::{
     super::{
-        faults::Step,
+        faults::{Step, loses_all},
         network::{REDIAL_NS, STALL_NS},
     },
-    Happening, LAST_SYNCS, LAST_WORDS_NS, MS, SimulationError, World, id_of, place_of, raft_id,
+    Happening, LAST_SYNCS, LAST_WORDS_NS, MS, Member, SimulationError, World, id_of, place_of, raft_id,
 };
 
 impl World<'_> {
     /// Begins the fault at a place of the schedule, and plans the next.
     pub(super) fn fault(&mut self, place: usize) -> Result<(), SimulationError> {
-        let leader = self.leader();
-        match self.faults.begin(place, self.now_ns, leader, &mut self.record)? {
+        let leaders = self.leaders();
+        match self.faults.begin(place, self.now_ns, leaders, &mut self.record)? {
             Step::LookAgain(at_ns) => {
                 self.queue.plan(at_ns, Happening::Fault(place));
                 return Ok(());
@@ -44,11 +44,27 @@ impl World<'_> {
                     self.kill(place_of(*node))?;
                 }
             }
+            ResolvedFault::Disk { nodes, fault: disk } => {
+                for node in nodes {
+                    match loses_all(*disk) {
+                        Some(true) => self.lose_all(place_of(*node))?,
+                        Some(false) => self.kill(place_of(*node))?,
+                        None => return Err(SimulationError::Impossible(fault.to_string())),
+                    }
+                }
+            }
+            ResolvedFault::Restart { nodes } => {
+                for node in nodes {
+                    self.members[place_of(*node)].host.stop();
+                    self.note_death(place_of(*node))?;
+                }
+            }
             ResolvedFault::Pause { nodes } => {
                 for node in nodes {
                     self.members[place_of(*node)].is_paused = true;
                 }
             }
+            ResolvedFault::Starve { .. } => return Err(SimulationError::Impossible(fault.to_string())),
             ResolvedFault::Partition { grudge, .. } => {
                 self.network.divide(self.now_ns, grudge);
                 self.queue.plan(self.now_ns + STALL_NS, Happening::Links);
@@ -69,13 +85,29 @@ impl World<'_> {
         if !member.host.is_up() {
             return self.note_death(node).map(drop);
         }
-        let mut at_ns = member.host.free_at_ns().max(self.now_ns);
+        let mut last_words_ns = 0;
         if after < LAST_SYNCS {
             member.host.lose_power_at_sync(after as usize, seed);
-            at_ns += LAST_WORDS_NS;
+            last_words_ns = LAST_WORDS_NS;
         }
-        self.queue.plan(at_ns, Happening::Death { node, life: self.members[node].life });
+        self.plan_death(node, last_words_ns, false);
         Ok(())
+    }
+
+    /// Takes the power from a node, whose disk forgets all that was not synced.
+    fn lose_all(&mut self, node: usize) -> Result<(), SimulationError> {
+        if !self.members[node].host.is_up() {
+            return self.note_death(node).map(drop);
+        }
+        self.plan_death(node, 0, true);
+        Ok(())
+    }
+
+    /// Plans the death of a node's process, once it is not busy and has had the time for its last words.
+    fn plan_death(&mut self, node: usize, last_words_ns: u64, loses_all: bool) {
+        let Member { host, life, .. } = &self.members[node];
+        let at_ns = host.free_at_ns().max(self.now_ns) + last_words_ns;
+        self.queue.plan(at_ns, Happening::Death { node, life: *life, loses_all });
     }
 
     /// Takes note of a node whose process has ended; returns true if a kill is to blame.
@@ -100,14 +132,22 @@ impl World<'_> {
     pub(super) fn heal(&mut self, id: FaultId) -> Result<(), SimulationError> {
         match self.faults.end(id, self.now_ns, &mut self.record)? {
             None => {}
-            Some(ResolvedFault::Kill { nodes }) => {
-                for node in nodes {
+            Some(fault @ (ResolvedFault::Kill { .. } | ResolvedFault::Disk { .. })) => {
+                let loses_all = matches!(fault, ResolvedFault::Disk { fault, .. } if loses_all(fault) == Some(true));
+                for node in fault.nodes().map(place_of) {
                     // One that has outlived the kill so far is killed now.
-                    let life = self.members[place_of(node)].life;
-                    self.handle(Happening::Death { node: place_of(node), life })?;
+                    let life = self.members[node].life;
+                    self.handle(Happening::Death { node, life, loses_all })?;
+                    self.start(node)?;
+                }
+            }
+            Some(ResolvedFault::Restart { nodes }) => {
+                for node in nodes {
                     self.start(place_of(node))?;
                 }
             }
+            // None was ever in force.
+            Some(ResolvedFault::Starve { .. }) => {}
             Some(ResolvedFault::Pause { nodes }) => {
                 for node in nodes {
                     self.members[place_of(node)].is_paused = false;
@@ -140,12 +180,11 @@ impl World<'_> {
         }
     }
 
-    /// Returns the node that claims to lead; of several, the one in the latest term.
-    pub(super) fn leader(&self) -> Option<NodeId> {
+    /// Returns who leads, by what the nodes that run claim.
+    pub(super) fn leaders(&self) -> Leaders {
         let running = self.members.iter().filter(|member| !member.is_paused);
         let leading = running.filter_map(|member| member.host.status()).filter(|status| status.role == Role::Leader);
-        let claims: Vec<_> = leading.map(|status| (id_of_raft(status.id), status.term.0)).collect();
-        nemesis::leader_of(&claims)
+        Leaders::of(leading.map(|status| (id_of_raft(status.id), status.term.0)).collect())
     }
 }
 

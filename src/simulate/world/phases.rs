@@ -57,8 +57,8 @@ impl World<'_> {
             self.plan_turn(client, ready_ns);
         }
         let kept = |place: &usize| self.conditions.kept_faults.as_ref().is_none_or(|kept| kept.contains(place));
-        let places = (0..self.plan.schedule.len()).filter(kept);
-        let schedule = places.map(|place| self.plan.schedule[place].clone()).collect();
+        let planned = self.plan.schedule.iter().cloned().enumerate();
+        let schedule = planned.filter(|(place, _)| kept(place)).collect();
         self.faults = Faults::new(schedule, self.plan.nodes, self.origin_ns, end_ns);
         self.plan_fault(0);
         self.queue.plan(end_ns, Happening::Look);
@@ -79,7 +79,7 @@ impl World<'_> {
 
     /// Returns true if all nodes run, and a majority follows one leader.
     fn is_ready(&self) -> bool {
-        let (Some(statuses), Some(leader)) = (self.statuses(), self.leader()) else { return false };
+        let (Some(statuses), Some(leader)) = (self.statuses(), self.leaders().current) else { return false };
         let leader = Some(node::raft::NodeId(leader.0.into()));
         statuses.iter().filter(|status| status.leader == leader).count() > statuses.len() / 2
     }
@@ -87,7 +87,7 @@ impl World<'_> {
     /// Returns true if all nodes run, follow the same leader in the same term, and have applied what it knows to be
     /// committed.
     fn is_settled(&self) -> bool {
-        let (Some(statuses), Some(leader)) = (self.statuses(), self.leader()) else { return false };
+        let (Some(statuses), Some(leader)) = (self.statuses(), self.leaders().current) else { return false };
         let head = statuses[super::place_of(leader)];
         let follows = |status: &&Status| {
             status.leader == Some(head.id) && status.term == head.term && status.applied >= head.commit

@@ -19,13 +19,16 @@ impl World<'_> {
         let (number, message) = self.clients.begin(client, self.now_ns, &mut self.record)?;
         let node = place_of(NodeId(self.clients.node(client)));
         let arrival_ns = self.now_ns + self.network.latency_ns();
-        if !self.members[node].host.is_up() {
+        let is_heard = self.network.admits_clients(node);
+        if is_heard && !self.members[node].host.is_up() {
             let at_ns = arrival_ns + self.network.latency_ns();
             self.queue.plan(at_ns, Happening::Reply { number, reply: Reply::Refused });
             return Ok(());
         }
         let life = self.members[node].life;
-        self.queue.plan(arrival_ns, Happening::Request { number, node, life, message: Box::new(message) });
+        if is_heard {
+            self.queue.plan(arrival_ns, Happening::Request { number, node, life, message: Box::new(message) });
+        }
         let late_ns = self.now_ns + self.plan.operation_timeout_ms * MS;
         self.queue.plan(late_ns, Happening::Reply { number, reply: Reply::Late });
         Ok(())

@@ -17,7 +17,7 @@ use workloads::{Connector, HttpConnector, HttpOptions, Message};
 
 use self::{
     reads::READ_MODES,
-    settings::{DEFECT, ELECTIONS, NodeSettings, OPTIONS},
+    settings::{DEFECT, ELECTIONS, NodeSettings, OPTIONS, SNAPSHOT_AFTER},
 };
 pub(crate) use self::{
     reads::{LEADER, LOCAL, QUORUM},
@@ -33,7 +33,8 @@ use super::{
 const PEER_PORT: u16 = 7000;
 /// Port for clients if each node has an address of its own.
 const CLIENT_PORT: u16 = 8000;
-/// Number of entries after which a simulated node replaces its log by a snapshot: few, so that short runs have some.
+/// Number of entries after which a simulated node replaces its log by a snapshot unless others are asked for: few, so
+/// that short runs have some.
 const SIMULATED_SNAPSHOT_AFTER: u64 = 200;
 /// Interval between two probes of a node, in heartbeats.
 const HEARTBEATS_PER_PROBE: u32 = 2;
@@ -73,6 +74,15 @@ fn node_arguments(id: u16, deployment: &Deployment, settings: &NodeSettings) -> 
     arguments
 }
 
+/// Returns the settings of nodes that are simulated, as [`System::settings`] does.
+pub(crate) fn simulated_settings(read: &ReadMode, options: &Options) -> Result<Settings, String> {
+    let mut settings = NodeSettings::asked(read, options, false)?;
+    if options.get(SNAPSHOT_AFTER.name).is_none() {
+        settings.snapshot_after = settings.snapshot_after.min(SIMULATED_SNAPSHOT_AFTER);
+    }
+    Ok(Settings::of(&settings))
+}
+
 /// Returns the configuration of a node that is simulated, as [`node_arguments`] would have it; its addresses only tell
 /// the members apart.
 pub(crate) fn node_config(id: u16, nodes: u16, settings: &Settings, seed: u64) -> node::Config {
@@ -87,7 +97,9 @@ pub(crate) fn node_config(id: u16, nodes: u16, settings: &Settings, seed: u64) -
         Elections::Basic => node::raft::Elections::Basic,
         Elections::CheckQuorum => node::raft::Elections::CheckQuorum,
     };
-    config.snapshot_after_entries = SIMULATED_SNAPSHOT_AFTER;
+    config.snapshot_after_entries = settings.snapshot_after;
+    config.request_timeout = settings.request_timeout();
+    config.defect = settings.defect;
     config.seed = Some(seed);
     config
 }

@@ -35,7 +35,7 @@ pub(super) const DEFECT: OptionDescription = OptionDescription {
     values: "one of those that `schism defects` lists",
     accepts: |value| value.parse::<Defect>().is_ok(),
 };
-const SNAPSHOT_AFTER: OptionDescription = OptionDescription {
+pub(super) const SNAPSHOT_AFTER: OptionDescription = OptionDescription {
     name: "snapshot-after",
     values: "a number of entries, at least 1",
     accepts: |value| value.parse::<NonZeroU64>().is_ok(),
@@ -179,6 +179,10 @@ impl NodeSettings {
 
     pub(super) fn election_timeout(&self) -> Duration {
         Duration::from_millis(self.election_timeout_ms)
+    }
+
+    pub(super) fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
     }
 
     pub(super) fn heartbeat_interval(&self) -> Duration {

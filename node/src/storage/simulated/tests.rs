@@ -134,7 +134,7 @@ fn what_a_restarted_node_believes_is_durable() {
             };
             assert!(states.contains(&believed), "{fault:?} at {at}: {believed:?}");
             drop(storage);
-            disk.disk().lose_power(0);
+            disk.disk().lose_power(Some(0));
             assert_eq!(disk.restart().1, believed, "{fault:?} at {at}");
         }
     }
@@ -155,7 +155,7 @@ fn a_restart_that_fails_is_not_believed_by_the_next() {
             let Ok((storage, believed)) = disk.open_one(StartMode::Restart) else { continue };
             assert!(states.contains(&believed), "{at}, {second}: {believed:?}");
             drop(storage);
-            disk.disk().lose_power(0);
+            disk.disk().lose_power(Some(0));
             assert_eq!(disk.restart().1, believed, "{at}, {second}");
         }
     }

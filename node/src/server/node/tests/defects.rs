@@ -6,8 +6,11 @@ use super::*;
 fn a_node_with_a_defect_says_so() {
     let dir = tempdir().unwrap();
     let mut bench = Bench::with_defect(dir.path(), Some(Defect::ForwardsTwice));
-    let said = |line: &crate::event::LogLine| matches!(&line.event, Event::DefectPlanted { name, .. } if name == "forwards-twice");
-    assert!(bench.told.lines().iter().any(said));
+    let named = |line: crate::event::LogLine| match line.event {
+        Event::DefectPlanted { name, .. } => Some(name),
+        _ => None,
+    };
+    assert_eq!(bench.told.lines().into_iter().find_map(named).as_deref(), Some("forwards-twice"));
     let now = bench.node.clock.now();
     assert_eq!(bench.node.report(now).defect, Some("forwards-twice"));
 }
