@@ -159,7 +159,7 @@ impl FaultKind {
     /// Returns what a user can set.
     pub fn parameters(self) -> Vec<Parameter> {
         match self {
-            Self::Kill | Self::Pause => vec![TARGET],
+            Self::Kill | Self::Pause | Self::DiskError | Self::DiskFull | Self::DiskReadOnly => vec![TARGET],
             Self::Restart => vec![TARGET, parameter("down", TIME, "as long as any fault")],
             Self::RollingRestart => vec![parameter("down", TIME, "500ms"), parameter("every", TIME, "2s")],
             Self::CrashLoop => vec![TARGET, parameter("up", TIME, "100ms")],
@@ -180,7 +180,6 @@ impl FaultKind {
                 parameter("entries", "ext4 or strict", "ext4"),
             ],
             Self::DiskSlow => vec![TARGET, parameter("delay", "time, 1ms to 2s", "50ms")],
-            Self::DiskError | Self::DiskFull | Self::DiskReadOnly => vec![TARGET],
             Self::CrashAtFsync => vec![TARGET, parameter("n", "number, 1 to 1000000", "10")],
             Self::DiskCorrupt => vec![TARGET, parameter("damage", "bit-flip, truncated-tail or old-copy", "bit-flip")],
         }

@@ -53,6 +53,7 @@ impl PlannedFault {
             (Fault::Clock { rate, jump_ns, .. }, Hit::Nodes(nodes)) => {
                 ResolvedFault::Clock { nodes, rate: *rate, jump_ns: *jump_ns }
             }
+            (Fault::Disk { fault, .. }, Hit::Nodes(nodes)) => ResolvedFault::Disk { nodes, fault: *fault },
         };
         Ok(Self { at, lasts, aim: Some(Aim::These(these)), ..Self::of(fault) })
     }

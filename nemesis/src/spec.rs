@@ -131,6 +131,7 @@ impl FaultSpec {
             }
             Fault::Partition { shape } => Self::Partition(Some(shape)),
             Fault::Clock { target, rate, jump_ns } => Self::Clock { target, rate, jump_ns },
+            Fault::Disk { target, fault } => Self::Disk { target: Some(target), fault },
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nemesis::{EntryRule, Hosts, Nemesis, NodeCommand, NodeId, Outcome, OwnView, Sandbox, probe};
+use nemesis::{EntryRule, Hosts, Nemesis, NodeCommand, NodeId, Outcome, OwnView, PartitionBy, Sandbox, probe};
 
 use crate::harness::Test;
 use crate::host::{Starter, User, poll, processes, state, succeed};
@@ -48,7 +48,7 @@ struct OneNode {
 impl OneNode {
     fn new(sandbox: &Sandbox, rule: EntryRule) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut nemesis = Nemesis::new(Hosts::create(1, sandbox, &probe(), silent()).unwrap());
+        let mut nemesis = Nemesis::new(Hosts::create(1, sandbox, &probe(PartitionBy::default()), silent()).unwrap());
         let (log, data) = (folder.path().join("n1.log"), folder.path().join("data"));
         nemesis.mount_disk(NodeId(1), &data, rule).unwrap();
         Self { nemesis, log, data, _folder: folder }

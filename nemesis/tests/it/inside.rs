@@ -488,7 +488,7 @@ pub(crate) fn processes(sandbox: &Sandbox) {
 /// Scenario: starves processes.
 pub(crate) fn starvation(sandbox: &Sandbox) {
     let logs = tempfile::tempdir().unwrap();
-    let hosts = Hosts::create(1, sandbox, &probe(), silent()).unwrap();
+    let hosts = Hosts::create(1, sandbox, &probe(PartitionBy::default()), silent()).unwrap();
     let host = hosts.get(NodeId(1)).unwrap();
     let log = logs.path().join("n1.log");
     // A starved process stands still and goes on in turn, as does its child, until that is over.
