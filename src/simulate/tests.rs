@@ -7,7 +7,8 @@ use crate::run::plan::Simulation;
 
 fn plan(read: &str, faults: &str, seed: u64) -> Plan {
     let usual = Plan::default();
-    let settings = crate::systems::schism::simulated_settings(&read.into(), &crate::systems::Options::default()).unwrap();
+    let settings =
+        crate::systems::schism::simulated_settings(&read.into(), &crate::systems::Options::default()).unwrap();
     let faults: FaultSpecs = faults.parse().unwrap();
     Plan {
         read: read.into(),
