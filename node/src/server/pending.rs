@@ -251,7 +251,7 @@ mod tests {
     /// Returns a list with one proposal of term 2, recorded at index 5.
     fn proposed(defect: Option<Defect>) -> PendingRequests<()> {
         let mut pending = PendingRequests::new(defect);
-        pending.add(1, write(Instant::now()));
+        pending.add(1, write(HostTime(1)));
         pending.record_appended(1, LogIndex(5), Term(2));
         pending
     }
@@ -282,7 +282,7 @@ mod tests {
     fn a_read_answered_before_its_index_is_applied() {
         assert!(Defect::ReadsBeforeApply.is_shown_by(|defect| {
             let mut pending = PendingRequests::new(defect);
-            pending.add(1, read(Instant::now()));
+            pending.add(1, read(HostTime(1)));
             pending.record_readable(1, LogIndex(7));
             pending.next_readable(LogIndex(6)).is_some()
         }));

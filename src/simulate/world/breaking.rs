@@ -131,7 +131,6 @@ impl World<'_> {
     /// Heals a fault, if it is still in force.
     pub(super) fn heal(&mut self, id: FaultId) -> Result<(), SimulationError> {
         match self.faults.end(id, self.now_ns, &mut self.record)? {
-            None => {}
             Some(fault @ (ResolvedFault::Kill { .. } | ResolvedFault::Disk { .. })) => {
                 let loses_all = matches!(fault, ResolvedFault::Disk { fault, .. } if loses_all(fault) == Some(true));
                 for node in fault.nodes().map(place_of) {
@@ -146,8 +145,8 @@ impl World<'_> {
                     self.start(place_of(node))?;
                 }
             }
-            // None was ever in force.
-            Some(ResolvedFault::Starve { .. }) => {}
+            // No simulated node is ever starved.
+            None | Some(ResolvedFault::Starve { .. }) => {}
             Some(ResolvedFault::Pause { nodes }) => {
                 for node in nodes {
                     self.members[place_of(node)].is_paused = false;
