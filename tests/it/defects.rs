@@ -39,8 +39,8 @@ fn an_option_of_nodes_with_an_impossible_value_is_refused_by_name() {
     }
 }
 
-/// Compares the table in the reference with `schism defects`; with `SCHISM_WRITE_DEFECTS=1` in the environment, rewrites
-/// it.
+/// Compares the table in the reference with `schism defects`; with `SCHISM_WRITE_DEFECTS=1` in the environment,
+/// rewrites it.
 #[test]
 fn the_reference_lists_all_defects_as_the_command_does() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/defects.md");

@@ -1,6 +1,6 @@
-//! Workloads `register`, `causal` and `cas`: reads, writes and cas on a few keys that all clients contend for, of unique
-//! values, or of a few that are written again and again. In `causal` there is no cas, since a client that it tells what
-//! it found has one more cause of what it does.
+//! Workloads `register`, `causal` and `cas`: reads, writes and cas on a few keys that all clients contend for, of
+//! unique values, or of a few that are written again and again. In `causal` there is no cas, since a client that it
+//! tells what it found has one more cause of what it does.
 
 use std::collections::HashMap;
 

@@ -55,7 +55,8 @@ impl Worker {
         Self { shared, number, process }
     }
 
-    /// Works on a load that begins at `begin`, from `start` until `end`, or until it is stopped; returns the number of its last process.
+    /// Works on a load that begins at `begin`, from `start` until `end`, or until it is stopped; returns the number of
+    /// its last process.
     pub(crate) async fn run(
         mut self,
         begin: Instant,

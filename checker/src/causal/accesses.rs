@@ -23,8 +23,8 @@ type Touched = (Option<ValueId>, Option<ValueId>);
 /// `initial`.
 ///
 /// # Errors
-/// The reason why it cannot be said: a limit, a value that is set twice, or a process that goes on after an operation of
-/// unknown outcome.
+/// The reason why it cannot be said: a limit, a value that is set twice, or a process that goes on after an operation
+/// of unknown outcome.
 pub(crate) fn causal_violation(
     history: &History,
     initial: &Value,

@@ -9,8 +9,8 @@ use crate::{
     words::Words,
 };
 
-/// Returns the operations that show that a history is not causally consistent, and the claim of what is wrong; `None` if
-/// it was not checked.
+/// Returns the operations that show that a history is not causally consistent, and the claim of what is wrong; `None`
+/// if it was not checked.
 pub(crate) fn causal_claim(
     history: &History,
     initial: &Value,

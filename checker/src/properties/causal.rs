@@ -1,6 +1,6 @@
-//! Causal consistency of registers, over all keys together: an operation finds no value that a change in its causal past
-//! has replaced. Causes are what a process did before, and the writes of what it found (CC of Bouajjani, Enea, Guerraoui
-//! and Hamza, "On verifying causal consistency", 2017).
+//! Causal consistency of registers, over all keys together: an operation finds no value that a change in its causal
+//! past has replaced. Causes are what a process did before, and the writes of what it found (CC of Bouajjani, Enea,
+//! Guerraoui and Hamza, "On verifying causal consistency", 2017).
 //!
 //! Beside `read`, `write` and `cas` there is `read-init`, as Jepsen calls the first read of a key. Each value is set
 //! once.

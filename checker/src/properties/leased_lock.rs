@@ -1,7 +1,7 @@
-//! Lock that its holder may lose, as one with a lease, and a resource that it guards. `acquire` is answered by a fencing
-//! token, a number larger than those of all acquires that were over before it began, and no other has the same. `write`
-//! of `[token value]` is accepted by the resource only if it has accepted nothing under a larger token, so that whoever
-//! has lost the lock changes nothing once the next holder did. `release` may come too late, and says nothing.
+//! Lock that its holder may lose, as one with a lease, and a resource that it guards. `acquire` is answered by a
+//! fencing token, a number larger than those of all acquires that were over before it began, and no other has the same.
+//! `write` of `[token value]` is accepted by the resource only if it has accepted nothing under a larger token, so that
+//! whoever has lost the lock changes nothing once the next holder did. `release` may come too late, and says nothing.
 //!
 //! Two may believe that they hold the lock at once. That is what leases allow, and what tokens are for.
 

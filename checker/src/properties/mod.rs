@@ -90,7 +90,8 @@ pub(crate) fn has(property: &dyn Property, function: &str) -> bool {
     !matches!(property.accepts(&call), Err(UnknownWhy::Function { .. }))
 }
 
-/// Decides whether a property holds of the operations (indexes) of one key, or of all. Returns the evidence if it is violated.
+/// Decides whether a property holds of the operations (indexes) of one key, or of all. Returns the evidence if it is
+/// violated.
 ///
 /// # Errors
 /// The reason why it cannot be said; also if the second opinion does not confirm a violation.
