@@ -29,7 +29,7 @@ fn a_function_that_the_model_lacks_is_looked_for_in_others() {
     for (f, hint) in [
         (
             "add",
-            "models that have add: set, comments, counter, bag, stack, priority-queue, list, set-full, pn-counter, \
+            "models that have add: set, counter, bag, stack, priority-queue, list, set-full, pn-counter, \
             monotonic; --model chooses one",
         ),
         ("enqueue", "models that have enqueue: queue, bag, priority-queue; --model chooses one"),

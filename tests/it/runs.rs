@@ -16,7 +16,7 @@ use nix::{
 };
 use serde_json::Value;
 
-use crate::support::{CommandResult, run, schism};
+use crate::support::{CommandResult, locked_down, run, schism};
 
 /// Time limit for anything that should be quick.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -224,16 +224,12 @@ fn a_run_by_a_program_says_so() {
     assert!(fs::read_to_string(folder.join("commands.log")).unwrap().contains("add table ip schism"));
 }
 
-/// Runs as root of a user namespace that permits no further ones, without any capability, as on a locked-down host.
 #[test]
 fn without_namespaces_nodes_share_loopback() {
     let dir = tempfile::tempdir().unwrap();
-    let script =
-        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all \"$@\"";
     let run = |faults| {
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_schism")]);
-        command.args(["run", "--nodes", "3", "--time-limit", "3s", "--faults", faults]).current_dir(dir.path());
+        let mut command = locked_down(dir.path());
+        command.args(["run", "--nodes", "3", "--time-limit", "3s", "--faults", faults]);
         CommandResult::from(command.output().unwrap())
     };
     let ended = run("kill:leader");

@@ -16,6 +16,17 @@ pub(crate) fn schism(dir: &Path) -> Command {
     command
 }
 
+/// Returns a command for the binary, as root of a user namespace that permits no further ones, without any capability,
+/// as on a locked-down host.
+pub(crate) fn locked_down(dir: &Path) -> Command {
+    let script =
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_schism")]);
+    command.current_dir(dir).env("NO_COLOR", "1");
+    command
+}
+
 /// Runs the binary to its end.
 pub(crate) fn run(dir: &Path, arguments: &[&str]) -> CommandResult {
     CommandResult::from(schism(dir).args(arguments).output().unwrap())
