@@ -76,11 +76,9 @@ fn right(model: Model) -> History {
             let one = |n| Value::Map([("x", int(n))].into_iter().collect());
             [("write", one(n % 7), nil()), ("read", nil(), one(n % 7))]
         })),
-        Model::Comments => by_one(calls(|n| {
-            let is_read = |n| n % 5000 == 4999;
-            let all = || list((0..=2 * n).filter(|n| n % 2 == 0 || !is_read(n / 2)).map(int));
-            let next = if is_read(n) { ("read", nil(), all()) } else { ("write", int(2 * n + 1), nil()) };
-            [("write", int(2 * n), nil()), next]
+        Model::Comments => history(calls(|n| match n % 5000 {
+            4999 => [("write", int(999), nil()), ("read", nil(), list((0..1000).map(int)))],
+            _ => [("write", int(n % 1000), nil()), ("write", int(n % 1000), nil())],
         })),
         Model::Causal => history(calls(|n| [("write", int(n), nil()), ("read", nil(), int(n))])),
         Model::CausalReverse => history(calls(|_| [("write", int(7), nil()), ("read", nil(), list([int(7)]))])),
