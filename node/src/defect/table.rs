@@ -234,15 +234,15 @@ defects! {
     // Durability
 
     /// A leader counts entries as its own that are not on its disk yet.
-    CountsUnsyncedTail: "counts-unsynced-tail", LostWrite, "--faults kill:all",
+    CountsUnsyncedTail: "counts-unsynced-tail", LostWrite, "--faults power-loss:all",
         "dissertation §10.2.1; etcd-io/etcd#14370, camunda/camunda#4160";
 
     /// A follower says that it has entries before they are on its disk.
-    SendsBeforeDurable: "sends-before-durable", LostWrite, "--faults kill:all",
+    SendsBeforeDurable: "sends-before-durable", LostWrite, "--faults power-loss:all",
         "Raft figure 2; cloud-software-foundation/c5#263, deventlab/d-engine#447";
 
     /// The log is written but never synced: what a loss of power leaves of it is a matter of luck.
-    NoFsync: "no-fsync", LostWrite, "--faults kill:all", "Raft figure 2, persistent state; etcd-io/etcd#14140";
+    NoFsync: "no-fsync", LostWrite, "--faults power-loss:all", "Raft figure 2, persistent state; etcd-io/etcd#14140";
 
     /// Each record of the log is written only along with the next one.
     WritesLate: "writes-late", LostWrite, "--faults kill:all",
