@@ -30,10 +30,10 @@ pub enum LossMode {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryRule {
-    /// As on ext4: whatever is synchronised commits the journal, with all entries.
+    /// Rule of ext4: whatever is synchronised commits the journal, with all entries.
     #[default]
     Ext4,
-    /// As POSIX promises: only once the folder itself was synchronised.
+    /// Promise of POSIX: only once the folder itself was synchronised.
     Strict,
 }
 
