@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    kv::{Command, CommandResult, Query},
+    kv::{Command, CommandResult, Digest, Query},
     raft::{Elections, LogIndex, NodeId, Role, Term},
 };
 
@@ -165,6 +165,18 @@ pub(crate) struct StatusReport {
     /// Remaining time, by the node's own clock, in which it may answer `lease` reads without asking.
     pub(crate) lease_remaining_ms: Option<u64>,
     pub(crate) counters: Counters,
+    /// State at some indices that all nodes share, and as it is now.
+    pub(crate) checkpoints: Vec<Checkpoint>,
+}
+
+/// State of a node right after it applied an entry of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Checkpoint {
+    pub(crate) index: LogIndex,
+    /// Term of that entry.
+    pub(crate) term: Term,
+    /// Digest of the replicated state, which is the same on all nodes.
+    pub(crate) digest: Digest,
 }
 
 /// Counts since the node started.

@@ -1,6 +1,8 @@
 //! Hunts for planted defects: for each, campaigns under the faults that should show it, under faults that know nothing
 //! of it, and of the sound system under the same load, each in a folder of its own; and what they found.
 
+use std::collections::BTreeMap;
+
 use checker::Share;
 use serde::Serialize;
 
@@ -8,7 +10,10 @@ use super::{
     record::{Category, Record},
     summary::Summary,
 };
-use crate::{run::ENDED_BY_ITSELF, store::SchemaVersion};
+use crate::{
+    run::{AuditKind, ENDED_BY_ITSELF},
+    store::SchemaVersion,
+};
 
 /// Result of a hunt, as stored in `hunt.json`.
 #[derive(Debug, Serialize)]
@@ -46,6 +51,8 @@ pub(crate) struct Catch {
     pub(crate) runs: usize,
     /// Numbers of runs by their signs: a verdict, a cluster that did not recover, a node that ended by itself.
     pub(crate) violations: usize,
+    /// Numbers of runs in which an audit found a violation.
+    pub(crate) audits: BTreeMap<AuditKind, usize>,
     pub(crate) unavailable: usize,
     pub(crate) ended: usize,
     /// Number of runs that failed by themselves, which say nothing.
@@ -64,11 +71,17 @@ impl Catch {
         let unavailable = count(&|run| run.category == Category::RecoveryFailure && !has_ended(run));
         let failed = count(&|run| run.category == Category::HarnessFailure);
         let runs = summary.runs.len() - failed;
+        let mut audits = BTreeMap::new();
+        for (kind, is_violated) in summary.runs.iter().filter_map(|run| run.facts.as_ref()).flat_map(|it| &it.audits) {
+            *audits.entry(*kind).or_default() += usize::from(*is_violated);
+        }
+        audits.retain(|_, violated| *violated > 0);
         let signs: Vec<_> = summary.runs.iter().filter_map(|run| run.facts.as_ref()?.first_sign).collect();
         Self {
             caught: Share::new(violations + ended + unavailable, runs),
             runs,
             violations,
+            audits,
             unavailable,
             ended,
             failed,
@@ -87,6 +100,7 @@ impl Catch {
             (self.ended, "node ended by itself"),
         ];
         words.extend(signs.iter().filter(|(count, _)| *count > 0).map(|(count, sign)| format!("{count} {sign}")));
+        words.extend(self.audits.iter().map(|(kind, count)| format!("{count} by {}", kind.name())));
         words.extend((self.failed > 0).then(|| format!("{} not run", self.failed)));
         words
     }
@@ -103,8 +117,9 @@ mod tests {
     use super::{Catch, median};
     use crate::campaign::{
         record::{Category, Record},
-        summary::tests::made_up,
+        summary::tests::{made_up, made_up_facts},
     };
+    use crate::run::AuditKind;
 
     #[test]
     fn signs_are_told_apart_and_failures_of_the_harness_are_none() {
@@ -118,10 +133,15 @@ mod tests {
         });
         let recovery = |run: &&mut Record| run.category == Category::RecoveryFailure;
         summary.runs.iter_mut().find(recovery).unwrap().why = Some("n2 ended by itself (exit 101)".to_owned());
+        summary.runs[0].facts = Some(made_up_facts(&[(AuditKind::ReplicaStates, true), (AuditKind::Leaders, false)]));
         let Catch { caught, runs, violations, unavailable, ended, failed, .. } = Catch::of(&summary);
         assert_eq!((caught.count, runs, violations, unavailable, ended, failed), (4, 89, 2, 1, 1, 1));
         let words = Catch::of(&summary).words().join("; ");
-        assert_eq!(words, "4 of 89; 2 to 11 %; 2 by verdict; 1 not recovered; 1 node ended by itself; 1 not run");
+        assert_eq!(
+            words,
+            "4 of 89; 2 to 11 %; 2 by verdict; 1 not recovered; 1 node ended by itself; \
+            1 by replica states; 1 not run"
+        );
     }
 
     #[test]

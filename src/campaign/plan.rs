@@ -257,7 +257,7 @@ impl CampaignPlan {
     }
 
     /// Returns the defect that is planted in the nodes, if there is one.
-    fn defect(&self) -> Option<PlantedDefect> {
+    pub(crate) fn defect(&self) -> Option<PlantedDefect> {
         let system = self.find_system(self.systems.first()?).ok()?;
         let settings = system.settings(self.reads_of(system).next()?, &self.options, self.trace).ok()?;
         system.defect(&settings)

@@ -1,12 +1,14 @@
 //! The record of one run of a campaign: a small file beside the run's own, computed from them.
 
+use std::collections::BTreeMap;
+
 use checker::Verdict;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Cell, RunPlan};
 use crate::{
     error::ExitStatus,
-    run::{FirstSign, RESULTS_FILE, Results},
+    run::{AuditKind, Finding, FirstSign, RESULTS_FILE, Results},
     store::{ConfinedFolder, SchemaVersion, read_json},
 };
 
@@ -110,6 +112,9 @@ pub(crate) struct RunFacts {
     /// Moment at which the first violation that was found was complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) first_sign: Option<FirstSign>,
+    /// Audits that were made; true for those that found a violation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) audits: BTreeMap<AuditKind, bool>,
 }
 
 /// Name of the file in a run's folder that marks the run as over.
@@ -141,6 +146,7 @@ impl Record {
         }
         let category = match results.verdict {
             Verdict::NotLinearizable => Category::Violation,
+            _ if results.violated_audits().next().is_some() => Category::Violation,
             _ if results.live.harness_failed.is_some() => Category::HarnessFailure,
             _ if results.live.not_recovered.is_some() => Category::RecoveryFailure,
             Verdict::Unknown => Category::Unknown,
@@ -207,6 +213,9 @@ impl RunFacts {
     fn of(results: Results) -> Self {
         let evidence = results.report.keys.iter().filter_map(|key| key.evidence.as_ref());
         let shortest = evidence.min_by_key(|evidence| evidence.operations.len());
+        let said = results.violated_audits().flat_map(|audit| audit.finding.evidence()).next().cloned();
+        let made = results.audits.iter().filter(|audit| !matches!(audit.finding, Finding::NotChecked { .. }));
+        let audits = made.map(|audit| (audit.kind, audit.is_violated())).collect();
         let stale = results.staleness.map(|staleness| staleness.reads);
         let stalest = stale.as_ref().and_then(|reads| reads.behind_ns).map(|behind| behind.max);
         Self {
@@ -215,7 +224,7 @@ impl RunFacts {
             fail: results.counts.fail,
             info: results.counts.info,
             evidence_operations: shortest.map(|evidence| evidence.operations.len()),
-            violation: shortest.map(|evidence| evidence.claim.clone()),
+            violation: shortest.map(|evidence| evidence.claim.clone()).or(said),
             stale_reads: stale.as_ref().map(|reads| reads.stale.count),
             stalest_ms: stalest.map(|behind_ns| std::time::Duration::from_nanos(behind_ns).as_secs_f64() * 1e3),
             read_p50_ms: results.reads.p50_ms,
@@ -224,6 +233,7 @@ impl RunFacts {
             write_p99_ms: results.writes.p99_ms,
             longest_gap_ms: results.coverage.longest_gap_ms,
             first_sign: results.first_sign,
+            audits,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The summary of a campaign: the runs counted by cell, and compared with theory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use checker::Share;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use super::{
     plan::{CampaignPlan, Cell, RunPlan, Shard},
     record::{Category, Record},
 };
-use crate::{error::ExitStatus, store::SchemaVersion, systems::Expectation};
+use crate::{error::ExitStatus, run::AuditKind, store::SchemaVersion, systems::Expectation};
 
 /// Summary of a campaign, as stored in `campaign.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,7 +37,8 @@ pub(crate) struct CellSummary {
     pub(crate) cell: Cell,
     pub(crate) expected: Expectation,
     /// True if the runs agree with theory: no violation if the mode must hold, at least one if it must fail, unless
-    /// all runs were weak. None until a run has a verdict, weak or not.
+    /// all runs were weak, and no audit violated that no read mode explains. None until a run has a verdict, weak or
+    /// not.
     pub(crate) as_expected: Option<bool>,
     /// Share of runs with a violation among those that had one or could have found one.
     pub(crate) violations: Share,
@@ -47,8 +48,25 @@ pub(crate) struct CellSummary {
     pub(crate) unknown: usize,
     pub(crate) recovery_failures: usize,
     pub(crate) harness_failures: usize,
+    /// Audits of the runs that made them.
+    #[serde(default)]
+    pub(crate) audits: BTreeMap<AuditKind, AuditCount>,
     /// Identifier of the run with the smallest counterexample.
     pub(crate) shortest: Option<String>,
+}
+
+/// Number of runs in which an audit was made, and found a violation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AuditCount {
+    pub(crate) made: usize,
+    pub(crate) violated: usize,
+}
+
+impl AuditCount {
+    /// Describes the counts in the words of a cell.
+    pub(crate) fn words(self) -> String {
+        format!("{} of {} fail", self.violated, self.made)
+    }
 }
 
 impl Summary {
@@ -92,6 +110,21 @@ impl Summary {
         self.cells.iter().find(|summary| at(&summary.cell))
     }
 
+    /// Returns the audits that some run made, each with its counts by column, over all rows.
+    pub(crate) fn audits(&self, columns: &[String]) -> BTreeMap<AuditKind, Vec<AuditCount>> {
+        let mut rows: BTreeMap<AuditKind, Vec<AuditCount>> = BTreeMap::new();
+        for CellSummary { cell, audits, .. } in &self.cells {
+            let column = cell.column(&self.plan);
+            let Some(place) = columns.iter().position(|name| *name == column) else { continue };
+            for (kind, count) in audits {
+                let sum = &mut rows.entry(*kind).or_insert_with(|| vec![AuditCount::default(); columns.len()])[place];
+                sum.made += count.made;
+                sum.violated += count.violated;
+            }
+        }
+        rows
+    }
+
     /// Returns the number of runs in a category.
     pub(crate) fn count(&self, category: Category) -> usize {
         self.runs.iter().filter(|run| run.category == category).count()
@@ -110,10 +143,14 @@ impl CellSummary {
         let of = violations + held;
         let weak = count(Category::Weak);
         let expected = cell.expected(plan);
+        let audits = audits_of(&of_cell);
+        // A read mode may explain revisions that fall; nothing but a defect explains the others.
+        let explained = |(kind, count): (&AuditKind, &AuditCount)| *kind == AuditKind::Revisions || count.violated == 0;
+        let is_explained = plan.defect().is_some() || audits.iter().all(explained);
         let as_expected = (of + weak > 0).then_some(match expected {
             Expectation::Holds => violations == 0,
-            Expectation::MayFail => true,
-            Expectation::Fails => violations > 0 || of == 0,
+            Expectation::MayFail => is_explained,
+            Expectation::Fails => is_explained && (violations > 0 || of == 0),
         });
         let size = |run: &&&Record| run.facts.as_ref().and_then(|facts| facts.evidence_operations);
         let failed = of_cell.iter().filter(|run| run.category == Category::Violation);
@@ -127,6 +164,7 @@ impl CellSummary {
             unknown: count(Category::Unknown),
             recovery_failures: count(Category::RecoveryFailure),
             harness_failures: count(Category::HarnessFailure),
+            audits,
             shortest,
             cell,
         }
@@ -152,10 +190,30 @@ impl CellSummary {
     }
 }
 
+fn audits_of(runs: &[&Record]) -> BTreeMap<AuditKind, AuditCount> {
+    let mut audits: BTreeMap<AuditKind, AuditCount> = BTreeMap::new();
+    for (kind, is_violated) in runs.iter().filter_map(|run| run.facts.as_ref()).flat_map(|facts| &facts.audits) {
+        let count = audits.entry(*kind).or_default();
+        count.made += 1;
+        count.violated += usize::from(*is_violated);
+    }
+    audits
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{CampaignPlan, Category, Record, Summary};
-    use crate::campaign::record::RunCircumstances;
+    use super::{AuditCount, CampaignPlan, Category, Record, Summary};
+    use crate::{
+        campaign::record::{RunCircumstances, RunFacts},
+        run::AuditKind,
+    };
+
+    /// Makes up the facts of a run that made these audits; true for those that found a violation.
+    pub(crate) fn made_up_facts(audits: &[(AuditKind, bool)]) -> RunFacts {
+        let old = r#"{"operations": 9, "ok": 9, "fail": 0, "info": 0, "read_p50_ms": 1, "read_p99_ms": 1,
+            "write_p50_ms": 1, "write_p99_ms": 1, "longest_gap_ms": 1}"#;
+        RunFacts { audits: audits.iter().copied().collect(), ..serde_json::from_str(old).unwrap() }
+    }
 
     /// Makes up a campaign with the given category for each run.
     pub(crate) fn made_up(category: impl Fn(usize) -> Option<Category>) -> Summary {
@@ -193,6 +251,25 @@ pub(crate) mod tests {
             (vec!["0 of 3 fail".to_owned(), "0 to 56 %".to_owned()], Some(false))
         );
         assert_eq!(summary.status().code(), 1);
+    }
+
+    #[test]
+    fn audits_have_rows_of_their_own_and_what_no_read_mode_explains_is_no_surprise_less() {
+        let mut summary = made_up(|place| Some(if place < 5 { Category::Violation } else { Category::NoViolation }));
+        for run in &mut summary.runs {
+            let is_first = run.cell.read.name() == "local" && run.seed == 1;
+            let kind = if run.cell.faults.to_string() == "none" { AuditKind::Revisions } else { AuditKind::Leaders };
+            run.facts = Some(made_up_facts(&[(kind, is_first)]));
+        }
+        let summary = Summary::new(&summary.plan, None, summary.runs);
+        let (_, columns) = summary.axes();
+        let audits = summary.audits(&columns);
+        let count = |made, violated| AuditCount { made, violated };
+        assert_eq!(audits[&AuditKind::Revisions][..2], [count(15, 1), count(0, 0)]);
+        assert_eq!(audits[&AuditKind::Leaders][..2], [count(0, 0), count(15, 1)]);
+        assert_eq!(audits[&AuditKind::Leaders][1].words(), "1 of 15 fail");
+        let as_expected = |faults: &str| summary.cell("local", faults).unwrap().as_expected;
+        assert_eq!((as_expected("none"), as_expected("kill")), (Some(true), Some(false)));
     }
 
     #[test]

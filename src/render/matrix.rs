@@ -23,6 +23,10 @@ pub(crate) fn describe_campaign(summary: &Summary) -> String {
         let cells = columns.iter().map(|column| summary.cell(row, column).map_or_else(String::new, cell));
         table.add_row(std::iter::once(row.clone()).chain(cells));
     }
+    for (kind, counts) in summary.audits(&columns) {
+        let cells = counts.iter().map(|count| if count.made > 0 { count.words() } else { String::new() });
+        table.add_row(std::iter::once(format!("audit: {}", kind.name())).chain(cells));
+    }
     let mut text = format!("{table}\n");
     text.extend(summary.plan.subject_in_words().map(|subject| subject + "\n"));
     text += "Runs with a violation, of those that could have found one; below, the 95 % interval of that share.\n";

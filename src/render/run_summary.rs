@@ -5,7 +5,7 @@ use histories::Function;
 
 use super::{hierarchy, transactions, verdict::describe};
 use crate::{
-    run::{Counts, Coverage, FinishedRun, Latency},
+    run::{Audit, Counts, Coverage, Finding, FinishedRun, Latency},
     store::REPORT_FILE,
     terminal::words::{counted, grouped, seconds},
 };
@@ -28,6 +28,7 @@ pub(crate) fn describe_run(finished: &FinishedRun) -> String {
         text += &format!("  {what:<6} took {p50_ms:.1} ms at p50, {p99_ms:.1} ms at p99, {max_ms:.1} ms at most\n");
     }
     text += &coverage_in_words(&results.coverage);
+    text += &unviolated_in_words(&results.audits);
     text += &format!(
         "  longest time in which no node answered: {longest_gap_ms} ms; {} after {} ms\n",
         finished.plan.readiness(),
@@ -52,7 +53,18 @@ pub(crate) fn describe_run(finished: &FinishedRun) -> String {
     text + &format!("  kept in {}; to look at: {}\n", dir.display(), dir.join(REPORT_FILE).display())
 }
 
-/// Describes the verdict with its evidence and the context of the violation.
+/// Describes the audits that found no violation: one line for those that hold, and one for those that were not made.
+fn unviolated_in_words(audits: &[Audit]) -> String {
+    let line = |head: &str, of: &dyn Fn(&Finding) -> Option<&String>| {
+        let named = audits.iter().filter_map(|audit| Some(format!("{} ({})", audit.kind.name(), of(&audit.finding)?)));
+        let all: Vec<String> = named.collect();
+        if all.is_empty() { String::new() } else { format!("  {head}: {}\n", all.join("; ")) }
+    };
+    line("audits that hold", &|finding| if let Finding::Holds { looked_at } = finding { Some(looked_at) } else { None })
+        + &line("not checked", &|finding| if let Finding::NotChecked { why } = finding { Some(why) } else { None })
+}
+
+/// Describes the verdict with its evidence and the context of the violation, and the audits that found one.
 pub(crate) fn explain(finished: &FinishedRun) -> String {
     let FinishedRun { history, results, .. } = finished;
     let mut text = results.transactions.as_ref().map_or_else(
@@ -63,6 +75,11 @@ pub(crate) fn explain(finished: &FinishedRun) -> String {
         text += &hierarchy::describe(ladder, false);
     }
     text += &finished.results.staleness.as_ref().map_or_else(String::new, hierarchy::staleness);
+    for audit in finished.results.violated_audits() {
+        for said in audit.finding.evidence() {
+            text += &format!("\n  Violated, {}: {said}.\n", audit.kind.name());
+        }
+    }
     if !finished.results.context.is_empty() {
         text += "\n  Events around that moment:\n";
         for sentence in &finished.results.context {

@@ -65,6 +65,15 @@ fn body(summary: &Summary) -> Markup {
                                 @for column in &columns { (cell(summary, summary.cell(row, column))) }
                             }
                         }
+                        @for (kind, counts) in summary.audits(&columns) {
+                            tr {
+                                th scope="row" { "audit: " (kind.name()) }
+                                @for count in counts {
+                                    @let class = if count.violated > 0 { "fails" } else { "holds" };
+                                    @if count.made > 0 { td class=(class) { (count.words()) } } @else { td {} }
+                                }
+                            }
+                        }
                     }
                 }
             }

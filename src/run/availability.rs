@@ -100,10 +100,14 @@ pub(crate) fn recovery_ns(nodes: &[NodeAvailability], fault: Span, late_ns: u64)
 
 /// Returns the longest time in which no node answered, neither reads nor writes; none without probes.
 pub(crate) fn longest_gap_ns(nodes: &[NodeAvailability]) -> Option<u64> {
+    Some(common_outages(nodes)?.iter().map(|span| span.length_ns()).max().unwrap_or(0))
+}
+
+/// Returns the times in which no node answered, neither reads nor writes; none without probes.
+pub(crate) fn common_outages(nodes: &[NodeAvailability]) -> Option<Vec<Span>> {
     let mut kinds = nodes.iter().flat_map(|node| [&node.reads, &node.writes]).filter(|answers| answers.probes > 0);
     let first = kinds.next()?.outages.clone();
-    let all = kinds.fold(first, |common, answers| in_both(&common, &answers.outages));
-    Some(all.iter().map(|span| span.length_ns()).max().unwrap_or(0))
+    Some(kinds.fold(first, |common, answers| in_both(&common, &answers.outages)))
 }
 
 /// Returns the intersection of two lists of spans, each sorted and without overlaps.

@@ -12,6 +12,7 @@ use nemesis::FaultKind;
 use serde::de::DeserializeOwned;
 
 use super::{
+    audits::{AuditedRun, audits},
     context,
     coverage::{self, Leadership},
     faults::{FaultWindow, fault_windows},
@@ -94,6 +95,15 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
     let faults: Vec<Span> = fault_windows.iter().map(|window| window.span).collect();
     let leadership = plan.system().logs_roles().then(|| leadership(&plan, &reigns));
     let coverage = coverage::measure(&history, leadership, &fault_windows, load, &live.availability);
+    let live = LiveResults { load: Some(load), ..live };
+    let audits = audits(AuditedRun {
+        plan: &plan,
+        history: &history,
+        report: &report,
+        live: &live,
+        reigns: &reigns,
+        faults: &fault_windows,
+    });
     let violated = evidence::keys_with(&report, Verdict::NotLinearizable);
     let evidence = evidence::clearest(&violated).map(|(_, evidence)| evidence);
     let results = Results {
@@ -101,7 +111,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         defect: plan.defect(),
         verdict: report.verdict,
         weak: report.verdict == Verdict::Linearizable && !coverage.weak.is_empty(),
-        live: LiveResults { load: Some(load), ..live },
+        live,
         counts: Counts::of(&history),
         first_sign: FirstSign::of(&history, &report.keys),
         reads: Latency::of(&history, true),
@@ -111,6 +121,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         missed_heartbeats: leadership::without_a_fault(&missed, &faults, load),
         coverage,
         report,
+        audits,
         transactions,
         ladder,
         staleness,

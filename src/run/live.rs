@@ -127,7 +127,7 @@ async fn run_on_cluster(
     progress.phase("healing");
     let healed = fault_schedule::heal_remaining(cluster, &recorder, &in_force).await;
     let interrupted = *stop.borrow();
-    let recovery = recover(plan.workload(), &driven?, cluster, connector, &recorder, counts, stop).await;
+    let recovery = recover(plan.workload(), &driven?, cluster, &meter, connector, &recorder, counts, stop).await;
     interrupt.abort();
     recorder.close()?;
     // Errors here are failures of the harness, not of the system.
@@ -143,6 +143,7 @@ async fn run_on_cluster(
         killed_at_end: None,
         cost,
         availability,
+        states: meter.states(),
     })
 }
 
@@ -152,6 +153,7 @@ async fn recover(
     workload: &'static dyn Workload,
     driven: &LoadSummary,
     cluster: &Cluster,
+    meter: &Meter,
     connector: Connector,
     recorder: &Arc<Recorder>,
     counts: Arc<workloads::Progress>,
@@ -163,6 +165,7 @@ async fn recover(
     if let Some(seen) = cluster.settle().await? {
         return Ok(Some(seen));
     }
+    meter.read(cluster).await; // all have applied the same by now
     let reads = FinalReads {
         workload,
         keys: driven.keys.clone(),

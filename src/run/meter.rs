@@ -1,4 +1,5 @@
-//! Cost of a run by the nodes' own counters, which begin at 0 with each process and are therefore read repeatedly.
+//! Readings of the nodes' own counters, which begin at 0 with each process and are therefore read repeatedly, and of
+//! their states.
 
 use std::{
     collections::BTreeMap,
@@ -6,14 +7,21 @@ use std::{
     time::Duration,
 };
 
-use super::{cluster::Cluster, results::Cost};
+use super::{
+    checkpoints::{CheckpointLog, StateComparison},
+    cluster::Cluster,
+    results::Cost,
+};
 
 /// Interval at which counters are read: what a node counts between the last reading and its death is lost.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Sum of the counters of all nodes over their restarts.
+/// Sum of the counters of all nodes over their restarts, and their states.
 #[derive(Debug, Default)]
-pub(crate) struct Meter(Mutex<BTreeMap<usize, Counter>>);
+pub(crate) struct Meter {
+    counters: Mutex<BTreeMap<usize, Counter>>,
+    checkpoints: Mutex<CheckpointLog>,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Counter {
@@ -23,13 +31,19 @@ struct Counter {
 }
 
 impl Meter {
-    /// Reads the counters of all nodes and returns their sum so far; nothing where asking is not for a load.
+    /// Compares the states that the nodes had when they were read; none if they do not tell them.
+    pub(crate) fn states(&self) -> Option<StateComparison> {
+        self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner).compared()
+    }
+
+    /// Reads the counters and states of all nodes and returns the sum of the counters so far; nothing where asking is not for a load.
     pub(crate) async fn read(&self, cluster: &Cluster) -> Cost {
         if !cluster.observer.effort().suits_load {
             return Cost::default();
         }
         let statuses = cluster.observer.statuses().await;
-        let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner).add(&statuses);
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         for (node, status) in statuses.iter().enumerate() {
             let Some(status) = status else { continue };
             let read = Cost { messages: status.counters.messages, fsyncs: status.counters.fsyncs };

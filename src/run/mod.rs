@@ -1,6 +1,8 @@
 //! One run, from plan to verdict: cluster up, load and faults side by side, heal, final reads, history, verdict.
 
+mod audits;
 mod availability;
+mod checkpoints;
 mod cluster;
 mod cluster_events;
 mod context;
@@ -28,6 +30,7 @@ use anyhow::Context as _;
 use histories::{RunDir, Store};
 
 pub(crate) use self::{
+    audits::{Audit, AuditKind, Finding},
     availability::recovery_ns,
     cluster::ENDED_BY_ITSELF,
     coverage::Coverage,

@@ -5,7 +5,9 @@ use histories::{History, NEVER, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    audits::Audit,
     availability::NodeAvailability,
+    checkpoints::StateComparison,
     coverage::Coverage,
     leadership::{MissedHeartbeat, Reign, Span},
 };
@@ -34,6 +36,9 @@ pub(crate) struct Results {
     pub(crate) missed_heartbeats: Vec<MissedHeartbeat>,
     pub(crate) coverage: Coverage,
     pub(crate) report: Report,
+    /// Verdicts on other properties than that of the history.
+    #[serde(default)]
+    pub(crate) audits: Vec<Audit>,
     /// Isolation levels and anomalies, if the history is one of transactions; `report` has the clearest anomaly.
     /// Shown with the verdict; not read back, since it names transactions by their places in a history, which is judged
     /// anew to be shown.
@@ -57,6 +62,9 @@ impl Results {
     /// Returns the exit status of the run.
     pub(crate) fn status(&self) -> ExitStatus {
         let mut status = status_of(self.verdict);
+        if self.violated_audits().next().is_some() {
+            status = status.worst(ExitStatus::NotLinearizable);
+        }
         if self.report.has_internal_error() {
             status = status.worst(ExitStatus::Internal);
         }
@@ -67,6 +75,11 @@ impl Results {
             status = status.worst(ExitStatus::Interrupted);
         }
         status
+    }
+
+    /// Iterates over the audits that found a violation.
+    pub(crate) fn violated_audits(&self) -> impl Iterator<Item = &Audit> {
+        self.audits.iter().filter(|audit| audit.is_violated())
     }
 
     /// Returns the lower bound on the staleness of the most outdated read, ns.
@@ -226,6 +239,9 @@ pub(crate) struct LiveResults {
     /// Availability of each node under load, by probes; empty for runs without probes.
     #[serde(default)]
     pub(crate) availability: Vec<NodeAvailability>,
+    /// Comparison of the nodes' states; none if they do not tell them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) states: Option<StateComparison>,
 }
 
 #[cfg(test)]
@@ -258,6 +274,7 @@ mod tests {
     fn results_without_a_schema_version_are_read() {
         let old: Results = serde_json::from_str(OLD).unwrap();
         assert_eq!((old.status().code(), old.stalest_ns(), old.coverage.retired.times), (1, Some(62), 0));
+        assert_eq!(old.audits, []);
         let live: LiveResults = serde_json::from_str(OLD).unwrap();
         assert_eq!((live.start.origin_mono_ns, live.cost.fsyncs, live.availability.len()), (7, 2, 0));
     }
@@ -271,6 +288,21 @@ mod tests {
         let old: serde_json::Value = serde_json::from_str(OLD).unwrap();
         let missing: Vec<_> = old.as_object().unwrap().keys().filter(|name| written.get(name).is_none()).collect();
         assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn a_violated_audit_has_the_exit_code_of_a_violation() {
+        let holds = OLD.replace("\"not-linearizable\"", "\"linearizable\"");
+        let with =
+            |audit: &str| holds.replacen('{', &format!("{{\"audits\": [{{\"audit\": \"leaders\", {audit}}}], "), 1);
+        for (audit, code) in [
+            (r#""verdict": "violated", "evidence": ["Term 2 was led by two"]"#, 1),
+            (r#""verdict": "holds", "looked_at": "2 terms""#, 0),
+            (r#""verdict": "not-checked", "why": "no log says who led""#, 0),
+        ] {
+            let results: Results = serde_json::from_str(&with(audit)).unwrap();
+            assert_eq!(results.status().code(), code, "{audit}");
+        }
     }
 
     #[test]

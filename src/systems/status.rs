@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use nemesis::{Leaders, NodeId};
+use serde::Deserialize;
 use workloads::Message;
 
 use super::log_status::LogLines;
@@ -13,6 +14,18 @@ pub(crate) struct Status {
     /// Role of the node, if the system has roles.
     pub(crate) role: Option<RoleStatus>,
     pub(crate) counters: Counters,
+    /// States that it had at some indices of the log; empty if it does not tell them.
+    pub(crate) checkpoints: Vec<Checkpoint>,
+}
+
+/// State of a node right after it applied the entry of the log at an index.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Checkpoint {
+    pub(crate) index: u64,
+    /// Term of that entry.
+    pub(crate) term: u64,
+    /// Digest of the state, equal exactly for equal states.
+    pub(crate) digest: String,
 }
 
 /// Role of a node, and how far it is.

@@ -1,6 +1,6 @@
 //! The trait of all systems under test.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use nemesis::NodeNeed;
 use workloads::Connector;
@@ -149,6 +149,17 @@ pub(crate) trait System: fmt::Debug + Sync {
     /// the time at which another can lead.
     fn deposed_leaders_linger(&self, _settings: &Settings) -> bool {
         true
+    }
+
+    /// Returns true if each term has one leader at most, so that two that lead one are a violation.
+    fn elects_once_a_term(&self) -> bool {
+        false
+    }
+
+    /// Returns the time in which a cluster answers again that has a majority, after the beginning and after the end of
+    /// a fault; none if nothing is promised.
+    fn recovers_within(&self, _settings: &Settings) -> Option<Duration> {
+        None
     }
 
     /// Returns true if nodes read the time from [`Deployment::clock_file`]. Otherwise no clock can be skewed.

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Json;
+use super::{Digest, Json};
 use crate::raft::LogIndex;
 
 /// Value of a key, with the revision of its last write.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Cell {
     pub(super) value: Json,
     pub(super) revision: LogIndex,
@@ -22,6 +22,8 @@ pub(super) struct Cells {
     base: Arc<BTreeMap<String, Cell>>,
     /// Writes and removals since a snapshot was taken; they take precedence over `base`.
     recent: BTreeMap<String, Option<Cell>>,
+    /// Digest of all keys with their cells.
+    digest: Digest,
 }
 
 impl Cells {
@@ -38,6 +40,14 @@ impl Cells {
     }
 
     fn set(&mut self, key: String, cell: Option<Cell>) {
+        let mut digest = self.digest;
+        if let Some(old) = self.get(&key) {
+            digest.remove(&(&*key, old));
+        }
+        if let Some(new) = &cell {
+            digest.add(&(&*key, new));
+        }
+        self.digest = digest;
         self.recent.insert(key, cell);
         if let Some(base) = Arc::get_mut(&mut self.base) {
             merge(base, &mut self.recent);
@@ -50,7 +60,12 @@ impl Cells {
         if !self.recent.is_empty() {
             merge(Arc::make_mut(&mut self.base), &mut self.recent);
         }
-        Self { base: Arc::clone(&self.base), recent: BTreeMap::new() }
+        Self { base: Arc::clone(&self.base), recent: BTreeMap::new(), digest: self.digest }
+    }
+
+    /// Returns the digest of the map in its current state.
+    pub(super) fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// Returns all keys with their cells, as a map of its own.
@@ -87,8 +102,10 @@ impl Serialize for Cells {
 
 impl<'de> Deserialize<'de> for Cells {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let base = Arc::new(BTreeMap::deserialize(deserializer)?);
-        Ok(Self { base, recent: BTreeMap::new() })
+        let base = BTreeMap::<String, Cell>::deserialize(deserializer)?;
+        let mut digest = Digest::default();
+        base.iter().for_each(|(key, cell)| digest.add(&(&**key, cell)));
+        Ok(Self { base: Arc::new(base), recent: BTreeMap::new(), digest })
     }
 }
 
@@ -147,7 +164,12 @@ mod tests {
         assert_eq!(layered, plain);
         let bytes = postcard::to_stdvec(&plain).unwrap();
         assert_eq!(postcard::to_stdvec(&layered).unwrap(), bytes);
-        assert_eq!(postcard::from_bytes::<Cells>(&bytes).unwrap(), plain);
-        drop(frozen);
+        let read = postcard::from_bytes::<Cells>(&bytes).unwrap();
+        assert_eq!(read, plain);
+        assert_eq!([layered.digest(), read.digest()], [plain.digest(); 2]);
+        assert_ne!(frozen.digest(), plain.digest());
+        layered.remove("b".into());
+        layered.remove("a".into());
+        assert_eq!(layered.digest(), Digest::default());
     }
 }

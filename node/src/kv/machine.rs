@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Command, CommandResult, Json, MicroOperation, Op, Query, Refusal, VersionedValue,
+    Command, CommandResult, Digest, Json, MicroOperation, Op, Query, Refusal, VersionedValue,
     cells::{Cell, Cells},
     integer,
     list::{self, MAX_LIST_BYTES},
@@ -66,6 +66,11 @@ impl Machine {
     /// Returns the index of the last applied entry.
     pub(crate) fn applied(&self) -> LogIndex {
         self.applied
+    }
+
+    /// Returns the digest of the whole replicated state, sessions included.
+    pub(crate) fn digest(&self) -> Digest {
+        self.state.cells.digest().with(self.state.sessions.digest())
     }
 
     /// Returns the current value at `key`.

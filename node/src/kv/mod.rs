@@ -1,9 +1,11 @@
 //! Replicated state machine: a map from keys to JSON values, with retries that take effect once.
 //!
 //! Commands and results are here; `machine` applies them, `cells` holds the map, `list` changes values that are lists,
-//! `integer` those that are integers, `session` remembers the registered clients and the answers they got.
+//! `integer` those that are integers, `session` remembers the registered clients and the answers they got, and `digest`
+//! tells states apart.
 
 mod cells;
+mod digest;
 mod integer;
 mod list;
 mod machine;
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::raft::LogIndex;
 
+pub(crate) use digest::Digest;
 pub(crate) use list::MAX_LIST_BYTES;
 pub(crate) use machine::{Machine, MachineError};
 
@@ -25,7 +28,7 @@ pub(crate) const MAX_MICRO_OPERATIONS: usize = 16;
 /// JSON value in canonical form: compact, object keys sorted, so that equal values have equal text. Never `null`,
 /// which stands for "absent" in the API. Integers beyond 64 bits become floating-point numbers, as in most JSON
 /// readers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Json(String);
 
@@ -207,7 +210,7 @@ impl Command {
 }
 
 /// Value found at a key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct VersionedValue {
     /// Value; `None` if the key is absent.
     pub(crate) value: Option<Json>,
@@ -216,7 +219,7 @@ pub(crate) struct VersionedValue {
 }
 
 /// Result of a command.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum CommandResult {
     /// Result of a read, or of an operation that answers with the value that it made or took out.
     Got(VersionedValue),
@@ -260,7 +263,7 @@ pub(crate) enum CommandResult {
 }
 
 /// Reason why an operation does not fit the values that it is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 pub(crate) enum Refusal {
     /// The value is no list.
     #[error("the value of the key is no list")]

@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CommandResult, Session};
+use super::{CommandResult, Digest, Session};
 use crate::raft::LogIndex;
 
 /// Maximum number of clients that are remembered.
 pub(super) const MAX_CLIENTS: usize = 4096;
 
 /// Registered client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Client {
     /// Index of its last command, or of its registration.
     at: LogIndex,
@@ -26,7 +26,7 @@ struct Client {
 }
 
 /// Last command of one client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct LastCommand {
     seq: u64,
     /// Checksum that tells a retry from another command that wrongly has the same number, and must not be answered as
@@ -37,21 +37,41 @@ struct LastCommand {
 
 /// Registered clients, with their last commands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredSessions")]
 pub(super) struct Sessions {
     clients: BTreeMap<LogIndex, Client>,
     /// Clients by the index of their last command: the first is forgotten first.
     by_age: BTreeMap<LogIndex, LogIndex>,
+    /// Digest of all clients.
+    #[serde(skip)]
+    digest: Digest,
+}
+
+/// Sessions as they are stored, without what follows from them.
+#[derive(Deserialize)]
+struct StoredSessions {
+    clients: BTreeMap<LogIndex, Client>,
+    by_age: BTreeMap<LogIndex, LogIndex>,
+}
+
+impl From<StoredSessions> for Sessions {
+    fn from(StoredSessions { clients, by_age }: StoredSessions) -> Self {
+        let mut digest = Digest::default();
+        clients.iter().for_each(|client| digest.add(&client));
+        Self { clients, by_age, digest }
+    }
 }
 
 impl Sessions {
     /// Registers a client by the entry at index `at`, and returns its name.
     pub(super) fn register(&mut self, at: LogIndex) -> CommandResult {
-        self.clients.insert(at, Client { at, last: None });
+        self.set(at, Client { at, last: None });
         self.by_age.insert(at, at);
         if self.clients.len() > MAX_CLIENTS
             && let Some((_, oldest)) = self.by_age.pop_first()
+            && let Some(forgotten) = self.clients.remove(&oldest)
         {
-            self.clients.remove(&oldest);
+            self.digest.remove(&(&oldest, &forgotten));
         }
         CommandResult::Registered(at)
     }
@@ -67,10 +87,22 @@ impl Sessions {
     /// Stores the result of a new command of a known client, whose encoding has `checksum` and which was applied at
     /// index `at`.
     pub(super) fn record(&mut self, session: Session, checksum: u32, at: LogIndex, applied: CommandResult) {
-        let client = self.clients.get_mut(&session.client).expect("a new command is of a known client");
+        let client = self.clients.get(&session.client).expect("a new command is of a known client");
         self.by_age.remove(&client.at);
         self.by_age.insert(at, session.client);
-        *client = Client { at, last: Some(LastCommand { seq: session.seq, checksum, applied }) };
+        self.set(session.client, Client { at, last: Some(LastCommand { seq: session.seq, checksum, applied }) });
+    }
+
+    fn set(&mut self, name: LogIndex, client: Client) {
+        self.digest.add(&(&name, &client));
+        if let Some(before) = self.clients.insert(name, client) {
+            self.digest.remove(&(&name, &before));
+        }
+    }
+
+    /// Returns the digest of all clients with their last commands.
+    pub(super) fn digest(&self) -> Digest {
+        self.digest
     }
 }
 
@@ -123,5 +155,7 @@ mod tests {
         }
         assert_eq!(sessions.replay(&session(3, 1), 7), Some(put(3)));
         assert_eq!(sessions.replay(&session(20_001, 1), 7), None);
+        let stored = postcard::to_stdvec(&sessions).unwrap();
+        assert_eq!(postcard::from_bytes::<Sessions>(&stored).unwrap(), sessions, "digest included");
     }
 }

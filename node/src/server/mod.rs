@@ -3,6 +3,7 @@
 //! The loop in `node` runs on a thread of its own, since it waits for the disk; clients and peers are served by two
 //! more threads, which hand it inputs through a bounded queue and nothing else.
 
+mod checkpoints;
 mod compaction;
 mod descriptors;
 mod node;

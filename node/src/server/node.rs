@@ -13,6 +13,7 @@ use std::{
 };
 
 use super::{
+    checkpoints::Checkpoints,
     compaction::CompactionRule,
     outlet::Outlet,
     pending::{PendingRequest, PendingRequests, Requester},
@@ -66,6 +67,7 @@ pub(crate) struct Node<O: Outlet = Links, M: Medium = Directory> {
     machine: Machine,
     /// Term of the last applied entry.
     applied_term: Term,
+    checkpoints: Checkpoints,
     snapshot_index: LogIndex,
     outlet: O,
     pending: PendingRequests<O::Client>,
@@ -152,6 +154,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             storage,
             machine: Machine::new(config.defect),
             applied_term: Term::default(),
+            checkpoints: Checkpoints::default(),
             snapshot_index: LogIndex::default(),
             outlet,
             pending: PendingRequests::new(config.defect),
@@ -339,6 +342,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
     fn apply(&mut self, entry: &Entry) -> Result<(), Error> {
         let applied = self.machine.apply(entry).map_err(|error| self.invalid_state(&error))?;
         self.applied_term = entry.term;
+        self.checkpoints.note(&self.machine, entry.term);
         let decisions = self.pending.applied(entry.index, entry.term);
         if let (Some(waiting), Some(applied)) = (decisions.committed, applied) {
             self.answer(waiting, Ok(applied));
@@ -411,6 +415,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             read_modes: ReadMode::ALL.into_iter().map(|mode| (mode, mode.promise(self.elections))).collect(),
             lease_remaining_ms: lease_until.map(lease_ms),
             counters: Counters { messages_sent, fsyncs, ..self.counters.clone() },
+            checkpoints: self.checkpoints.with_current(&self.machine, self.applied_term),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Tests of whole clusters on loopback, driven through the client API as a user would.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr},
     sync::atomic::{AtomicU8, Ordering},
     time::{Duration, Instant},
@@ -181,6 +181,36 @@ fn the_status_counts_what_the_node_did() {
         )
     };
     assert!(cluster.events(leader).iter().any(led), "whoever judges the run can see who led");
+}
+
+/// Returns the checkpoints of a node by their indices.
+fn checkpoints(cluster: &Cluster, id: u64) -> BTreeMap<u64, (u64, String)> {
+    let status = cluster.status(id);
+    let all = status["checkpoints"].as_array().unwrap().iter();
+    let read = |it: &Value| (it["term"].as_u64().unwrap(), it["digest"].as_str().unwrap().to_owned());
+    all.map(|it| (it["index"].as_u64().unwrap(), read(it))).collect()
+}
+
+#[test]
+fn nodes_that_have_applied_the_same_have_the_same_digest_with_or_without_a_snapshot() {
+    let (mut cluster, leader) = Cluster::running(3, |config| config.snapshot_after_entries = 20);
+    let [late, other] = others(leader);
+    cluster.stop(late);
+    let client = cluster.call(leader, reqwest::Method::POST, "/v1/sessions", "").1["client"].clone();
+    for number in 1..=70 {
+        let body = json!({"value": number, "client": client, "seq": number});
+        assert_eq!(cluster.put(leader, &format!("k{}", number % 7), &body).0, 200);
+    }
+    cluster.start(late);
+    poll("all have applied the same", || {
+        let applied = [leader, late, other].map(|id| cluster.status(id)["applied"].as_u64());
+        applied.iter().all(|it| *it == applied[0])
+    });
+    let [first, second, third] = [leader, late, other].map(|id| checkpoints(&cluster, id));
+    assert!(first.contains_key(&32) && first.contains_key(&64), "{first:?}");
+    assert_eq!((first.last_key_value(), &first), (second.last_key_value(), &third));
+    let distinct: BTreeSet<_> = first.values().collect();
+    assert_eq!(distinct.len(), first.len(), "the state changed in between: {first:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Sections of a report, one file each.
 
+mod audits;
 mod clocks;
 mod counts;
 mod elements;
@@ -23,6 +24,7 @@ pub(super) const SECTIONS: &[Section] = &[
     messages::SECTION,
     explorer::SECTION,
     ladder::SECTION,
+    audits::SECTION,
     totals::SECTION,
     elements::SECTION,
     performance::SECTION,

@@ -25,6 +25,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let failed = facts.run.and_then(|run| run.results.live.not_recovered.as_deref());
     let problems = facts.run.and_then(|run| run.results.live.client_problems.as_deref());
     let defect = facts.run.and_then(|run| run.results.defect.as_ref());
+    let violated = facts.run.into_iter().flat_map(|run| run.results.violated_audits());
     let killed = facts.run.and_then(|run| run.results.live.killed_at_end.as_deref());
     Some(html! {
         h1 { (badge(report)) " " (text(&facts.name)) }
@@ -38,6 +39,12 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             }
             ", judged by schism " (env!("CARGO_PKG_VERSION")) "."
             @if let Some(why) = weak { " " strong { "Weak evidence" } ": " (why) "." }
+        }
+        @for audit in violated {
+            p class="claim" {
+                strong { "Violated" } ", " a href="#audits" { (audit.kind.name()) } ": "
+                (text(&audit.finding.evidence().join("; "))) "."
+            }
         }
         @for what in unseen { p { strong { "Not observable" } ": " (text(what)) "." } }
         @if let Some(taken) = taken { p { (taken) "." } }

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use workloads::Pointer;
 
 use super::document::RolesTable;
-use crate::systems::{Counters, RoleStatus, Status, StatusPage};
+use crate::systems::{RoleStatus, Status, StatusPage};
 
 /// Answer of a node about its role.
 struct Claim {
@@ -38,7 +38,7 @@ pub(super) fn read_statuses(table: &RolesTable, pages: &[Option<StatusPage>]) ->
             applied: 0,
             commit: 0,
         };
-        Status { role: Some(role), counters: Counters::default() }
+        Status { role: Some(role), ..Status::default() }
     };
     (1..).zip(&claims).map(|(own, claim)| claim.as_ref().map(|claim| status(own, claim))).collect()
 }

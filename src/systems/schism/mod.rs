@@ -8,6 +8,7 @@ mod trace;
 use std::{
     ffi::OsString,
     net::{Ipv4Addr, SocketAddr},
+    time::Duration,
 };
 
 use node::raft::NodeId;
@@ -24,9 +25,9 @@ pub(crate) use self::{
     settings::Elections,
 };
 use super::{
-    ClientSetup, Conditions, Counters, Deployment, Expectation, LogEvent, LogEventKind, LogLine, OptionDescription,
-    Options, PlantedDefect, Ports, ReadMode, ReadModeDescription, Role, RoleStatus, Settings, StartCommand, Status,
-    StatusPage, StatusRequest, System, Timing, TraceRecord,
+    Checkpoint, ClientSetup, Conditions, Counters, Deployment, Expectation, LogEvent, LogEventKind, LogLine,
+    OptionDescription, Options, PlantedDefect, Ports, ReadMode, ReadModeDescription, Role, RoleStatus, Settings,
+    StartCommand, Status, StatusPage, StatusRequest, System, Timing, TraceRecord,
 };
 
 /// Port for peers if each node has an address of its own.
@@ -113,6 +114,7 @@ struct NodeStatus {
     applied: u64,
     commit: u64,
     counters: StatusCounters,
+    checkpoints: Vec<Checkpoint>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -224,10 +226,11 @@ impl System for Schism {
     }
 
     fn read_status(&self, page: &StatusPage) -> Option<Status> {
-        let NodeStatus { role, term, leader, applied, commit, counters } = serde_json::from_slice(&page.body).ok()?;
+        let NodeStatus { role, term, leader, applied, commit, counters, checkpoints } =
+            serde_json::from_slice(&page.body).ok()?;
         let role = RoleStatus { leads: role == "leader", name: role, term, leader, applied, commit };
         let counters = Counters { messages: counters.messages_sent, fsyncs: counters.fsyncs };
-        Some(Status { role: Some(role), counters })
+        Some(Status { role: Some(role), counters, checkpoints })
     }
 
     fn connector(&self, clients: &ClientSetup<'_>) -> anyhow::Result<Connector> {
@@ -240,6 +243,15 @@ impl System for Schism {
 
     fn deposed_leaders_linger(&self, settings: &Settings) -> bool {
         NodeSettings::of(settings).elections == Elections::Basic
+    }
+
+    fn elects_once_a_term(&self) -> bool {
+        true
+    }
+
+    /// Returns ten election timeouts: an election takes one or two, and a busy host some more.
+    fn recovers_within(&self, settings: &Settings) -> Option<Duration> {
+        Some(NodeSettings::of(settings).election_timeout() * 10)
     }
 
     fn has_skewable_clocks(&self) -> bool {

@@ -1,0 +1,148 @@
+//! Audit of availability: no node answers for longer than faults explain.
+
+use std::time::Duration;
+
+use super::finding::Finding;
+use crate::{
+    run::{
+        availability::{Answers, NodeAvailability, common_outages},
+        faults::FaultWindow,
+        leadership::Span,
+        plan::Plan,
+        results::LiveResults,
+    },
+    terminal::words::seconds,
+};
+
+/// Times by which availability is judged.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// Interval between two probes.
+    probe: Duration,
+    /// Longest time in which a system recovers from a fault, and longest outage that needs no explanation.
+    recovery: Duration,
+}
+
+/// Judges the outages that probes found.
+pub(super) fn audit(plan: &Plan, live: &LiveResults, faults: &[FaultWindow]) -> Finding {
+    let Some(recovery) = plan.system().recovers_within(&plan.settings) else {
+        return Finding::not_checked("the system does not say within which time it recovers from a fault");
+    };
+    let Some(load) = live.load else { return Finding::not_checked("the run had no end") };
+    let times = Times { probe: plan.system().timing(&plan.settings).probe, recovery };
+    judge(&live.availability, faults, load, usize::from(plan.nodes), times)
+}
+
+fn judge(nodes: &[NodeAvailability], faults: &[FaultWindow], load: Span, size: usize, times: Times) -> Finding {
+    let Some(outages) = common_outages(nodes) else { return Finding::not_checked("the run had no probes") };
+    let possible = u128::from(load.length_ns()) / times.probe.as_nanos().max(1);
+    let was_late = |answers: &Answers| u128::from(answers.probes) * 2 < possible;
+    if nodes.iter().any(|node| was_late(&node.reads) || was_late(&node.writes)) {
+        return Finding::not_checked("the host was too busy to probe the nodes in time");
+    }
+    let recovery_ns = u64::try_from(times.recovery.as_nanos()).unwrap_or(u64::MAX);
+    let unexplained = |span: Span| {
+        let explained = faults.iter().flat_map(|fault| explained_by(fault, faults, size, recovery_ns));
+        explained.fold(vec![span], |parts, hole| parts.into_iter().flat_map(|part| part.without(hole)).collect())
+    };
+    let longest = |spans: Vec<Span>| spans.into_iter().max_by_key(|span| span.length_ns());
+    let judged: u64 = unexplained(load).iter().map(|span| span.length_ns()).sum();
+    let outages = outages.iter().map(|outage| Span { until_ns: outage.until_ns.min(load.until_ns), ..*outage });
+    let worst = longest(outages.flat_map(unexplained).collect()).filter(|outage| outage.length_ns() > recovery_ns);
+    if worst.is_none() && judged <= recovery_ns {
+        return Finding::not_checked("faults and their aftermath take up the whole load");
+    }
+    let sentence = |outage: Span| {
+        format!(
+            "No node answered from {} to {}, longer than the {} that recovery may take, although no fault explains it",
+            seconds(outage.from_ns),
+            seconds(outage.until_ns),
+            seconds(recovery_ns)
+        )
+    };
+    Finding::of(worst.map(sentence).into_iter().collect(), || {
+        format!("{} of the load that no fault explains", seconds(judged))
+    })
+}
+
+/// Returns the spans in which a fault explains that no node answers: its whole time and what recovery takes after it,
+/// or, if it only takes a minority away and comes alone, what recovery takes after its beginning and after its end. One
+/// of a disk, or of no known kind, explains all that comes after it, as a node may not come back from it.
+fn explained_by(fault: &FaultWindow, all: &[FaultWindow], size: usize, recovery_ns: u64) -> Vec<Span> {
+    let Span { from_ns, until_ns } = fault.span;
+    let after = |from_ns: u64| Span { from_ns, until_ns: from_ns.saturating_add(recovery_ns) };
+    if !fault.is(|kind| !kind.needs_disk()) {
+        return vec![Span { until_ns: u64::MAX, ..fault.span }];
+    }
+    let alone = all.iter().filter(|other| other.span.overlaps(from_ns, until_ns)).count() == 1;
+    let takes_nodes_away = fault.is(|kind| kind.ends_processes() || kind.silences_processes());
+    let is_minority = !fault.nodes.is_empty() && fault.nodes.len() * 2 < size;
+    if alone && takes_nodes_away && is_minority {
+        vec![after(from_ns), after(until_ns)]
+    } else {
+        vec![Span { until_ns: after(until_ns).until_ns, ..fault.span }]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nemesis::FaultKind;
+
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+    const LOAD: Span = Span { from_ns: 0, until_ns: 20_000 * MS };
+
+    fn span((from_ms, until_ms): (u64, u64)) -> Span {
+        Span { from_ns: from_ms * MS, until_ns: until_ms * MS }
+    }
+
+    /// Returns what three nodes answered that all had this outage, of so many probes of each kind.
+    fn nodes(outage: (u64, u64), probes: u64) -> Vec<NodeAvailability> {
+        let answers = Answers { probes, answered: 1, outages: vec![span(outage)] };
+        (1..=3).map(|node| NodeAvailability { node, reads: answers.clone(), writes: answers.clone() }).collect()
+    }
+
+    fn fault(kind: FaultKind, hit: &[u16], during: (u64, u64)) -> FaultWindow {
+        let (nodes, span) = (hit.to_vec(), span(during));
+        FaultWindow { kind: Some(kind), words: kind.name().to_owned(), nodes, skew: None, span }
+    }
+
+    fn judged(outage: (u64, u64), faults: &[FaultWindow]) -> Finding {
+        let times = Times { probe: Duration::from_millis(80), recovery: Duration::from_secs(3) };
+        judge(&nodes(outage, 200), faults, LOAD, 3, times)
+    }
+
+    #[test]
+    fn an_outage_is_a_violation_if_it_lasts_longer_than_faults_explain() {
+        let killed = [fault(FaultKind::Kill, &[2], (1000, 12_000))];
+        assert_eq!(judged((1100, 4500), &killed).evidence(), [""; 0], "recovery from the beginning takes time");
+        let said = "No node answered from 4.000 s to 9.000 s, longer than the 3.000 s that recovery may take, although \
+            no fault explains it";
+        assert_eq!(judged((1100, 9000), &killed).evidence(), [said]);
+        let cut = [fault(FaultKind::Partition, &[], (1000, 12_000))];
+        assert_eq!(judged((1100, 14_500), &cut).evidence(), [""; 0], "a partition may leave no majority");
+        assert_eq!(judged((1100, 19_000), &cut).evidence().len(), 1);
+        let disk = [fault(FaultKind::DiskCorrupt, &[1], (0, 1000)), fault(FaultKind::Kill, &[2], (4000, 9000))];
+        assert_eq!(judged((4000, 19_000), &disk).evidence(), [""; 0], "a node with a broken disk stays away");
+        let most = [fault(FaultKind::Kill, &[1, 2], (1000, 12_000))];
+        assert_eq!(judged((1100, 14_500), &most).evidence(), [""; 0], "no majority is left");
+        let both = [killed[0].clone(), fault(FaultKind::Pause, &[1], (4000, 10_000))];
+        assert_eq!(judged((1100, 12_500), &both).evidence(), [""; 0], "together they leave none");
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_not_checked() {
+        let times = Times { probe: Duration::from_millis(80), recovery: Duration::from_secs(3) };
+        let why = |finding: Finding| serde_json::to_string(&finding).unwrap();
+        let busy = judge(&nodes((1000, 9000), 100), &[], LOAD, 3, times);
+        assert!(why(busy).contains("too busy"));
+        assert!(why(judge(&[], &[], LOAD, 3, times)).contains("no probes"));
+        let all = [fault(FaultKind::Clock, &[1], (0, 18_000))];
+        assert!(why(judged((0, 18_000), &all)).contains("the whole load"));
+        assert_eq!(
+            why(judged((0, 0), &[])),
+            r#"{"verdict":"holds","looked_at":"20.000 s of the load that no fault explains"}"#
+        );
+    }
+}

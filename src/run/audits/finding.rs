@@ -1,0 +1,114 @@
+//! Findings of audits, as they are stored.
+
+use serde::{Deserialize, Serialize};
+
+/// Property of a run that is judged beside its history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AuditKind {
+    /// Revisions that the store gave to values, against real time.
+    Revisions,
+    /// Writes that were acknowledged, against what the final reads find.
+    AcknowledgedWrites,
+    /// States of nodes that applied the same entries of the log.
+    ReplicaStates,
+    /// Terms of the entries at the same committed index of the nodes' logs.
+    LogMatching,
+    /// Leaders of each term.
+    Leaders,
+    /// Time without an answer from any node beyond what faults explain.
+    Availability,
+}
+
+impl AuditKind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Revisions => "revisions",
+            Self::AcknowledgedWrites => "acknowledged writes",
+            Self::ReplicaStates => "replica states",
+            Self::LogMatching => "log matching",
+            Self::Leaders => "leaders",
+            Self::Availability => "availability",
+        }
+    }
+}
+
+/// Audit of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Audit {
+    #[serde(rename = "audit")]
+    pub(crate) kind: AuditKind,
+    #[serde(flatten)]
+    pub(crate) finding: Finding,
+}
+
+/// Finding of an audit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "kebab-case")]
+pub(crate) enum Finding {
+    /// Nothing contradicts the property.
+    Holds {
+        /// Things that were compared, in words.
+        looked_at: String,
+    },
+    /// The property does not hold.
+    Violated {
+        /// Sentences that show it.
+        evidence: Vec<String>,
+    },
+    /// The property could not be judged.
+    NotChecked {
+        /// Reason in words.
+        why: String,
+    },
+}
+
+impl Finding {
+    pub(super) fn not_checked(why: impl Into<String>) -> Self {
+        Self::NotChecked { why: why.into() }
+    }
+
+    /// Returns a violation with this evidence, or that the property holds if there is none.
+    pub(super) fn of(evidence: Vec<String>, looked_at: impl FnOnce() -> String) -> Self {
+        if evidence.is_empty() { Self::Holds { looked_at: looked_at() } } else { Self::Violated { evidence } }
+    }
+
+    /// Returns the evidence of a violation; nothing if there is none.
+    pub(crate) fn evidence(&self) -> &[String] {
+        if let Self::Violated { evidence } = self { evidence } else { &[] }
+    }
+}
+
+impl Audit {
+    pub(crate) fn is_violated(&self) -> bool {
+        !self.finding.evidence().is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Audit, AuditKind, Finding};
+
+    #[test]
+    fn an_audit_is_flat_json_that_reads_back() {
+        let audit = |kind, finding| Audit { kind, finding };
+        for (audit, text) in [
+            (
+                audit(AuditKind::LogMatching, Finding::of(Vec::new(), || "5 nodes".to_owned())),
+                r#"{"audit":"log-matching","verdict":"holds","looked_at":"5 nodes"}"#,
+            ),
+            (
+                audit(AuditKind::Leaders, Finding::of(vec!["n1 and n2".to_owned()], String::new)),
+                r#"{"audit":"leaders","verdict":"violated","evidence":["n1 and n2"]}"#,
+            ),
+            (
+                audit(AuditKind::Revisions, Finding::not_checked("no answer has one")),
+                r#"{"audit":"revisions","verdict":"not-checked","why":"no answer has one"}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&audit).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Audit>(text).unwrap(), audit);
+            assert_eq!(audit.is_violated(), text.contains("violated"));
+        }
+    }
+}
