@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Maximum number of members of a cluster.
-pub const MAX_MEMBERS: usize = 9;
+pub const MAX_MEMBERS: usize = raft::MAX_VOTERS;
 /// Maximum number of entries in one message.
 const MAX_BATCH_ENTRIES: usize = 512;
 /// Maximum bytes of entries in one message, unless its first entry alone is larger.
@@ -40,9 +40,12 @@ const MAX_TIMEOUT: Duration = Duration::from_mins(1);
 pub struct Config {
     /// Identifier of this member of the cluster.
     pub id: NodeId,
-    /// Address at which each member, this one included, listens for its peers. Every member must be given the same
-    /// map.
+    /// Address at which each member with which the cluster began listens for its peers. Every node must be given the
+    /// same map, also one that joins later.
     pub peers: BTreeMap<NodeId, SocketAddr>,
+    /// Address at which this node listens for its peers if it is none of these, but joins later: it waits until the
+    /// cluster is asked to add it.
+    pub join: Option<SocketAddr>,
     /// Address at which this node serves clients.
     pub client_addr: SocketAddr,
     /// Directory of the state that must survive a restart. It must not be shared between nodes.
@@ -90,6 +93,7 @@ impl Config {
         Self {
             id,
             peers,
+            join: None,
             client_addr,
             data_dir: data_dir.into(),
             init: false,
@@ -120,7 +124,12 @@ impl Config {
         self.raft(0).validate()?;
         let check = |ok, setting, problem| if ok { Ok(()) } else { Err(ConfigError::Setting { setting, problem }) };
         let addresses: BTreeSet<_> = self.peers.values().collect();
-        let own = self.peers.get(&self.id);
+        let own = self.peers.get(&self.id).or(self.join.as_ref());
+        let is_first = self.peers.contains_key(&self.id);
+        check(is_first || self.join.is_some(), "join", "a node that is not among the peers needs an address")?;
+        check(!is_first || self.join.is_none(), "join", "this node is among the peers already")?;
+        check(self.join.is_none_or(|own| !addresses.contains(&own)), "join", "is a peer's address")?;
+        check(self.id.0 > 0, "id", "ids start at 1")?;
         check(self.peers.len() <= MAX_MEMBERS, "peers", "at most 9 members")?;
         check(self.peers.keys().all(|id| id.0 > 0), "peers", "ids start at 1")?;
         check(addresses.len() == self.peers.len(), "peers", "two members have the same address")?;
@@ -137,7 +146,12 @@ impl Config {
         check((1..=MAX_BODY_BYTES).contains(&self.max_body_bytes), "max_body_bytes", "from 1 byte to 1 MiB")
     }
 
-    /// Returns the members' ids in ascending order.
+    /// Returns the address at which this node listens for its peers; the settings must be valid.
+    pub(crate) fn peer_addr(&self) -> SocketAddr {
+        self.join.unwrap_or_else(|| self.peers[&self.id])
+    }
+
+    /// Returns the ids of the members with which the cluster began, in ascending order.
     pub(crate) fn members(&self) -> Vec<NodeId> {
         self.peers.keys().copied().collect()
     }
@@ -186,8 +200,12 @@ mod tests {
     #[test]
     fn each_mistake_is_named() {
         type Spoil = fn(&mut Config);
-        let spoil: [(&str, Spoil); 10] = [
-            ("n9 is not among the members", |config| config.id = NodeId(9)),
+        let spoil: [(&str, Spoil); 12] = [
+            ("join: a node that is not among the peers needs", |config| config.id = NodeId(9)),
+            ("join: this node is among the peers", |config| config.join = Some(config.client_addr)),
+            ("join: is a peer's address", |config| {
+                (config.id, config.join) = (NodeId(9), Some(config.peers[&NodeId(1)]))
+            }),
             ("peers: ids start at 1", |config| {
                 config.peers.insert(NodeId(0), SocketAddr::from(([127, 0, 0, 1], 7000)));
             }),

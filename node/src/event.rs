@@ -4,6 +4,7 @@
 //! term. There are no lines for single requests.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     io::{self, Write},
     net::SocketAddr,
@@ -48,6 +49,15 @@ pub enum Event {
         term: Term,
         /// Node that it believes to be the leader.
         leader: Option<NodeId>,
+    },
+    /// Another configuration is in force, committed or not.
+    MembersChanged {
+        /// Members of whom a majority decides.
+        voters: BTreeSet<NodeId>,
+        /// Voters of the configuration that is being left.
+        outgoing: BTreeSet<NodeId>,
+        /// Members that do not vote yet.
+        learners: BTreeSet<NodeId>,
     },
     /// The log up to `last_index` was replaced by a snapshot of the node's own.
     SnapshotMade {

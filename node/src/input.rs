@@ -1,6 +1,6 @@
 //! Inputs of the server's loop, from clients and from peers.
 
-use std::sync::mpsc::SyncSender;
+use std::{net::SocketAddr, sync::mpsc::SyncSender};
 
 use tokio::sync::oneshot;
 
@@ -17,6 +17,8 @@ pub(crate) enum Input<C = oneshot::Sender<Reply>> {
     Client(Request, C),
     /// Frame from a peer.
     Peer(NodeId, Frame),
+    /// Link from a peer that joined later, with the address at which it can be reached.
+    Joined(NodeId, SocketAddr),
     /// Request for the node's status.
     Status(oneshot::Sender<StatusReport>),
     /// Request to stop.

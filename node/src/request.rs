@@ -1,12 +1,15 @@
 //! Requests of clients, and their results.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     kv::{Command, CommandResult, Digest, Query},
-    raft::{Elections, LogIndex, NodeId, Role, Term},
+    raft::{Change, ChangeRefusal, Elections, LogIndex, Membership, NodeId, Role, Term},
 };
 
 /// Method by which a read is protected against staleness, if at all.
@@ -63,6 +66,10 @@ pub(crate) enum Request {
     },
     /// Command that changes the state.
     Write(Command),
+    /// Change of the members.
+    Change(Change),
+    /// Transfer of the leadership, to this node if one is named.
+    Transfer(Option<NodeId>),
 }
 
 /// Effect of a failed request, past or still to come.
@@ -98,6 +105,8 @@ pub(crate) enum Reason {
     SessionExpired,
     /// The client's sequence number was used before.
     OutOfSequence { latest: u64 },
+    /// The members cannot be changed so, or the leadership is being transferred.
+    Change(ChangeRefusal),
     /// The node is stopping.
     Stopping,
 }
@@ -122,6 +131,7 @@ impl fmt::Display for Reason {
             Self::OutOfSequence { latest } => {
                 write!(f, "the client's latest command has number {latest}, and is a different one")
             }
+            Self::Change(refusal) => refusal.fmt(f),
             Self::Stopping => f.write_str("the node is stopping"),
         }
     }
@@ -155,7 +165,9 @@ pub(crate) struct StatusReport {
     pub(crate) applied: LogIndex,
     pub(crate) first_index: LogIndex,
     pub(crate) last_index: LogIndex,
-    pub(crate) members: Vec<NodeId>,
+    pub(crate) members: BTreeSet<NodeId>,
+    /// Configuration in force, which may not be committed yet.
+    pub(crate) membership: MembershipReport,
     /// Obligations between leaders and voters in this cluster.
     pub(crate) elections: Elections,
     /// Name of the planted defect, if the node has one.
@@ -177,6 +189,29 @@ pub(crate) struct Checkpoint {
     pub(crate) term: Term,
     /// Digest of the replicated state, which is the same on all nodes.
     pub(crate) digest: Digest,
+}
+
+/// Configuration that is in force on a node; the body of `GET /v1/members`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct MembershipReport {
+    voters: BTreeSet<NodeId>,
+    /// Voters that are being left; empty unless the configuration is joint.
+    outgoing: BTreeSet<NodeId>,
+    learners: BTreeSet<NodeId>,
+    /// True if no change is under way, as far as this node knows.
+    is_complete: bool,
+}
+
+impl MembershipReport {
+    /// Describes a configuration, whose entry may be committed or not.
+    pub(crate) fn new(membership: &Membership, is_committed: bool) -> Self {
+        Self {
+            voters: membership.voters.clone(),
+            outgoing: membership.outgoing.clone(),
+            learners: membership.learners.keys().copied().collect(),
+            is_complete: is_committed && !membership.is_intermediate(),
+        }
+    }
 }
 
 /// Counts since the node started.

@@ -1,7 +1,7 @@
 //! A node without threads, sockets and clocks of its own: it is given inputs at virtual times, and returns what leaves
 //! it, each with its time. Its core, loop, storage and client API are those of the real one.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use crate::{
     config::Config,
@@ -75,6 +75,9 @@ impl Outlet for Outbox {
     fn sent(&self) -> u64 {
         self.sent
     }
+
+    /// Does nothing: frames find their way by the number of their node.
+    fn connect(&mut self, _peer: NodeId, _address: SocketAddr) {}
 
     fn answer(&mut self, client: u64, reply: Reply) {
         if let Some(asked) = self.asked.remove(&client) {

@@ -118,6 +118,8 @@ pub enum MessageKind {
     /// Answer to a chunk of a snapshot.
     #[serde(rename = "snapshot-chunk")]
     InstallSnapshotResponse,
+    /// Request of the leader to take over from it (dissertation §3.10).
+    TimeoutNow,
     /// Request of a follower for a read index (dissertation §6.4).
     ReadIndex,
     /// Answer to a request for a read index.
@@ -178,6 +180,7 @@ impl Content {
             Body::InstallSnapshotResponse { last_included_index, .. } => {
                 Self { message: MessageKind::InstallSnapshotResponse, index: Some(*last_included_index), ..content }
             }
+            Body::TimeoutNow => Self { message: MessageKind::TimeoutNow, ..content },
             Body::ReadIndex { .. } => Self { message: MessageKind::ReadIndex, ..content },
             Body::ReadIndexResponse { index, .. } => Self {
                 message: MessageKind::ReadIndexResponse,

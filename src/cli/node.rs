@@ -18,15 +18,23 @@ use crate::{
               --client-addr 127.0.0.1:8001 --data-dir n1 --init      (likewise --id 2 and 3)
   curl -X PUT localhost:8001/v1/kv/k -d '{\"value\": 5}'
   curl 'localhost:8002/v1/kv/k?read=quorum'
+A fourth that joins later, with the same --peer options, and the request that adds it:
+  schism node --id 4 --peer ... --join 127.0.0.1:7004 --client-addr 127.0.0.1:8004 --data-dir n4 --init
+  curl -X POST localhost:8001/v1/members -d '{\"add\": 4, \"address\": \"127.0.0.1:7004\"}'
 --init is for the very first start. A node that was started before finds its vote and log in its
 directory; it must not come back without them, and refuses to.")]
 pub(crate) struct NodeArgs {
     /// Id of this node.
     #[arg(long)]
     id: u64,
-    /// Address at which each member listens for its peers, this one included: ID=ADDRESS:PORT.
+    /// Address at which each member of the cluster listened for its peers when that began: ID=ADDRESS:PORT. The same
+    /// for every node.
     #[arg(long = "peer", value_name = "ID=ADDR", required = true, value_parser = parse_peer)]
     peers: Vec<(NodeId, SocketAddr)>,
+    /// Address at which this node listens for its peers if it is none of these: it waits until the cluster is asked to
+    /// add it (POST /v1/members).
+    #[arg(long, value_name = "ADDR")]
+    join: Option<SocketAddr>,
     /// Address at which this node serves clients.
     #[arg(long, value_name = "ADDR")]
     client_addr: SocketAddr,
@@ -72,6 +80,7 @@ impl NodeArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let peers: BTreeMap<_, _> = self.peers.into_iter().collect();
         let mut config = node::Config::new(NodeId(self.id), peers, self.client_addr, self.data_dir);
+        config.join = self.join;
         config.init = self.init;
         config.clock_file = self.clock_file;
         config.trace_file = self.trace;

@@ -231,6 +231,34 @@ defects! {
     DesertedLeaderSilences: "deserted-leader-silences", Unavailable, "--faults partition:one-way",
         "dissertation §6.2; Cloudflare's outage of 2 November 2020";
 
+    // Members
+
+    /// A leader changes the members before it has committed an entry of its term, and may not know the last change.
+    ChangesBeforeOwnCommit: "changes-before-own-commit", LostWrite, "--nodes 4 --faults add,remove,partition,kill",
+        "dissertation §4.1; Ongaro, raft-dev, 10 July 2015";
+
+    /// A leader begins a change of the members while another is not complete.
+    ChangesOverlap: "changes-overlap", LostWrite, "--nodes 4 --faults add,remove,partition,kill", "dissertation §4.1";
+
+    /// A configuration is in force on a node only once that knows it to be committed.
+    ChangesWaitForCommit: "changes-wait-for-commit", SplitBrain, "--faults add,remove,partition,kill",
+        "Raft §6, dissertation §4.1; canonical/raft#250";
+
+    /// A node that restarts goes by the members with which the cluster began, until it is told of others.
+    RestartForgetsMembers: "restart-forgets-members", SplitBrain, "--faults replace,kill,partition",
+        "Raft §6; databendlabs/openraft 6c0ccaf3, databendlabs/openraft#1808";
+
+    /// A leader counts what learners have stored for a majority of the voters.
+    LearnersCount: "learners-count", LostWrite, "--faults add,partition:isolate-leader",
+        "dissertation §4.2.1; databendlabs/openraft d882e743";
+
+    /// A node that was removed answers quorum reads from the state that it has.
+    RemovedNodeReads: "removed-node-reads", StaleRead, "--faults remove", "dissertation §4.2.2";
+
+    /// A leader that asked another node to take over keeps its lease, though that one may be elected at any time.
+    TransferKeepsLease: "transfer-keeps-lease", StaleRead,
+        "--read lease --faults transfer,pause:random", "dissertation §6.4.1, §3.10";
+
     // Durability
 
     /// A leader counts entries as its own that are not on its disk yet.

@@ -18,6 +18,13 @@
 //!   whole number, and `["at-least", key, number]` refuses all of it unless the value is that large; absent is 0.
 //! - `POST /v1/sessions` begins a session and answers with its `"client"`.
 //! - `GET /v1/status` describes the state of the node.
+//! - `GET /v1/members` answers with the members that this node knows: its `"voters"`, those that it leaves
+//!   (`"outgoing"`), its `"learners"`, and whether the last change `"is_complete"`.
+//! - `POST /v1/members` with `{"add": id, "address": address}`, `{"remove": id}` or `{"replace": id, "with": id,
+//!   "address": address}` begins a change, and answers once its first entry is committed, whose index is the
+//!   `"revision"`. One that the members do not allow, or that comes during another, is refused with 409.
+//! - `POST /v1/transfer`, with `{"to": id}` or without a body, begins to hand the leadership over. It has succeeded
+//!   once another node leads, and is given up after an election timeout; meanwhile writes are refused with 503.
 //!
 //! An operation that needs a list or an integer and finds another value, a list at its limit of 64 KiB, and a sum
 //! beyond 64 bits are refused with 409.
@@ -59,7 +66,7 @@ use self::{
 };
 use crate::{
     input::{Input, Inputs},
-    request::{Effect, Reason, Reply, Request, StatusReport},
+    request::{Effect, MembershipReport, Reason, Reply, Request, StatusReport},
 };
 
 /// Serves clients until dropped.
@@ -79,6 +86,8 @@ fn router(inputs: Inputs, limits: Limits) -> Router {
         .route("/v1/txn", post(transact))
         .route("/v1/sessions", post(register))
         .route("/v1/status", get(status))
+        .route("/v1/members", get(members).post(change))
+        .route("/v1/transfer", post(transfer))
         .fallback(async || ApiError::no_route())
         .method_not_allowed_fallback(async || ApiError::refused(StatusCode::METHOD_NOT_ALLOWED, "no such method here"))
         .layer(middleware::from_fn_with_state(limits.body, receive))
@@ -148,6 +157,18 @@ async fn register(State(inputs): State<Inputs>) -> ApiResult {
     ask(&inputs, question::register()).await
 }
 
+async fn change(State(inputs): State<Inputs>, body: BodyBytes) -> ApiResult {
+    ask(&inputs, question::change(&request::bytes(body)?)).await
+}
+
+async fn transfer(State(inputs): State<Inputs>, body: BodyBytes) -> ApiResult {
+    ask(&inputs, question::transfer(&request::bytes(body)?)).await
+}
+
+async fn members(inputs: State<Inputs>) -> Result<Json<MembershipReport>, ApiError> {
+    status(inputs).await.map(|Json(report)| Json(report.membership))
+}
+
 async fn status(State(inputs): State<Inputs>) -> Result<Json<StatusReport>, ApiError> {
     let (reply, answer) = oneshot::channel();
     inputs.try_send(Input::Status(reply)).map_err(|_| ApiError::unavailable(&Reason::Overloaded, Effect::No))?;
@@ -157,7 +178,7 @@ async fn status(State(inputs): State<Inputs>) -> Result<Json<StatusReport>, ApiE
 /// Hands a request to the server's loop, which answers it by the deadline, if only with an error.
 async fn ask(inputs: &Inputs, question: Question) -> ApiResult {
     let (subject, request) = question?;
-    let unanswered = if matches!(request, Request::Write(_)) { Effect::Unknown } else { Effect::No };
+    let unanswered = if matches!(request, Request::Read { .. }) { Effect::No } else { Effect::Unknown };
     let (reply, answer) = oneshot::channel();
     let full = |_| ApiError::unavailable(&Reason::Overloaded, Effect::No);
     inputs.try_send(Input::Client(request, reply)).map_err(full)?;

@@ -3,8 +3,8 @@
 
 use super::{
     request::{
-        self, CasBody, IncrementBody, PutBody, SessionBody, TransactionBody, body, body_if_any, micro_operations,
-        session, value,
+        self, CasBody, IncrementBody, PutBody, SessionBody, TransactionBody, TransferBody, body, body_if_any,
+        micro_operations, session, value,
     },
     response::{ApiError, Subject},
 };
@@ -83,6 +83,15 @@ pub(super) fn transact(mode: ReadMode, bytes: &[u8]) -> Question {
     Ok((Subject::Transaction(micro_operations), request))
 }
 
+pub(super) fn change(bytes: &[u8]) -> Question {
+    Ok((Subject::None, Request::Change(request::change(&body(bytes)?)?)))
+}
+
+pub(super) fn transfer(bytes: &[u8]) -> Question {
+    let TransferBody { to } = body_if_any(bytes)?;
+    Ok((Subject::None, Request::Transfer(to)))
+}
+
 pub(super) fn register() -> Question {
     write(Subject::None, None, None, Op::Register)
 }
@@ -112,6 +121,8 @@ pub(super) fn of_message(method: &str, target: &str, bytes: &[u8]) -> Question {
         ("POST", [Some("kv"), Some(of), Some("dequeue")]) => dequeue(key(of)?, bytes),
         ("POST", [Some("txn"), None, None]) => transact(mode()?, bytes),
         ("POST", [Some("sessions"), None, None]) => register(),
+        ("POST", [Some("members"), None, None]) => change(bytes),
+        ("POST", [Some("transfer"), None, None]) => transfer(bytes),
         _ => Err(ApiError::no_route()),
     }
 }

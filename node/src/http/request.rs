@@ -1,5 +1,7 @@
 //! Requests of clients, checked before the server's loop receives them: a request that fails here has had no effect.
 
+use std::net::SocketAddr;
+
 use axum::{
     body::Bytes,
     extract::{
@@ -16,7 +18,7 @@ use serde_json::Value;
 use super::response::ApiError;
 use crate::{
     kv::{Json, MAX_MICRO_OPERATIONS, MicroOperation, Session},
-    raft::LogIndex,
+    raft::{Change, LogIndex, NodeId},
     request::ReadMode,
 };
 
@@ -65,6 +67,24 @@ pub(super) struct IncrementBody {
 pub(super) struct SessionBody {
     pub(super) client: Option<String>,
     pub(super) seq: Option<u64>,
+}
+
+/// Body of a change of the members.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangeBody {
+    add: Option<NodeId>,
+    remove: Option<NodeId>,
+    replace: Option<NodeId>,
+    with: Option<NodeId>,
+    address: Option<SocketAddr>,
+}
+
+/// Body of a transfer of the leadership.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TransferBody {
+    pub(super) to: Option<NodeId>,
 }
 
 /// Body of a transaction.
@@ -134,6 +154,33 @@ fn micro_operation(name: &str, key: &str, argument: &Value) -> Result<MicroOpera
             "an operation of a transaction is [\"append\", key, value], [\"w\", key, value], [\"add\", key, number], \
             [\"at-least\", key, number] or [\"r\", key, null]",
         )),
+    }
+}
+
+/// Returns the change that a body asks for; refuses any that names more or less than that takes.
+pub(super) fn change(body: &ChangeBody) -> Result<Change, ApiError> {
+    let change = match *body {
+        ChangeBody { add: Some(node), remove: None, replace: None, with: None, address: Some(address) } => {
+            Change::Add { node, address }
+        }
+        ChangeBody { add: None, remove: Some(node), replace: None, with: None, address: None } => {
+            Change::Remove { node }
+        }
+        ChangeBody { add: None, remove: None, replace: Some(old), with: Some(new), address: Some(address) } => {
+            Change::Replace { old, new, address }
+        }
+        _ => {
+            return Err(ApiError::bad(
+                "a change is {\"add\": id, \"address\": address}, {\"remove\": id} or {\"replace\": id, \"with\": id, \
+                \"address\": address}",
+            ));
+        }
+    };
+    match change {
+        Change::Add { node: NodeId(0), .. } | Change::Replace { new: NodeId(0), .. } => {
+            Err(ApiError::bad("ids start at 1"))
+        }
+        _ => Ok(change),
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     kv::{self, CommandResult, MicroOperation},
-    raft::{LogIndex, NodeId, Role, Term},
+    raft::{ChangeRefusal, LogIndex, NodeId, Role, Term},
     request::{Effect, Failure, Reason, Reply},
 };
 
@@ -29,7 +29,7 @@ pub(super) struct ApiResponse {
 /// Subject of an operation, which its answer repeats.
 #[derive(Debug)]
 pub(super) enum Subject {
-    /// Subject of a registration.
+    /// Subject of a registration, and of what is not about the data.
     None,
     /// Key of the operation.
     Key(String),
@@ -119,6 +119,7 @@ impl ApiResponse {
             CommandResult::Transaction { found, revision } => {
                 ResponseBody { ops: Some(answered(subject, found)), revision: Some(*revision), ..body }
             }
+            CommandResult::Begun => body,
             CommandResult::Refused(refusal) => {
                 return Err(ApiError::refused(StatusCode::CONFLICT, refusal.to_string()));
             }
@@ -205,7 +206,8 @@ impl From<Failure> for ApiError {
     fn from(Failure { reason, effect }: Failure) -> Self {
         let status = match reason {
             Reason::Deadline => StatusCode::GATEWAY_TIMEOUT,
-            Reason::OutOfSequence { .. } => StatusCode::CONFLICT,
+            Reason::Change(ChangeRefusal::Transferring) => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::OutOfSequence { .. } | Reason::Change(_) => StatusCode::CONFLICT,
             Reason::SessionExpired => StatusCode::GONE,
             Reason::NoLeases => StatusCode::BAD_REQUEST,
             Reason::NoLeader

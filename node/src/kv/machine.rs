@@ -111,7 +111,7 @@ impl Machine {
         }
         let is_restored = std::mem::take(&mut self.is_restored);
         let applied = match &entry.payload {
-            Payload::Noop => None,
+            Payload::Noop | Payload::Membership(_) => None,
             Payload::Command(_) if is_restored && self.has(Defect::SkipsEntryAfterSnapshot) => None,
             Payload::Command(bytes) => {
                 let command: Command = postcard::from_bytes(bytes).map_err(|_| MachineError::Entry(entry.index))?;

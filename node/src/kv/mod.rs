@@ -260,6 +260,8 @@ pub(crate) enum CommandResult {
     },
     /// Refusal of an operation that does not fit the values. It took no effect.
     Refused(Refusal),
+    /// Beginning of something that has no entry and is not over: a transfer of the leadership.
+    Begun,
 }
 
 /// Reason why an operation does not fit the values that it is about.

@@ -28,7 +28,7 @@ pub enum Elections {
 pub struct Config {
     /// Identifier of this node.
     pub id: NodeId,
-    /// Identifiers of all members, this node included, each once.
+    /// Identifiers of the members with which the cluster began, each once; the log knows those of later.
     pub members: Vec<NodeId>,
     /// Shortest time without a leader after which a node campaigns: the timer is drawn from `[t, 2t)` (§5.2). A leader
     /// that no quorum has answered for this long has lost its quorum; under `CheckQuorum`, a voter that heard from a
@@ -70,9 +70,9 @@ pub struct Config {
 /// Error in a [`Config`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConfigError {
-    /// `id` is not in `members`.
-    #[error("{0} is not among the members")]
-    NotAMember(NodeId),
+    /// There are no members.
+    #[error("a cluster has members")]
+    NoMembers,
     /// A member is listed twice.
     #[error("member {0} is listed twice")]
     DuplicateMember(NodeId),
@@ -97,8 +97,8 @@ impl Config {
     /// # Errors
     /// Returns the first error found.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        if !self.members.contains(&self.id) {
-            return Err(ConfigError::NotAMember(self.id));
+        if self.members.is_empty() {
+            return Err(ConfigError::NoMembers);
         }
         let mut sorted = self.members.clone();
         sorted.sort_unstable();
@@ -139,16 +139,6 @@ impl Config {
     pub(super) fn trusted(&self, span: Duration) -> Duration {
         if self.has(Defect::LongLease) { span * 4 } else { span }
     }
-
-    /// Returns the other members.
-    pub(super) fn peers(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.members.iter().copied().filter(|&member| member != self.id)
-    }
-
-    /// Returns the number of members that make a majority.
-    pub(super) fn quorum(&self) -> usize {
-        self.members.len() / 2 + 1
-    }
 }
 
 /// Durable state at the start of the node; the default is a node that never ran.
@@ -180,4 +170,7 @@ pub enum StartError {
     /// snapshot's.
     #[error("the stored entry {0} has a term that its neighbours or the stored term rule out")]
     Term(LogIndex),
+    /// A configuration that no leader can have made.
+    #[error("the stored entry {0} has a configuration without voters")]
+    Membership(LogIndex),
 }

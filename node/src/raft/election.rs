@@ -1,7 +1,7 @@
 //! Elections (§5.2, §5.4.1), with pre-votes, which avoid disruption (dissertation §9.6), and the rule that nobody
 //! votes while a leader is alive (§6, dissertation §4.2.3).
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use rand_pcg::{
     Pcg64,
@@ -14,6 +14,19 @@ use super::{
     rules::Rule,
 };
 use crate::defect::Defect;
+
+/// Request for a vote, as received.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct VoteRequest {
+    pub(super) candidate: NodeId,
+    pub(super) term: Term,
+    /// True for a pre-vote.
+    pub(super) pre: bool,
+    /// True if the leader asked the candidate to take over.
+    pub(super) transfer: bool,
+    /// Last term and index of the candidate's log.
+    pub(super) last: (Term, LogIndex),
+}
 
 /// Returns true if a candidate's log is at least as up to date as the voter's: the later last term wins, then the
 /// greater index (§5.4.1).
@@ -66,49 +79,59 @@ impl Raft {
         self.hard_state.term.0.checked_add(1).map(Term)
     }
 
-    /// Starts a pre-vote after the election timer ran out: asks whether an election could be won (dissertation §9.6).
+    /// Starts a pre-vote after the election timer ran out: asks whether an election could be won (dissertation §9.6). A
+    /// node that may not campaign only gives up its leader: it is new, or was removed.
     pub(super) fn begin_pre_vote(&mut self) {
-        self.rules.count(Rule::PreVote);
         self.leave_leader(None);
-        self.state = State::PreCandidate(BTreeSet::from([self.config.id]));
         self.reset_election_timer();
-        let Some(term) = self.next_term() else { return };
-        if self.config.quorum() == 1 || self.config.has(Defect::NoPreVote) {
-            self.begin_election(term);
-        } else {
-            self.ask_for_votes(true, term);
-        }
+        let may_campaign = self.may_campaign();
+        let Some(term) = self.next_term().filter(|_| may_campaign) else {
+            self.state = State::Follower;
+            return;
+        };
+        self.rules.count(Rule::PreVote);
+        let votes = BTreeMap::from([(self.config.id, 1)]);
+        let is_won = self.membership().elects(&votes) || self.config.has(Defect::NoPreVote);
+        self.state = State::PreCandidate(votes);
+        if is_won { self.begin_election(term, false) } else { self.ask_for_votes(true, false, term) }
     }
 
-    /// Becomes a candidate in a new term and votes for itself (§5.2).
-    fn begin_election(&mut self, term: Term) {
+    /// Becomes a candidate in a new term and votes for itself (§5.2); `transfer` if the leader asked for it.
+    pub(super) fn begin_election(&mut self, term: Term, transfer: bool) {
         self.rules.count(Rule::Candidacy);
         self.set_hard_state(HardState { term, voted_for: Some(self.config.id) });
-        self.state = State::Candidate(BTreeSet::from([self.config.id]));
+        let votes = BTreeMap::from([(self.config.id, 1)]);
+        let is_won = self.membership().elects(&votes);
+        self.state = State::Candidate(votes);
         self.reset_election_timer();
-        if self.config.quorum() == 1 {
-            self.become_leader();
-        } else {
-            self.ask_for_votes(false, term);
+        if is_won { self.become_leader() } else { self.ask_for_votes(false, transfer, term) }
+    }
+
+    /// Stands for election in the next term without a pre-vote, because the leader asked for it.
+    pub(super) fn stand_for_election(&mut self) {
+        if let Some(term) = self.next_term() {
+            self.begin_election(term, true);
         }
     }
 
-    fn ask_for_votes(&mut self, pre: bool, term: Term) {
-        let body =
-            Body::RequestVote { pre, last_log_index: self.log.last_index(), last_log_term: self.log.last_term() };
-        for to in self.config.peers() {
-            self.out.messages.push(Message { from: self.config.id, to, term, body: body.clone() });
+    fn ask_for_votes(&mut self, pre: bool, transfer: bool, term: Term) {
+        let (last_log_index, last_log_term) = (self.log.last_index(), self.log.last_term());
+        let body = Body::RequestVote { pre, transfer, last_log_index, last_log_term };
+        let (from, membership) = (self.config.id, self.membership().clone());
+        for to in membership.members().into_iter().filter(|&to| to != from && membership.is_voter(to)) {
+            self.out.messages.push(Message { from, to, term, body: body.clone() });
         }
     }
 
     /// Answers a request for a vote or pre-vote. A refusal because a leader is alive leaves this node's term alone:
-    /// the candidate must not be able to depose a working leader.
-    pub(super) fn on_request_vote(&mut self, candidate: NodeId, term: Term, pre: bool, last: (Term, LogIndex)) {
+    /// the candidate must not be able to depose a working leader, unless that asked for it.
+    pub(super) fn on_request_vote(&mut self, request: VoteRequest) {
+        let VoteRequest { candidate, term, pre, transfer, last } = request;
         let own_last = (self.log.last_term(), self.log.last_index());
         if self.config.has(Defect::VoteRequestRestartsTimer) {
             self.reset_election_timer();
         }
-        if self.must_withhold_vote() {
+        if self.must_withhold_vote() && !transfer {
             self.rules.count(Rule::LeaderAlive);
             return self.answer_vote(candidate, self.hard_state.term, pre, false);
         }
@@ -148,7 +171,7 @@ impl Raft {
     /// Counts a vote: each voter once, only for the current election, in its own term (§5.2).
     pub(super) fn on_request_vote_response(&mut self, voter: NodeId, term: Term, pre: bool, granted: bool) {
         let own = self.hard_state.term;
-        let (next, quorum) = (self.next_term(), self.config.quorum());
+        let (next, membership) = (self.next_term(), self.membership().clone());
         let votes = match &mut self.state {
             State::PreCandidate(votes) if pre && Some(term) == next => votes,
             State::Candidate(votes)
@@ -159,13 +182,18 @@ impl Raft {
             }
             State::Follower | State::PreCandidate(_) | State::Candidate(_) | State::Leader(_) => return,
         };
-        if granted && !votes.insert(voter) && self.config.has(Defect::RepeatedVotesCount) {
-            votes.insert(NodeId(u64::MAX - votes.len() as u64));
+        if granted {
+            let count = votes.entry(voter).or_default();
+            *count = if self.config.has(Defect::RepeatedVotesCount) { *count + 1 } else { 1 };
         }
-        if votes.len() < quorum {
+        if !membership.elects(votes) {
             return;
         }
-        if matches!(self.state, State::PreCandidate(_)) { self.begin_election(term) } else { self.become_leader() }
+        if matches!(self.state, State::PreCandidate(_)) {
+            self.begin_election(term, false);
+        } else {
+            self.become_leader();
+        }
     }
 
     /// Becomes leader and announces itself at once, with an entry of its own term, without which it may neither
@@ -173,7 +201,8 @@ impl Raft {
     fn become_leader(&mut self) {
         self.rules.count(Rule::Leader);
         self.leader = Some(self.config.id);
-        self.state = State::Leader(Leadership::new(&self.config, self.log.last_index(), self.now));
+        let own = Leadership::new(&self.config, self.membership(), self.log.last_index(), self.now);
+        self.state = State::Leader(own);
         if !self.config.has(Defect::NoEntryOfOwnTerm) {
             self.append_own(Payload::Noop);
         }

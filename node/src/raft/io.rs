@@ -1,8 +1,8 @@
 //! Inputs and outputs of the core, and the order in which the caller must carry the outputs out.
 //!
 //! The caller's loop:
-//! 1. gives inputs: `step(now, message)`, `propose(now, id, command)`, `read(now, id, mode)`, `tick(now)`; any
-//!    number of them;
+//! 1. gives inputs: `step(now, message)`, `propose(now, id, command)`, `change_members(now, id, change)`,
+//!    `transfer(now, id, to)`, `read(now, id, mode)`, `tick(now)`; any number of them;
 //! 2. takes the accumulated output: `take_output() -> Output`;
 //! 3. sends `early` messages;
 //! 4. makes `persist` durable (one fsync for all of it);
@@ -18,7 +18,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, HardState, LogIndex, Message, NodeId, Term};
+use super::{ChangeRefusal, Entry, HardState, LogIndex, Membership, Message, NodeId, Term};
 
 /// Method by which the leader makes sure that a read is not stale. `local` reads and reads through the log need none
 /// of these: the first involve no other node, the second are proposals.
@@ -85,6 +85,8 @@ pub struct Snapshot {
     pub last_index: LogIndex,
     /// Term of that entry.
     pub last_term: Term,
+    /// Configuration in force at that entry.
+    pub membership: Membership,
     /// State in the state machine's own encoding.
     pub data: Bytes,
 }
@@ -111,6 +113,10 @@ pub enum ProposalOutcome {
     /// The command is in no log: this node leads, but no quorum has answered it for an election timeout, so it could
     /// not commit anything.
     NoQuorum,
+    /// The change, transfer or command is in no log, for this reason.
+    Refused(ChangeRefusal),
+    /// The transfer has begun. It succeeds once another node leads, and is given up after an election timeout.
+    Begun,
 }
 
 /// Outcome of a read.

@@ -182,6 +182,7 @@ fn command_bytes(payload: &Payload) -> u64 {
     match payload {
         Payload::Noop => 0,
         Payload::Command(command) => command.len() as u64,
+        Payload::Membership(_) => ENTRY_OVERHEAD_BYTES,
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, LogIndex, NodeId, Term};
+use super::{Entry, LogIndex, Membership, NodeId, Term};
 
 /// A message between two members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub enum Body {
     RequestVote {
         /// True for a pre-vote, which changes neither term nor vote of the node that grants it.
         pre: bool,
+        /// True if the leader has asked the candidate to take over, so that voters need not be loyal to it
+        /// (dissertation §4.2.3).
+        transfer: bool,
         /// Index of the candidate's last entry.
         last_log_index: LogIndex,
         /// Term of the candidate's last entry.
@@ -69,6 +72,8 @@ pub enum Body {
         last_included_index: LogIndex,
         /// Term of that entry.
         last_included_term: Term,
+        /// Configuration in force at that entry (§7).
+        membership: Membership,
         /// Position of the chunk in the snapshot, in bytes.
         offset: u64,
         /// Bytes of the chunk.
@@ -89,6 +94,8 @@ pub enum Body {
         /// Round of the message that this answers.
         round: u64,
     },
+    /// Request of the leader to an up-to-date voter to be its successor, without waiting (dissertation §3.10).
+    TimeoutNow,
     /// Request of a follower to the leader for a read index (dissertation §6.4).
     ReadIndex {
         /// Identifier of the request, fresh for each attempt and each start of the sender, so that no late answer

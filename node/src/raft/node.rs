@@ -1,22 +1,23 @@
 //! A node: its state, its inputs, and the dispatch by role and input. The rules themselves are in the other files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use rand_pcg::{Pcg64, rand_core::SeedableRng as _};
 
 use super::{
-    AppendResult, Body, Config, Elections, Entry, HardState, InvalidMessage, LeaderReadMode, LogIndex, Message, NodeId,
+    Body, ChangeRefusal, Config, Elections, Entry, HardState, LeaderReadMode, LogIndex, Membership, Message, NodeId,
     Output, Payload, ProposalOutcome, QuorumContact, Snapshot, StartError, StoredState, Term, Time,
     election::timers,
     invariant,
     lease::Rounds,
     log::{Log, weight_of_command},
+    membership::Memberships,
     progress::Progress,
     read::Reads,
-    replication::AppendEntries,
     rules::{Rule, RuleCounts},
-    snapshot::{Chunk, IncomingSnapshot},
+    snapshot::IncomingSnapshot,
+    transfer::Transfer,
 };
 use crate::defect::Defect;
 
@@ -32,6 +33,8 @@ pub struct Raft {
     pub(super) contexts: Pcg64,
     pub(super) hard_state: HardState,
     pub(super) log: Log,
+    /// Configurations in the log, in force from their entries on.
+    pub(super) memberships: Memberships,
     /// Snapshot that the log was last compacted to.
     pub(super) snapshot: Option<Snapshot>,
     pub(super) state: State,
@@ -58,10 +61,10 @@ pub struct Raft {
 #[derive(Debug)]
 pub(super) enum State {
     Follower,
-    /// Nodes that would vote for it.
-    PreCandidate(BTreeSet<NodeId>),
+    /// Nodes that would vote for it, each with the number of its votes: one, in a sound node.
+    PreCandidate(BTreeMap<NodeId, usize>),
     /// Nodes that voted for it.
-    Candidate(BTreeSet<NodeId>),
+    Candidate(BTreeMap<NodeId, usize>),
     Leader(Leadership),
 }
 
@@ -74,17 +77,25 @@ pub(super) struct Leadership {
     pub(super) since: Time,
     /// Index of its first entry.
     pub(super) first_own: LogIndex,
+    /// Transfer of the leadership that is under way.
+    pub(super) transfer: Option<Transfer>,
+    /// True once it has asked another node to take over: from then on that one may be elected at any time, however
+    /// late it hears of it.
+    pub(super) has_given_up_lease: bool,
 }
 
 impl Leadership {
     /// Creates the state of a new leader (figure 2, "volatile state on leaders").
-    pub(super) fn new(config: &Config, last_index: LogIndex, now: Time) -> Self {
+    pub(super) fn new(config: &Config, membership: &Membership, last_index: LogIndex, now: Time) -> Self {
+        let others = membership.members().into_iter().filter(|&member| member != config.id);
         Self {
-            followers: config.peers().map(|peer| (peer, Progress::new(last_index))).collect(),
+            followers: others.map(|peer| (peer, Progress::new(last_index))).collect(),
             rounds: Rounds::default(),
             heartbeat_deadline: now.after(config.heartbeat_interval),
             since: now,
             first_own: LogIndex(if config.has(Defect::ReadsBeforeOwnCommit) { 0 } else { last_index.0 + 1 }),
+            transfer: None,
+            has_given_up_lease: false,
         }
     }
 }
@@ -104,6 +115,12 @@ impl Raft {
             return Err(StartError::Term(index));
         }
         let mut log = Log::new(index, term);
+        let founded = Membership::of(config.members.iter().copied());
+        let mut memberships =
+            Memberships::new(snapshot.as_ref().map_or(founded.clone(), |snapshot| snapshot.membership.clone()));
+        if !memberships.latest().is_sound() {
+            return Err(StartError::Membership(index));
+        }
         for entry in entries {
             let expected = LogIndex(log.last_index().0 + 1);
             if entry.index != expected {
@@ -112,7 +129,16 @@ impl Raft {
             if sound && (entry.term < log.last_term() || entry.term > hard_state.term) {
                 return Err(StartError::Term(entry.index));
             }
+            if let Payload::Membership(membership) = &entry.payload {
+                if !membership.is_sound() {
+                    return Err(StartError::Membership(entry.index));
+                }
+                memberships.append(entry.index, membership.clone());
+            }
             log.append(entry);
+        }
+        if config.has(Defect::RestartForgetsMembers) {
+            memberships = Memberships::new(founded);
         }
         let last_index = log.last_index();
         let mut raft = Self {
@@ -135,6 +161,7 @@ impl Raft {
             rules: RuleCounts::default(),
             unsent: false,
             log,
+            memberships,
             snapshot,
             config,
         };
@@ -145,21 +172,6 @@ impl Raft {
         Ok(raft)
     }
 
-    /// Handles a message. A message that is not for this node, or not from another member, is ignored.
-    ///
-    /// # Errors
-    /// Returns an error if no correct member can have sent the message; the node then behaves as if it had been lost.
-    pub fn step(&mut self, now: Time, message: Message) -> Result<(), InvalidMessage> {
-        let known = message.to == self.config.id && self.config.peers().any(|peer| peer == message.from);
-        if known {
-            if self.config.defect.is_none() {
-                message.check(self.hard_state.term)?;
-            }
-            self.input(now, |raft| raft.handle(message));
-        }
-        Ok(())
-    }
-
     /// Proposes a command for a client; `id` is returned with the outcome. The caller limits how many proposals are
     /// pending.
     pub fn propose(&mut self, now: Time, id: u64, command: Bytes) {
@@ -167,6 +179,9 @@ impl Raft {
             let outcome = match (&raft.state, raft.quorum_contact()) {
                 // A log that kept growing here would stay ahead of any node that could replace this leader (§5.4.1).
                 (State::Leader(_), QuorumContact::Lost) => ProposalOutcome::NoQuorum,
+                (State::Leader(Leadership { transfer: Some(_), .. }), QuorumContact::Recent) => {
+                    ProposalOutcome::Refused(ChangeRefusal::Transferring)
+                }
                 (State::Leader(_), QuorumContact::Recent) if raft.is_overloaded(weight_of_command(&command)) => {
                     ProposalOutcome::Overloaded
                 }
@@ -245,7 +260,7 @@ impl Raft {
         self.checked(|raft| raft.compact_to(snapshot));
     }
 
-    fn input(&mut self, now: Time, act: impl FnOnce(&mut Self)) {
+    pub(super) fn input(&mut self, now: Time, act: impl FnOnce(&mut Self)) {
         self.observe(now);
         self.checked(act);
     }
@@ -277,11 +292,13 @@ impl Raft {
             }
             own.heartbeat_deadline = now;
             own.since = now;
+            own.transfer = None;
         }
     }
 
     fn on_time(&mut self) {
         self.expire_reads();
+        self.expire_transfer();
         let now = self.now;
         let quorum_contact = self.quorum_contact();
         match &mut self.state {
@@ -302,139 +319,22 @@ impl Raft {
         }
     }
 
-    /// Handles the term of a message first, as it takes precedence (§5.1), then the message itself.
-    fn handle(&mut self, message: Message) {
-        let Message { from, term, body, .. } = message;
-        self.go_back(term, &body);
-        let own = self.hard_state.term;
-        let is_counted = matches!(body, Body::RequestVoteResponse { .. }) && self.config.has(Defect::OldVotesCount);
-        if term < own && !is_counted {
-            return self.refuse_stale(from, &body);
+    /// Returns the configuration in force: the latest in the log, committed or not (§6).
+    pub(super) fn membership(&self) -> &Arc<Membership> {
+        if self.config.has(Defect::ChangesWaitForCommit) {
+            return self.memberships.at(self.commit);
         }
-        let leads = matches!(self.state, State::Leader(_));
-        if term > own && leads && self.config.has(Defect::LeaderIgnoresLaterTerms) {
-            return;
-        }
-        // Pre-votes have no consequences; for a vote request, `on_request_vote` decides.
-        let consequential =
-            !matches!(body, Body::RequestVote { .. } | Body::RequestVoteResponse { pre: true, granted: true });
-        if term > own && consequential {
-            self.become_follower(term, None);
-        }
-        match body {
-            Body::RequestVote { pre, last_log_index, last_log_term } => {
-                self.on_request_vote(from, term, pre, (last_log_term, last_log_index));
-            }
-            Body::RequestVoteResponse { pre, granted } => self.on_request_vote_response(from, term, pre, granted),
-            Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round, quorum_contact } => {
-                self.hear_from(from, quorum_contact);
-                let prev = (prev_log_index, prev_log_term);
-                self.on_append_entries(from, AppendEntries { prev, entries, leader_commit, round });
-            }
-            Body::AppendEntriesResponse { result, round } => self.on_append_entries_response(from, result, round),
-            Body::InstallSnapshot {
-                last_included_index,
-                last_included_term,
-                offset,
-                data,
-                done,
-                round,
-                quorum_contact,
-            } => {
-                self.hear_from(from, quorum_contact);
-                let last = (last_included_index, last_included_term);
-                self.on_install_snapshot(from, &Chunk { last, offset, data, done, round });
-            }
-            Body::InstallSnapshotResponse { last_included_index, received, round } => {
-                if let State::Leader(leadership) = &mut self.state
-                    && let Some(progress) = leadership.followers.get_mut(&from)
-                {
-                    self.unsent |= progress.on_chunk(last_included_index, received);
-                }
-                self.on_acknowledged(from, round);
-            }
-            Body::ReadIndex { context } => self.on_read_index(from, context),
-            Body::ReadIndexResponse { context, index } => self.on_read_index_response(context, index),
-        }
+        self.memberships.latest()
     }
 
-    /// Returns to the term of a past leader that sends entries, which only a node with a defect does.
-    fn go_back(&mut self, term: Term, body: &Body) {
-        let from_past_leader = term < self.hard_state.term && matches!(body, Body::AppendEntries { .. });
-        if from_past_leader && self.config.has(Defect::TermGoesBack) && !matches!(self.state, State::Leader(_)) {
-            self.set_hard_state(HardState { term, voted_for: None });
-        }
+    /// Returns true if the configuration in force is committed, as far as this node knows.
+    pub fn has_committed_membership(&self) -> bool {
+        self.memberships.latest_index() <= self.commit
     }
 
-    /// Refuses a request of a past term in this node's term, which deposes its sender (§5.1); an answer of a past
-    /// term is dropped. The refusal names round 0: by the time it arrives, its recipient may lead this very term,
-    /// with rounds counted from the start again.
-    fn refuse_stale(&mut self, from: NodeId, body: &Body) {
-        self.rules.count(Rule::PastTerm);
-        match body {
-            &Body::RequestVote { pre, .. } => self.answer_vote(from, self.hard_state.term, pre, false),
-            Body::AppendEntries { .. } | Body::InstallSnapshot { .. } => {
-                if self.config.has(Defect::OldLeaderRestartsTimer) {
-                    self.reset_election_timer();
-                }
-                let result = AppendResult::Conflict { refused: LogIndex(0), term: None, first: LogIndex(0) };
-                self.send(from, Body::AppendEntriesResponse { result, round: 0 });
-            }
-            &Body::ReadIndex { context } => self.send(from, Body::ReadIndexResponse { context, index: None }),
-            Body::RequestVoteResponse { .. }
-            | Body::AppendEntriesResponse { .. }
-            | Body::InstallSnapshotResponse { .. }
-            | Body::ReadIndexResponse { .. } => {}
-        }
-    }
-
-    /// Becomes a follower in `term` (§5.1). The vote is cleared only if the term changes; the election timer keeps
-    /// running, except in a former leader.
-    pub(super) fn become_follower(&mut self, term: Term, leader: Option<NodeId>) {
-        if term > self.hard_state.term {
-            self.rules.count(Rule::LaterTerm);
-            self.set_hard_state(HardState { term, voted_for: None });
-            self.incoming = None;
-        } else if self.config.has(if leader.is_some() {
-            Defect::LeaderUpdateClearsVote
-        } else {
-            Defect::StepDownClearsVote
-        }) {
-            self.set_hard_state(HardState { voted_for: None, ..self.hard_state });
-        }
-        if matches!(self.state, State::Leader(_)) {
-            self.reset_election_timer();
-        }
-        self.leave_leader(leader);
-        self.state = State::Follower;
-    }
-
-    /// Changes the leader that this node follows, and refuses the reads that waited for the old one's answer.
-    pub(super) fn leave_leader(&mut self, leader: Option<NodeId>) {
-        self.refuse_reads(leader);
-        self.leader = leader;
-    }
-
-    /// Handles contact from the leader of this term: other candidates give way to it (§5.2), and nobody else gets this
-    /// node's vote for a while. A leader without a quorum can commit nothing: it is followed, but does not keep this
-    /// node from looking for another. Otherwise a leader that can send but not receive would silence the cluster for
-    /// ever.
-    fn hear_from(&mut self, leader: NodeId, quorum_contact: QuorumContact) {
-        assert!(
-            !matches!(self.state, State::Leader(_)) || self.config.defect.is_some(),
-            "two leaders in one term (§5.2): {leader} and {}",
-            self.config.id
-        );
-        let quorum_contact =
-            if self.config.has(Defect::DesertedLeaderSilences) { QuorumContact::Recent } else { quorum_contact };
-        let looks_for_another = matches!(self.state, State::PreCandidate(_)) && quorum_contact == QuorumContact::Lost;
-        if self.leader != Some(leader) && !looks_for_another {
-            self.become_follower(self.hard_state.term, Some(leader));
-        }
-        if quorum_contact == QuorumContact::Recent {
-            self.last_heard = Some(self.now);
-            self.reset_election_timer();
-        }
+    /// Returns the configuration at an index of the log that is applied, for a snapshot that ends there.
+    pub fn membership_at(&self, index: LogIndex) -> &Membership {
+        self.memberships.at(index)
     }
 
     /// Returns this leader's contact with its quorum; `Recent` while it does not lead.
@@ -443,7 +343,7 @@ impl Raft {
         match &self.state {
             // A single member is its own majority, however long it slept.
             State::Leader(own)
-                if self.config.quorum() > 1
+                if !self.membership().is_sole_voter(self.config.id)
                     && self.now.since(own.since) >= timeout
                     && !own.rounds.acknowledged_within(timeout, self.now) =>
             {
@@ -469,6 +369,9 @@ impl Raft {
         let falls = entry.term < self.log.last_term();
         assert!(!falls || self.config.defect.is_some(), "terms in the log never fall");
         self.out.persist.entries.push(entry.clone());
+        if let Payload::Membership(membership) = &entry.payload {
+            self.memberships.append(entry.index, membership.clone());
+        }
         self.log.append(entry);
     }
 
@@ -481,6 +384,7 @@ impl Raft {
         }
         self.rules.count(Rule::Truncation);
         self.log.truncate_from(index);
+        self.memberships.truncate_from(index);
         let last = LogIndex(index.0 - 1);
         self.durable = self.durable.min(last);
         self.handed_over = self.handed_over.min(last);

@@ -29,12 +29,12 @@ pub(super) enum SendMode {
     /// in flight, and the newest round that was sent when this mode began.
     Replicate { inflight: VecDeque<LogIndex>, since: u64 },
     /// Transfer of a snapshot, as the follower needs entries that have been compacted.
-    Snapshot(Transfer),
+    Snapshot(SnapshotTransfer),
 }
 
 /// Transfer of a snapshot, one chunk at a time.
 #[derive(Debug)]
-pub(super) struct Transfer {
+pub(super) struct SnapshotTransfer {
     /// Snapshot being sent; kept although the leader may compact again meanwhile, so that a transfer always ends.
     pub(super) snapshot: Snapshot,
     /// Number of bytes that the follower has.
@@ -118,7 +118,7 @@ impl Progress {
     }
 
     pub(super) fn begin_snapshot(&mut self, snapshot: Snapshot) {
-        self.mode = SendMode::Snapshot(Transfer { snapshot, offset: 0, waiting: false, stalled: false });
+        self.mode = SendMode::Snapshot(SnapshotTransfer { snapshot, offset: 0, waiting: false, stalled: false });
     }
 
     /// Handles a due heartbeat. A snapshot chunk without an answer may have been lost, so it may be sent again.
@@ -137,7 +137,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::raft::Term;
+    use crate::raft::{Membership, Term};
 
     fn replicating(matched: u64, sent: &[u64]) -> Progress {
         let mut progress = Progress::new(LogIndex(matched));
@@ -194,7 +194,12 @@ mod tests {
     fn chunks_follow_the_follower_and_repeated_answers_send_nothing() {
         let mut progress = Progress::new(LogIndex(0));
         let data = Bytes::from_static(b"0123456789");
-        progress.begin_snapshot(Snapshot { last_index: LogIndex(5), last_term: Term(1), data });
+        progress.begin_snapshot(Snapshot {
+            last_index: LogIndex(5),
+            last_term: Term(1),
+            membership: Membership::default(),
+            data,
+        });
         assert!(!progress.on_chunk(LogIndex(4), 4), "another snapshot");
         assert!(progress.on_chunk(LogIndex(5), 4));
         assert!(!progress.on_chunk(LogIndex(5), 4), "repeated");
@@ -210,7 +215,12 @@ mod tests {
 
     #[test]
     fn a_transfer_ends_once_the_log_reaches_the_follower() {
-        let snapshot = Snapshot { last_index: LogIndex(5), last_term: Term(1), data: Bytes::new() };
+        let snapshot = Snapshot {
+            last_index: LogIndex(5),
+            last_term: Term(1),
+            membership: Membership::default(),
+            data: Bytes::new(),
+        };
         let mut progress = Progress::new(LogIndex(0));
         progress.begin_snapshot(snapshot);
         assert!(progress.on_matched(LogIndex(3), LogIndex(8)), "the match index grew");

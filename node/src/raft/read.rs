@@ -99,6 +99,7 @@ impl Raft {
             (State::Leader(_), LeaderReadMode::Leader) => self.out.reads.push((id, ready)),
             (State::Leader(own), LeaderReadMode::Lease)
                 if self.config.elections == Elections::CheckQuorum
+                    && !own.has_given_up_lease
                     && own.has_committed_in_own_term(self.commit)
                     && own.rounds.acknowledged_within(self.config.trusted(self.config.lease), self.now) =>
             {
@@ -109,6 +110,11 @@ impl Raft {
                 self.out.reads.push((id, ready));
             }
             (State::Follower, LeaderReadMode::Quorum) if self.config.has(Defect::FollowerReadsOwnCommit) => {
+                self.out.reads.push((id, ready));
+            }
+            (State::Follower, LeaderReadMode::Quorum)
+                if self.config.has(Defect::RemovedNodeReads) && !self.membership().is_voter(self.config.id) =>
+            {
                 self.out.reads.push((id, ready));
             }
             (State::Follower, LeaderReadMode::Quorum) if let Some(index) = self.reads.reusable => {

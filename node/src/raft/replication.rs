@@ -2,7 +2,7 @@
 
 use super::{
     AppendResult, Body, Entry, LogIndex, NodeId, Raft, Term,
-    commit::{follower_commit, may_commit, reached_by},
+    commit::{follower_commit, may_commit},
     log::{Conflict, weight},
     node::{Leadership, State},
     progress::{Progress, SendMode},
@@ -101,35 +101,49 @@ impl Raft {
 
     /// Finds the newest round that a quorum has acknowledged; the leader itself counts with the newest round.
     pub(super) fn count_acknowledgements(&mut self) {
+        let membership = self.membership().clone();
         let State::Leader(own) = &mut self.state else { return };
-        let of_followers = own.followers.values().map(|progress| progress.acknowledged_round);
-        let all: Vec<u64> = of_followers.chain([own.rounds.newest()]).collect();
-        let quorum = self.config.quorum();
-        let leasing = if self.config.has(Defect::LeaseByOneAnswer) { quorum.min(2) } else { quorum };
-        if own.rounds.acknowledge(reached_by(leasing, all.clone())) && self.config.has(Defect::LeaseFromReceipt) {
-            own.rounds.restart_lease(self.now);
-        }
-        let confirming = match self.config.defect {
+        let of = |node: NodeId| match own.followers.get(&node) {
+            Some(progress) => progress.acknowledged_round,
+            None if node == self.config.id => own.rounds.newest(),
+            None => 0,
+        };
+        let leasing = |quorum: usize| if self.config.has(Defect::LeaseByOneAnswer) { quorum.min(2) } else { quorum };
+        let confirming = |quorum: usize| match self.config.defect {
             Some(Defect::LeaderConfirmsAlone) => 1,
             Some(Defect::OneAnswerConfirms) => quorum.min(2),
             _ => quorum,
         };
-        self.confirm_reads(reached_by(confirming, all));
+        let (leased, confirmed) = (membership.reached(leasing, of, &[]), membership.reached(confirming, of, &[]));
+        if own.rounds.acknowledge(leased) && self.config.has(Defect::LeaseFromReceipt) {
+            own.rounds.restart_lease(self.now);
+        }
+        self.confirm_reads(confirmed);
     }
 
     /// Commits what a majority has stored durably and the term allows (§5.3, §5.4.2). The leader counts with what it
     /// has made durable itself.
     pub(super) fn advance_commit(&mut self) {
+        self.commit_replicated();
+        self.advance_transfer();
+        self.advance_membership();
+    }
+
+    fn commit_replicated(&mut self) {
         let State::Leader(own) = &self.state else { return };
-        let matches = own.followers.values().map(|progress| progress.matched);
-        let quorum = self.config.quorum();
-        let members = match self.config.defect {
+        let needed = |quorum: usize| match self.config.defect {
             Some(Defect::CommitsAlone) => 1,
             Some(Defect::CommitsByMinority) => (quorum - 1).max(1),
             _ => quorum,
         };
-        let own = if self.config.has(Defect::CountsUnsyncedTail) { self.log.last_index() } else { self.durable };
-        let index = reached_by(members, matches.chain([own]).collect());
+        let has = |node: NodeId| match own.followers.get(&node) {
+            Some(progress) => progress.matched,
+            None if node == self.config.id && self.config.has(Defect::CountsUnsyncedTail) => self.log.last_index(),
+            None if node == self.config.id => self.durable,
+            None => LogIndex(0),
+        };
+        let learners = self.membership().learners.keys().filter(|_| self.config.has(Defect::LearnersCount));
+        let index = self.membership().reached(needed, has, &learners.copied().collect::<Vec<_>>());
         if index <= self.commit {
             return;
         }

@@ -43,11 +43,17 @@ pub enum Rule {
     Lease,
     /// The clock went backwards.
     ClockBackwards,
+    /// A leader changed the configuration.
+    MembershipChange,
+    /// A leader that is no member any more stepped down.
+    RemovedLeader,
+    /// A leader asked another node to take over.
+    Transfer,
 }
 
 impl Rule {
     /// All rules, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Recovery,
         Self::LaterTerm,
         Self::PastTerm,
@@ -67,6 +73,9 @@ impl Rule {
         Self::ReadIndex,
         Self::Lease,
         Self::ClockBackwards,
+        Self::MembershipChange,
+        Self::RemovedLeader,
+        Self::Transfer,
     ];
 
     /// Returns the rule in a few words, with its section of the extended paper, or of the dissertation (D).
@@ -91,6 +100,9 @@ impl Rule {
             Self::ReadIndex => "reads confirmed by a round (D 6.4)",
             Self::Lease => "read under a lease (D 6.4.1)",
             Self::ClockBackwards => "clock that went backwards noticed (D 6.4.1)",
+            Self::MembershipChange => "configuration changed (6)",
+            Self::RemovedLeader => "leader that was removed stepped down (6)",
+            Self::Transfer => "leadership handed over (D 3.10)",
         }
     }
 }

@@ -4,7 +4,8 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    AppendResult, Body, LogIndex, NodeId, QuorumContact, Raft, Snapshot, Term, progress::Transfer, rules::Rule,
+    AppendResult, Body, LogIndex, Membership, NodeId, QuorumContact, Raft, Snapshot, Term, progress::SnapshotTransfer,
+    rules::Rule,
 };
 use crate::defect::Defect;
 
@@ -20,13 +21,14 @@ pub(super) struct IncomingSnapshot {
 /// One chunk of a snapshot as received.
 pub(super) struct Chunk {
     pub(super) last: (LogIndex, Term),
+    pub(super) membership: Membership,
     pub(super) offset: u64,
     pub(super) data: Bytes,
     pub(super) done: bool,
     pub(super) round: u64,
 }
 
-impl Transfer {
+impl SnapshotTransfer {
     pub(super) fn next_chunk(&self, chunk_bytes: usize, round: u64, quorum_contact: QuorumContact) -> Body {
         let length = self.snapshot.data.len();
         let start = usize::try_from(self.offset).map_or(length, |offset| offset.min(length));
@@ -34,6 +36,7 @@ impl Transfer {
         Body::InstallSnapshot {
             last_included_index: self.snapshot.last_index,
             last_included_term: self.snapshot.last_term,
+            membership: self.snapshot.membership.clone(),
             offset: start as u64,
             data: self.snapshot.data.slice(start..end),
             done: end == length,
@@ -59,7 +62,8 @@ impl Raft {
                 .send(leader, Body::InstallSnapshotResponse { last_included_index: last_index, received, round });
         }
         let incoming = self.incoming.take().expect("the last chunk was just received");
-        self.install(Snapshot { last_index, last_term, data: incoming.data.freeze() });
+        let (membership, data) = (chunk.membership.clone(), incoming.data.freeze());
+        self.install(Snapshot { last_index, last_term, membership, data });
         self.send(leader, Body::AppendEntriesResponse { result: AppendResult::Matched(last_index), round });
     }
 
@@ -90,6 +94,7 @@ impl Raft {
             snapshot.last_term = self.log.term(snapshot.last_index).unwrap_or(snapshot.last_term);
         }
         let retained = self.log.compact(snapshot.last_index, snapshot.last_term);
+        self.memberships.restore(snapshot.last_index, &snapshot.membership, retained);
         self.persist_snapshot(&snapshot, retained);
         if !retained {
             (self.durable, self.handed_over) = (LogIndex(0), LogIndex(0));
@@ -126,7 +131,10 @@ impl Raft {
             let own = self.log.term(snapshot.last_index);
             assert!(snapshot.last_index <= self.applied, "only applied state can be in a snapshot");
             assert_eq!(own, Some(snapshot.last_term), "a snapshot of applied state ends with an entry of this log");
+            let members = self.membership_at(snapshot.last_index);
+            assert_eq!(*members, snapshot.membership, "a snapshot has the configuration of its last entry (§7)");
         }
+        self.memberships.compact(snapshot.last_index);
         self.log.compact_but(snapshot.last_index, self.config.trailing_entries, self.config.trailing_bytes);
         self.durable = self.durable.max(snapshot.last_index);
         if self.config.has(Defect::SnapshotNamesWrongTerm) {

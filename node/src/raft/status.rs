@@ -1,8 +1,8 @@
 //! Externally visible state of a node: for the status page, for traces and for tests.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use super::{Elections, LogIndex, NodeId, Raft, Role, Term, Time, node::State};
+use super::{Elections, LogIndex, Membership, NodeId, Raft, Role, Term, Time, node::State};
 
 /// State of a node at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Status {
     pub voted_for: Option<NodeId>,
     /// Current leader, as far as it knows; itself while it believes that it leads.
     pub leader: Option<NodeId>,
+    /// Configuration in force in its log.
+    pub membership: Arc<Membership>,
     /// Last index that it knows to be committed.
     pub commit: LogIndex,
     /// Last index that it has handed out to be applied.
@@ -41,7 +43,9 @@ impl Raft {
     pub fn status(&self) -> Status {
         let (lease_until, matched) = match &self.state {
             State::Leader(own) => (
-                own.rounds.lease_until(self.config.lease).filter(|_| self.config.elections == Elections::CheckQuorum),
+                own.rounds
+                    .lease_until(self.config.lease)
+                    .filter(|_| self.config.elections == Elections::CheckQuorum && !own.has_given_up_lease),
                 own.followers.iter().map(|(&peer, progress)| (peer, progress.matched)).collect(),
             ),
             State::Follower | State::PreCandidate(_) | State::Candidate(_) => (None, Vec::new()),
@@ -52,6 +56,7 @@ impl Raft {
             term: self.hard_state.term,
             voted_for: self.hard_state.voted_for,
             leader: self.leader,
+            membership: Arc::clone(self.membership()),
             commit: self.commit,
             applied: self.applied,
             first_index: self.log.first_index(),
@@ -110,6 +115,7 @@ mod tests {
             term: Term(3),
             voted_for: Some(NodeId(2)),
             leader: Some(NodeId(2)),
+            membership: Arc::new(Membership::of([1, 2, 3].map(NodeId))),
             commit: LogIndex(2),
             applied: LogIndex(2),
             first_index: LogIndex(1),

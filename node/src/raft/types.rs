@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::Membership;
+
 /// Identifier of a cluster member; 1, 2, 3, … as the user gave them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -71,6 +73,8 @@ pub enum Payload {
     Noop,
     /// Command to the state machine; opaque to Raft.
     Command(Bytes),
+    /// Configuration of the cluster from this entry on (§6); without effect on the state machine.
+    Membership(Membership),
 }
 
 /// State that must survive a restart besides the log (figure 2, "persistent state").

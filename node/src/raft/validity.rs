@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use super::{AppendResult, Body, Entry, LogIndex, Message, NodeId, Term};
+use super::{AppendResult, Body, Entry, LogIndex, Message, NodeId, Payload, Term};
 
 /// Maximum difference between the term of a message and this node's. Elections take an election timeout each: to fall
 /// this far behind, a node would have to sleep for more than a year, even with timeouts of 10 ms and no leader in all
@@ -76,27 +76,29 @@ impl Body {
             }
             Self::InstallSnapshot { last_included_index, .. }
             | Self::InstallSnapshotResponse { last_included_index, .. } => *last_included_index,
-            Self::RequestVoteResponse { .. } | Self::ReadIndex { .. } | Self::ReadIndexResponse { index: None, .. } => {
-                LogIndex(0)
-            }
+            Self::RequestVoteResponse { .. }
+            | Self::TimeoutNow
+            | Self::ReadIndex { .. }
+            | Self::ReadIndexResponse { index: None, .. } => LogIndex(0),
         }
     }
 
     /// Returns the first index at which a leader's log of `term` would be broken by the message's contents: indexes
-    /// must have no gap, and terms must neither fall nor exceed `term`.
+    /// must have no gap, terms must neither fall nor exceed `term`, and configurations must have voters.
     fn break_in_log(&self, term: Term) -> Option<LogIndex> {
         match self {
             Self::AppendEntries { prev_log_index, prev_log_term, entries, .. } => {
                 let mut last = (*prev_log_index, *prev_log_term);
                 let mut follows = |entry: &Entry| {
                     let (index, before) = std::mem::replace(&mut last, (entry.index, entry.term));
-                    entry.index.0 == index.0 + 1 && entry.term >= before
+                    let sound = !matches!(&entry.payload, Payload::Membership(members) if !members.is_sound());
+                    entry.index.0 == index.0 + 1 && entry.term >= before && sound
                 };
                 let broken = entries.iter().find(|entry| !follows(entry)).map(|entry| entry.index);
                 broken.or_else(|| (last.1 > term).then_some(last.0))
             }
-            Self::InstallSnapshot { last_included_index, last_included_term, .. } => {
-                (last_included_term > &term).then_some(*last_included_index)
+            Self::InstallSnapshot { last_included_index, last_included_term, membership, .. } => {
+                (last_included_term > &term || !membership.is_sound()).then_some(*last_included_index)
             }
             _ => None,
         }

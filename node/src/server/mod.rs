@@ -86,7 +86,7 @@ pub fn start(config: &Config) -> Result<Handle, Error> {
 
 pub(crate) fn start_with(config: &Config, log: &Log) -> Result<Handle, Error> {
     config.validate()?;
-    let (peers, clients) = (listen(config.peers[&config.id])?, listen(config.client_addr)?);
+    let (peers, clients) = (listen(config.peer_addr())?, listen(config.client_addr)?);
     let client_addr = clients.local_addr().map_err(Error::Runtime)?;
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(SERVING_THREADS)
@@ -95,7 +95,9 @@ pub(crate) fn start_with(config: &Config, log: &Log) -> Result<Handle, Error> {
         .build()
         .map_err(Error::Runtime)?;
     let (inputs, received) = sync_channel(MAX_INPUTS);
-    let links = Links::dial(runtime.handle(), config.id, &config.peers, log).with_defect(config.defect);
+    let links = Links::dial(runtime.handle(), config.id, &config.peers, log)
+        .joining(config.join, &config.peers)
+        .with_defect(config.defect);
     let id = config.id;
     let node = Node::open(config, links, log.clone()).inspect_err(|error| {
         if let Error::Storage { source, .. } = error {

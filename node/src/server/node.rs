@@ -8,7 +8,10 @@ mod requests;
 use std::{
     hash::{BuildHasher as _, RandomState},
     ops::ControlFlow,
-    sync::mpsc::{Receiver, RecvTimeoutError},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
     time::Duration,
 };
 
@@ -27,12 +30,12 @@ use crate::{
     frame::Frame,
     host_clock::{HostClock, HostTime},
     input::Input,
-    kv::{Machine, MachineError},
+    kv::{CommandResult, Machine, MachineError},
     raft::{
-        Elections, Entry, InvalidMessage, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadOutcome, RuleCounts,
-        Snapshot, Status, StoredState, Term, Time,
+        Elections, Entry, InvalidMessage, LogIndex, Membership, Message, NodeId, Payload, ProposalOutcome, Raft,
+        ReadOutcome, RuleCounts, Snapshot, Status, StoredState, Term, Time,
     },
-    request::{Counters, ReadMode, Reason, Request, StatusReport},
+    request::{Counters, MembershipReport, ReadMode, Reason, Request, StatusReport},
     storage::{CompactionOutcome, Directory, Medium, StartMode, Storage},
     trace::Trace,
     transport::Links,
@@ -49,7 +52,6 @@ const COMPACTION_RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Node<O: Outlet = Links, M: Medium = Directory> {
     id: NodeId,
-    members: Vec<NodeId>,
     elections: Elections,
     /// Planted defect.
     defect: Option<Defect>,
@@ -127,7 +129,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
     /// Returns a node with this durable state that is ready to serve.
     pub(crate) fn start(config: &Config, surroundings: Surroundings<O, M>) -> Result<Self, Error> {
         let Surroundings { host, storage, stored, outlet, log, nonces: [life, next_id] } = surroundings;
-        let (id, members) = (config.id, config.members());
+        let id = config.id;
         if let Some(defect) = config.defect {
             let (name, about) = (defect.name().to_owned(), defect.description().about().to_owned());
             log.write(Event::DefectPlanted { name, about });
@@ -140,7 +142,6 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         log.write(Event::Started { term: status.term, last_index: status.last_index });
         let mut node = Self {
             id,
-            members,
             elections: config.elections,
             defect: config.defect,
             election_timeout: config.election_timeout,
@@ -165,6 +166,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             log,
             trace,
         };
+        node.connect(&Arc::clone(&node.status.membership));
         node.carry_out()?; // restores the snapshot, before anybody can read
         Ok(node)
     }
@@ -254,6 +256,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
                     self.deliver(waiting.requester, reply);
                 }
             }
+            Input::Joined(peer, address) => self.outlet.connect(peer, address),
             Input::Status(reply) => {
                 reply.send(self.report(now)).ok(); // whoever asked has gone
             }
@@ -317,6 +320,12 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             ProposalOutcome::NotLeader { .. } => self.retry_or_refuse_by_id(id, Reason::NoLeader),
             ProposalOutcome::NoQuorum => self.retry_or_refuse_by_id(id, Reason::NoQuorum),
             ProposalOutcome::Overloaded => self.retry_or_refuse_by_id(id, Reason::Overloaded),
+            ProposalOutcome::Refused(refusal) => self.retry_or_refuse_by_id(id, Reason::Change(refusal)),
+            ProposalOutcome::Begun => {
+                if let Some(waiting) = self.pending.take(id) {
+                    self.answer(waiting, Ok(CommandResult::Begun));
+                }
+            }
         }
     }
 
@@ -340,7 +349,10 @@ impl<O: Outlet, M: Medium> Node<O, M> {
     }
 
     fn apply(&mut self, entry: &Entry) -> Result<(), Error> {
-        let applied = self.machine.apply(entry).map_err(|error| self.invalid_state(&error))?;
+        let mut applied = self.machine.apply(entry).map_err(|error| self.invalid_state(&error))?;
+        if let Payload::Membership(_) = entry.payload {
+            applied = Some(CommandResult::Put(entry.index));
+        }
         self.applied_term = entry.term;
         self.checkpoints.note(&self.machine, entry.term);
         let decisions = self.pending.applied(entry.index, entry.term);
@@ -370,7 +382,8 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         let due = self.compaction.is_due(self.snapshot_index, last_index, self.storage.log_bytes());
         if due && !self.storage.is_compacting() && now >= self.compact_after {
             let last = (last_index, self.applied_term);
-            if !self.storage.begin_compaction(last, self.machine.freeze()) {
+            let membership = self.raft.membership_at(last_index).clone();
+            if !self.storage.begin_compaction(last, membership, self.machine.freeze()) {
                 self.compact_after = now + COMPACTION_RETRY;
             }
         }
@@ -382,6 +395,10 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         let status = self.raft.status();
         if status.commit > self.status.commit {
             self.trace.committed(status.commit);
+        }
+        let members_before = std::mem::replace(&mut self.status.membership, Arc::clone(&status.membership));
+        if !Arc::ptr_eq(&members_before, &status.membership) && *members_before != *status.membership {
+            self.notice_members(&status.membership);
         }
         let changed =
             (status.role, status.term, status.leader) != (self.status.role, self.status.term, self.status.leader);
@@ -396,8 +413,23 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         }
     }
 
+    /// Logs another configuration, and makes links to its members.
+    fn notice_members(&mut self, membership: &Membership) {
+        let (voters, outgoing) = (membership.voters.clone(), membership.outgoing.clone());
+        let learners = membership.learners.keys().copied().collect();
+        self.log.write(Event::MembersChanged { voters, outgoing, learners });
+        self.connect(membership);
+    }
+
+    fn connect(&mut self, membership: &Membership) {
+        for (peer, address) in &membership.addresses {
+            self.outlet.connect(*peer, *address);
+        }
+    }
+
     fn report(&self, now: Time) -> StatusReport {
-        let Status { role, term, leader, commit, first_index, last_index, lease_until, .. } = self.raft.status();
+        let Status { role, term, leader, commit, first_index, last_index, lease_until, membership, .. } =
+            self.raft.status();
         let lease_ms = |until: Time| u64::try_from(until.since(now).as_millis()).unwrap_or(u64::MAX);
         let (messages_sent, fsyncs) = self.work();
         StatusReport {
@@ -409,7 +441,8 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             applied: self.machine.applied(),
             first_index,
             last_index,
-            members: self.members.clone(),
+            members: membership.members(),
+            membership: MembershipReport::new(&membership, self.raft.has_committed_membership()),
             elections: self.elections,
             defect: self.defect.map(Defect::name),
             read_modes: ReadMode::ALL.into_iter().map(|mode| (mode, mode.promise(self.elections))).collect(),
@@ -427,7 +460,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             Request::Read { mode: ReadMode::Lease, .. } => &mut reads.lease,
             Request::Read { mode: ReadMode::Quorum, .. } => &mut reads.quorum,
             Request::Read { mode: ReadMode::Log, .. } => &mut reads.log,
-            Request::Write(_) => &mut self.counters.proposals,
+            Request::Write(_) | Request::Change(_) | Request::Transfer(_) => &mut self.counters.proposals,
         };
         *counter += 1;
     }

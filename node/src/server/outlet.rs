@@ -1,6 +1,6 @@
 //! Everything that leaves a node: frames to peers, and answers to clients.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, net::SocketAddr};
 
 use tokio::sync::oneshot;
 
@@ -17,6 +17,9 @@ pub(crate) trait Outlet: Debug {
     /// Returns the number of frames handed over so far.
     fn sent(&self) -> u64;
 
+    /// Makes a link to a peer that joined later, unless there is one.
+    fn connect(&mut self, peer: NodeId, address: SocketAddr);
+
     /// Answers a client, which may be gone.
     fn answer(&mut self, client: Self::Client, reply: Reply);
 }
@@ -30,6 +33,10 @@ impl Outlet for Links {
 
     fn sent(&self) -> u64 {
         Self::sent(self)
+    }
+
+    fn connect(&mut self, peer: NodeId, address: SocketAddr) {
+        Self::connect(self, peer, address);
     }
 
     fn answer(&mut self, client: Self::Client, reply: Reply) {

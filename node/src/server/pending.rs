@@ -44,7 +44,7 @@ impl<C> PendingRequest<C> {
     pub(super) fn new(requester: Requester<C>, request: &Request, deadline: HostTime, asked: LeaderView) -> Self {
         let read = match request {
             Request::Read { query, mode } => Some((query.clone(), *mode)),
-            Request::Write(_) => None,
+            Request::Write(_) | Request::Change(_) | Request::Transfer(_) => None,
         };
         Self { requester, read, deadline, asked, defect: None }
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::StorageError,
-    raft::{LogIndex, Snapshot, Term},
+    raft::{LogIndex, Membership, Snapshot, Term},
 };
 
 pub(super) const MADE_SNAPSHOT: &str = "snapshot.made";
@@ -68,11 +68,12 @@ impl<M: Medium> Storage<M> {
         self.compaction.is_some()
     }
 
-    /// Begins to replace the log up to `last` by a snapshot of the node's own state, which `state` encodes while
-    /// the storage goes on. Returns false if that is not possible now.
+    /// Begins to replace the log up to `last`, where `membership` is in force, by a snapshot of the node's own state,
+    /// which `state` encodes while the storage goes on. Returns false if that is not possible now.
     pub(crate) fn begin_compaction(
         &mut self,
         last: (LogIndex, Term),
+        membership: Membership,
         state: impl FnOnce() -> Bytes + Send + 'static,
     ) -> bool {
         let (last_index, last_term) = last;
@@ -85,7 +86,7 @@ impl<M: Medium> Storage<M> {
         };
         let files = self.files.clone();
         let make = move || {
-            let snapshot = Snapshot { last_index, last_term, data: state() };
+            let snapshot = Snapshot { last_index, last_term, membership, data: state() };
             files.write_new(MADE_SNAPSHOT, &encode(&snapshot))?;
             let (wal, end) = files.write_new(MADE_WAL, &encode(&start))?;
             Ok(NewFiles { snapshot, wal, end })

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
 
 use super::{simulated::SimulatedMedium, *};
-use crate::raft::{Entry, HardState, Payload, Term};
+use crate::raft::{Entry, HardState, Membership, Payload, Term};
 
 pub(super) const MEMBERS: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
 
@@ -30,7 +30,8 @@ fn open_with(dir: &Path, defect: Option<Defect>) -> Result<(Storage, StoredState
 /// Compacts, and waits for the end.
 pub(super) fn compact<M: Medium>(storage: &mut Storage<M>, snapshot: &Snapshot) -> Result<(), StorageError> {
     let data = snapshot.data.clone();
-    assert!(storage.begin_compaction((snapshot.last_index, snapshot.last_term), || data));
+    let last = (snapshot.last_index, snapshot.last_term);
+    assert!(storage.begin_compaction(last, snapshot.membership.clone(), || data));
     assert_eq!(finish(storage)?, CompactionOutcome::Done(snapshot.clone()));
     Ok(())
 }
@@ -64,7 +65,8 @@ fn vote(term: u64) -> HardState {
 }
 
 pub(super) fn snapshot(index: u64, term: u64) -> Snapshot {
-    Snapshot { last_index: LogIndex(index), last_term: Term(term), data: Bytes::from(format!("state at {index}")) }
+    let (membership, data) = (Membership::of(MEMBERS), Bytes::from(format!("state at {index}")));
+    Snapshot { last_index: LogIndex(index), last_term: Term(term), membership, data }
 }
 
 /// Returns a directory after three batches, with the end of the log and the state after each.
@@ -371,7 +373,7 @@ fn the_log_goes_on_while_a_snapshot_is_made() {
         wait.recv().unwrap();
         data
     };
-    assert!(storage.begin_compaction((LogIndex(4), Term(1)), state));
+    assert!(storage.begin_compaction((LogIndex(4), Term(1)), Membership::of(MEMBERS), state));
     go_on(&mut storage, &entries(6..=7, 1));
     go_on(&mut storage, &Persist { truncate_from: Some(LogIndex(7)), hard_state: Some(vote(2)), ..entries(7..=8, 2) });
     assert_eq!(storage.finish_compaction().unwrap(), None);
@@ -397,7 +399,7 @@ fn a_snapshot_of_the_leaders_outruns_one_that_is_being_made() {
         entries(10..=11, 1),
     ];
     storage.persist(&steps[0]).unwrap();
-    assert!(storage.begin_compaction((LogIndex(4), Term(1)), state));
+    assert!(storage.begin_compaction((LogIndex(4), Term(1)), Membership::of(MEMBERS), state));
     storage.persist(&steps[1]).unwrap();
     free.send(()).unwrap();
     assert_eq!(finish(&mut storage).unwrap(), CompactionOutcome::Abandoned);
@@ -414,7 +416,9 @@ fn whoever_drops_the_storage_waits_for_its_compaction() {
     let dir = tempdir().unwrap();
     let (mut storage, _) = open(dir.path()).unwrap();
     storage.persist(&entries(1..=5, 1)).unwrap();
-    assert!(storage.begin_compaction((LogIndex(4), Term(1)), || Bytes::from(vec![7; 3 << 20])));
+    assert!(
+        storage.begin_compaction((LogIndex(4), Term(1)), Membership::of(MEMBERS), || Bytes::from(vec![7; 3 << 20]))
+    );
     drop(storage);
     assert_eq!(stored(dir.path()).entries.len(), 5, "it is as if it had not begun");
 }

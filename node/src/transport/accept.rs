@@ -15,8 +15,8 @@ use tokio::{
 };
 
 use super::{
-    CONNECT_TIMEOUT, Hello, IDLE_TIMEOUT, MAX_FRAME_BYTES, MAX_HELLO_BYTES, MAX_STRANGERS, RETRY_INTERVAL, Welcome,
-    codec, tune,
+    CONNECT_TIMEOUT, Hello, IDLE_TIMEOUT, MAX_FRAME_BYTES, MAX_HELLO_BYTES, MAX_JOINED, MAX_STRANGERS, RETRY_INTERVAL,
+    Welcome, codec, tune,
 };
 use crate::{
     event::{Event, Log},
@@ -42,7 +42,7 @@ struct Acceptor {
     links: Mutex<BTreeMap<NodeId, oneshot::Sender<()>>>,
 }
 
-/// Accepts links to `id` from the members in `peers`, until dropped. Frames for which the loop has no room are
+/// Accepts links to `id` from the members in `peers`, and from those that joined their cluster later, until dropped. Frames for which the loop has no room are
 /// dropped.
 ///
 /// Connections are not trusted: one that has not identified itself has little time and space to do so, the number of
@@ -91,6 +91,10 @@ impl Acceptor {
             }
             return;
         }
+        let joined = hello.address.map(|address| Input::Joined(hello.from, address));
+        if joined.is_some_and(|joined| self.inputs.try_send(joined).is_err()) {
+            return; // it dials again, when there is room
+        }
         let (link, replaced) = oneshot::channel();
         self.links.lock().unwrap_or_else(PoisonError::into_inner).insert(hello.from, link);
         tokio::select! {
@@ -102,12 +106,18 @@ impl Acceptor {
 
     /// Returns the reason why the sender of `hello` may not connect, if there is one.
     fn objection(&self, hello: &Hello) -> Option<String> {
-        let expected = Hello::new(hello.from, self.id, &self.peers);
+        let expected = Hello { address: hello.address, ..Hello::new(hello.from, self.id, &self.peers) };
         if *hello != expected {
             return Some(format!("says {hello:?}, not {expected:?}"));
         }
-        let stranger = hello.from == self.id || !self.peers.contains_key(&hello.from);
-        stranger.then(|| format!("{} is no peer of {}", hello.from, self.id))
+        let is_first = self.peers.contains_key(&hello.from);
+        if hello.from == self.id || is_first == hello.address.is_some() {
+            return Some(format!("{} is no peer of {}", hello.from, self.id));
+        }
+        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let joined = links.keys().filter(|peer| !self.peers.contains_key(peer)).count();
+        let too_many = !is_first && !links.contains_key(&hello.from) && joined >= MAX_JOINED;
+        too_many.then(|| format!("{} is one too many: {MAX_JOINED} have joined", hello.from))
     }
 
     async fn listen(&self, mut stream: TcpStream, from: NodeId) -> io::Result<()> {

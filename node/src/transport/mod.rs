@@ -1,5 +1,6 @@
 //! Links between members: each node dials each peer and only writes on that connection; it receives on the
-//! connections that the peers dialled.
+//! connections that the peers dialled. The peers are those with which the cluster began, and those that joined later,
+//! whose addresses come with a configuration, or with their own first frame.
 //!
 //! A link may lose frames, never repeats one, and never blocks the server's loop: frames for a broken link or a full
 //! queue are dropped, as Raft allows. A link that a partition cut silently must work again soon after the partition
@@ -23,7 +24,7 @@ pub(crate) use accept::accept_links;
 pub(crate) use links::Links;
 
 /// Version of the frame format, incremented when frames change.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// Time that a connection may take to be established.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 /// Wait before dialling again. With the time above, a healed link is back within 300 ms.
@@ -48,22 +49,27 @@ const MAX_HELLO_BYTES: usize = 64;
 /// Maximum number of incoming connections that have not identified themselves yet; the oldest is closed when another
 /// arrives.
 const MAX_STRANGERS: usize = 32;
+/// Maximum number of nodes that joined later and are linked in the life of a process.
+const MAX_JOINED: usize = 64;
 
 /// First frame on a link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hello {
     version: u32,
-    /// Checksum of all members and their addresses: two clusters on one host often have the same ids.
+    /// Checksum of the members with which the cluster began and their addresses: two clusters on one host often have the
+    /// same ids.
     cluster: u32,
     from: NodeId,
     to: NodeId,
+    /// Address of the sender for its peers, if it joined later.
+    address: Option<SocketAddr>,
 }
 
 impl Hello {
-    /// Creates the hello from `from` to `to` in the cluster of `peers`.
+    /// Creates the hello from `from` to `to` in the cluster that began with `peers`.
     pub(crate) fn new(from: NodeId, to: NodeId, peers: &BTreeMap<NodeId, SocketAddr>) -> Self {
         let members = postcard::to_stdvec(peers).expect("ids and addresses are plain data");
-        Self { version: VERSION, cluster: crc32c::crc32c(&members), from, to }
+        Self { version: VERSION, cluster: crc32c::crc32c(&members), from, to, address: None }
     }
 }
 

@@ -57,6 +57,7 @@ fn kind(of: Kind) -> &'static MessageKind {
         Kind::AppendEntriesResponse => &const { known("answer to AppendEntries", Purpose::Log) },
         Kind::InstallSnapshot => &const { known("InstallSnapshot", Purpose::Log) },
         Kind::InstallSnapshotResponse => &const { known("answer to InstallSnapshot", Purpose::Log) },
+        Kind::TimeoutNow => &const { known("TimeoutNow: take over", Purpose::Vote) },
         Kind::ReadIndex => &const { known("may I read?", Purpose::Read) },
         Kind::ReadIndexResponse => &const { known("answer: read index", Purpose::Read) },
         Kind::Forward => &const { known("a client's request", Purpose::Forward) },

@@ -58,6 +58,8 @@ impl<O: Outlet, M: Medium> Node<O, M> {
                 self.raft.propose(now, id, Command { session: None, op: query.into_op() }.encode());
             }
             Request::Write(command) => self.raft.propose(now, id, command.encode()),
+            Request::Change(change) => self.raft.change_members(now, id, change),
+            Request::Transfer(to) => self.raft.transfer(now, id, to),
         }
         self.pending.add(id, waiting);
     }

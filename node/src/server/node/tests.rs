@@ -351,7 +351,8 @@ fn the_first_read_after_a_restart_sees_the_snapshot() {
     machine.apply(&entry(1, 1, Payload::Command(put(5).encode()))).unwrap();
     let members = [NodeId(1), NodeId(2), NodeId(3)];
     let (mut storage, _) = Storage::open(dir.path(), NodeId(1), &members, StartMode::New, None).unwrap();
-    let snapshot = Snapshot { last_index: LogIndex(1), last_term: Term(1), data: machine.freeze()() };
+    let (membership, data) = (Membership::of(members), machine.freeze()());
+    let snapshot = Snapshot { last_index: LogIndex(1), last_term: Term(1), membership, data };
     let hard_state = Some(crate::raft::HardState { term: Term(1), voted_for: None });
     storage
         .persist(&crate::raft::Persist { hard_state, snapshot: Some(snapshot), ..crate::raft::Persist::default() })

@@ -4,7 +4,7 @@ use super::{
     super::{tests::*, *},
     *,
 };
-use crate::raft::{Entry, HardState, LogIndex, NodeId, Persist, Snapshot, Term};
+use crate::raft::{Entry, HardState, LogIndex, Membership, NodeId, Persist, Snapshot, Term};
 
 impl SimulatedMedium {
     /// Creates a disk that holds these files, durably.
@@ -198,7 +198,7 @@ fn a_compaction_without_descriptors_is_given_up_and_nothing_else() {
     let (mut storage, _) = disk.open_one(StartMode::New).unwrap();
     storage.persist(&entries(1..=5, 1)).unwrap();
     disk.disk().full = true;
-    assert!(storage.begin_compaction((LogIndex(4), Term(1)), || snapshot(4, 1).data));
+    assert!(storage.begin_compaction((LogIndex(4), Term(1)), Membership::of(MEMBERS), || snapshot(4, 1).data));
     assert_eq!(finish(&mut storage).unwrap(), CompactionOutcome::Abandoned);
     storage.persist(&entries(6..=6, 1)).unwrap();
     disk.disk().full = false;

@@ -5,6 +5,7 @@
 mod defects;
 mod elections;
 mod leases;
+mod members;
 mod reads;
 mod replication;
 mod snapshots;
@@ -14,8 +15,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use node::raft::{
-    AppendResult, Body, Config, Elections, Entry, HardState, LeaderReadMode, LogIndex, Message, NodeId, Output,
-    Payload, ProposalOutcome, QuorumContact, Raft, ReadOutcome, Role, Snapshot, StoredState, Term, Time,
+    AppendResult, Body, Config, Elections, Entry, HardState, LeaderReadMode, LogIndex, Membership, Message, NodeId,
+    Output, Payload, ProposalOutcome, QuorumContact, Raft, ReadOutcome, Role, Snapshot, StoredState, Term, Time,
 };
 
 const MS: u64 = 1_000_000;
@@ -54,6 +55,10 @@ fn loyal_config(id: u64, members: u64) -> Config {
     Config { elections: Elections::CheckQuorum, ..config(id, members) }
 }
 
+fn members(count: u64) -> Membership {
+    Membership::of((1..=count).map(NodeId))
+}
+
 fn entries(first: u64, terms: &[u64]) -> Vec<Entry> {
     let entry = |(index, &term)| Entry { index: LogIndex(index), term: Term(term), payload: Payload::Noop };
     (first..).zip(terms).map(entry).collect()
@@ -80,7 +85,7 @@ fn matched(index: u64, round: u64) -> Body {
 }
 
 fn request_vote(pre: bool, last: (u64, u64)) -> Body {
-    Body::RequestVote { pre, last_log_index: LogIndex(last.0), last_log_term: Term(last.1) }
+    Body::RequestVote { pre, transfer: false, last_log_index: LogIndex(last.0), last_log_term: Term(last.1) }
 }
 
 fn vote(pre: bool, granted: bool) -> Body {
@@ -248,5 +253,6 @@ fn refused(leader: Option<u64>) -> Option<ReadOutcome> {
 }
 
 fn snapshot(index: u64, term: u64, data: &'static [u8]) -> Snapshot {
-    Snapshot { last_index: LogIndex(index), last_term: Term(term), data: Bytes::from_static(data) }
+    let membership = members(3);
+    Snapshot { last_index: LogIndex(index), last_term: Term(term), membership, data: Bytes::from_static(data) }
 }

@@ -30,6 +30,7 @@ fn a_request_of_a_past_term_is_refused_in_the_own_term() {
     let chunk = Body::InstallSnapshot {
         last_included_index: LogIndex(9),
         last_included_term: Term(1),
+        membership: members(3),
         offset: 0,
         data: Bytes::new(),
         done: true,
@@ -104,18 +105,18 @@ fn settings_that_contradict_each_other_are_named() {
         change(&mut config);
         config.validate().unwrap_err().to_string()
     };
-    assert_eq!(error(|c| c.id = NodeId(9)), "n9 is not among the members");
+    assert_eq!(error(|c| c.members.clear()), "a cluster has members");
     assert_eq!(error(|c| c.members.push(NodeId(2))), "member n2 is listed twice");
     assert_eq!(error(|c| c.max_inflight = 0), "max_inflight must be more than zero");
     let lease = "lease (100ms) must be shorter than election_timeout (100ms)";
     assert_eq!(error(|c| c.lease = c.election_timeout), lease);
 }
 
-/// Messages from non-members, and messages for others, change nothing.
+/// Messages for others, and from the node itself, change nothing.
 #[test]
-fn only_members_are_heard() {
+fn what_is_for_others_is_not_heard() {
     let mut node = Node::with_log(3, 1, &[1]);
-    node.step(9, 7, request_vote(false, (9, 9)));
+    node.step(1, 7, request_vote(false, (9, 9)));
     let misdirected = Message { from: NodeId(2), to: NodeId(3), term: Term(7), body: vote(false, true) };
     assert_eq!(node.raft.step(node.now(), misdirected), Ok(()));
     assert!(node.term() == 1 && !node.raft.has_output());
@@ -161,6 +162,7 @@ fn entries_that_cannot_stand_in_a_log_are_refused() {
     let chunk = |index, term| Body::InstallSnapshot {
         last_included_index: LogIndex(index),
         last_included_term: Term(term),
+        membership: members(3),
         offset: 0,
         data: Bytes::new(),
         done: true,

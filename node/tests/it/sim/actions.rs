@@ -1,6 +1,8 @@
 //! Actions of faults and clients in a run.
 
-use node::raft::{LeaderReadMode, NodeId};
+use std::net::SocketAddr;
+
+use node::raft::{Change, LeaderReadMode, NodeId};
 
 use super::{
     cluster::{Cluster, Event},
@@ -17,6 +19,9 @@ impl Cluster {
         // The interval is often long enough for an election in between.
         let next = self.chance.between(20 * MS, 350 * MS);
         self.schedule(next, Event::Fault);
+        if self.hosts.len() as u64 > self.founders && self.chance.permille(450) {
+            return self.ask_for_change();
+        }
         let host = self.any_host();
         match self.chance.below(8) {
             0..=2 if self.faults.partitions => self.partition(),
@@ -87,6 +92,30 @@ impl Cluster {
         *clock = Clock { permille: clock.permille, started: self.now, showed };
         self.hosts[host].wake_at = None;
         self.log(|| format!("n{} jumps to {showed}", host + 1));
+        self.run_host(host);
+    }
+
+    /// Asks a node, more often one that leads, for a change of the members or a transfer.
+    fn ask_for_change(&mut self) {
+        let host = self.leader().filter(|_| self.chance.permille(800)).unwrap_or_else(|| self.any_host());
+        let Some(raft) = &self.hosts[host].raft else { return };
+        let membership = raft.status().membership;
+        let nodes = (1..=self.hosts.len() as u64).map(NodeId);
+        let (members, others): (Vec<_>, Vec<_>) = nodes.partition(|node| membership.members().contains(node));
+        let address = SocketAddr::from(([127, 0, 0, 1], 7000));
+        let node = self.chance.pick(&members);
+        self.next_id += 1;
+        let id = self.next_id;
+        let input = match self.chance.below(4) {
+            0 if !others.is_empty() => Input::Change(id, Change::Add { node: self.chance.pick(&others), address }),
+            1 if !others.is_empty() => {
+                Input::Change(id, Change::Replace { old: node, new: self.chance.pick(&others), address })
+            }
+            2 => Input::Transfer(id, node),
+            _ => Input::Change(id, Change::Remove { node }),
+        };
+        self.log(|| format!("n{} asked {input:?}", host + 1));
+        self.hosts[host].inbox.push(input);
         self.run_host(host);
     }
 

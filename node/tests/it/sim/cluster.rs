@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use node::raft::{
-    AppendResult, Body, LeaderReadMode, LogIndex, Message, NodeId, Output, ProposalOutcome, Raft, ReadOutcome,
+    AppendResult, Body, Config, Entry, LeaderReadMode, LogIndex, Message, NodeId, Output, Payload, ProposalOutcome,
+    Raft, ReadOutcome,
 };
 
 use super::{
@@ -20,6 +21,9 @@ use super::{
 const RECOVERY: u64 = 5_000 * MS;
 
 const TRACE_LINES: usize = 80;
+
+/// Nodes that may join a cluster whose members change.
+const SPARES: usize = 2;
 
 #[derive(Debug)]
 pub(super) enum Event {
@@ -43,6 +47,10 @@ pub(crate) struct Cluster {
     pub(super) cut: BTreeSet<(NodeId, NodeId)>,
     pub(super) faults: Faults,
     pub(super) defect: Defect,
+    /// Number of nodes with which the cluster began; the others wait until they are added.
+    pub(super) founders: u64,
+    /// Defect that is planted in the nodes.
+    planted: Option<node::Defect>,
     pub(super) chance: Chance,
     pub(super) oracle: Oracle,
     pub(super) next_id: u64,
@@ -55,17 +63,33 @@ impl Cluster {
     pub(crate) fn new(nodes: usize, seed: u64, defect: Defect, trace: bool) -> Self {
         let mut chance = Chance::new(seed);
         let faults = Faults::draw(&mut chance);
-        let mut cluster = Self::start_all(nodes, chance, faults, defect, trace);
+        let mut cluster = Self::start_all((nodes, 0), chance, faults, (defect, None), trace);
+        cluster.schedule(50 * MS, Event::Fault);
+        cluster
+    }
+
+    /// Creates a cluster whose members change: `nodes` of them at first, and `SPARES` more that may join.
+    pub(crate) fn changing(nodes: usize, seed: u64, planted: Option<node::Defect>, trace: bool) -> Self {
+        let mut chance = Chance::new(seed);
+        let faults = Faults::draw(&mut chance);
+        let mut cluster = Self::start_all((nodes, SPARES), chance, faults, (Defect::None, planted), trace);
         cluster.schedule(50 * MS, Event::Fault);
         cluster
     }
 
     /// Creates a cluster in which no faults occur unless the test causes them.
     pub(super) fn without_faults(nodes: usize, seed: u64, faults: Faults) -> Self {
-        Self::start_all(nodes, Chance::new(seed), faults, Defect::None, false)
+        Self::start_all((nodes, 0), Chance::new(seed), faults, (Defect::None, None), false)
     }
 
-    fn start_all(nodes: usize, chance: Chance, faults: Faults, defect: Defect, trace: bool) -> Self {
+    fn start_all(
+        (founders, spares): (usize, usize),
+        chance: Chance,
+        faults: Faults,
+        (defect, planted): (Defect, Option<node::Defect>),
+        trace: bool,
+    ) -> Self {
+        let nodes = founders + spares;
         let clock = Clock { permille: 1000, started: 0, showed: 0 };
         let mut cluster = Self {
             now: 0,
@@ -75,6 +99,8 @@ impl Cluster {
             cut: BTreeSet::new(),
             faults,
             defect,
+            founders: founders as u64,
+            planted,
             chance,
             oracle: Oracle::default(),
             next_id: 0,
@@ -159,12 +185,19 @@ impl Cluster {
         self.hosts.iter().map(status).collect::<Vec<_>>().join("; ")
     }
 
-    /// Returns true if all nodes run, a new operation was acknowledged since healing, and all nodes have applied the
-    /// same.
+    /// Returns true if all nodes run, a new operation was acknowledged since healing, no change of the members is under
+    /// way, and all members have applied the same.
     fn has_recovered(&self, goal: u64) -> bool {
-        let first = (self.hosts[0].applied, self.hosts[0].digest);
-        self.oracle.acknowledged > goal
-            && self.hosts.iter().all(|host| host.raft.is_some() && (host.applied, host.digest) == first)
+        let Some(leader) = self.leader() else { return false };
+        let head = (self.hosts[leader].applied, self.hosts[leader].digest);
+        let raft = self.hosts[leader].raft.as_ref().expect("it leads");
+        let membership = raft.status().membership;
+        let is_equal = |(id, host): (u64, &Host)| {
+            let is_member = membership.is_voter(NodeId(id));
+            host.raft.is_some() && (!is_member || (host.applied, host.digest) == head)
+        };
+        let is_complete = !membership.is_intermediate() && raft.has_committed_membership();
+        self.oracle.acknowledged > goal && is_complete && (1..).zip(&self.hosts).all(is_equal)
     }
 
     fn heal(&mut self) {
@@ -232,7 +265,8 @@ impl Cluster {
 
     fn start(&mut self, host: usize) {
         let id = NodeId(host as u64 + 1);
-        let settings = config(id, self.hosts.len() as u64, &self.faults, &mut self.chance);
+        let settings = config(id, self.founders, &self.faults, &mut self.chance);
+        let settings = Config { defect: self.planted, ..settings };
         // Clocks stay within the assumption: none runs slower than 80/100 of another.
         let permille = self.chance.between(920, 1120);
         let clock = Clock { permille, started: self.now, showed: self.chance.between(1000 * MS, 2000 * MS) };
@@ -314,9 +348,13 @@ impl Cluster {
         for input in std::mem::take(&mut self.hosts[host].inbox) {
             let raft = self.hosts[host].raft.as_mut().expect("it can run");
             match input {
-                Input::Message(message) => raft.step(now, message).expect("all keep to the protocol"),
+                Input::Message(message) => {
+                    assert!(raft.step(now, message).is_ok() || self.planted.is_some(), "all keep to the protocol");
+                }
                 Input::Propose(id) => raft.propose(now, id, Bytes::copy_from_slice(&id.to_le_bytes())),
                 Input::Read(id, mode) => raft.read(now, id, mode),
+                Input::Change(id, change) => raft.change_members(now, id, change),
+                Input::Transfer(id, to) => raft.transfer(now, id, Some(to)),
             }
             self.after_step(host);
         }
@@ -346,6 +384,7 @@ impl Cluster {
         let described = (own.log.first_index(), own.log.last_index(), own.log.last_term(), own.log.hard_state.term);
         let believed = (status.snapshot_index.0 + 1, status.last_index.0, status.last_term, status.term);
         assert_eq!(described, believed, "the output describes another log than the core's");
+        self.stats.changes += changes_in(&output.committed).min(u64::from(own.leads));
         self.stats.truncations += u64::from(output.persist.truncate_from.is_some());
         self.stats.snapshots_received += u64::from(output.persist.snapshot.is_some());
         if own.leads && !led {
@@ -424,8 +463,10 @@ impl Cluster {
     fn take_outcomes(&mut self, host: usize, proposals: Vec<(u64, ProposalOutcome)>, reads: Vec<(u64, ReadOutcome)>) {
         let own = &mut self.hosts[host];
         for (_, outcome) in proposals {
-            if let ProposalOutcome::Appended { index, term } = outcome {
-                own.proposals.insert(index.0, term);
+            match outcome {
+                ProposalOutcome::Appended { index, term } => drop(own.proposals.insert(index.0, term)),
+                ProposalOutcome::Begun => self.stats.transfers += 1,
+                _ => {}
             }
         }
         for (id, outcome) in reads {
@@ -478,4 +519,9 @@ impl Cluster {
         let delay = if slow { self.chance.between(MS, 250 * MS) } else { self.chance.between(MS / 10, 2 * MS) };
         self.schedule(delay, Event::Deliver(message));
     }
+}
+
+/// Returns the number of configurations among these entries.
+fn changes_in(entries: &[Entry]) -> u64 {
+    entries.iter().filter(|entry| matches!(entry.payload, Payload::Membership(_))).count() as u64
 }

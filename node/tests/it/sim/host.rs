@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use node::raft::{Entry, LeaderReadMode, LogIndex, Message, Output, Raft, Snapshot, Term, Time};
+use node::raft::{Change, Entry, LeaderReadMode, LogIndex, Message, NodeId, Output, Raft, Snapshot, Term, Time};
 
 use super::{disk::Disk, oracle::Oracle};
 
@@ -12,6 +12,8 @@ pub(crate) enum Input {
     Message(Message),
     Propose(u64),
     Read(u64, LeaderReadMode),
+    Change(u64, Change),
+    Transfer(u64, NodeId),
 }
 
 /// Clock that runs at `permille` thousandths of true speed.
@@ -137,7 +139,9 @@ impl Host {
             let mut data = self.digest.to_le_bytes().to_vec();
             data.resize(8 + usize::try_from(self.digest % 200).unwrap(), 7);
             let last_term = self.disk.term(self.applied).expect("what is applied is in the log");
-            self.making = Some(Snapshot { last_index: LogIndex(self.applied), last_term, data: Bytes::from(data) });
+            let last_index = LogIndex(self.applied);
+            let membership = self.raft.as_ref().expect("it runs").membership_at(last_index).clone();
+            self.making = Some(Snapshot { last_index, last_term, membership, data: Bytes::from(data) });
         }
         let Some(snapshot) = made.filter(|made| made.last_index.0 >= self.disk.first_index()) else { return false };
         self.disk.compact(snapshot.clone());

@@ -11,7 +11,10 @@ mod oracle;
 mod shapes;
 mod stats;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    fmt::Debug,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use cluster::Cluster;
 use faults::Defect;
@@ -20,9 +23,8 @@ use stats::Stats;
 /// Simulated milliseconds of faults in each run: a dozen election timeouts.
 const CHAOS: u64 = 1_200;
 
-/// Runs one seed; returns the failure, if there is one.
-fn run(nodes: usize, seed: u64, defect: Defect, cluster: &mut Option<Cluster>, trace: bool) -> Result<Stats, String> {
-    let cluster = cluster.insert(Cluster::new(nodes, seed, defect, trace));
+/// Runs a cluster; returns the failure, if there is one.
+fn run(cluster: &mut Cluster) -> Result<Stats, String> {
     catch_unwind(AssertUnwindSafe(|| cluster.run(CHAOS))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_default()
@@ -30,19 +32,22 @@ fn run(nodes: usize, seed: u64, defect: Defect, cluster: &mut Option<Cluster>, t
     Ok(cluster.stats)
 }
 
-/// Runs each seed; repeats a failing one with a trace of the events before the failure.
+/// Runs a cluster; repeats a failing run with a trace of the events before the failure.
+fn run_or_explain(what: &str, new: impl Fn(bool) -> Cluster) -> Stats {
+    if let Ok(stats) = run(&mut new(false)) {
+        return stats;
+    }
+    let mut cluster = new(true);
+    let failure = run(&mut cluster).expect_err("a seed replays its run");
+    let lines: Vec<String> = cluster.trace.unwrap_or_default().into();
+    panic!("{what}: {failure}\n{}", lines.join("\n"));
+}
+
 fn run_all(nodes: usize, seeds: std::ops::Range<u64>) -> Stats {
     let mut total = Stats::default();
     for seed in seeds {
-        let mut cluster = None;
-        if let Ok(stats) = run(nodes, seed, Defect::None, &mut cluster, false) {
-            total.add(stats);
-            continue;
-        }
-        let failure = run(nodes, seed, Defect::None, &mut cluster, true).expect_err("a seed replays its run");
-        let trace = cluster.and_then(|cluster| cluster.trace).unwrap_or_default();
-        let lines: Vec<String> = trace.into();
-        panic!("{nodes} nodes, seed {seed}: {failure}\n{}", lines.join("\n"));
+        let new = |trace| Cluster::new(nodes, seed, Defect::None, trace);
+        total.add(run_or_explain(&format!("{nodes} nodes, seed {seed}"), new));
     }
     println!("{total:?}");
     total
@@ -60,6 +65,19 @@ fn five_nodes_keep_every_promise_and_recover() {
     assert_eventful(total, 1_200);
 }
 
+/// Members are added, removed and replaced and leaders handed over, while nodes crash and links are cut.
+#[test]
+fn changing_clusters_keep_every_promise_and_recover() {
+    let mut total = Stats::default();
+    for (seed, nodes) in (200_000..201_200).zip([3, 4, 1].into_iter().cycle()) {
+        let new = |trace| Cluster::changing(nodes, seed, None, trace);
+        total.add(run_or_explain(&format!("{nodes} nodes and spares, seed {seed}"), new));
+    }
+    println!("{total:?}");
+    assert!(total.changes > 1_200 && total.transfers > 120 && total.crashes > 2_000, "{total:?}");
+    assert!(total.lease_reads > 10_000 && total.quorum_reads > 10_000 && total.snapshots_received > 150, "{total:?}");
+}
+
 /// Checks that enough happened in the runs: safety of idle clusters would mean nothing.
 fn assert_eventful(total: Stats, runs: u64) {
     let Stats {
@@ -70,14 +88,14 @@ fn assert_eventful(total: Stats, runs: u64) {
     assert!(compactions > runs && snapshots_received > runs / 10 && truncations > runs / 10, "{total:?}");
 }
 
-/// Returns the first seed that detects `defect`, and the rule that was violated.
-fn first_caught(defect: Defect, limit: u64) -> (u64, String) {
-    let caught = (0..limit).find_map(|seed| run(3, seed, defect, &mut None, false).err().map(|how| (seed, how)));
-    caught.unwrap_or_else(|| panic!("{defect:?} went unnoticed in {limit} runs"))
+fn assert_caught(defect: Defect, limit: u64, by: &[&str]) {
+    assert_one_fails(defect, limit, by, |seed| Cluster::new(3, seed, defect, false));
 }
 
-fn assert_caught(defect: Defect, limit: u64, by: &[&str]) {
-    let (seed, how) = first_caught(defect, limit);
+/// Checks that one of the first clusters breaks one of these rules.
+fn assert_one_fails(defect: impl Debug, limit: u64, by: &[&str], new: impl Fn(u64) -> Cluster) {
+    let caught = (0..limit).find_map(|seed| run(&mut new(seed)).err().map(|how| (seed, how)));
+    let (seed, how) = caught.unwrap_or_else(|| panic!("{defect:?} went unnoticed in {limit} runs"));
     println!("{defect:?} was caught in run {seed}: {how}");
     assert!(by.iter().any(|by| how.contains(by)), "{defect:?} was caught by another rule than expected: {how}");
 }
@@ -114,4 +132,20 @@ fn a_clock_beyond_the_promise_breaks_lease_reads_and_no_others() {
 #[test]
 fn a_leader_that_confirms_itself_is_caught() {
     assert_caught(Defect::InventedAnswers, 500, &["stale read: Quorum", "stale read: Lease"]);
+}
+
+#[test]
+fn defects_of_changes_are_caught() {
+    let safety = ["election safety", "leader completeness", "state machine safety", "log matching", "stale read"];
+    for (defect, nodes, limit) in [
+        (node::Defect::ChangesBeforeOwnCommit, 4, 20_000),
+        (node::Defect::ChangesOverlap, 4, 20_000),
+        (node::Defect::ChangesWaitForCommit, 3, 20_000),
+        (node::Defect::RestartForgetsMembers, 3, 20_000),
+        (node::Defect::LearnersCount, 3, 20_000),
+        (node::Defect::RemovedNodeReads, 3, 500),
+        (node::Defect::TransferKeepsLease, 3, 20_000),
+    ] {
+        assert_one_fails(defect, limit, &safety, |seed| Cluster::changing(nodes, seed, Some(defect), false));
+    }
 }

@@ -12,6 +12,9 @@ pub(crate) struct Stats {
     pub(crate) compactions: u64,
     pub(crate) snapshots_received: u64,
     pub(crate) truncations: u64,
+    /// Configurations committed, and transfers begun.
+    pub(crate) changes: u64,
+    pub(crate) transfers: u64,
 }
 
 impl Stats {
@@ -25,5 +28,7 @@ impl Stats {
         self.compactions += other.compactions;
         self.snapshots_received += other.snapshots_received;
         self.truncations += other.truncations;
+        self.changes += other.changes;
+        self.transfers += other.transfers;
     }
 }

@@ -2,6 +2,7 @@
 
 mod elections;
 mod leases;
+mod members;
 mod reads;
 mod replication;
 mod snapshots;
