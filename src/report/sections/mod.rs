@@ -1,5 +1,6 @@
 //! Sections of a report, one file each.
 
+mod anomalies;
 mod clocks;
 mod counts;
 mod elements;
@@ -20,6 +21,7 @@ use super::Section;
 pub(super) const SECTIONS: &[Section] = &[
     verdict::SECTION,
     story::SECTION,
+    anomalies::SECTION,
     messages::SECTION,
     explorer::SECTION,
     ladder::SECTION,
