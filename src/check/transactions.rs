@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use checker::{
-    Evidence, KeyReport, Level, Method, Report, Status, TransactionReport, UnknownWhy, Verdict, WeakVerdict,
+    Anomaly, Evidence, KeyReport, Level, Method, Report, Status, TransactionReport, UnknownWhy, Verdict, WeakVerdict,
     check_transactions_from,
 };
 use histories::{History, Outcome, Value};
@@ -50,16 +50,20 @@ pub(crate) fn judge<'a>(history: &'a History, judging: &JudgingOptions, budget: 
     JudgedTransactions { history, status, report, level, weak }
 }
 
-/// Returns the report on strict serializability in the terms of linearizability, with all keys as one object: the
-/// clearest anomaly is the evidence.
-pub(crate) fn as_report(history: &History, found: &TransactionReport) -> Report {
-    let level = Level::StrictSerializable;
+/// Returns the clearest anomaly that refutes a level.
+pub(crate) fn refuting(report: &TransactionReport, level: Level) -> Option<&Anomaly> {
+    report.anomalies.iter().find(|anomaly| anomaly.refutes <= level)
+}
+
+/// Returns the report on a level in the terms of linearizability, with all keys as one object: the clearest anomaly is
+/// the evidence.
+pub(crate) fn as_report(history: &History, found: &TransactionReport, level: Level) -> Report {
     let verdict = match found.status(level) {
         Status::Holds => Verdict::Linearizable,
         Status::Refuted => Verdict::NotLinearizable,
         Status::NotRefuted | Status::Unknown => Verdict::Unknown,
     };
-    let evidence = found.anomalies.iter().find(|anomaly| anomaly.refutes <= level).map(|anomaly| {
+    let evidence = refuting(found, level).map(|anomaly| {
         let mut operations = anomaly.operations.clone();
         operations.sort_unstable();
         Evidence {

@@ -1,29 +1,35 @@
-//! `schism export`: the timeline of a violation as a picture of its own, or the faults of a run as a script.
+//! `schism export`: the picture of a violation by itself, its graph, or the faults of a run as a script.
 
 use std::path::PathBuf;
 
 use clap::Args;
+use maud::Markup;
 
 use super::report::with_facts;
 use crate::{
     check::JudgingOptions,
     error::{ExitStatus, Failure},
-    report::timeline,
+    render::dot,
+    report::{Facts, cycle, timeline},
     run::{repeated_plan, script_of},
     terminal,
 };
 
-/// Writes the timeline of a violation as a picture of its own, or the faults of a run as a script.
+/// Writes the picture of a violation by itself, its graph, or the faults of a run as a script.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism export --svg store/latest -o violation.svg
+  schism export --dot transactions.edn | dot -Tpdf -o cycle.pdf
   schism export --script store/latest -o faults.toml")]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     judging: JudgingOptions,
-    /// Write the timeline, as SVG.
-    #[arg(long, required_unless_present = "script")]
+    /// Write the timeline of the violation, or the cycle of transactions, as SVG.
+    #[arg(long, required_unless_present_any = ["script", "dot"])]
     svg: bool,
+    /// Write the cycle of transactions as a graph in Graphviz's language.
+    #[arg(long, conflicts_with_all = ["svg", "script"])]
+    dot: bool,
     /// Write the faults, with the nodes that they hit, for `schism run --script`.
     #[arg(long, conflicts_with = "svg")]
     script: bool,
@@ -42,11 +48,24 @@ impl ExportArgs {
             let script = script_of(&repeated_plan(&self.what)?.schedule);
             return terminal::write_whole(&self.output, |out| Ok(out.write_all(script.as_bytes())?));
         }
-        let picture = with_facts(&self.judging, &self.what, |facts| Ok(timeline::svg(facts, true)))?;
+        let picture = with_facts(&self.judging, &self.what, |facts| self.picture(facts))?;
         let Some(picture) = picture else {
             let what = format!("{}: there is no violation to draw", self.what.display());
             return Err(Failure::new(ExitStatus::Failed, what).hint("`schism report` shows the whole run").into());
         };
-        terminal::write_whole(&self.output, |out| Ok(out.write_all(picture.into_string().as_bytes())?))
+        terminal::write_whole(&self.output, |out| Ok(out.write_all(picture.as_bytes())?))
+    }
+
+    /// Returns the picture that was asked for; none if there is no violation.
+    fn picture(&self, facts: &Facts<'_>) -> anyhow::Result<Option<String>> {
+        if self.dot && facts.transactions.is_none() {
+            let what = format!("{}: only transactions have a graph, and there are none", self.what.display());
+            return Err(Failure::new(ExitStatus::Usage, what).hint("--svg draws the operations in time").into());
+        }
+        Ok(match facts.anomaly() {
+            Some(anomaly) if self.dot => Some(dot::graph(facts.history, anomaly)),
+            Some(anomaly) => Some(cycle::svg(facts, anomaly, true).into_string()),
+            None => timeline::svg(facts, true).map(Markup::into_string),
+        })
     }
 }

@@ -15,11 +15,11 @@ use crate::{
     check::{
         Budget, JudgingOptions,
         evidence::{clearest, keys_with},
-        status_of_report,
+        status_of_report, transactions,
     },
     error::{ExitStatus, Failure},
-    report::{self, Facts},
-    run::{self, MessageLog, fault_windows},
+    report::{self, Facts, TransactionFacts},
+    run::{self, fault_windows},
     store::{ConfinedFolder, REPORT_FILE, refused},
     terminal,
 };
@@ -60,7 +60,7 @@ impl ReportArgs {
                 None => report::write(facts, &output),
             };
             let is_weak = facts.report.weak.is_some() || facts.run.is_some_and(|run| run.results.weak);
-            Ok((facts.report.verdict_in_words(), status_of_report(facts.report), is_weak, written))
+            Ok((facts.verdict_in_words(), status_of_report(facts.report), is_weak, written))
         })?;
         let shown = if is_weak { format!("{verdict} (weak)") } else { verdict };
         let printed = written.and_then(|()| terminal::print(&format!("{shown}: {}\n", output.display())));
@@ -119,29 +119,29 @@ pub(super) fn with_facts<T>(
         return tell(&facts);
     }
     let history = budget.read_whole(what, judging.reading())?;
+    let name = what.file_name().context("a history is a file")?.to_string_lossy().into_owned();
     if judging.are_transactions(&history)? {
-        let why = format!("{}: there is no page for transactions yet", what.display());
-        return Err(Failure::new(ExitStatus::Usage, why).hint("`schism check` judges them").into());
+        let judged = transactions::judge(&history, judging, &budget);
+        let report = transactions::as_report(&judged.history, &judged.report, judged.level);
+        check_page_budget(&budget, &report, what)?;
+        return tell(&Facts {
+            transactions: Some(TransactionFacts { report: &judged.report, level: judged.level }),
+            fault_windows: &fault_windows(&history.others, u64::MAX),
+            ..Facts::of(name, judging.command(what), &judged.history, &report)
+        });
     }
     judging.check_initial(Some(&history))?;
     let judged = judging.judge(&history, true, false, &budget);
     let violated = judged.verdict == Verdict::NotLinearizable && judged.property.is_none();
     let (ladder, staleness) = violated.then(|| judging.weaker_models(&history, &judged, &budget)).unzip();
-    let file = what.file_name().context("a history is a file")?.to_string_lossy().into_owned();
     let prefix = clearest(&keys_with(&judged, Verdict::NotLinearizable))
         .and_then(|(key, _)| judging.prefix(&history, &key.key, &budget));
     check_page_budget(&budget, &judged, what)?;
     tell(&Facts {
-        command: judging.command(what),
-        name: file,
-        run: None,
-        history: &history,
-        report: &judged,
         ladder: ladder.as_ref(),
         staleness: staleness.as_ref(),
         fault_windows: &fault_windows(&history.others, u64::MAX),
-        reigns: &[],
         prefix,
-        message_log: MessageLog::default(),
+        ..Facts::of(name, judging.command(what), &history, &judged)
     })
 }

@@ -1,5 +1,6 @@
 //! Text for people: verdicts and evidence, the hierarchy of consistency models, runs and campaigns.
 
+pub(crate) mod dot;
 pub(crate) mod hierarchy;
 mod matrix;
 pub(crate) mod operations;

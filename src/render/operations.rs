@@ -21,7 +21,7 @@ pub(crate) fn operation_in_words(history: &History, index: usize) -> String {
 }
 
 /// Describes the process, the node, and the times of invocation and completion.
-pub(super) fn actor_in_words(history: &History, index: usize) -> String {
+pub(crate) fn actor_in_words(history: &History, index: usize) -> String {
     let (operation, times) = (&history.operations[index], history.times(index));
     let node = match history.node(index) {
         0 => String::new(),
@@ -48,7 +48,7 @@ pub(super) fn moment(history: &History, time_ns: u64, rank: u32) -> String {
 /// Describes the input and output of an operation; for a transaction, its micro-operations.
 pub(crate) fn values_in_words(history: &History, index: usize) -> String {
     if history.transactions.at(index).is_some() {
-        return format!(" {}", micro_operations(history, index));
+        return format!(" {}", micro_operations_in_words(history, index).join(", "));
     }
     let operation = &history.operations[index];
     let value = |id| history.value(id);
@@ -82,11 +82,15 @@ fn looks(history: &History, operation: &Operation) -> bool {
     matches!(history.function_name(operation.function), "dequeue" | "poll" | "pop" | "take" | "receive" | "peek")
 }
 
-/// Describes the micro-operations of a transaction with the values that it read.
-pub(super) fn micro_operations(history: &History, index: usize) -> String {
+/// Returns the micro-operations of a transaction; none if the operation is no transaction.
+pub(super) fn micro_operations(history: &History, index: usize) -> impl Iterator<Item = MicroOperation<'_>> {
     let micros = history.transactions.at(index).map(|at| history.transactions.micro_operations(at));
-    let micros: Vec<String> = micros.into_iter().flatten().map(|micro| micro_operation(history, micro)).collect();
-    micros.join(", ")
+    micros.into_iter().flatten()
+}
+
+/// Describes the micro-operations of a transaction with the values that it read.
+pub(crate) fn micro_operations_in_words(history: &History, index: usize) -> Vec<String> {
+    micro_operations(history, index).map(|micro| micro_operation(history, micro)).collect()
 }
 
 fn micro_operation(history: &History, micro: MicroOperation<'_>) -> String {

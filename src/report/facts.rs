@@ -1,11 +1,15 @@
 //! Facts that a page can show, and the sections that show them.
 
-use checker::{Evidence, Hierarchy, Prefix, Report, StalenessReport, Verdict};
+use checker::{Anomaly, Evidence, Hierarchy, Level, Prefix, Report, StalenessReport, TransactionReport, Verdict};
 use histories::{History, NEVER, Operation, Times};
 use maud::Markup;
 
 use crate::{
-    check::evidence::{clearest, keys_with},
+    check::{
+        evidence::{clearest, keys_with},
+        transactions::refuting,
+    },
+    render::transactions,
     run::{FaultWindow, FinishedRun, MessageLog, Reign},
     terminal::words::seconds,
 };
@@ -24,6 +28,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) run: Option<&'a FinishedRun>,
     pub(crate) history: &'a History,
     pub(crate) report: &'a Report,
+    /// Findings about the transactions, if these are some.
+    pub(crate) transactions: Option<TransactionFacts<'a>>,
     pub(crate) ladder: Option<&'a Hierarchy>,
     pub(crate) staleness: Option<&'a StalenessReport>,
     pub(crate) fault_windows: &'a [FaultWindow],
@@ -34,7 +40,43 @@ pub(crate) struct Facts<'a> {
     pub(crate) message_log: MessageLog,
 }
 
-impl Facts<'_> {
+/// Findings about transactions, and the level that they must keep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TransactionFacts<'a> {
+    pub(crate) report: &'a TransactionReport,
+    pub(crate) level: Level,
+}
+
+impl<'a> Facts<'a> {
+    /// Returns what is known of any history that was judged.
+    pub(crate) fn of(name: String, command: String, history: &'a History, report: &'a Report) -> Self {
+        Self {
+            name,
+            command,
+            run: None,
+            history,
+            report,
+            transactions: None,
+            ladder: None,
+            staleness: None,
+            fault_windows: &[],
+            reigns: &[],
+            prefix: None,
+            message_log: MessageLog::default(),
+        }
+    }
+
+    /// Returns the verdict in words: `linearizable`, or `not serializable`.
+    pub(crate) fn verdict_in_words(&self) -> String {
+        let of_transactions = |TransactionFacts { report, level }| transactions::verdict(report, level);
+        self.transactions.map_or_else(|| self.report.verdict_in_words(), of_transactions)
+    }
+
+    /// Returns the anomaly of transactions that is easiest to understand, of those that refute the level.
+    pub(crate) fn anomaly(&self) -> Option<&Anomaly> {
+        self.transactions.and_then(|TransactionFacts { report, level }| refuting(report, level))
+    }
+
     /// Returns the evidence that is easiest to understand.
     pub(crate) fn evidence(&self) -> Option<&Evidence> {
         clearest(&keys_with(self.report, Verdict::NotLinearizable)).map(|(_, evidence)| evidence)

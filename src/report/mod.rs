@@ -3,6 +3,7 @@
 
 pub(crate) mod campaign;
 pub(crate) mod compare;
+pub(crate) mod cycle;
 mod data;
 mod facts;
 pub(crate) mod outputs;
@@ -15,11 +16,11 @@ pub(crate) mod timeline;
 
 use std::path::Path;
 
-use checker::Verdict;
+use checker::{Level, Verdict};
 use maud::{Markup, PreEscaped, html};
 
 pub(crate) use self::{
-    facts::{Facts, Section},
+    facts::{Facts, Section, TransactionFacts},
     page::POLICY,
 };
 use self::{
@@ -28,7 +29,7 @@ use self::{
 };
 use crate::{
     check::evidence::{clearest, keys_with},
-    run::{FinishedRun, MessageLog},
+    run::FinishedRun,
     store::{REPORT_FILE, write_inside},
     terminal::write_whole,
 };
@@ -47,19 +48,18 @@ pub(crate) fn of_run(finished: &FinishedRun) -> anyhow::Result<()> {
 /// Collects everything that the page of a run shows.
 pub(crate) fn facts_of(finished: &FinishedRun) -> Facts<'_> {
     let (plan, results) = (&finished.plan, &finished.results);
+    let transactions = results.transactions.as_ref();
+    let name = format!("{}, {}", plan.system, plan.summary());
     let facts = Facts {
-        name: format!("{}, {}", plan.system, plan.summary()),
-        command: plan.command(),
         run: Some(finished),
-        history: &finished.history,
-        report: &results.report,
+        transactions: transactions.map(|report| TransactionFacts { report, level: Level::StrictSerializable }),
         ladder: results.ladder.as_ref(),
         staleness: results.staleness.as_ref(),
         fault_windows: &finished.fault_windows,
         reigns: &results.reigns,
         prefix: clearest(&keys_with(&results.report, Verdict::NotLinearizable))
             .and_then(|(key, _)| finished.prefix(&key.key)),
-        message_log: MessageLog::default(),
+        ..Facts::of(name, plan.command(), &finished.history, &results.report)
     };
     let message_log = timeline::around(&facts).map(|during| finished.message_log(during)).unwrap_or_default();
     Facts { message_log, ..facts }
@@ -86,7 +86,7 @@ pub(crate) fn html(facts: &Facts<'_>) -> String {
         script { (PreEscaped(PLOTS)) }
         script { (PreEscaped(SCRIPT)) }
     };
-    frame(&format!("{}: {}", facts.report.verdict_in_words(), facts.name), &body).into_string()
+    frame(&format!("{}: {}", facts.verdict_in_words(), facts.name), &body).into_string()
 }
 
 /// Writes the page to a file.

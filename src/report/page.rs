@@ -1,6 +1,6 @@
 //! The frame of a page: head, style, script, and the sections between.
 
-use checker::{Report, Verdict};
+use checker::Verdict;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
 
@@ -35,13 +35,13 @@ pub(super) fn frame(title: &str, body: &Markup) -> Markup {
 }
 
 /// Renders a verdict with a sign and words, so that colour alone never carries it.
-pub(super) fn badge(report: &Report) -> Markup {
-    let (class, sign) = match report.verdict {
+pub(super) fn badge(verdict: Verdict, words: &str) -> Markup {
+    let (class, sign) = match verdict {
         Verdict::Linearizable => ("good", "✓"),
         Verdict::NotLinearizable => ("bad", "✗"),
         Verdict::Unknown => ("unsure", "?"),
     };
-    html! { span class={ "badge " (class) } { span aria-hidden="true" { (sign) } " " (report.verdict_in_words()) } }
+    html! { span class={ "badge " (class) } { span aria-hidden="true" { (sign) } " " (words) } }
 }
 
 /// Lines over time, drawn by the page's script.

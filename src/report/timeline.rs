@@ -22,7 +22,7 @@ const LEAST: f64 = 7.0;
 /// Maximum number of operations drawn: the last ones.
 const MAX_OPERATIONS: usize = 24;
 const TICKS: u32 = 6;
-const STYLE: &str = include_str!("assets/timeline.css");
+pub(super) const STYLE: &str = include_str!("assets/timeline.css");
 
 /// Time span of the picture, mapped to horizontal positions.
 #[derive(Clone, Copy, Debug)]
@@ -48,12 +48,15 @@ impl Scale {
 pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
     let all = &facts.evidence()?.operations;
     let shown = &all[all.len().saturating_sub(MAX_OPERATIONS)..];
-    let (scale, wrong) = (scale(facts, shown)?, facts.wrong_operation()?);
+    let scale = scale(facts, shown)?;
+    // Of transactions that form a cycle none is more wrong than another.
+    let wrong = facts.wrong_operation().filter(|_| facts.transactions.is_none());
     let nodes = nodes(facts, shown, scale);
     let processes = processes(facts, shown);
     let lane = |number: usize| TOP + LANE * f64::from(u32::try_from(number).unwrap_or(u32::MAX));
     let height = lane(nodes.len() + processes.len()) + 34.0;
-    let asked = facts.history.node(wrong);
+    let (asked, wrong_process) =
+        (wrong.map(|wrong| facts.history.node(wrong)), wrong.map(|wrong| facts.history.operations[wrong].process));
     Some(html! {
         svg class="timeline" xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (WIDTH) " " (height) } role="group"
             aria-label="The operations that contradict each other, and what the nodes believed" {
@@ -70,18 +73,18 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
                 }
             }
             @for (number, node) in nodes.iter().enumerate() {
-                (node_lane(facts, *node, *node == asked, lane(number), scale))
-                @if let Some(index) = facts.message_log.committed(*node, facts.history.times(wrong).invoked_ns) {
+                (node_lane(facts, *node, Some(*node) == asked, lane(number), scale))
+                @if let Some(index) = wrong.and_then(|wrong| facts.message_log.committed(*node, facts.history.times(wrong).invoked_ns)) {
                     text class="commit" x="8" y=(px(lane(number) + 29.0)) { "commit " (index) }
                 }
             }
             @for (number, process) in processes.iter().enumerate() {
                 @let y = lane(nodes.len() + number);
-                text class={ "name" @if facts.history.operations[wrong].process == *process { " \
+                text class={ "name" @if wrong_process == Some(*process) { " \
                 wrong" } } x="8" y=(px(y + 17.0)) { "process " (text(&facts.history.process(*process).to_string())) }
                 line class="lane" x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(y + 12.0)) y2=(px(y + 12.0)) {}
                 @for &index in shown.iter().filter(|&&index| facts.history.operations[index].process == *process) {
-                    (operation(facts, index, index == wrong, y, scale))
+                    (operation(facts, index, Some(index) == wrong, y, scale))
                 }
             }
             (ends(facts, scale, height))
@@ -209,7 +212,11 @@ fn operation(facts: &Facts<'_>, index: usize, wrong: bool, y: f64, scale: Scale)
     } else {
         format!(" {}", plain(history.value(operation.key)))
     };
-    let label = format!("{}{key}{}{on}", history.function_name(operation.function), values_in_words(history, index));
+    let place = facts.anomaly().and_then(|anomaly| anomaly.operations.iter().position(|other| *other == index));
+    let label = match place {
+        Some(place) => format!("T{}{on}", place + 1),
+        None => format!("{}{key}{}{on}", history.function_name(operation.function), values_in_words(history, index)),
+    };
     let told = operation_on_one_line(facts, index);
     let told = match facts.evidence().filter(|_| wrong) {
         Some(evidence) => format!("{told}. {}", text(&evidence.claim)),
@@ -250,7 +257,8 @@ pub(super) fn axis(facts: &Facts<'_>, scale: Scale, y: f64) -> Markup {
     }
 }
 
-fn short(of: &str, most: usize) -> String {
+/// Cuts a text to a number of characters.
+pub(super) fn short(of: &str, most: usize) -> String {
     let plain = text(of);
     match plain.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &plain[..end]),

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use checker::{Hierarchy, Limits, Model, Options, Report, StalenessReport, TransactionReport, Verdict};
+use checker::{Hierarchy, Level, Limits, Model, Options, Report, StalenessReport, TransactionReport, Verdict};
 use histories::{History, RunDir};
 use nemesis::FaultKind;
 use serde::de::DeserializeOwned;
@@ -163,7 +163,7 @@ impl Judgement {
     fn of(history: &History, model: Option<Model>, limits: &Limits<'_>) -> Self {
         let Some(model) = model else {
             let found = checker::check_transactions(history, limits);
-            let report = as_report(history, &found);
+            let report = as_report(history, &found, Level::StrictSerializable);
             return Self { report, transactions: Some(found), ladder: None, staleness: None };
         };
         let options = &Options { limits: *limits, threads: processors(), ..Options::new(model) };

@@ -77,7 +77,8 @@ fn judge(plan: &Plan, history: &History) -> Verdict {
     if let Some(model) = model_named(plan.workload().model()) {
         return checker::check(history, &Options { all: false, ..Options::new(model) }).verdict;
     }
-    as_report(history, &checker::check_transactions(history, &checker::Limits::none())).verdict
+    let found = checker::check_transactions(history, &checker::Limits::none());
+    as_report(history, &found, checker::Level::StrictSerializable).verdict
 }
 
 /// Carries out a plan, and stores it like a run of real processes.

@@ -80,3 +80,69 @@ fn linearizable_is_no_open_question_under_a_red_badge() {
     let row = html.split("<th scope=\"row\">linearizable</th>").nth(1).unwrap();
     assert!(row.starts_with("<td class=\"bad\">✗ no</td>"), "{}", &row[..200]);
 }
+
+/// Two transactions at once, of which each misses what the other appended, and a read of both lists before and after.
+const WRITE_SKEW: &str = r#"{"process":0,"type":"invoke","f":"txn","value":[["r","x",null],["append","y",1]]}
+{"process":1,"type":"invoke","f":"txn","value":[["r","y",null],["append","x",2]]}
+{"process":0,"type":"ok","f":"txn","value":[["r","x",[]],["append","y",1]]}
+{"process":1,"type":"ok","f":"txn","value":[["r","y",[]],["append","x",2]]}
+{"process":2,"type":"invoke","f":"txn","value":[["r","x",null],["r","y",null]]}
+{"process":2,"type":"ok","f":"txn","value":[["r","x",[2]],["r","y",[1]]]}
+"#;
+
+#[test]
+fn transactions_have_a_page_with_their_cycle_their_levels_and_every_anomaly() {
+    let (ended, html) = page(WRITE_SKEW, &[]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.out.starts_with("not strict serializable: "), "{ended:?}");
+    assert!(html.contains("not strict serializable</span> it's a history.jsonl"), "{html}");
+    let story = html.split("id=\"story\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
+    for part in ["rw x: 2 was missed", "rw y: 1 was missed", "append 1 to y", "r y -&gt; []", "class=\"edge rw\""] {
+        assert!(story.contains(part), "{part}: {story}");
+    }
+    assert!(story.contains("T1 read x at event 0 without 2, which T2 appended: so T1 must come before T2"), "{story}");
+    let row = |level: &str| html.split(&format!("<th scope=\"row\">{level}</th>")).nth(1).unwrap();
+    assert!(row("serializable").starts_with("<td class=\"bad\">✗ no</td><td>G2-item: "), "{html}");
+    assert!(row("snapshot isolation").starts_with("<td class=\"good\">✓ yes</td>"), "{html}");
+    assert!(html.contains("<strong>G2-item</strong>, found once"), "{html}");
+}
+
+#[test]
+fn a_page_of_transactions_says_what_the_asked_level_is() {
+    let (ended, html) = page(WRITE_SKEW, &["--level", "snapshot-isolation"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(html.contains("</span> snapshot isolation</span>"), "{html}");
+    assert!(html.contains("schism check --all --level snapshot-isolation"), "{html}");
+    assert!(!html.contains("What went wrong"), "{html}");
+    assert!(html.contains("<strong>G2-item</strong>, found once"), "what the level allows is shown all the same");
+}
+
+#[test]
+fn the_cycle_of_transactions_is_exported_as_a_picture_and_as_a_graph() {
+    let (dir, _) = file(WRITE_SKEW);
+    let svg = run(dir.path(), &["export", "--svg", "history.jsonl"]);
+    assert!(svg.code == Some(0) && svg.out.starts_with("<svg class=\"timeline cycle\""), "{svg:?}");
+    assert!(svg.out.contains("<style>") && svg.out.contains("<title>G2-item: 2 transactions"), "{svg:?}");
+    let dot = run(dir.path(), &["export", "--dot", "history.jsonl"]);
+    assert_eq!(dot.code, Some(0), "{dot:?}");
+    assert!(dot.out.starts_with("digraph \"G2-item\" {"), "{}", dot.out);
+    assert!(dot.out.contains("\"T1\" -> \"T2\" [label=\"rw x: 2 was missed\", tooltip="), "{}", dot.out);
+    assert!(dot.out.contains("\"T2\" -> \"T1\" [label=\"rw y: 1 was missed\", tooltip="), "{}", dot.out);
+    let (dir, _) = file(stale_read());
+    let refused = run(dir.path(), &["export", "--dot", "history.jsonl"]);
+    assert!(refused.code == Some(64) && refused.err.contains("only transactions have a graph"), "{refused:?}");
+}
+
+#[test]
+fn registers_in_transactions_name_what_was_overwritten_and_what_was_missed() {
+    let history = r#"{"process":0,"type":"invoke","f":"txn","value":[["r","x",null],["w","x",1]]}
+{"process":1,"type":"invoke","f":"txn","value":[["r","x",null],["w","x",2]]}
+{"process":0,"type":"ok","f":"txn","value":[["r","x",null],["w","x",1]]}
+{"process":1,"type":"ok","f":"txn","value":[["r","x",1],["w","x",2]]}
+{"process":2,"type":"invoke","f":"txn","value":[["r","x",null]]}
+{"process":2,"type":"ok","f":"txn","value":[["r","x",1]]}
+"#;
+    let (dir, _) = file(history);
+    let dot = run(dir.path(), &["export", "--dot", "history.jsonl"]);
+    assert!(dot.out.contains("rw x: 1 replaced by 2") && dot.out.contains("real time: over before"), "{}", dot.out);
+}

@@ -1,5 +1,6 @@
 //! Sections of a report, one file each.
 
+mod anomalies;
 mod audits;
 mod clocks;
 mod counts;
@@ -21,6 +22,7 @@ use super::Section;
 pub(super) const SECTIONS: &[Section] = &[
     verdict::SECTION,
     story::SECTION,
+    anomalies::SECTION,
     messages::SECTION,
     explorer::SECTION,
     ladder::SECTION,

@@ -1,11 +1,12 @@
 //! Section on the violation: in sentences, and as a picture of only the operations that contradict each other.
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
-use super::super::{Facts, Section, page::text, timeline};
+use super::super::{Facts, Section, cycle, page::text, timeline};
 use crate::{
     render::{
         operations::operation_in_words,
+        transactions::transaction,
         verdict::{contradiction_in_words, other_violations},
     },
     terminal::words::{grouped, plain},
@@ -24,8 +25,17 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     Some(html! {
         p class="claim" { (text(&evidence.claim)) "." }
         @for sentence in context { p { (text(sentence)) } }
+        style { (PreEscaped(timeline::STYLE)) }
+        @if let Some(anomaly) = facts.anomaly() {
+            div class="wide" tabindex="0" role="region" aria-label="Picture of the anomaly" {
+                (cycle::svg(facts, anomaly, false))
+            }
+            p class="quiet" {
+                "An arrow leads to a transaction that must come later. ww: it wrote after the other wrote; wr: it read \
+                what the other wrote; rw: it wrote what the other did not see."
+            }
+        }
         @if let Some(picture) = timeline::svg(facts, false) {
-            style { (maud::PreEscaped(include_str!("../assets/timeline.css"))) }
             div class="wide" tabindex="0" role="region" aria-label="Timeline of the evidence" { (picture) }
         }
         @if !evidence.reasons.is_empty() {
@@ -36,7 +46,18 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         h3 { (text(&contradiction_in_words(facts.report, evidence))) }
         @if skipped > 0 { p class="quiet" { (grouped(skipped)) " earlier ones are left out here." } }
         pre tabindex="0" {
-            @for &index in &evidence.operations[skipped..] { (text(&operation_in_words(facts.history, index))) "\n" }
+            @match facts.anomaly() {
+                Some(anomaly) => {
+                    @for (number, &index) in (1..).zip(&anomaly.operations).skip(skipped) {
+                        "T" (number) "  " (text(&transaction(facts.history, index))) "\n"
+                    }
+                }
+                None => {
+                    @for &index in &evidence.operations[skipped..] {
+                        (text(&operation_in_words(facts.history, index))) "\n"
+                    }
+                }
+            }
         }
         @if others > 0 {
             p class="quiet" {

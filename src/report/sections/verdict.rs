@@ -1,10 +1,9 @@
 //! Section with the verdict in one sentence, and the command that reproduces it.
 
-use checker::{Level, TransactionReport};
 use maud::{Markup, html};
 
 use super::super::{
-    Facts, Section,
+    Facts, Section, TransactionFacts,
     page::{badge, text},
 };
 use crate::{
@@ -28,13 +27,15 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let violated = facts.run.into_iter().flat_map(|run| run.results.violated_audits());
     let killed = facts.run.and_then(|run| run.results.live.killed_at_end.as_deref());
     Some(html! {
-        h1 { (badge(report)) " " (text(&facts.name)) }
+        h1 { (badge(report.verdict, &facts.verdict_in_words())) " " (text(&facts.name)) }
         @if let Some(defect) = defect {
             p class="claim" { strong { "Not the sound system" } ": " (text(&defect.to_string())) }
         }
         p {
-            @match facts.run.and_then(|run| run.results.transactions.as_ref()) {
-                Some(transactions) => { (transactions_in_words(transactions)) }
+            @match facts.transactions {
+                Some(TransactionFacts { report, level }) => {
+                    (counted(report.transactions, "transaction")) ": " (transactions::verdict(report, level))
+                }
                 None => { (counts_in_words(report)) }
             }
             ", judged by schism " (env!("CARGO_PKG_VERSION")) "."
@@ -56,12 +57,4 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         pre class="wrap" tabindex="0" { (text(&facts.command)) }
         button class="controls" type="button" data-copy=(text(&facts.command)) { "Copy" }
     })
-}
-
-fn transactions_in_words(report: &TransactionReport) -> String {
-    format!(
-        "{}: {}",
-        counted(report.transactions, "transaction"),
-        transactions::verdict(report, Level::StrictSerializable)
-    )
 }
