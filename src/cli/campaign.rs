@@ -44,32 +44,31 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism campaign
-  schism campaign --reads leader,quorum --faults none,kill,partition:isolate-leader+clock --seeds 3 --store night
+  schism campaign --reads leader,quorum --faults none,kill,partition+clock
   schism campaign --system mystore.toml --store mine
   schism campaign night.toml --store night -j 2
   schism campaign --resume --store night
-  schism campaign night.toml --shard 3/20 --store night-3      # then: schism merge night-* --into night
+  schism campaign night.toml --shard 3/20 --store night-3
+  schism merge night-* --into night
 
 A plan is TOML; what it leaves out is as above:
-  systems = [\"schism\", \"mystore.toml\"]                      # names, or files that describe systems
+  systems = [\"schism\", \"mystore.toml\"]  # names, or files that describe systems
   reads = [\"leader\", \"quorum\"]
-  faults = [\"none\", \"partition:isolate-leader+clock\"]        # + combines faults in one cell
-  seeds = 3                                                   # or a list of them
+  faults = [\"none\", \"partition+clock\"]   # + combines faults in one cell
+  seeds = 3                             # or a list of them
   time-limit = \"20s\"
   nodes = [5]
   read-shares = [50]
   rate = 500
   concurrency = 25
   keys = 5
-  elections = \"basic\"                                         # or \"check-quorum\", for all; left out: what each \
-  read mode says
-  partition-by = \"netlink\"                                    # or \"iptables\", \"nft\"
-  trace = false                                               # true: reports with message diagrams, 0.8 MB a second
+  elections = \"basic\"                   # or \"check-quorum\"; else by read mode
+  partition-by = \"netlink\"              # or \"iptables\", \"nft\"
+  trace = false                         # true: message diagrams, 0.8 MB a second
 
 In the folder: campaign.json, campaign.sqlite (tables runs and cells), junit.xml, summary.md, and \
-runs/<cell>/seed-<n>/ with all
-of each run. On GitHub Actions, annotations and the step's summary are written too. The exit code is that of the \
-worst run.")]
+runs/<cell>/seed-<n>/ with all of each run. On GitHub Actions, annotations and the step's summary are written too. \
+The exit code is that of the worst run.")]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct CampaignArgs {
     /// Plan of the campaign; options override its settings.

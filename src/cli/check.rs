@@ -43,12 +43,12 @@ use crate::{
   schism check --model kv --json history.edn
   schism check --linearization order.jsonl history.jsonl
 
-A line of a linearization is an operation, in the order in which they can have taken effect, one key after another:
-  {\"key\":\"k3\",\"index\":1,\"process\":4,\"node\":2,\"type\":\"ok\",\"f\":\"write\",\"value\":57}
-  {\"key\":\"k3\",\"index\":2,\"process\":6,\"node\":1,\"type\":\"ok\",\"f\":\"read\",\"answer\":57}
+A line of a linearization is an operation, in the order in which they can have taken effect, one key after \
+another:
+  {\"key\":\"k3\",\"index\":1,\"process\":4,\"type\":\"ok\",\"f\":\"write\",\"value\":57}
+  {\"key\":\"k3\",\"index\":2,\"process\":6,\"type\":\"ok\",\"f\":\"read\",\"answer\":57}
 `index` is its number among all that clients invoked, from 0; what had no effect, or need not have had any, is left \
-out; with
-several files each line also names its `file`.")]
+out; with several files each line also names its `file`.")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     judging: JudgingOptions,

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use comfy_table::{Table, presets};
 
 use super::{
     campaign::stop_on_signal,
@@ -23,7 +22,7 @@ use crate::{
     report,
     run::plan::parse_time_limit,
     systems::ReadMode,
-    terminal,
+    terminal::{self, Table},
 };
 
 /// Compares the cost and the risk of read modes. Each mode runs under the same load and faults, one run at a time and
@@ -31,7 +30,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism compare
-  schism compare --reads lease,quorum --nodes 3,5 --read-shares 50,95 --rounds 5 --store lease-or-quorum
+  schism compare --reads lease,quorum --nodes 3,5 --read-shares 50,95
   schism compare --system mystore.toml
 
 In the folder: compare.json, compare.html, and all that a campaign has. Exit code 0 when all runs came to a \
@@ -134,9 +133,7 @@ impl CompareArgs {
 fn describe(comparison: &Comparison) -> String {
     let mut text = comparison.plan.subject_in_words().map_or_else(String::new, |subject| subject + "\n\n");
     for setting in &comparison.settings {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_FULL_CONDENSED);
-        table.set_header([
+        let mut table = Table::new([
             "reads",
             "ops/s",
             "read p50",

@@ -1,17 +1,13 @@
 //! `schism defects`: the defects that can be planted in a node.
 
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
 use node::{Defect, DefectDescription};
 use serde::Serialize;
 
 use crate::{
     error::ExitStatus,
-    terminal::{self, words::counted},
+    terminal::{self, Table, words::counted},
 };
-
-/// Width of the table in columns.
-const WIDTH: u16 = 120;
 
 /// Lists the defects that can be planted in nodes: rules that they break on purpose, to learn whether a test finds it.
 #[derive(Debug, Args)]
@@ -68,12 +64,9 @@ fn in_full(defect: &DefectJson) -> String {
 }
 
 fn table(defects: &[DefectJson]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    table.set_header(["defect", "shows as", "broken rule"]);
+    let mut table = Table::new(["defect", "shows as", "broken rule"]);
     for DefectJson { name, about, sign, .. } in defects {
-        table.add_row([name, sign, about]);
+        table.add_row([*name, *sign, *about]);
     }
     let count = counted(defects.len(), "defect");
     format!("{table}\n{count}; `schism defects NAME` tells the source of one, and a run that should show it\n")

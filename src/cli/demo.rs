@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use checker::Verdict;
 use clap::Args;
-use comfy_table::{Table, presets};
 
 use super::{partition::PartitionArgs, run::draw_seed};
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
         schism::{LEADER, QUORUM},
     },
     terminal::{
-        self,
+        self, Table,
         words::{grouped, seconds},
     },
 };
@@ -100,18 +99,8 @@ fn describe(finished: &[FinishedRun]) -> String {
 }
 
 fn table(finished: &[FinishedRun]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header([
-        "reads",
-        "verdict",
-        "expected",
-        "operations",
-        "read p50",
-        "read p99",
-        "stale by",
-        "leader after",
-    ]);
+    let header = ["reads", "verdict", "expected", "operations", "read p50", "read p99", "stale by", "leader after"];
+    let mut table = Table::new(header);
     for (run, (_, expected)) in finished.iter().zip(EXPECTED) {
         let results = &run.results;
         table.add_row([

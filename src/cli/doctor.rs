@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
 use nemesis::Capability;
 use serde_json::json;
 
 use super::partition::PartitionArgs;
-use crate::{error::ExitStatus, terminal};
+use crate::{
+    error::ExitStatus,
+    terminal::{self, Table},
+};
 
 /// Shows which faults this host can inject, and what to do about those that it cannot.
 #[derive(Debug, Args)]
@@ -31,9 +33,7 @@ impl DoctorArgs {
             let rows = json!({ "capabilities": can.list(), "store": store.as_ref().err() });
             return terminal::print_json(&rows);
         }
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(["capability", "here", "detail", "enables", "where it is missing"]);
+        let mut table = Table::new(["capability", "here", "detail", "enables", "where it is missing"]);
         for row in can.list() {
             table.add_row([row.name, yes_or_no(row.present), &row.detail, row.enables, remedy(row)]);
         }

@@ -1,12 +1,14 @@
 //! `schism faults`: every fault, with its parameters, and whether this host can inject it.
 
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
 use nemesis::{Capabilities, FaultKind, Parameter, PartitionBy};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{error::ExitStatus, terminal};
+use crate::{
+    error::ExitStatus,
+    terminal::{self, Table},
+};
 
 /// Lists the faults: what each does, its parameters, what it needs, and whether this host can inject it.
 #[derive(Debug, Args)]
@@ -41,9 +43,7 @@ impl FaultsArgs {
         if self.json {
             return terminal::print_json(&json!({ "faults": rows }));
         }
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(["fault", "what it does", "parameters", "needs", "here"]);
+        let mut table = Table::new(["fault", "what it does", "parameters", "needs", "here"]);
         for row in rows {
             table.add_row([row.usage, row.about, &row.parameters(), &row.needs.join("\n"), &row.here()]);
         }

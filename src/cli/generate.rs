@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism generate --ops 1000000 --clients 20 --values unique --out m1.jsonl
-  schism generate --model cas-register --values 5 --overlap always --unknown 1 --ops 100000 --out small.jsonl
+  schism generate --model cas-register --values 5 --overlap always --unknown 1
   schism generate --violation stale-read --seed 7 | head")]
 pub(crate) struct GenerateArgs {
     /// Operations on a key.

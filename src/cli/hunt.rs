@@ -7,7 +7,6 @@ use std::{
 };
 
 use clap::{Args, Parser};
-use comfy_table::{Table, presets};
 use node::Defect;
 
 use super::{campaign::stop_on_signal, run::RunArgs};
@@ -21,7 +20,7 @@ use crate::{
     error::{ExitStatus, Failure},
     run::plan::parse_time_limit,
     store::{ConfinedFolder, SchemaVersion, refused, write_inside},
-    terminal::{self, words::seconds},
+    terminal::{self, Table, words::seconds},
 };
 
 /// Faults of a hunt that knows nothing of the defect: all kinds.
@@ -34,9 +33,9 @@ const FILE: &str = "hunt.json";
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism hunt --defects votes-twice,long-lease --seeds 3 --time-limit 20s
-  schism hunt                                     all defects: five runs of a minute each, three times; days
+  schism hunt                                 all defects; takes days
 
-A hunt that was interrupted goes on where it ended when the same command is given again: a folder has a campaign for
+A hunt that was interrupted goes on where it ended when the same command is given again: a folder has a campaign for \
 each defect, and hunt.json. Exit code 0 when all runs are over, whatever they found, unless the sound node failed.")]
 pub(crate) struct HuntArgs {
     /// Defects to hunt for, separated by commas [default: all].
@@ -163,9 +162,8 @@ impl HuntArgs {
 }
 
 fn describe(hunt: &Hunt, store: &Path) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["defect", "shows as", "fitting faults", "first sign", "all faults", "first sign", "sound node"]);
+    let header = ["defect", "shows as", "fitting faults", "first sign", "all faults", "first sign", "sound node"];
+    let mut table = Table::new(header);
     let first = |catch: &Catch| match (catch.time_ms, catch.operations) {
         (Some(time_ms), Some(operations)) => format!("{}\n{operations} operations", seconds(time_ms * 1_000_000)),
         _ => "-".to_owned(),
@@ -180,7 +178,7 @@ fn describe(hunt: &Hunt, store: &Path) -> String {
     let sound = hunt.sound.as_ref().map_or_else(|| "not run".to_owned(), |catch| catch.words().join(", "));
     format!(
         "{table}\nRuns that found something, with the 95 % interval of that share; below, what they found. First sign: \
-         medians of the runs\nwith a violation.\n{fitting} of {all} defects found by fitting faults, {blind} by all \
+         medians of the runs with a violation.\n{fitting} of {all} defects found by fitting faults, {blind} by all \
          faults; the sound node under all faults: {sound}\nkept in {store}\n",
         all = hunt.defects.len(),
         store = store.join(FILE).display(),

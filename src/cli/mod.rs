@@ -70,23 +70,23 @@ pub(crate) enum Command {
 
 fn examples() -> String {
     let examples = "Examples:
-  schism demo                                     see basic Raft reads fail, and quorum reads hold
+  schism demo                                     see basic Raft reads fail
   schism run --read lease --faults clock,partition:isolate-leader
   schism run --read quorum --faults kill,pause,partition --time-limit 30s
   schism simulate --read leader --seeds 1000 --until-violation
-  schism system check mystore.toml                try out the file that describes your own system
-  schism campaign                                 every read mode under every fault, a matrix of verdicts
-  schism compare --reads lease,quorum             what read modes cost, and what they risk
-  schism report store/latest                      make its page, report.html, again
+  schism system check mystore.toml                try out your system's file
+  schism campaign                                 all read modes, all faults
+  schism compare --reads lease,quorum             what read modes cost and risk
+  schism report store/latest                      make its page again
   schism check store/latest                       judge a recorded history again
   schism check --model kv other-tools.edn         judge another tool's history
-  schism convert history.edn history.jsonl        another format, the same history
-  schism shrink store/latest                      the few operations that already fail
-  schism generate --ops 1000000 --out m1.jsonl    make up a history, to measure checkers on
-  schism defects                                  rules that nodes can break on purpose
-  schism hunt --defects votes-twice               whether, and how soon, they are found
-  schism faults                                   every fault, with its parameters
-  schism doctor                                   what this host can and cannot do
+  schism convert history.edn history.jsonl        the same in another format
+  schism shrink store/latest                      the few operations that fail
+  schism generate --ops 1000000 --out m1.jsonl    a history that is made up
+  schism defects                                  rules that nodes can break
+  schism hunt --defects votes-twice               whether they are found
+  schism faults                                   every fault and parameter
+  schism doctor                                   what this host can inject
 ";
     format!("{examples}\n{}", ExitStatus::help())
 }

@@ -170,7 +170,7 @@ fn examples_and_faults() -> String {
 const EXAMPLES: &str = "Examples:
   schism run --read leader
   schism run --read lease --faults clock,partition:isolate-leader
-  schism run --read quorum --faults kill,pause,partition --time-limit 30s --seed 7
+  schism run --read quorum --faults kill,pause,partition --seed 7
   schism run --nodes 3 --faults none --rate 0 --concurrency 64
   schism run --replay store/latest
 ";

@@ -9,7 +9,6 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
     run::{COLUMNS_FILE, StoredRun, find_runs, is_run},
     store::{ConfinedFolder, refused, write_inside},
     systems::trace_files,
-    terminal::{self, sanitize},
+    terminal::{self, Table, sanitize},
 };
 
 /// Lists, removes and compresses past runs.
@@ -85,9 +84,7 @@ fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
     if json {
         return terminal::print_json(&rows);
     }
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["run", "verdict", "workload", "faults", "seed", "size"]);
+    let mut table = Table::new(["run", "verdict", "workload", "faults", "seed", "size"]);
     let mut bytes = 0;
     for Row { kept, bytes: of_run } in &rows {
         bytes += of_run;

@@ -44,14 +44,12 @@ impl ExitStatus {
     const fn meaning(self) -> &'static str {
         match self {
             Self::Linearizable => "linearizable; or the command succeeded",
-            Self::NotLinearizable => "not linearizable: a violation was found (takes precedence over all others)",
-            Self::Unknown => "unknown: limits ran out, or it is not in the model; with --fail-on weak, a weak yes too",
+            Self::NotLinearizable => "a violation: not linearizable, or an audit failed (overrides all other codes)",
+            Self::Unknown => "unknown: limits ran out, or not in the model; or weak, with --fail-on weak",
             Self::Failed => "the run itself failed; the message says why and what to do next",
             Self::Usage => "wrong usage",
             Self::Unreadable => "an input cannot be read; the message says which file and line",
-            Self::Internal => {
-                "an internal error: the checker contradicted itself about a key or a file; please report it"
-            }
+            Self::Internal => "an internal error: the checker contradicted itself; please report it",
             Self::Interrupted => "interrupted, after healing and saving",
         }
     }

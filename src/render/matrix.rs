@@ -1,13 +1,14 @@
 //! The results of a campaign: the matrix of verdicts, and what is not as expected.
 
-use comfy_table::{Table, presets};
-
 use crate::{
     campaign::{
         record::{Category, Record},
         summary::{CellSummary, Summary},
     },
-    terminal::words::{counted, shortened},
+    terminal::{
+        Table,
+        words::{counted, shortened},
+    },
 };
 
 /// Maximum number of violations listed at the end.
@@ -16,9 +17,7 @@ const MAX_LISTED: usize = 5;
 /// Describes the results of a campaign.
 pub(crate) fn describe_campaign(summary: &Summary) -> String {
     let (rows, columns) = summary.axes();
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL);
-    table.set_header(std::iter::once("reads").chain(columns.iter().map(String::as_str)));
+    let mut table = Table::new(std::iter::once("reads").chain(columns.iter().map(String::as_str))).ruled();
     for row in &rows {
         let cells = columns.iter().map(|column| summary.cell(row, column).map_or_else(String::new, cell));
         table.add_row(std::iter::once(row.clone()).chain(cells));

@@ -3,11 +3,13 @@
 use std::{fmt, path::Path, time::Duration};
 
 use checker::{Report, Verdict};
-use comfy_table::{Table, presets};
 
 use crate::{
     check::evidence::keys_with,
-    terminal::words::{grouped, plain},
+    terminal::{
+        Table,
+        words::{grouped, plain},
+    },
 };
 
 /// One row of the table: the verdict on a file.
@@ -63,10 +65,7 @@ pub(crate) struct ReportTable(Table);
 
 impl ReportTable {
     pub(crate) fn new() -> Self {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_FULL_CONDENSED);
-        table.set_header(["file", "verdict", "violated", "keys", "answered", "methods", "time"]);
-        Self(table)
+        Self(Table::new(["file", "verdict", "violated", "keys", "answered", "methods", "time"]))
     }
 
     pub(crate) fn add(&mut self, file: &Path, row: &Row, took: Duration) {

@@ -1,26 +1,38 @@
 //! The terminal, and the only place that prints. Data goes to stdout, everything else to stderr; a closed pipe is
 //! success. Text of a history, a log or a record goes through [`sanitize`] first.
 
+mod columns;
 mod output;
 mod progress;
 pub(crate) mod sanitize;
+mod table;
 pub(crate) mod words;
 
-use std::io::{self, Write as _};
+use std::{
+    borrow::Cow,
+    io::{self, Write as _},
+    os::fd::AsFd,
+};
 
 pub(crate) use output::{replace, write_whole};
 pub(crate) use progress::{Bar, Progress, tick};
+pub(crate) use table::Table;
 
 use serde::Serialize;
 
 use crate::error::{ExitStatus, Failure, host_limits};
 
-/// Prints data to stdout.
+/// Prints text to stdout, wrapped to its width.
 ///
 /// # Errors
 /// Fails if stdout cannot be written; a closed pipe is no error.
 pub(crate) fn print(text: &str) -> anyhow::Result<ExitStatus> {
-    print_as_it_is(&sanitize::lines(text))
+    print_as_it_is(&fitted(&sanitize::lines(text), io::stdout()))
+}
+
+/// Wraps text to the width of a stream, if it has one.
+fn fitted<'a>(text: &'a str, stream: impl AsFd) -> Cow<'a, str> {
+    columns::columns(stream).map_or(Cow::Borrowed(text), |columns| columns::wrap(text, columns).into())
 }
 
 /// Prints workflow commands for a CI that reads the output, without sanitizing them.
@@ -54,7 +66,7 @@ pub(crate) fn print_json(data: &impl Serialize) -> anyhow::Result<ExitStatus> {
 
 /// Prints a remark to stderr; if stderr is closed, it is dropped.
 pub(crate) fn note(text: &str) {
-    drop(writeln!(io::stderr(), "{}", sanitize::lines(text)));
+    drop(writeln!(io::stderr(), "{}", fitted(&sanitize::lines(text), io::stderr())));
 }
 
 /// Prints an error with its causes and its hint, and returns its exit status.

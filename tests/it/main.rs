@@ -40,5 +40,6 @@ mod store;
 mod support;
 mod syntax;
 mod systems;
+mod terminal;
 mod usage;
 mod workloads;

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// Returns a command for the binary, to be run in the given folder.
 pub(crate) fn schism(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_schism"));
-    command.current_dir(dir).env("NO_COLOR", "1").env("TMPDIR", dir);
+    command.current_dir(dir).env("NO_COLOR", "1").env_remove("COLUMNS").env("TMPDIR", dir);
     command
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn locked_down(dir: &Path) -> Command {
         "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_schism")]);
-    command.current_dir(dir).env("NO_COLOR", "1").env("TMPDIR", dir);
+    command.current_dir(dir).env("NO_COLOR", "1").env_remove("COLUMNS").env("TMPDIR", dir);
     command
 }
 

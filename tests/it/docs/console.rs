@@ -47,7 +47,8 @@ pub(super) fn shell(script: &str, folder: &Path) -> Command {
     let binary = Path::new(env!("CARGO_BIN_EXE_schism")).parent().unwrap();
     let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("bash");
-    shell.current_dir(folder).env("PATH", path).env("NO_COLOR", "1").args(["-c", &format!("exec 2>&1\n{script}")]);
+    shell.current_dir(folder).env("PATH", path).env("NO_COLOR", "1").env_remove("COLUMNS");
+    shell.args(["-c", &format!("exec 2>&1\n{script}")]);
     shell
 }
 
