@@ -44,7 +44,7 @@ impl ExitStatus {
     const fn meaning(self) -> &'static str {
         match self {
             Self::Linearizable => "linearizable; or the command succeeded",
-            Self::NotLinearizable => "a violation: not linearizable, or an audit failed (overrides all other codes)",
+            Self::NotLinearizable => "a violation: not linearizable, or a failed audit (overrides all others)",
             Self::Unknown => "unknown: limits ran out, or not in the model; or weak, with --fail-on weak",
             Self::Failed => "the run itself failed; the message says why and what to do next",
             Self::Usage => "wrong usage",
