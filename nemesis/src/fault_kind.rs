@@ -84,7 +84,7 @@ const SHAPE: Parameter = parameter("SHAPE", SHAPES, "drawn");
 const TIME: &str = "time, such as 500ms, 1ms to 1d";
 
 impl FaultKind {
-    /// Kinds that a campaign tries where none is given, and that `all` stands for there.
+    /// Kinds that `all` stands for in a campaign.
     pub const USUAL: [Self; 4] = [Self::Kill, Self::Pause, Self::Partition, Self::Clock];
 
     /// Returns the name, as in `--faults` and in the events of a history.

@@ -113,7 +113,7 @@ pub use planned::{Aim, PlannedFault};
 pub use possible::ImpossibleFault;
 pub use process::{NodeCommand, NodeProcess, Stop};
 pub use resolve::{Leaders, leader_of};
-pub use sandbox::{Entry, Sandbox, SandboxError, end_with, enter};
+pub use sandbox::{Entry, Sandbox, SandboxError, end_with, enter, outer_process};
 pub use schedule::{ScheduleOptions, ScriptedTurn, plan, plan_script};
 pub use shape::{SHAPES, Shape, UnknownShape};
 pub use spec::{FaultSpec, SpecError};

@@ -55,6 +55,9 @@ pub(crate) struct CampaignPlan {
     /// Way to partition hosts; left out if it is the default one, as in plans stored before there was another.
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) partition_by: PartitionBy,
+    /// True if cells are left out that can find nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) skips_idle_cells: bool,
     /// True if the folders of cells name the workload.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) names_workloads: bool,
@@ -70,12 +73,13 @@ fn is_default(by: &PartitionBy) -> bool {
 
 impl WrittenPlan {
     /// Returns the whole plan. What was left out are all read modes, the default workload or else one that all systems
-    /// have, and no fault, each kind of fault, and all kinds at once, as far as all systems can be under them.
+    /// have, and the usual faults, as far as all systems can be under them, without the cells that can find nothing.
     pub(crate) fn complete(self) -> CampaignPlan {
         let systems = self.find_systems();
         let reads = self.reads.clone().unwrap_or_else(|| all_reads(&systems));
         let workloads = self.workloads.clone().unwrap_or_else(|| vec![usual_workload(&systems)]);
         let faults = self.faults.clone().unwrap_or_else(|| self.all_faults());
+        let skips_idle_cells = self.skips_idle_cells || self.faults.is_none();
         let nodes = self.sizes();
         CampaignPlan {
             systems: self.systems,
@@ -92,6 +96,7 @@ impl WrittenPlan {
             keys: self.keys,
             trace: self.trace,
             partition_by: self.partition_by,
+            skips_idle_cells,
             names_workloads: self.names_workloads,
             options: self.options,
         }
@@ -135,6 +140,11 @@ impl Cell {
     /// Returns the expectation that the system has of the cell.
     pub(crate) fn expected(&self, plan: &CampaignPlan) -> Expectation {
         plan.find_system(&self.system).map_or(Expectation::MayFail, |system| system.expected(&self.conditions()))
+    }
+
+    /// Returns true if no run of the cell can find anything: nothing is broken, neither on purpose nor by its read mode.
+    fn is_idle(&self, plan: &CampaignPlan) -> bool {
+        self.faults.specs.0.is_empty() && self.expected(plan) != Expectation::Fails && plan.defect().is_none()
     }
 
     /// Returns the name of the cell's folder: the number makes it unique, the words are for people.
@@ -330,8 +340,14 @@ impl CampaignPlan {
         Self { names_workloads: known.names_workloads, ..self }
     }
 
-    /// Returns all cells in the order of the plan, row by row.
+    /// Returns the cells in the order of the plan, row by row. Their numbers are those of the whole matrix.
     pub(crate) fn cells(&self) -> Vec<Cell> {
+        let mut cells = self.all_cells();
+        cells.retain(|cell| !(self.skips_idle_cells && cell.is_idle(self)));
+        cells
+    }
+
+    fn all_cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         for system in &self.systems {
             let Ok(found) = self.find_system(system) else { continue };

@@ -1,6 +1,6 @@
 //! `schism run`: one run of a workload under faults.
 
-use std::{path::PathBuf, time::Duration};
+use std::{cell::Cell, path::PathBuf, time::Duration};
 
 use clap::{
     Args,
@@ -16,11 +16,12 @@ use super::{
 };
 use crate::{
     campaign::plan::WrittenPlan,
+    check::model_named,
     error::{ExitStatus, Failure},
     render::run_summary,
     report,
     run::{
-        Host, RunLocation, Script,
+        FinishedRun, Host, RunLocation, Script, Stay,
         plan::{Plan, parse_fault_time, parse_time_limit, usual_partition, usual_workload},
         repeated_plan,
     },
@@ -92,6 +93,13 @@ pub(crate) struct RunArgs {
     /// Record every message between nodes, and draw them in the report.
     #[arg(long)]
     trace: bool,
+    /// Judge the history while it grows, and end the load with the first violation.
+    #[arg(long)]
+    stop_on_violation: bool,
+    /// Keep the nodes up after the verdict, until Ctrl-C, or for this long [10m if no time is given].
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10m",
+        value_parser = parse_time_limit)]
+    leave_running: Option<Duration>,
     /// Print the results as JSON.
     #[arg(long)]
     json: bool,
@@ -131,7 +139,7 @@ impl TimingArgs {
 }
 
 /// Options that shape the plan of a run, which is given if a run is repeated.
-const SHAPING: [&str; 19] = [
+const SHAPING: [&str; 20] = [
     "nodes",
     "system",
     "read",
@@ -151,6 +159,7 @@ const SHAPING: [&str; 19] = [
     "elections",
     "check_quorum",
     "trace",
+    "stop_on_violation",
 ];
 
 fn examples_and_faults() -> String {
@@ -189,15 +198,16 @@ impl RunArgs {
             Some(path) => RunLocation::Folder { path, campaign: self.campaign.clone() },
             None => RunLocation::Store(self.store.clone()),
         };
-        let finished = host.run(&self.plan()?, &location)?;
-        let page = report::of_run(&finished);
-        let printed = if json {
-            terminal::print_json(&finished.as_json())
-        } else {
-            terminal::print(&run_summary::describe_run(&finished))
+        let plan = self.plan()?;
+        let shown = Cell::new(None);
+        let show_it = |finished: &FinishedRun| shown.set(Some(show(finished, json)));
+        let finished = match self.leave_running {
+            Some(limit) => host.run_and_stay(&plan, &location, Stay { limit, show: &show_it })?,
+            None => host.run(&plan, &location)?,
         };
-        let status = terminal::beside(finished.results.status(), printed);
-        Ok(terminal::beside(terminal::beside(status, page), finished.results_written))
+        // One that was interrupted has not been shown yet.
+        let shown = shown.take().unwrap_or_else(|| show(&finished, json));
+        Ok(terminal::beside(terminal::beside(finished.results.status(), shown), finished.results_written))
     }
 
     /// Checks that the run is possible at all.
@@ -255,9 +265,15 @@ impl RunArgs {
             keys: self.keys,
             read_percent: self.read_share,
             settings,
+            stop_on_violation: self.stop_on_violation,
             ..Plan::default()
         };
         plan.check().map_err(usage)?;
+        let model = model_named(plan.workload().model()).filter(|model| self.stop_on_violation && model.is_property());
+        if let Some(model) = model {
+            let why = format!("only the end of a history decides the property {}", model.name());
+            return Err(usage(why).hint("leave --stop-on-violation out, or choose another workload").into());
+        }
         let Some(path) = &self.script else { return Ok(plan.schedule()) };
         let unreadable = |why| Failure::new(ExitStatus::Unreadable, why);
         let script = Script::read(path, plan.nodes, plan.time_limit()).map_err(unreadable)?;
@@ -266,6 +282,17 @@ impl RunArgs {
         let schedule = script.schedule(plan.seed, &options).map_err(wrong)?;
         Ok(Plan { faults: script.faults(), script: Some(path.display().to_string()), schedule, ..plan })
     }
+}
+
+/// Writes the page of a run, and prints what was found.
+fn show(finished: &FinishedRun, json: bool) -> anyhow::Result<()> {
+    let page = report::of_run(finished);
+    if json {
+        terminal::print_json(&finished.as_json())?;
+    } else {
+        terminal::print(&run_summary::describe_run(finished))?;
+    }
+    page
 }
 
 pub(super) fn usage(why: String) -> Failure {

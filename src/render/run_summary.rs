@@ -5,7 +5,7 @@ use histories::Function;
 
 use super::{hierarchy, transactions, verdict::describe};
 use crate::{
-    run::{Audit, Counts, Coverage, Finding, FinishedRun, Latency},
+    run::{Audit, Counts, Coverage, Finding, FinishedRun, Latency, StoppedEarly},
     store::REPORT_FILE,
     terminal::words::{counted, grouped, seconds},
 };
@@ -16,6 +16,11 @@ pub(crate) fn describe_run(finished: &FinishedRun) -> String {
     let mut text = format!("{}\n", finished.plan.summary());
     text.extend(results.defect.as_ref().map(|defect| format!("  {defect}\n")));
     text += &explain(finished);
+    if let Some(StoppedEarly { after_ms, operations }) = results.live.stopped_early {
+        let after = seconds(after_ms * 1_000_000);
+        text +=
+            &format!("\n  stopped at the first violation, after {after} and {}\n", counted(operations, "operation"));
+    }
     let Coverage { longest_gap_ms, .. } = results.coverage;
     let Counts { ok, mismatch, fail, info } = results.counts;
     let has_cas = finished.history.operations.iter().any(|operation| operation.function == Function::Cas);
@@ -132,6 +137,15 @@ fn leadership_in_words(coverage: &Coverage) -> String {
             if retired.times == 1 { "leader stepped" } else { "leaders stepped" },
             counted(retired.reads_asked, "read"),
             counted(retired.writes_elsewhere, "write"),
+        );
+    }
+    let replaced = coverage.replaced;
+    if replaced.times > 0 {
+        text += &format!(
+            "; {} ended by a fault and replaced, with {} acknowledged right before and {} answered right after",
+            counted(replaced.times, "leader"),
+            counted(replaced.writes_before, "write"),
+            counted(replaced.reads_after, "read"),
         );
     }
     text.push('\n');

@@ -42,6 +42,13 @@ pub(crate) struct StateComparison {
     pub(crate) digests: Vec<Conflict>,
 }
 
+impl StateComparison {
+    /// Returns true if nodes differ.
+    pub(crate) fn has_conflict(&self) -> bool {
+        !(self.terms.is_empty() && self.digests.is_empty())
+    }
+}
+
 /// Checkpoints of all nodes that were seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct CheckpointLog(BTreeMap<u64, Vec<StateAt>>);

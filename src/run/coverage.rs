@@ -19,6 +19,8 @@ pub(crate) struct Coverage {
     pub(crate) deposed: DeposedCoverage,
     #[serde(default)]
     pub(crate) retired: RetiredCoverage,
+    #[serde(default)]
+    pub(crate) replaced: ReplacedCoverage,
     pub(crate) faults: Vec<FaultCoverage>,
     /// Number of acknowledged writes, including those by cas.
     pub(crate) writes: usize,
@@ -57,6 +59,17 @@ pub(crate) struct RetiredCoverage {
     pub(crate) writes_elsewhere: usize,
 }
 
+/// Coverage of leaders that were ended by a fault, and replaced. A write that such a leader had acknowledged, and that
+/// its successor lacks, would have been exposed by the reads after the change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReplacedCoverage {
+    pub(crate) times: usize,
+    /// Writes acknowledged right before such a leader ended.
+    pub(crate) writes_before: usize,
+    /// Reads that were answered right after another led.
+    pub(crate) reads_after: usize,
+}
+
 /// Outcomes of the operations invoked while a fault was in force.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct FaultCoverage {
@@ -93,6 +106,7 @@ pub(crate) fn measure(
         leader_changes: leader_changes(reigns),
         deposed: deposed_coverage(history, reigns, faults),
         retired: RetiredCoverage::default(),
+        replaced: ReplacedCoverage::default(),
         faults: faults.iter().map(|window| fault_coverage(history, window)).collect(),
         writes: timed(history).filter(is_acknowledged_write).count(),
         longest_gap_ms: gap_ns / 1_000_000,
@@ -103,8 +117,10 @@ pub(crate) fn measure(
         coverage.weak.push("nothing was written".to_owned());
     }
     if let Some(Leadership { linger, around_ns, .. }) = leadership {
+        let (retired, replaced) = successions(history, reigns, faults, around_ns);
+        coverage.replaced = replaced;
         if !linger {
-            coverage.retired = retired_coverage(history, reigns, faults, around_ns);
+            coverage.retired = retired;
         }
         let why = weaknesses_of_leadership(&coverage);
         coverage.weak.extend(why.into_iter().map(str::to_owned));
@@ -120,7 +136,10 @@ fn weaknesses_of_leadership(coverage: &Coverage) -> Vec<&'static str> {
     if coverage.leader_changes == 0 {
         why.push("the leader never changed");
     }
-    let (deposed, retired) = (&coverage.deposed, coverage.retired);
+    let (deposed, retired, replaced) = (&coverage.deposed, coverage.retired, coverage.replaced);
+    if replaced.writes_before > 0 && replaced.reads_after > 0 {
+        return why; // a lost write would have been found
+    }
     if deposed.reads_asked == 0 && retired.reads_asked == 0 {
         why.push("no deposed leader was asked for a read");
     } else if deposed.writes_elsewhere == 0 && retired.writes_elsewhere == 0 {
@@ -162,10 +181,16 @@ fn deposed_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow])
     sum
 }
 
-fn retired_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow], around_ns: u64) -> RetiredCoverage {
+/// Measures the changes of leaders in which the old one knew, or was dead, before another led.
+fn successions(
+    history: &History,
+    reigns: &[Reign],
+    faults: &[FaultWindow],
+    around_ns: u64,
+) -> (RetiredCoverage, ReplacedCoverage) {
     let mut in_order: Vec<&Reign> = reigns.iter().collect();
     in_order.sort_by_key(|reign| reign.term);
-    let mut sum = RetiredCoverage::default();
+    let (mut sum, mut replaced) = (RetiredCoverage::default(), ReplacedCoverage::default());
     for pair in in_order.windows(2) {
         let (old, new) = (pair[0], pair[1]);
         let dead = |fault: &FaultWindow| {
@@ -173,11 +198,22 @@ fn retired_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow],
                 && fault.nodes.contains(&old.node)
                 && fault.span.overlaps(old.span.until_ns, new.span.from_ns)
         };
-        if old.node == new.node || old.span.until_ns > new.span.from_ns || faults.iter().any(dead) {
+        if old.node == new.node || old.span.until_ns > new.span.from_ns {
             continue;
         }
         let from_ns = old.span.until_ns.saturating_sub(around_ns);
         let after = Span { from_ns: new.span.from_ns, until_ns: new.span.from_ns.saturating_add(around_ns) };
+        if faults.iter().any(dead) {
+            let before = Span { from_ns, until_ns: old.span.until_ns };
+            let is_before = |write: &TimedOperation<'_>| before.contains(write.times.completed_ns);
+            let is_after = |read: &TimedOperation<'_>| {
+                read.only_reads && read.operation.outcome == Outcome::Ok && after.contains(read.times.invoked_ns)
+            };
+            replaced.times += 1;
+            replaced.writes_before += timed(history).filter(|it| is_acknowledged_write(it) && is_before(it)).count();
+            replaced.reads_after += timed(history).filter(is_after).count();
+            continue;
+        }
         let around = Span { from_ns, ..after };
         sum.times += 1;
         sum.reads_asked += timed(history)
@@ -192,7 +228,7 @@ fn retired_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow],
             })
             .count();
     }
-    sum
+    (sum, replaced)
 }
 
 /// Operation with its times and the node that was asked.
@@ -246,7 +282,7 @@ mod tests {
     use histories::{Event, EventType, HistoryBuilder, Process};
     use nemesis::FaultKind;
 
-    use super::{Coverage, DeposedCoverage, Leadership, RetiredCoverage, measure};
+    use super::{Coverage, DeposedCoverage, Leadership, ReplacedCoverage, RetiredCoverage, measure};
     use crate::run::{
         faults::FaultWindow,
         leadership::{Reign, Span},
@@ -326,8 +362,28 @@ mod tests {
         let found = coverage(&operations, &reigns, &[killed], false);
         assert_eq!(found.retired, RetiredCoverage::default(), "who is dead can answer nothing wrongly");
         assert_eq!(found.weak, ["no deposed leader was asked for a read"]);
+        assert_eq!(found.replaced, ReplacedCoverage { times: 1, writes_before: 0, reads_after: 0 });
         let found = coverage(&operations, &reigns, &[], true);
         assert_eq!(found.weak, ["no deposed leader was asked for a read"]);
+    }
+
+    #[test]
+    fn a_leader_that_dies_could_have_taken_acknowledged_writes_with_it() {
+        let reigns =
+            [Reign { node: 1, term: 1, span: span(0, 400) }, Reign { node: 2, term: 2, span: span(450, 1000) }];
+        let killed = FaultWindow {
+            kind: Some(FaultKind::Kill),
+            words: "kill n1".to_owned(),
+            nodes: vec![1],
+            skew: None,
+            span: span(400, 900),
+        };
+        let operations = [("write", 1, 350, 360, EventType::Ok), ("read", 2, 470, 480, EventType::Ok)];
+        let found = coverage(&operations, &reigns, &[killed.clone()], true);
+        assert_eq!(found.replaced, ReplacedCoverage { times: 1, writes_before: 1, reads_after: 1 });
+        assert_eq!(found.weak, [""; 0]);
+        let found = coverage(&operations[..1], &reigns, &[killed], true);
+        assert_eq!(found.weak, ["no deposed leader was asked for a read"], "nothing was read after it");
     }
 
     #[test]

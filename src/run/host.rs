@@ -119,16 +119,21 @@ pub(super) fn command_log(dir: &RunDir) -> anyhow::Result<nemesis::Log> {
     }))
 }
 
-/// Sends the signal to stop when the run is interrupted.
-pub(super) async fn watch_for_interrupt(stopper: watch::Sender<bool>) {
+/// Waits until this command is interrupted; for ever if nobody can say so.
+pub(super) async fn interrupted() {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
-        return;
+        return std::future::pending().await;
     };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+}
+
+/// Sends the signal to stop when the run is interrupted.
+pub(super) async fn watch_for_interrupt(stopper: watch::Sender<bool>) {
+    interrupted().await;
     terminal::note("interrupted: healing, saving and checking what there is");
     stopper.send(true).ok();
     std::future::pending::<()>().await;

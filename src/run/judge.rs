@@ -3,7 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use checker::{Hierarchy, Level, Limits, Model, Options, Report, StalenessReport, TransactionReport, Verdict};
@@ -18,9 +18,10 @@ use super::{
     faults::{FaultWindow, fault_windows},
     files::{HISTORY_FILE, LOG_FILE, TEST_FILE, node_file},
     finished_run::FinishedRun,
+    first_sign::FirstSign,
     leadership::{self, Beliefs, Reign, Span},
     plan::Plan,
-    results::{Counts, FirstSign, Latency, LiveResults, RESULTS_FILE, Results, RunStart, START_FILE},
+    results::{Counts, Latency, LiveResults, RESULTS_FILE, Results, RunStart, START_FILE},
 };
 use crate::{
     check::{Budget, ReadingOptions, evidence, model_named, processors, transactions::as_report},
@@ -31,6 +32,8 @@ use crate::{
 /// Limits of the checker: its time and memory.
 const CHECK_LIMIT: Duration = Duration::from_mins(2);
 const CHECK_MEMORY_BYTES: usize = 4 << 30;
+/// Maximum duration of a check that is repeated on beginnings of the history, to find the first violation.
+const QUICK_CHECK: Duration = Duration::from_secs(2);
 
 /// Judges a stored run again; one that is under way or was killed, as far as it got.
 ///
@@ -79,8 +82,10 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
     let history_path = history_of(&folder)?;
     let history = budget.read_whole(&history_path, ReadingOptions::default())?;
     let model = model_named(plan.workload().model());
+    let began = Instant::now();
     let Judgement { report, transactions, ladder, staleness } =
         budget.within(history.operations.len(), |limits| Judgement::of(&history, model, limits));
+    let can_repeat = began.elapsed() < QUICK_CHECK && model.is_some_and(|model| !model.is_property());
     let ends = (0..history.operations.len()).map(|index| history.times(index).completed_ns);
     let end_ns = ends.chain(live.load.map(|load| load.until_ns)).max().unwrap_or_default();
     let load = live.load.unwrap_or(Span { from_ns: 0, until_ns: end_ns });
@@ -113,7 +118,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         weak: report.verdict == Verdict::Linearizable && !coverage.weak.is_empty(),
         live,
         counts: Counts::of(&history),
-        first_sign: FirstSign::of(&history, &report.keys),
+        first_sign: first_sign(&plan, &history, &report, &budget, can_repeat),
         reads: Latency::of(&history, true),
         writes: Latency::of(&history, false),
         context: evidence
@@ -147,6 +152,24 @@ fn leadership<'a>(plan: &Plan, reigns: &'a [Reign]) -> Leadership<'a> {
         linger: plan.system().deposed_leaders_linger(&plan.settings),
         around_ns: u64::try_from(around.as_nanos()).unwrap_or(u64::MAX),
     }
+}
+
+/// Finds the first violation, among all if the check can be repeated.
+fn first_sign(plan: &Plan, history: &History, report: &Report, budget: &Budget, can_repeat: bool) -> Option<FirstSign> {
+    budget.within(history.operations.len(), |limits| {
+        let is_violated = |beginning: &History| {
+            quick_verdict(plan, beginning, &Limits { decided: &|_| {}, ..*limits }) == Verdict::NotLinearizable
+        };
+        FirstSign::of(history, &report.keys, can_repeat.then_some(&is_violated as &dyn Fn(&History) -> bool))
+    })
+}
+
+/// Returns the verdict on a history of a plan, without evidence for every key.
+pub(crate) fn quick_verdict(plan: &Plan, history: &History, limits: &Limits<'_>) -> Verdict {
+    if let Some(model) = model_named(plan.workload().model()) {
+        return checker::check(history, &Options { all: false, limits: *limits, ..Options::new(model) }).verdict;
+    }
+    as_report(history, &checker::check_transactions(history, limits), Level::StrictSerializable).verdict
 }
 
 /// Judgement of a history by the model of its workload.

@@ -16,6 +16,7 @@ use workloads::{Clients, Connector, FinalReads, Load, LoadSummary, Mix, Workload
 use super::{
     availability::Prober,
     cluster::Cluster,
+    early_stop::EarlyStop,
     fault_schedule::{self, FaultsInForce},
     host::{self, Host},
     leadership::Span,
@@ -46,18 +47,24 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// Interval at which events go to the file, if there are too few to do so by themselves.
 const FLUSH_EVERY: Duration = Duration::from_millis(20);
 
-/// Carries out the live part of a run. However it ends after the first process has started, all nodes are stopped and
-/// all faults undone.
+/// Carries out the live part of a run, and what is to be done `before_end`, while the nodes are still up. However it
+/// ends after the first process has started, all nodes are stopped and all faults undone.
 pub(super) async fn run_live(
     plan: &Plan,
     host: &Host,
     dir: &RunDir,
     prepared: Option<PathBuf>,
     progress: &Progress,
+    before_end: impl AsyncFnOnce(&Cluster, &LiveResults) -> anyhow::Result<()>,
 ) -> anyhow::Result<LiveResults> {
     progress.phase(format!("starting {}", counted(plan.nodes.into(), "node")));
     let cluster = Cluster::up(plan, dir, prepared, host, host::command_log(dir)?)?;
-    let results = run_on_cluster(plan, &cluster, dir, progress).await;
+    let results = async {
+        let results = run_on_cluster(plan, &cluster, dir, progress).await?;
+        before_end(&cluster, &results).await?;
+        anyhow::Ok(results)
+    };
+    let results = results.await;
     let down = cluster.down().await;
     let mut results = results?;
     results.killed_at_end = down?;
@@ -99,7 +106,8 @@ async fn run_on_cluster(
         recorder.nemesis(&f, model, None)?;
     }
     let (stopper, stop) = watch::channel(false);
-    let interrupt = tokio::spawn(host::watch_for_interrupt(stopper));
+    let interrupt = tokio::spawn(host::watch_for_interrupt(stopper.clone()));
+    let early_stop = EarlyStop::new(plan, dir.history_path(), Arc::clone(&recorder), origin, stopper);
     let in_force = FaultsInForce::default();
     let counts = Arc::new(workloads::Progress::default());
     progress.phase(format!("{} after {leader_after_ms} ms; clients for {:?}", plan.readiness(), plan.time_limit()));
@@ -119,6 +127,7 @@ async fn run_on_cluster(
         () = meter.keep_reading(cluster) => unreachable!("the meter is read for ever"),
         error = keep_flushing(&recorder) => return Err(error.into()),
         error = prober.keep_probing() => return Err(error.context("probing the nodes")),
+        error = early_stop.keep_judging(&meter) => return Err(error.context("judging the history so far")),
     };
     let load = Span { from_ns, until_ns: elapsed_ns(origin_mono_ns) };
     let cost = meter.read(cluster).await.since(before);
@@ -126,8 +135,10 @@ async fn run_on_cluster(
 
     progress.phase("healing");
     let healed = fault_schedule::heal_remaining(cluster, &recorder, &in_force).await;
-    let interrupted = *stop.borrow();
-    let recovery = recover(plan.workload(), &driven?, cluster, &meter, connector, &recorder, counts, stop).await;
+    let stopped_early = early_stop.found();
+    let interrupted = *stop.borrow() && stopped_early.is_none();
+    let recovery = recover(plan.workload(), &driven?, cluster, connector, &recorder, counts, stop).await;
+    meter.read(cluster).await; // all have applied the same by now, if they have recovered
     interrupt.abort();
     recorder.close()?;
     // Errors here are failures of the harness, not of the system.
@@ -137,6 +148,7 @@ async fn run_on_cluster(
         start,
         load: Some(load),
         interrupted,
+        stopped_early,
         harness_failed,
         client_problems: plan.system().client_problems(),
         not_recovered: recovery?,
@@ -153,7 +165,6 @@ async fn recover(
     workload: &'static dyn Workload,
     driven: &LoadSummary,
     cluster: &Cluster,
-    meter: &Meter,
     connector: Connector,
     recorder: &Arc<Recorder>,
     counts: Arc<workloads::Progress>,
@@ -165,7 +176,6 @@ async fn recover(
     if let Some(seen) = cluster.settle().await? {
         return Ok(Some(seen));
     }
-    meter.read(cluster).await; // all have applied the same by now
     let reads = FinalReads {
         workload,
         keys: driven.keys.clone(),

@@ -7,10 +7,12 @@ mod cluster;
 mod cluster_events;
 mod context;
 mod coverage;
+mod early_stop;
 mod fault_schedule;
 mod faults;
 mod files;
 mod finished_run;
+mod first_sign;
 mod host;
 mod judge;
 mod leadership;
@@ -22,6 +24,7 @@ mod repeat;
 mod results;
 mod script;
 mod simulation;
+mod stay;
 mod stored_runs;
 
 use std::{fs, path::PathBuf, time::Duration};
@@ -38,19 +41,23 @@ pub(crate) use self::{
     faults::{FaultWindow, attempt_event, clock_offset_s, fault_windows, heal_event, outcome_event},
     files::{COLUMNS_FILE, PREPARED_FOLDER},
     finished_run::FinishedRun,
+    first_sign::FirstSign,
     host::Host,
-    judge::{checker_budget, rejudge},
+    judge::{checker_budget, quick_verdict, rejudge},
     leadership::{Reign, Span},
     live::mix,
     messages::{Message, MessageLog},
     repeat::repeated_plan,
-    results::{Cost, Counts, FirstSign, Latency, LiveResults, RESULTS_FILE, Results, RunStart},
+    results::{Cost, Counts, Latency, LiveResults, RESULTS_FILE, Results, RunStart, StoppedEarly},
     script::{Script, script_of},
+    stay::Stay,
     stored_runs::{StoredRun, find_runs, is_run},
 };
 use self::{
+    cluster::Cluster,
     files::{HISTORY_FILE, LOG_FILE, TEST_FILE},
     plan::Plan,
+    stay::stay_up,
 };
 use crate::{error::host_limits, systems::Deployment, terminal::Progress};
 
@@ -97,10 +104,23 @@ impl Host {
     /// Fails if a fault of the plan, which it names, is not possible here, before anything starts; or if the run
     /// itself fails.
     pub(crate) fn run(&self, plan: &Plan, place: &RunLocation) -> anyhow::Result<FinishedRun> {
+        self.carry_out(plan, place, None)
+    }
+
+    /// Carries out a plan like [`Self::run`], and then keeps the nodes up for somebody to look at. The run is shown
+    /// before that, unless it was interrupted.
+    ///
+    /// # Errors
+    /// Fails like [`Self::run`].
+    pub(crate) fn run_and_stay(&self, plan: &Plan, place: &RunLocation, stay: Stay<'_>) -> anyhow::Result<FinishedRun> {
+        self.carry_out(plan, place, Some(stay))
+    }
+
+    fn carry_out(&self, plan: &Plan, place: &RunLocation, stay: Option<Stay<'_>>) -> anyhow::Result<FinishedRun> {
         self.refuse_unsupported(plan)?;
         host_limits::can_open(files_of(plan), "this run")?;
         let runtime = host_limits::runtime(THREADS)?;
-        let finished = runtime.block_on(run(plan, self, place));
+        let finished = runtime.block_on(run(plan, self, place, stay));
         runtime.shutdown_timeout(Duration::from_secs(1));
         finished
     }
@@ -158,12 +178,24 @@ fn files_of(plan: &Plan) -> u64 {
 ///
 /// # Errors
 /// Fails if the run cannot be started, or if its files cannot be read.
-async fn run(plan: &Plan, host: &Host, place: &RunLocation) -> anyhow::Result<FinishedRun> {
+async fn run(plan: &Plan, host: &Host, place: &RunLocation, stay: Option<Stay<'_>>) -> anyhow::Result<FinishedRun> {
     let dir = place.begin(plan)?;
     let progress = Progress::new(&format!("{} reads", plan.read.name()));
-    let live = live::run_live(plan, host, &dir, place.prepared(), &progress).await?;
+    let before_end = async |cluster: &Cluster, live: &LiveResults| {
+        let Some(Stay { limit, show }) = stay.filter(|_| !live.interrupted) else { return Ok(()) };
+        progress.phase("checking");
+        show(&judged(plan, &dir, live).await?);
+        stay_up(cluster, limit).await;
+        Ok(())
+    };
+    let live = live::run_live(plan, host, &dir, place.prepared(), &progress, before_end).await?;
     progress.phase("checking");
-    let plan = plan.clone();
+    judged(plan, &dir, &live).await
+}
+
+/// Judges a run by its files, and writes the results.
+async fn judged(plan: &Plan, dir: &RunDir, live: &LiveResults) -> anyhow::Result<FinishedRun> {
+    let (plan, dir, live) = (plan.clone(), dir.clone(), live.clone());
     let judging = tokio::task::spawn_blocking(move || judge::judge(plan, dir, live, checker_budget()));
     let mut finished = judging.await.context("the checker ended in a panic")??;
     finished.results_written = finished.write_results();

@@ -13,6 +13,9 @@ use crate::{
     terminal::words::counted,
 };
 
+/// Time of the first fault in a run of real processes: a few dozen writes are enough to lose or to miss.
+const FIRST_FAULT: Duration = Duration::from_millis(300);
+
 /// Number of nodes that a cluster may have.
 const NODES: RangeInclusive<u16> = 1..=9;
 
@@ -133,6 +136,9 @@ pub(crate) struct Plan {
     /// Time that a client waits for an answer, ms.
     pub(crate) operation_timeout_ms: u64,
     pub(crate) settings: Settings,
+    /// True if the load ends with the first violation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) stop_on_violation: bool,
     /// Conditions of a run on virtual time; none for one of real processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) simulation: Option<Simulation>,
@@ -167,6 +173,7 @@ impl Default for Plan {
             keys: 5,
             read_percent: 50,
             operation_timeout_ms: 1_000,
+            stop_on_violation: false,
             simulation: None,
             schedule: Vec::new(),
         }
@@ -183,7 +190,9 @@ impl Plan {
     /// Returns the parameters of its schedule.
     pub(crate) fn schedule_options(&self) -> ScheduleOptions {
         let fault = self.system().timing(&self.settings).fault;
+        let usual = ScheduleOptions::default();
         ScheduleOptions {
+            first_at: if self.simulation.is_some() { usual.first_at } else { FIRST_FAULT },
             has_leader: self.system().has_roles(),
             lasts: (fault, fault * 4 / 3),
             faults: self.faults.0.clone(),
@@ -191,7 +200,7 @@ impl Plan {
             overlap: self.overlap,
             nodes: self.nodes,
             time_limit: self.time_limit(),
-            ..ScheduleOptions::default()
+            ..usual
         }
     }
 
@@ -293,6 +302,7 @@ impl Plan {
             words.extend(["--every".to_owned(), every, "--for".to_owned(), lasts, "--fault-timing".to_owned(), spread]);
         }
         words.extend(self.overlap.then(|| "--overlap".to_owned()));
+        words.extend(self.stop_on_violation.then(|| "--stop-on-violation".to_owned()));
         let conditions = self.simulation.iter().flat_map(Simulation::arguments);
         words.extend(conditions.flat_map(|(name, value)| [name.to_owned(), value]));
         words.extend(system.options_of(&self.read, &self.settings).arguments());

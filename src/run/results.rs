@@ -1,7 +1,7 @@
 //! Results of a run, written to `results.json` and reported on the terminal.
 
-use checker::{Evidence, Hierarchy, KeyReport, Report, StalenessReport, TransactionReport, Verdict};
-use histories::{History, NEVER, Outcome};
+use checker::{Hierarchy, Report, StalenessReport, TransactionReport, Verdict};
+use histories::{History, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,6 +9,7 @@ use super::{
     availability::NodeAvailability,
     checkpoints::StateComparison,
     coverage::Coverage,
+    first_sign::FirstSign,
     leadership::{MissedHeartbeat, Reign, Span},
 };
 use crate::{check::status_of, error::ExitStatus, store::SchemaVersion, systems::PlantedDefect};
@@ -27,7 +28,7 @@ pub(crate) struct Results {
     #[serde(flatten)]
     pub(crate) live: LiveResults,
     pub(crate) counts: Counts,
-    /// Moment at which the first violation that was found was complete.
+    /// Moment at which the first violation was complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) first_sign: Option<FirstSign>,
     pub(crate) reads: Latency,
@@ -141,29 +142,13 @@ impl Counts {
     }
 }
 
-/// Moment in a run at which a violation is complete: all operations of its evidence have ended.
+/// Moment at which the load was ended because a violation had been found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct FirstSign {
+pub(crate) struct StoppedEarly {
     /// Time since the beginning of the history.
-    pub(crate) time_ms: u64,
-    /// Number of operations that had begun by then.
+    pub(crate) after_ms: u64,
+    /// Number of operations that had begun.
     pub(crate) operations: usize,
-}
-
-impl FirstSign {
-    /// Finds the earliest of the violations of these keys; none if there is none, or if the history has no times.
-    pub(crate) fn of(history: &History, keys: &[KeyReport]) -> Option<Self> {
-        let evidence = keys.iter().filter_map(|key| key.evidence.as_ref());
-        let end_ns = |index: &usize| {
-            let operation = history.operations.get(*index)?;
-            let times = history.times(*index);
-            Some(if operation.completed == NEVER { times.invoked_ns } else { times.completed_ns })
-        };
-        let ends_ns = |evidence: &Evidence| evidence.operations.iter().filter_map(end_ns).max();
-        let end_ns = evidence.filter_map(ends_ns).min().filter(|_| history.has_times())?;
-        let begun = (0..history.operations.len()).filter(|index| history.times(*index).invoked_ns <= end_ns).count();
-        Some(Self { time_ms: end_ns / 1_000_000, operations: begun })
-    }
 }
 
 /// Latency of successful operations, ms.
@@ -222,6 +207,9 @@ pub(crate) struct LiveResults {
     pub(crate) load: Option<Span>,
     /// True if the run was interrupted.
     pub(crate) interrupted: bool,
+    /// Moment at which the load was ended because of a violation, if that was asked for and there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stopped_early: Option<StoppedEarly>,
     /// Error in injecting or healing faults, which says nothing about the system.
     #[serde(default)]
     pub(crate) harness_failed: Option<String>,

@@ -12,8 +12,7 @@ mod world;
 
 use std::panic::{self, AssertUnwindSafe};
 
-use checker::{Options, Verdict};
-use histories::History;
+use checker::{Limits, Verdict};
 use node::raft::RuleCounts;
 
 pub(crate) use self::{
@@ -21,9 +20,8 @@ pub(crate) use self::{
     search::{Found, Search, Tally},
     shrink::shrunk,
 };
-use crate::{
-    check::{model_named, transactions::as_report},
-    run::{Cost, FinishedRun, LiveResults, RunFiles, RunLocation, RunStart, Span, plan::Plan, store_run},
+use crate::run::{
+    Cost, FinishedRun, LiveResults, RunFiles, RunLocation, RunStart, Span, plan::Plan, quick_verdict, store_run,
 };
 
 /// Outcome of a simulated run.
@@ -64,21 +62,13 @@ pub(crate) fn simulate(plan: &Plan) -> Outcome {
         }
         Ok(Err(error)) => failed(format!("{:#}", anyhow::Error::new(error))),
         Ok(Ok(finished)) => Outcome {
-            verdict: judge(plan, &finished.recorded.history),
+            verdict: quick_verdict(plan, &finished.recorded.history, &Limits::none()),
             problem: finished.not_recovered,
             operations: finished.recorded.history.operations.len(),
             lasted_ns: finished.end_ns,
             rules: finished.rules,
         },
     }
-}
-
-fn judge(plan: &Plan, history: &History) -> Verdict {
-    if let Some(model) = model_named(plan.workload().model()) {
-        return checker::check(history, &Options { all: false, ..Options::new(model) }).verdict;
-    }
-    let found = checker::check_transactions(history, &checker::Limits::none());
-    as_report(history, &found, checker::Level::StrictSerializable).verdict
 }
 
 /// Carries out a plan, and stores it like a run of real processes.

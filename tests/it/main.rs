@@ -7,11 +7,13 @@
 )]
 
 mod asked;
+mod audits;
 mod campaign;
 mod check;
 mod clients;
 mod defects;
 mod docs;
+mod early;
 mod explanations;
 mod faults;
 mod generate;

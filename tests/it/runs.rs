@@ -21,7 +21,7 @@ use crate::support::{CommandResult, locked_down, run, schism};
 /// Time limit for anything that should be quick.
 const LIMIT: Duration = Duration::from_secs(20);
 
-fn poll(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn poll(what: &str, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + LIMIT;
     while !done() {
         assert!(Instant::now() < end, "not within {LIMIT:?}: {what}");
@@ -30,7 +30,7 @@ fn poll(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// Lists what a run could leave on the host: processes that name its folder, interfaces, mounts and rules.
-fn traces(dir: &Path) -> String {
+pub(crate) fn traces(dir: &Path) -> String {
     let name = dir.to_string_lossy().into_owned();
     let mut found = String::new();
     for process in fs::read_dir("/proc").unwrap().flatten() {

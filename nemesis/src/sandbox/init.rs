@@ -15,14 +15,16 @@ use nix::unistd::{Pid, read, setpgid, write};
 use super::namespaces::{self, UserMaps};
 use crate::net::raise_loopback;
 
-/// Environment variable that tells the executable that it is control. It has no effect outside a sandbox: see
-/// `is_control`.
+/// Environment variable that tells the executable that it is control, with the number of the outer process. It has no
+/// effect outside a sandbox: see `is_control`.
 pub(crate) const MARKER: &str = "SCHISM_SANDBOX";
 
 /// Inputs of init from the outer process.
 pub(super) struct Init<'a> {
     /// Maps for the user namespace; `None` if root needs none.
     pub(super) maps: Option<&'a UserMaps>,
+    /// Number of the outer process.
+    pub(super) outer: u32,
     /// Pipe that is closed when the outer process is gone.
     pub(super) outer_lives: OwnedFd,
     /// Pipe for the reason why the sandbox was refused; closed without output once control runs.
@@ -73,7 +75,8 @@ impl Init<'_> {
         // SAFETY: no handler function is installed.
         unsafe { sigaction(Signal::SIGTTOU, &ignore) }.map_err(failed_step("ignoring SIGTTOU"))?;
         self.mask.thread_set_mask().map_err(failed_step("unblocking signals"))?;
-        let control = Command::new("/proc/self/exe").arg0(name).args(arguments).env(MARKER, "1").spawn();
+        let control =
+            Command::new("/proc/self/exe").arg0(name).args(arguments).env(MARKER, self.outer.to_string()).spawn();
         let control = control.map_err(failed_step("starting itself again by /proc/self/exe"))?;
         Ok(Pid::from_raw(i32::try_from(control.id()).expect("a process id is a positive i32")))
     }

@@ -98,6 +98,12 @@ pub fn end_with(parent: i32) -> Result<(), SandboxError> {
     Ok(())
 }
 
+/// Returns the number, on the host, of the outer process of the sandbox that this process runs in, if it does: init is
+/// its only child, by which the sandbox can be entered.
+pub fn outer_process() -> Option<u32> {
+    env::var(MARKER).ok()?.parse().ok().filter(|_| is_control())
+}
+
 /// Returns true if this process was started by init. Anyone could set the marker; together with this check that does
 /// no harm, as the process then has only an empty network namespace.
 fn is_control() -> bool {

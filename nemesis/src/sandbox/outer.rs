@@ -43,7 +43,7 @@ pub(super) fn launch(maps: Option<&UserMaps>) -> Result<Launch, SandboxError> {
     let (outer_lives, lifeline) = pipe(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
     let (answer, refusal) = pipe(OFlag::O_CLOEXEC)?;
     let mask = block_signals().map_err(io::Error::from).map_err(system("blocking signals"))?;
-    let init = Init { maps, outer_lives, refusal, mask };
+    let init = Init { maps, outer: std::process::id(), outer_lives, refusal, mask };
     let started = clone_init(init, &lifeline).map_err(|errno| format!("making namespaces: {}", io::Error::from(errno)));
     let answered = started.and_then(|init| {
         // Init does this too: whichever is first, no signal to the group can be missed.

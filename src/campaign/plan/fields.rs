@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, iter, time::Duration};
 
-use nemesis::{FaultKind, PartitionBy};
+use nemesis::PartitionBy;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
@@ -34,6 +34,8 @@ pub(crate) struct WrittenPlan {
     pub(crate) keys: u16,
     pub(crate) trace: bool,
     pub(crate) partition_by: PartitionBy,
+    /// Only stored plans have it.
+    pub(crate) skips_idle_cells: bool,
     /// Missing in campaigns that were begun before folders of cells named the workload.
     pub(crate) names_workloads: bool,
     #[serde(flatten, deserialize_with = "options")]
@@ -42,6 +44,22 @@ pub(crate) struct WrittenPlan {
 
 /// Number of nodes where systems can have as many.
 const USUAL_NODES: u16 = 5;
+
+/// Faults of a column that a plan has if it names none.
+struct UsualFault {
+    name: &'static str,
+    /// Mixes from the one that shows most, aimed at the leader, to the one that the fewest nodes can bear.
+    mixes: &'static [&'static str],
+}
+
+/// Kinds of faults that show something by themselves, and the one that shows wrong leases: a leader must be cut off
+/// while its clock is slow, or that of the others fast.
+const USUAL_FAULTS: [UsualFault; 4] = [
+    UsualFault { name: "kill", mixes: &["kill:leader", "kill", "kill:all"] },
+    UsualFault { name: "pause", mixes: &["pause:leader", "pause", "pause:all"] },
+    UsualFault { name: "partition", mixes: &["partition:isolate-leader", "partition"] },
+    UsualFault { name: "clock+partition", mixes: &["clock+partition:isolate-leader", "clock+partition"] },
+];
 
 /// Names of the fields, without options of systems.
 const FIELDS: [&str; 13] = [
@@ -78,6 +96,7 @@ impl Default for WrittenPlan {
             keys: 5,
             trace: false,
             partition_by: PartitionBy::default(),
+            skips_idle_cells: false,
             names_workloads: false,
             options: Options::default(),
         }
@@ -137,37 +156,27 @@ impl WrittenPlan {
         let sizes = self.sizes();
         let fewer = (self.nodes.is_none() && sizes != [USUAL_NODES])
             .then(|| format!("{} instead of {USUAL_NODES}", counted(sizes[0].into(), "node")));
-        let kinds = FaultKind::USUAL.iter().filter(|_| self.faults.is_none());
-        let kinds = kinds.filter(|kind| kind_mixes(**kind).first().is_some_and(|mix| self.suits_systems(mix)));
-        let left_out = kinds.filter_map(|kind| match self.mix_of(*kind) {
-            None => Some(format!("no {kind}")),
-            Some(mix) if mix.to_string() != kind.name() => Some(format!("{mix} instead of {kind}")),
+        let suits = |mix: &&'static str| mix.parse().is_ok_and(|mix| self.suits_systems(&mix));
+        let usual = USUAL_FAULTS.iter().filter(|usual| self.faults.is_none() && usual.mixes.iter().any(suits));
+        let left_out = usual.filter_map(|usual| match self.mix_of(usual) {
+            None => Some(format!("no {}", usual.name)),
+            Some(mix) if mix.to_string().ends_with(":all") => Some(format!("{mix} instead of {}", usual.name)),
             Some(_) => None,
         });
         let all: Vec<String> = fewer.into_iter().chain(left_out).collect();
         (!all.is_empty()).then(|| format!("by what the system can bear: {}", all.join(", ")))
     }
 
-    /// Returns the faults of a kind that all systems can be under: with the usual target, or else with all nodes.
-    fn mix_of(&self, kind: FaultKind) -> Option<FaultMix> {
-        kind_mixes(kind).into_iter().find(|mix| self.suits_systems(mix) && self.check_size(mix).is_ok())
+    /// Returns the first mix of a usual column that all systems can be under.
+    fn mix_of(&self, usual: &UsualFault) -> Option<FaultMix> {
+        self.possible(usual.mixes.iter().map(|mix| (*mix).to_owned())).into_iter().next()
     }
 
-    /// Returns no fault, each kind of fault, and all kinds at once, as far as all systems can be under them.
+    /// Returns no fault and the usual ones, as far as all systems can be under them.
     pub(super) fn all_faults(&self) -> Vec<FaultMix> {
-        let kinds: Vec<String> =
-            FaultKind::USUAL.iter().filter_map(|kind| self.mix_of(*kind)).map(|mix| mix.to_string()).collect();
-        let is_all = kinds.iter().eq(FaultKind::USUAL.iter().map(|kind| kind.name()));
-        let together = if is_all { "all".to_owned() } else { kinds.join("+") };
-        let together = (kinds.len() > 1).then_some(together);
-        self.possible(iter::once("none".to_owned()).chain(kinds).chain(together))
+        let usual = USUAL_FAULTS.iter().filter_map(|usual| self.mix_of(usual)).map(|mix| mix.to_string());
+        self.possible(iter::once("none".to_owned()).chain(usual))
     }
-}
-
-/// Returns the mixes that stand for a kind of fault, the usual one first.
-fn kind_mixes(kind: FaultKind) -> Vec<FaultMix> {
-    let texts = [kind.name().to_owned(), format!("{kind}:all")];
-    texts.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
 /// Returns the read modes of these systems, each once.

@@ -1,6 +1,9 @@
-//! Audit of availability: no node answers for longer than faults explain.
+//! Audit of availability: nobody is answered, neither probes nor clients, for longer than faults explain. Probes alone
+//! would blame a node that is merely slower than they are patient.
 
 use std::time::Duration;
+
+use histories::{History, Outcome};
 
 use super::finding::Finding;
 use crate::{
@@ -24,20 +27,45 @@ struct Times {
 }
 
 /// Judges the outages that probes found.
-pub(super) fn audit(plan: &Plan, live: &LiveResults, faults: &[FaultWindow]) -> Finding {
+pub(super) fn audit(plan: &Plan, history: &History, live: &LiveResults, faults: &[FaultWindow]) -> Finding {
     let Some(recovery) = plan.system().recovers_within(&plan.settings) else {
         return Finding::not_checked("the system does not say within which time it recovers from a fault");
     };
     let Some(load) = live.load else { return Finding::not_checked("the run had no end") };
     let times = Times { probe: plan.system().timing(&plan.settings).probe, recovery };
-    judge(&live.availability, faults, load, usize::from(plan.nodes), times)
+    let answers = Answered { probes: &live.availability, operations_ns: successes_ns(history) };
+    judge(&answers, faults, load, usize::from(plan.nodes), times)
 }
 
-fn judge(nodes: &[NodeAvailability], faults: &[FaultWindow], load: Span, size: usize, times: Times) -> Finding {
-    let Some(outages) = common_outages(nodes) else { return Finding::not_checked("the run had no probes") };
+/// Answers in a run.
+struct Answered<'a> {
+    probes: &'a [NodeAvailability],
+    /// Times at which operations succeeded, ascending.
+    operations_ns: Vec<u64>,
+}
+
+fn successes_ns(history: &History) -> Vec<u64> {
+    let operations = history.operations.iter().enumerate();
+    let successes = operations.filter(|(_, it)| matches!(it.outcome, Outcome::Ok | Outcome::Mismatch));
+    let mut times_ns: Vec<u64> = successes.map(|(index, _)| history.times(index).completed_ns).collect();
+    times_ns.sort_unstable();
+    times_ns
+}
+
+impl Answered<'_> {
+    /// Returns the parts of an outage of the probes between operations that succeeded.
+    fn silences(&self, outage: Span) -> Vec<Span> {
+        let within = self.operations_ns.iter().copied().filter(|time_ns| outage.contains(*time_ns));
+        let ends: Vec<u64> = [outage.from_ns].into_iter().chain(within).chain([outage.until_ns]).collect();
+        ends.array_windows().map(|&[from_ns, until_ns]| Span { from_ns, until_ns }).collect()
+    }
+}
+
+fn judge(answers: &Answered<'_>, faults: &[FaultWindow], load: Span, size: usize, times: Times) -> Finding {
+    let Some(outages) = common_outages(answers.probes) else { return Finding::not_checked("the run had no probes") };
     let possible = u128::from(load.length_ns()) / times.probe.as_nanos().max(1);
     let was_late = |answers: &Answers| u128::from(answers.probes) * 2 < possible;
-    if nodes.iter().any(|node| was_late(&node.reads) || was_late(&node.writes)) {
+    if answers.probes.iter().any(|node| was_late(&node.reads) || was_late(&node.writes)) {
         return Finding::not_checked("the host was too busy to probe the nodes in time");
     }
     let recovery_ns = u64::try_from(times.recovery.as_nanos()).unwrap_or(u64::MAX);
@@ -48,13 +76,14 @@ fn judge(nodes: &[NodeAvailability], faults: &[FaultWindow], load: Span, size: u
     let longest = |spans: Vec<Span>| spans.into_iter().max_by_key(|span| span.length_ns());
     let judged: u64 = unexplained(load).iter().map(|span| span.length_ns()).sum();
     let outages = outages.iter().map(|outage| Span { until_ns: outage.until_ns.min(load.until_ns), ..*outage });
-    let worst = longest(outages.flat_map(unexplained).collect()).filter(|outage| outage.length_ns() > recovery_ns);
+    let silences = outages.flat_map(|outage| answers.silences(outage));
+    let worst = longest(silences.flat_map(unexplained).collect()).filter(|outage| outage.length_ns() > recovery_ns);
     if worst.is_none() && judged <= recovery_ns {
         return Finding::not_checked("faults and their aftermath take up the whole load");
     }
     let sentence = |outage: Span| {
         format!(
-            "No node answered from {} to {}, longer than the {} that recovery may take, although no fault explains it",
+            "Nobody was answered from {} to {}, longer than the {} that recovery may take, although no fault explains it",
             seconds(outage.from_ns),
             seconds(outage.until_ns),
             seconds(recovery_ns)
@@ -110,16 +139,20 @@ mod tests {
 
     fn judged(outage: (u64, u64), faults: &[FaultWindow]) -> Finding {
         let times = Times { probe: Duration::from_millis(80), recovery: Duration::from_secs(3) };
-        judge(&nodes(outage, 200), faults, LOAD, 3, times)
+        let answers = Answered { probes: &nodes(outage, 200), operations_ns: vec![500 * MS] };
+        judge(&answers, faults, LOAD, 3, times)
     }
 
     #[test]
     fn an_outage_is_a_violation_if_it_lasts_longer_than_faults_explain() {
         let killed = [fault(FaultKind::Kill, &[2], (1000, 12_000))];
         assert_eq!(judged((1100, 4500), &killed).evidence(), [""; 0], "recovery from the beginning takes time");
-        let said = "No node answered from 4.000 s to 9.000 s, longer than the 3.000 s that recovery may take, although \
+        let said = "Nobody was answered from 4.000 s to 9.000 s, longer than the 3.000 s that recovery may take, although \
             no fault explains it";
         assert_eq!(judged((1100, 9000), &killed).evidence(), [said]);
+        let times = Times { probe: Duration::from_millis(80), recovery: Duration::from_secs(3) };
+        let slow = Answered { probes: &nodes((1100, 9000), 200), operations_ns: vec![6500 * MS, 8000 * MS] };
+        assert_eq!(judge(&slow, &killed, LOAD, 3, times).evidence(), [""; 0], "it was slow, but there");
         let cut = [fault(FaultKind::Partition, &[], (1000, 12_000))];
         assert_eq!(judged((1100, 14_500), &cut).evidence(), [""; 0], "a partition may leave no majority");
         assert_eq!(judged((1100, 19_000), &cut).evidence().len(), 1);
@@ -135,9 +168,11 @@ mod tests {
     fn what_cannot_be_told_is_not_checked() {
         let times = Times { probe: Duration::from_millis(80), recovery: Duration::from_secs(3) };
         let why = |finding: Finding| serde_json::to_string(&finding).unwrap();
-        let busy = judge(&nodes((1000, 9000), 100), &[], LOAD, 3, times);
+        let judged_by =
+            |probes: &[NodeAvailability]| judge(&Answered { probes, operations_ns: Vec::new() }, &[], LOAD, 3, times);
+        let busy = judged_by(&nodes((1000, 9000), 100));
         assert!(why(busy).contains("too busy"));
-        assert!(why(judge(&[], &[], LOAD, 3, times)).contains("no probes"));
+        assert!(why(judged_by(&[])).contains("no probes"));
         let all = [fault(FaultKind::Clock, &[1], (0, 18_000))];
         assert!(why(judged((0, 18_000), &all)).contains("the whole load"));
         assert_eq!(

@@ -36,7 +36,7 @@ pub(super) fn audits(run: AuditedRun<'_>) -> Vec<Audit> {
         (AuditKind::ReplicaStates, replicas::audit_states(states)),
         (AuditKind::LogMatching, replicas::audit_logs(states)),
         (AuditKind::Leaders, leaders::audit(system.elects_once_a_term(), reigns)),
-        (AuditKind::Availability, availability::audit(plan, live, faults)),
+        (AuditKind::Availability, availability::audit(plan, history, live, faults)),
     ];
     findings.map(|(kind, finding)| Audit { kind, finding }).into()
 }
