@@ -173,7 +173,7 @@ fn needs_of(kind: FaultKind) -> &'static [Need] {
         FaultKind::Partition | FaultKind::Flap => {
             &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Links, Need::Firewall]
         }
-        FaultKind::Clock => &[],
+        FaultKind::Clock | FaultKind::Add | FaultKind::Remove | FaultKind::Replace | FaultKind::Transfer => &[],
         FaultKind::PowerLoss
         | FaultKind::DiskSlow
         | FaultKind::DiskError

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk::DiskFault;
 use crate::fault_kind::FaultKind;
 use crate::grudge::Grudge;
+use crate::members::{MemberChange, MemberRequest};
 use crate::node_id::{NodeId, names};
 use crate::shape::Shape;
 use crate::target::Target;
@@ -62,6 +63,13 @@ pub enum Fault {
         /// Fault of the disk.
         fault: DiskFault,
     },
+    /// Changes the members, or the leader among them.
+    Members {
+        /// Node that is removed or replaced, or becomes the leader; an added one is drawn.
+        target: Target,
+        /// Kind of change.
+        change: MemberChange,
+    },
 }
 
 impl Fault {
@@ -84,6 +92,7 @@ impl Fault {
             | Self::Starve { target, .. }
             | Self::Clock { target, .. }
             | Self::Disk { target, .. } => Some(*target),
+            Self::Members { target, change } => (*change != MemberChange::Add).then_some(*target),
             Self::Partition { shape } => shape.target(),
         }
     }
@@ -98,6 +107,7 @@ impl Fault {
             Self::Partition { .. } => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
             Self::Disk { fault, .. } => fault.kind(),
+            Self::Members { change, .. } => change.kind(),
         }
     }
 
@@ -117,6 +127,12 @@ impl fmt::Display for Fault {
             Self::Partition { shape } => shape.fmt(f),
             Self::Clock { target, rate, jump_ns } => write_clock(f, target, *rate, *jump_ns),
             Self::Disk { target, fault } => fault.write(f, target),
+            Self::Members { target, change } => match change {
+                MemberChange::Add => f.write_str("add a node"),
+                MemberChange::Remove => write!(f, "remove {target}"),
+                MemberChange::Replace => write!(f, "replace {target}"),
+                MemberChange::Transfer => write!(f, "transfer the leadership to {target}"),
+            },
         }
     }
 }
@@ -181,6 +197,11 @@ pub enum ResolvedFault {
         /// Fault of each disk.
         fault: DiskFault,
     },
+    /// Changes the members, or the leader among them.
+    Members {
+        /// Change to ask for.
+        request: MemberRequest,
+    },
 }
 
 impl ResolvedFault {
@@ -194,6 +215,7 @@ impl ResolvedFault {
             Self::Partition { .. } => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
             Self::Disk { fault, .. } => fault.kind(),
+            Self::Members { request } => request.change().kind(),
         }
     }
 
@@ -207,9 +229,10 @@ impl ResolvedFault {
             | Self::Starve { nodes, .. }
             | Self::Clock { nodes, .. }
             | Self::Disk { nodes, .. } => Some(nodes),
-            Self::Partition { .. } => None,
+            Self::Partition { .. } | Self::Members { .. } => None,
         };
-        nodes.into_iter().flatten().copied()
+        let named = if let Self::Members { request } = self { Some(request.nodes()) } else { None };
+        nodes.into_iter().flatten().copied().chain(named.into_iter().flatten())
     }
 }
 
@@ -223,6 +246,7 @@ impl fmt::Display for ResolvedFault {
             Self::Partition { shape, grudge } => write!(f, "{shape}: {grudge}"),
             Self::Clock { nodes, rate, jump_ns } => write_clock(f, &names(nodes), *rate, *jump_ns),
             Self::Disk { nodes, fault } => fault.write(f, &names(nodes)),
+            Self::Members { request } => request.fmt(f),
         }
     }
 }

@@ -60,6 +60,14 @@ kinds! {
     CrashAtFsync,
     /// Files are damaged.
     DiskCorrupt,
+    /// A node becomes a member.
+    Add,
+    /// A member is removed, and its process goes on.
+    Remove,
+    /// A member is removed and another node takes its place.
+    Replace,
+    /// The leader hands over to another member.
+    Transfer,
 }
 
 /// Parameter of a fault, as a user gives it.
@@ -107,6 +115,10 @@ impl FaultKind {
             Self::DiskReadOnly => "disk-read-only",
             Self::CrashAtFsync => "crash-at-fsync",
             Self::DiskCorrupt => "disk-corrupt",
+            Self::Add => "add",
+            Self::Remove => "remove",
+            Self::Replace => "replace",
+            Self::Transfer => "transfer",
         }
     }
 
@@ -130,6 +142,10 @@ impl FaultKind {
             Self::DiskReadOnly => "disk-read-only[:TARGET]",
             Self::CrashAtFsync => "crash-at-fsync[:TARGET,n=N]",
             Self::DiskCorrupt => "disk-corrupt[:TARGET,damage=DAMAGE]",
+            Self::Add => "add",
+            Self::Remove => "remove[:TARGET]",
+            Self::Replace => "replace[:TARGET]",
+            Self::Transfer => "transfer[:TARGET]",
         }
     }
 
@@ -153,6 +169,10 @@ impl FaultKind {
             Self::DiskReadOnly => "files cannot be changed: EROFS",
             Self::CrashAtFsync => "SIGKILL at the n-th fsync, before it has any effect",
             Self::DiskCorrupt => "SIGKILL, and damage to files: bit-flip, truncated-tail, old-copy",
+            Self::Add => "adds a spare node, or one that was removed, to the members",
+            Self::Remove => "removes a member, whose process goes on",
+            Self::Replace => "removes a member and adds another node in its place",
+            Self::Transfer => "asks the leader to hand over to another member",
         }
     }
 
@@ -160,6 +180,9 @@ impl FaultKind {
     pub fn parameters(self) -> Vec<Parameter> {
         match self {
             Self::Kill | Self::Pause | Self::DiskError | Self::DiskFull | Self::DiskReadOnly => vec![TARGET],
+            Self::Add => Vec::new(),
+            Self::Remove | Self::Replace => vec![parameter("TARGET", TARGETS, "drawn: leader or random")],
+            Self::Transfer => vec![parameter("TARGET", TARGETS, "follower")],
             Self::Restart => vec![TARGET, parameter("down", TIME, "as long as any fault")],
             Self::RollingRestart => vec![parameter("down", TIME, "500ms"), parameter("every", TIME, "2s")],
             Self::CrashLoop => vec![TARGET, parameter("up", TIME, "100ms")],
@@ -187,7 +210,8 @@ impl FaultKind {
 
     /// Returns what it needs of the system under test, if anything.
     pub fn needs_of_system(self) -> Option<&'static str> {
-        self.skews_clocks().then_some("nodes that read a clock file")
+        let to_change = self.changes_members().then_some("an API to change its members");
+        self.skews_clocks().then_some("nodes that read a clock file").or(to_change)
     }
 
     /// Returns the kind of this name.
@@ -213,6 +237,7 @@ impl FaultKind {
             Self::Partition | Self::Flap => Effect::Division,
             Self::Clock => Effect::Skew,
             Self::DiskSlow => Effect::Delay,
+            Self::Add | Self::Remove | Self::Replace | Self::Transfer => Effect::Change,
         }
     }
 
@@ -240,7 +265,11 @@ impl FaultKind {
             | Self::Starve
             | Self::Partition
             | Self::Flap
-            | Self::Clock => false,
+            | Self::Clock
+            | Self::Add
+            | Self::Remove
+            | Self::Replace
+            | Self::Transfer => false,
         }
     }
 
@@ -257,6 +286,16 @@ impl FaultKind {
     /// Returns true if it changes the clocks of nodes.
     pub fn skews_clocks(self) -> bool {
         self.effect() == Effect::Skew
+    }
+
+    /// Returns true if it changes the members of the cluster, or the leader among them.
+    pub fn changes_members(self) -> bool {
+        self.effect() == Effect::Change
+    }
+
+    /// Returns true if it takes nodes that are no members at first.
+    pub fn needs_spares(self) -> bool {
+        matches!(self, Self::Add | Self::Replace)
     }
 
     /// Returns true if each node must have a network of its own, as in a sandbox.
@@ -285,6 +324,8 @@ enum Effect {
     Skew,
     /// Their disks take longer.
     Delay,
+    /// They become members, or are none any more, or lead.
+    Change,
 }
 
 impl fmt::Display for FaultKind {

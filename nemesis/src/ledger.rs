@@ -15,13 +15,18 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Aims a planned fault at nodes of the cluster, by what is known of leaders.
+    /// Aims a planned fault at members of the cluster, or at spare nodes, by what is known of leaders.
     ///
     /// # Errors
     /// Returns the reason why the fault has to be skipped, in words.
-    pub fn aim(&self, planned: &PlannedFault, nodes: &[NodeId], leaders: Leaders) -> Result<ResolvedFault, String> {
+    pub fn aim(
+        &self,
+        planned: &PlannedFault,
+        (nodes, spares): (&[NodeId], &[NodeId]),
+        leaders: Leaders,
+    ) -> Result<ResolvedFault, String> {
         let (down, starved, skewed) = (self.down(), self.starved(), self.skewed());
-        let view = ClusterView { nodes, leaders, down: &down, starved: &starved, skewed: &skewed };
+        let view = ClusterView { nodes, spares, leaders, down: &down, starved: &starved, skewed: &skewed };
         let fault = match &planned.aim {
             None => resolve(&planned.fault, planned.draw, &view)?,
             Some(Aim::These(fault)) => check_again(fault, &view).map(|()| fault.clone())?,
@@ -67,7 +72,10 @@ impl Ledger {
             | ResolvedFault::Pause { nodes }
             | ResolvedFault::Restart { nodes }
             | ResolvedFault::Disk { nodes, .. } => Some(nodes),
-            ResolvedFault::Starve { .. } | ResolvedFault::Partition { .. } | ResolvedFault::Clock { .. } => None,
+            ResolvedFault::Starve { .. }
+            | ResolvedFault::Partition { .. }
+            | ResolvedFault::Clock { .. }
+            | ResolvedFault::Members { .. } => None,
         })
     }
 

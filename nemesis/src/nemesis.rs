@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::fault::{FaultId, Outcome, ResolvedFault};
 use crate::host::Hosts;
 use crate::ledger::Ledger;
+use crate::members::{Answer, MemberRequest, Operator};
 use crate::net::CommandError;
 use crate::node_id::NodeId;
 use crate::planned::PlannedFault;
@@ -35,6 +36,9 @@ pub struct Nemesis {
     /// Nodes that were refused something by their disk and ran on: they may end later for it, once.
     excused: BTreeSet<NodeId>,
     ledger: Ledger,
+    /// Members of the cluster, of all its nodes; none if all are.
+    members: Option<BTreeSet<NodeId>>,
+    operator: Option<Box<dyn Operator>>,
     hosts: Hosts,
 }
 
@@ -42,7 +46,17 @@ impl Nemesis {
     /// Creates a nemesis without running nodes or faults.
     pub fn new(hosts: Hosts) -> Self {
         let (nodes, disks, excused, ledger) = <_>::default();
-        Self { nodes, disks, excused, ledger, hosts }
+        Self { nodes, disks, excused, ledger, members: None, operator: None, hosts }
+    }
+
+    /// Lets the members be changed through this operator.
+    pub fn set_operator(&mut self, operator: Box<dyn Operator>) {
+        self.operator = Some(operator);
+    }
+
+    /// Takes note of who is a member of the cluster; the other nodes are spare ones.
+    pub fn set_members(&mut self, members: BTreeSet<NodeId>) {
+        self.members = Some(members);
     }
 
     /// Returns the hosts of the nodes.
@@ -90,13 +104,18 @@ impl Nemesis {
     /// Returns an error if the harness failed. The part of the fault that was done is undone, or else stays in the
     /// ledger for [`Self::heal_all`].
     pub fn inject(&mut self, planned: &PlannedFault, leaders: Leaders) -> Result<Outcome, Error> {
-        let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
-        let fault = match self.ledger.aim(planned, &nodes, leaders) {
+        let is_member = |node: &NodeId| self.members.as_ref().is_none_or(|members| members.contains(node));
+        let (nodes, spares): (Vec<NodeId>, Vec<NodeId>) = self.nodes.keys().copied().partition(is_member);
+        let fault = match self.ledger.aim(planned, (&nodes, &spares), leaders) {
             Ok(fault) => fault,
             Err(why) => return Ok(Outcome::Skipped { why }),
         };
         if let Some(why) = self.cannot(&fault)? {
             return Ok(Outcome::Skipped { why });
+        }
+        if let (ResolvedFault::Members { request }, Some(operator)) = (&fault, &self.operator) {
+            let answer = operator.ask(*request);
+            return Ok(self.outcome_of_change(*request, answer));
         }
         let id = self.ledger.enter(fault.clone());
         match self.install(&fault, planned.draw) {
@@ -113,6 +132,17 @@ impl Nemesis {
         }
     }
 
+    /// Returns the outcome of a change of the members. There is nothing to heal: its entry in the ledger is for its end
+    /// in the history.
+    fn outcome_of_change(&mut self, request: MemberRequest, answer: Answer) -> Outcome {
+        let fault = ResolvedFault::Members { request };
+        match answer {
+            Answer::Refused(why) => Outcome::Skipped { why },
+            Answer::Begun => Outcome::Installed { id: self.ledger.enter(fault.clone()), fault },
+            Answer::Unknown(why) => Outcome::Indeterminate { id: self.ledger.enter(fault.clone()), fault, why },
+        }
+    }
+
     /// Returns the reason why this fault cannot be injected in addition to those in force, on these hosts, if there
     /// is one.
     fn cannot(&mut self, fault: &ResolvedFault) -> Result<Option<String>, Error> {
@@ -121,7 +151,10 @@ impl Nemesis {
             ResolvedFault::Partition { .. } if !self.hosts.can_be_partitioned() => {
                 why = Some("these hosts cannot be partitioned".into());
             }
-            ResolvedFault::Partition { .. } => {}
+            ResolvedFault::Members { .. } if self.operator.is_none() => {
+                why = Some("nobody can change the members".into());
+            }
+            ResolvedFault::Partition { .. } | ResolvedFault::Members { .. } => {}
             ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| {
                 if node.clock.is_none() {
                     why = Some(format!("{id} reads no clock file"));
@@ -165,6 +198,7 @@ impl Nemesis {
                 self.each(nodes, |_, node| node.process.starve(*cpu_percent, *period_ms))?;
             }
             ResolvedFault::Partition { grudge, .. } => self.hosts.drop_packets(grudge)?,
+            ResolvedFault::Members { .. } => {}
             ResolvedFault::Clock { nodes, rate, jump_ns } => {
                 self.each(nodes, |id, node| node.skew_clock(id, *rate, *jump_ns))?;
             }
@@ -194,6 +228,7 @@ impl Nemesis {
                 Ok(())
             })?,
             ResolvedFault::Partition { .. } => self.hosts.let_packets_through()?,
+            ResolvedFault::Members { .. } => {}
             ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| node.skew_clock(id, 1.0, 0))?,
             ResolvedFault::Disk { nodes, fault } => {
                 nodes.iter().try_for_each(|node| self.heal_disk(*node, *fault))?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::fault::{Fault, ResolvedFault};
 use crate::grudge::Grudge;
+use crate::members::{MemberChange, MemberRequest};
 use crate::node_id::NodeId;
 use crate::planned::{Aim, PlannedFault};
 use crate::spec::FaultSpec;
@@ -54,6 +55,9 @@ impl PlannedFault {
                 ResolvedFault::Clock { nodes, rate: *rate, jump_ns: *jump_ns }
             }
             (Fault::Disk { fault, .. }, Hit::Nodes(nodes)) => ResolvedFault::Disk { nodes, fault: *fault },
+            (Fault::Members { change, .. }, Hit::Nodes(nodes)) => {
+                ResolvedFault::Members { request: request_of(*change, &nodes)? }
+            }
         };
         Ok(Self { at, lasts, aim: Some(Aim::These(these)), ..Self::of(fault) })
     }
@@ -62,6 +66,9 @@ impl PlannedFault {
     /// does not hit such nodes.
     pub fn repeated(&self, at: Duration, lasts: Duration, hit: &ResolvedFault) -> Option<Self> {
         // Targets that only the schedule knows are printed as those that users do.
+        if let ResolvedFault::Members { .. } = hit {
+            return Some(Self { at, lasts, aim: Some(Aim::These(hit.clone())), ..Self::of(self.fault.clone()) });
+        }
         let spec: FaultSpec = self.as_typed().parse().ok()?;
         Self::pinned(at, lasts, &spec, Hit::of(hit)).ok()
     }
@@ -69,6 +76,18 @@ impl PlannedFault {
     /// Returns the fault as a user would ask for it, without its nodes.
     pub fn as_typed(&self) -> String {
         FaultSpec::of(&self.fault).to_string()
+    }
+}
+
+/// Returns the change of these nodes. Of a replacement, they do not say who replaces whom.
+fn request_of(change: MemberChange, nodes: &BTreeSet<NodeId>) -> Result<MemberRequest, String> {
+    let mut each = nodes.iter();
+    match (change, each.next(), each.next()) {
+        (MemberChange::Add, Some(node), None) => Ok(MemberRequest::Add(*node)),
+        (MemberChange::Remove, Some(node), None) => Ok(MemberRequest::Remove(*node)),
+        (MemberChange::Transfer, Some(node), None) => Ok(MemberRequest::Transfer(*node)),
+        (MemberChange::Replace, ..) => Err("replace takes no `nodes`: write a remove and an add".into()),
+        _ => Err(format!("{} takes one node", change.kind())),
     }
 }
 

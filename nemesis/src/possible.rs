@@ -67,7 +67,7 @@ pub(crate) fn works(fault: &Fault, earlier: &[Fault], nodes: u16) -> Result<(), 
     let leaders = Leaders { current: Some(NodeId(1)), deposed: all.get(1).copied() };
     let mut ledger = Ledger::default();
     earlier.iter().chain([fault]).try_for_each(|fault| {
-        let aimed = ledger.aim(&PlannedFault::of(fault.clone()), &all, leaders)?;
+        let aimed = ledger.aim(&PlannedFault::of(fault.clone()), (&all, &[NodeId(nodes + 1)]), leaders)?;
         ledger.enter(aimed);
         Ok(())
     })

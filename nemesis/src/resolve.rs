@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::fault::{Fault, ResolvedFault};
 use crate::grudge::{self, Direction, Grudge};
+use crate::members::{MemberChange, MemberRequest};
 use crate::node_id::NodeId;
 use crate::random::Random;
 use crate::shape::Shape;
@@ -34,11 +35,16 @@ impl Leaders {
     }
 }
 
+/// Number of members that are always left.
+const FEWEST_MEMBERS: usize = 2;
+
 /// State of the cluster when a fault is injected.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClusterView<'a> {
-    /// Nodes of the cluster, in order.
+    /// Members of the cluster, in order.
     pub(crate) nodes: &'a [NodeId],
+    /// Nodes that are no members, because they never were or were removed.
+    pub(crate) spares: &'a [NodeId],
     pub(crate) leaders: Leaders,
     /// Nodes that are killed, paused or being restarted now.
     pub(crate) down: &'a BTreeSet<NodeId>,
@@ -76,6 +82,9 @@ pub(crate) fn resolve(fault: &Fault, draw: u64, view: &ClusterView<'_>) -> Resul
             check_clocks(&nodes, view)?;
             Ok(ResolvedFault::Clock { nodes, rate, jump_ns })
         }
+        Fault::Members { target, change } => {
+            Ok(ResolvedFault::Members { request: request(change, target, &mut random, view)? })
+        }
         Fault::Partition { shape } => {
             let grudge = divide(shape, &mut random, view)?;
             if grudge.is_empty() {
@@ -103,11 +112,12 @@ pub(crate) fn check_again(fault: &ResolvedFault, view: &ClusterView<'_>) -> Resu
         ResolvedFault::Partition { grudge, .. } => grudge.nodes().filter(|node| *node != NodeId::CLIENTS).collect(),
         other => other.nodes().collect(),
     };
-    if let Some(node) = nodes.iter().find(|node| !view.nodes.contains(node)) {
+    if let Some(node) = nodes.iter().find(|node| !view.nodes.contains(node) && !view.spares.contains(node)) {
         return Err(format!("there is no {node}"));
     }
     match fault {
         ResolvedFault::Partition { .. } => Ok(()),
+        ResolvedFault::Members { request } => check_request(*request, view),
         ResolvedFault::Clock { .. } => check_clocks(&nodes, view),
         ResolvedFault::Kill { .. }
         | ResolvedFault::Pause { .. }
@@ -192,7 +202,7 @@ fn pick(
             shuffled(random, &healthy).into_iter().take(if healthy.len() < majority { 0 } else { majority }).collect()
         }
         Target::All => view.nodes.to_vec(),
-        Target::Node(node) if view.nodes.contains(&node) => vec![node],
+        Target::Node(node) if view.nodes.contains(&node) || view.spares.contains(&node) => vec![node],
         Target::Node(node) => return Err(format!("there is no {node}")),
     };
     if nodes.is_empty() { Err("no node is left for it".into()) } else { Ok(nodes.into_iter().collect()) }
@@ -208,6 +218,62 @@ fn pick_free(target: Target, random: &mut Random, view: &ClusterView<'_>) -> Res
 
 /// Returns the nodes to kill, pause or restart: none that another fault has hit, and, unless requested by name, never
 /// more than a minority.
+/// Aims a change of the members: at one node, and at a spare one for an addition.
+fn request(
+    change: MemberChange,
+    target: Target,
+    random: &mut Random,
+    view: &ClusterView<'_>,
+) -> Result<MemberRequest, String> {
+    let mut spare = || {
+        let up: Vec<NodeId> = view.spares.iter().copied().filter(|node| !view.down.contains(node)).collect();
+        draw_one(random, &up).pop().ok_or("no spare node is left")
+    };
+    let request = match change {
+        MemberChange::Add => MemberRequest::Add(spare()?),
+        MemberChange::Replace => {
+            let new = spare()?;
+            MemberRequest::Replace { old: pick_member(target, random, view)?, new }
+        }
+        MemberChange::Remove => MemberRequest::Remove(pick_member(target, random, view)?),
+        MemberChange::Transfer => MemberRequest::Transfer(pick_member(target, random, view)?),
+    };
+    check_request(request, view).map(|()| request)
+}
+
+fn pick_member(target: Target, random: &mut Random, view: &ClusterView<'_>) -> Result<NodeId, String> {
+    let nodes = pick(target, random, view, view.down)?;
+    match nodes.first() {
+        Some(node) if nodes.len() == 1 => Ok(*node),
+        _ => Err("it takes one node at a time".into()),
+    }
+}
+
+/// Checks that the members can be changed so, and that a majority of those that stay is up.
+fn check_request(request: MemberRequest, view: &ClusterView<'_>) -> Result<(), String> {
+    let removed = match request {
+        MemberRequest::Add(node) | MemberRequest::Replace { new: node, .. } if view.nodes.contains(&node) => {
+            return Err(format!("{node} is a member already"));
+        }
+        MemberRequest::Remove(node) | MemberRequest::Replace { old: node, .. } | MemberRequest::Transfer(node)
+            if !view.nodes.contains(&node) =>
+        {
+            return Err(format!("{node} is no member"));
+        }
+        MemberRequest::Transfer(node) if view.leaders.current == Some(node) => {
+            return Err(format!("{node} leads already"));
+        }
+        MemberRequest::Add(_) | MemberRequest::Transfer(_) | MemberRequest::Replace { .. } => return Ok(()),
+        MemberRequest::Remove(node) => node,
+    };
+    let rest = || view.nodes.iter().filter(|node| **node != removed);
+    let up = rest().filter(|node| !view.down.contains(node)).count();
+    if rest().count() < FEWEST_MEMBERS {
+        return Err(format!("fewer than {FEWEST_MEMBERS} members would be left"));
+    }
+    if up * 2 > rest().count() { Ok(()) } else { Err("it would leave no majority".into()) }
+}
+
 fn take_down(target: Target, random: &mut Random, view: &ClusterView<'_>) -> Result<BTreeSet<NodeId>, String> {
     let nodes = pick_free(target, random, view)?;
     let by_name = matches!(target, Target::Majority | Target::All | Target::Node(_));
@@ -260,7 +326,7 @@ mod tests {
     }
 
     fn view(nodes: &[NodeId]) -> ClusterView<'_> {
-        ClusterView { nodes, leaders: Leaders::default(), down: &NONE, starved: &NONE, skewed: &NONE }
+        ClusterView { nodes, spares: &[], leaders: Leaders::default(), down: &NONE, starved: &NONE, skewed: &NONE }
     }
 
     fn aim(
@@ -403,6 +469,35 @@ mod tests {
         let kill = |target| resolve(&Fault::Kill { target }, 0, &view);
         assert_eq!(kill(Target::Node(NodeId(1))), skip("n1 is starved already"));
         assert_eq!(kill(Target::Random), Ok(ResolvedFault::Kill { nodes: BTreeSet::from([NodeId(3)]) }));
+    }
+
+    #[test]
+    fn members_are_changed_one_at_a_time_and_never_beyond_a_majority() {
+        let (nodes, spares, down) = (nodes(3), [NodeId(4)], BTreeSet::from([NodeId(2)]));
+        let leaders = Leaders { current: Some(NodeId(1)), deposed: None };
+        let view = ClusterView { leaders, spares: &spares, ..view(&nodes) };
+        let change = |target, change, view| match resolve(&Fault::Members { target, change }, 0, view) {
+            Ok(ResolvedFault::Members { request }) => Ok(request.to_string()),
+            Ok(other) => panic!("{other}"),
+            Err(why) => Err(why),
+        };
+        let (n2, said) = (Target::Node(NodeId(2)), |words: &str| Ok(words.to_owned()));
+        assert_eq!(change(Target::Random, MemberChange::Add, &view), said("add n4"));
+        assert_eq!(change(Target::Leader, MemberChange::Remove, &view), said("remove n1"));
+        assert_eq!(change(n2, MemberChange::Replace, &view), said("replace n2 by n4"));
+        assert_eq!(change(n2, MemberChange::Transfer, &view), said("transfer the leadership to n2"));
+        let refused = |why: &str| Err(why.to_owned());
+        assert_eq!(change(Target::Leader, MemberChange::Transfer, &view), refused("n1 leads already"));
+        assert_eq!(change(Target::All, MemberChange::Remove, &view), refused("it takes one node at a time"));
+        assert_eq!(change(Target::Node(NodeId(4)), MemberChange::Remove, &view), refused("n4 is no member"));
+        let alone = ClusterView { spares: &[], ..view };
+        assert_eq!(change(Target::Random, MemberChange::Add, &alone), refused("no spare node is left"));
+        let hit = ClusterView { down: &down, ..view };
+        assert_eq!(change(Target::Leader, MemberChange::Remove, &hit), refused("it would leave no majority"));
+        assert_eq!(
+            change(Target::Random, MemberChange::Remove, &ClusterView { nodes: &nodes[..2], ..view }),
+            refused("fewer than 2 members would be left")
+        );
     }
 
     #[test]

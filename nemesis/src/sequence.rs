@@ -13,6 +13,8 @@ use crate::target::Target;
 const MAX_STEPS: u32 = 1000;
 /// Time from a kill to the start in a crash loop.
 const CRASH: Duration = Duration::from_millis(1);
+/// Time that a change of members is given; nothing ends with it.
+const CHANGE: Duration = Duration::from_secs(1);
 
 impl FaultSpec {
     /// Returns its duration in a cluster of so many nodes, if that does not depend on the schedule.
@@ -20,6 +22,7 @@ impl FaultSpec {
         match *self {
             Self::Restart { down_ms, .. } => down_ms.map(Duration::from_millis),
             Self::StopLong { down_ms, .. } => Some(Duration::from_millis(down_ms)),
+            Self::Members { .. } => Some(CHANGE),
             Self::RollingRestart { every_ms, .. } => Some(Duration::from_millis(every_ms) * u32::from(nodes)),
             Self::Kill(_)
             | Self::Pause(_)
@@ -58,7 +61,8 @@ impl FaultSpec {
             | Self::Starve { .. }
             | Self::Partition(_)
             | Self::Clock { .. }
-            | Self::Disk { .. } => vec![whole],
+            | Self::Disk { .. }
+            | Self::Members { .. } => vec![whole],
         }
     }
 }

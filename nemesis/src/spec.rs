@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::disk::DiskFault;
 use crate::fault::Fault;
 use crate::fault_kind::FaultKind;
+use crate::members::MemberChange;
 use crate::node_id::NodeId;
 use crate::shape::{Shape, UnknownShape};
 use crate::spec_options::{OptionError, TypedOptions, milliseconds};
@@ -100,6 +101,13 @@ pub enum FaultSpec {
         /// Fault of the disk.
         fault: DiskFault,
     },
+    /// Changes the members, or the leader among them.
+    Members {
+        /// Target that was asked for.
+        target: Option<Target>,
+        /// Kind of change.
+        change: MemberChange,
+    },
 }
 
 impl FaultSpec {
@@ -117,6 +125,7 @@ impl FaultSpec {
             Self::Partition(_) => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
             Self::Disk { fault, .. } => fault.kind(),
+            Self::Members { change, .. } => change.kind(),
         }
     }
 
@@ -132,6 +141,9 @@ impl FaultSpec {
             Fault::Partition { shape } => Self::Partition(Some(shape)),
             Fault::Clock { target, rate, jump_ns } => Self::Clock { target, rate, jump_ns },
             Fault::Disk { target, fault } => Self::Disk { target: Some(target), fault },
+            Fault::Members { target, change } => {
+                Self::Members { target: (change != MemberChange::Add).then_some(target), change }
+            }
         }
     }
 
@@ -159,6 +171,15 @@ impl FaultSpec {
             }
             Self::Clock { target, rate, jump_ns } => vec![Fault::Clock { target, rate, jump_ns }],
             Self::Disk { target, fault } => of(target, &|target| Fault::Disk { target, fault }),
+            Self::Members { target, change } => {
+                let open = match change {
+                    MemberChange::Add => vec![Target::Random],
+                    MemberChange::Remove | MemberChange::Replace => vec![Target::Leader, Target::Random],
+                    MemberChange::Transfer => vec![Target::Follower],
+                };
+                let targets = target.map_or(open, |target| vec![target]);
+                targets.into_iter().map(|target| Fault::Members { target, change }).collect()
+            }
         }
     }
 }
@@ -173,7 +194,8 @@ impl FaultSpec {
             | Self::CrashLoop { target, .. }
             | Self::StopLong { target, .. }
             | Self::Starve { target, .. }
-            | Self::Disk { target, .. } => target,
+            | Self::Disk { target, .. }
+            | Self::Members { target, .. } => target,
             Self::Partition(shape) | Self::Flap { shape, .. } => shape.and_then(Shape::target),
             Self::Clock { target, .. } => Some(target),
             Self::RollingRestart { .. } => None,
@@ -238,6 +260,10 @@ impl FromStr for FaultSpec {
             FaultKind::Flap => {
                 Self::Flap { shape: shape(&mut options)?, every_ms: options.time_ms("every")?.unwrap_or(FLAP_EVERY_MS) }
             }
+            FaultKind::Add => Self::Members { target: None, change: MemberChange::Add },
+            FaultKind::Remove => Self::Members { target: target(&mut options)?, change: MemberChange::Remove },
+            FaultKind::Replace => Self::Members { target: target(&mut options)?, change: MemberChange::Replace },
+            FaultKind::Transfer => Self::Members { target: target(&mut options)?, change: MemberChange::Transfer },
             _ => unreachable!("it was read above"),
         };
         options.end()?;
@@ -307,7 +333,9 @@ impl fmt::Display for FaultSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind().name();
         match self {
-            Self::Kill(target) | Self::Pause(target) => write_kind(f, kind, [target.map(Target::name)]),
+            Self::Kill(target) | Self::Pause(target) | Self::Members { target, .. } => {
+                write_kind(f, kind, [target.map(Target::name)])
+            }
             Self::Restart { target, down_ms } => {
                 write_kind(f, kind, [target.map(Target::name), down_ms.map(|ms| format!("down={ms}ms"))])
             }

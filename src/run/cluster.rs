@@ -1,6 +1,7 @@
 //! A cluster of nodes on hosts of their own: start, first leader, recovery, end. Each wait has a limit.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     error::{ExitStatus, Failure, host_limits},
     run::plan::Plan,
-    systems::{Address, Deployment, Ports, Status, StatusClient, System, Timing, is_ready, is_settled},
+    systems::{Address, Deployment, Ports, Status, StatusClient, System, Timing, is_ready, is_settled, members_of},
 };
 
 /// Words for a node whose process ended though nobody had asked it to.
@@ -52,7 +53,7 @@ impl Cluster {
         log: nemesis::Log,
     ) -> anyhow::Result<Self> {
         let started = Instant::now();
-        let hosts = Hosts::create(plan.nodes, host.sandbox(), host.capabilities(), log);
+        let hosts = Hosts::create(plan.all_nodes(), host.sandbox(), host.capabilities(), log);
         let hosts = hosts.context("making the nodes' hosts")?;
         let own = dir.path().join(PREPARED_FOLDER);
         let system = plan.system();
@@ -60,10 +61,15 @@ impl Cluster {
         let timing = system.timing(&settings);
         let (addresses, read) = (addresses(system, &hosts)?, plan.read.clone());
         let prepared = prepared.unwrap_or_else(|| own.clone());
-        let deployment = Deployment { addresses, read, settings, dir: dir.path().to_owned(), prepared };
+        let members = plan.nodes;
+        let deployment = Deployment { addresses, members, read, settings, dir: dir.path().to_owned(), prepared };
         let mut nemesis = Nemesis::new(hosts);
         let mut logs = Vec::new();
-        for id in 1..=plan.nodes {
+        if let Some(operator) = system.operator(&deployment) {
+            nemesis.set_operator(operator);
+            nemesis.set_members((1..=plan.nodes).map(NodeId).collect());
+        }
+        for id in 1..=plan.all_nodes() {
             let log = NodeLog::new(dir.node_dir(id)?.join(LOG_FILE));
             let clock = deployment.clock_file(id);
             if let Some(rule) = plan.entry_rule() {
@@ -111,7 +117,15 @@ impl Cluster {
         }
     }
 
-    /// Waits until all nodes follow one leader and have caught up. If they do not in time, returns what was seen
+    /// Returns the members of the cluster, as the node knows them that leads; none if all nodes are, or nobody leads.
+    pub(crate) async fn members(&self) -> Option<BTreeSet<u16>> {
+        if !self.system.can_change_members() {
+            return None;
+        }
+        members_of(&self.observer.statuses().await)
+    }
+
+    /// Waits until all members follow one leader and have caught up, and all other nodes answer. If they do not in time, returns what was seen
     /// instead.
     pub(crate) async fn settle(&self) -> anyhow::Result<Option<String>> {
         let has_roles = self.observer.has_roles();

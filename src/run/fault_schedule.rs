@@ -171,8 +171,15 @@ impl<'a> Execution<'a> {
             Leaders::default()
         };
         let kind = planned.fault.kind();
+        let members = self.cluster.members().await;
         self.recorder.record(attempt_event(kind, &planned.fault.to_string()))?;
-        let outcome = self.cluster.with(move |nemesis| nemesis.inject(&planned, leaders)).await?;
+        let inject = move |nemesis: &mut nemesis::Nemesis| {
+            if let Some(members) = members {
+                nemesis.set_members(members.into_iter().map(NodeId).collect());
+            }
+            nemesis.inject(&planned, leaders)
+        };
+        let outcome = self.cluster.with(inject).await?;
         if let Some(id) = outcome.id() {
             self.in_force.change(|all| all.insert(id, kind));
         }
@@ -233,7 +240,7 @@ async fn heal(id: FaultId, cluster: &Cluster, recorder: &Recorder, in_force: &Fa
 
 /// Returns true if a planned fault needs to know who leads or led.
 pub(crate) fn waits_for_leader(planned: &PlannedFault) -> bool {
-    planned.aim.is_none() && planned.fault.needs_leader()
+    planned.fault.kind().changes_members() || (planned.aim.is_none() && planned.fault.needs_leader())
 }
 
 /// Search for leaders, which remembers the last ones.

@@ -53,7 +53,7 @@ impl FinishedRun {
             let found = self.folder.open(&name).ok().flatten();
             found.or_else(|| self.folder.open(name.with_added_extension("zst")).ok().flatten())
         };
-        let traces = (1..=self.plan.nodes).filter_map(trace);
+        let traces = (1..=self.plan.all_nodes()).filter_map(trace);
         let keep_going = || self.budget.lacks(Duration::ZERO, 0).is_none();
         MessageLog::read(system, traces, self.results.live.start.origin_mono_ns, during, &keep_going)
     }

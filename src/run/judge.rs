@@ -223,7 +223,7 @@ fn beliefs_of_nodes(
     if !plan.system().logs_roles() {
         return Ok(all);
     }
-    for id in 1..=plan.nodes {
+    for id in 1..=plan.all_nodes() {
         let kills =
             fault_windows.iter().filter(|window| window.is(FaultKind::ends_processes) && window.nodes.contains(&id));
         let deaths: Vec<u64> = kills.map(|window| window.span.from_ns).collect();

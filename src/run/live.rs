@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use histories::{Event, RecordError, Recorder, RunDir};
 use nemesis::FaultKind;
 use tokio::sync::watch;
-use workloads::{Clients, Connector, FinalReads, Load, LoadSummary, Mix, Workload};
+use workloads::{Clients, Connect as _, Connector, FinalReads, Load, LoadSummary, Mix, Workload};
 
 use super::{
     availability::Prober,
@@ -176,7 +176,10 @@ async fn recover(
     if let Some(seen) = cluster.settle().await? {
         return Ok(Some(seen));
     }
+    let members = cluster.members().await;
+    let is_member = |node: &u16| members.as_ref().is_none_or(|members| members.contains(node));
     let reads = FinalReads {
+        without: connector.nodes().iter().copied().filter(|node| !is_member(node)).collect(),
         workload,
         keys: driven.keys.clone(),
         max_keys: FINAL_READS_KEYS,

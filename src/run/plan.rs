@@ -19,6 +19,9 @@ const FIRST_FAULT: Duration = Duration::from_millis(300);
 /// Number of nodes that a cluster may have.
 const NODES: RangeInclusive<u16> = 1..=9;
 
+/// Number of spare nodes of a run that adds members: two, so that one may take the place of another.
+const SPARES: u16 = 2;
+
 /// Returns the name of the workload of a run that names none, of a system that has it.
 pub(crate) fn default_workload() -> String {
     WORKLOADS[0].name().to_owned()
@@ -62,8 +65,8 @@ pub(crate) fn check_nodes(system: &dyn System, nodes: u16) -> Result<(), String>
     }
 }
 
-/// Checks that a system can be under faults like these: that it says who leads if one is aimed at the leader, and that
-/// its clocks can be skewed if one skews them.
+/// Checks that a system can be under faults like these: that it says who leads if one is aimed at the leader, that its
+/// clocks can be skewed if one skews them, and its members changed if one changes them.
 ///
 /// # Errors
 /// Fails with the name of the first fault that cannot be.
@@ -72,6 +75,8 @@ pub(crate) fn check_faults(system: &dyn System, schedule: &[PlannedFault]) -> Re
     for PlannedFault { fault, aim, when, .. } in schedule {
         let (why, remedy) = if fault.kind().skews_clocks() && !has_skewable_clocks {
             ("does not let its clocks be skewed", "leave clock faults out")
+        } else if fault.kind().changes_members() && !system.can_change_members() {
+            ("has no way to change its members", "leave add, remove, replace and transfer out")
         } else if when.is_some() && !has_roles {
             ("does not say when that happens, as it does not say who leads", "give a time: `at` instead of `when`")
         } else if aim.is_none() && fault.needs_leader() && !has_roles {
@@ -226,6 +231,12 @@ impl Plan {
     /// Returns the workload, whose name was checked.
     pub(crate) fn workload(&self) -> &'static dyn Workload {
         workloads::workload(&self.workload).expect("a plan that was checked has a workload that exists")
+    }
+
+    /// Returns the number of all nodes: the members at first, and spare ones if any may be added.
+    pub(crate) fn all_nodes(&self) -> u16 {
+        let is_needed = self.schedule.iter().any(|planned| planned.fault.kind().needs_spares());
+        self.nodes + if is_needed { SPARES } else { 0 }
     }
 
     /// Returns the rule by which entries of folders are durable, if the nodes need disks of ours: the strictest that a

@@ -95,7 +95,7 @@ impl Faults {
             return Ok(Step::Skip);
         }
         record.add(now_ns, attempt_event(kind, &planned.fault.to_string()))?;
-        let fault = match self.ledger.aim(&planned, &self.nodes, leaders) {
+        let fault = match self.ledger.aim(&planned, (&self.nodes, &[]), leaders) {
             Ok(fault) => fault,
             Err(why) => {
                 record.add(now_ns, outcome_event(kind, place, &Outcome::Skipped { why }))?;
@@ -173,7 +173,7 @@ pub(crate) fn impossible(faults: &FaultSpecs) -> Option<&FaultSpec> {
         | FaultSpec::Flap { .. }
         | FaultSpec::Clock { .. } => false,
         FaultSpec::Disk { fault, .. } => loses_all(*fault).is_none(),
-        FaultSpec::Starve { .. } => true,
+        FaultSpec::Starve { .. } | FaultSpec::Members { .. } => true,
     })
 }
 

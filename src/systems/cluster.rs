@@ -46,6 +46,8 @@ impl Address {
 pub(crate) struct Deployment {
     /// Addresses of all nodes, in order of their numbers, from 1.
     pub(crate) addresses: Vec<Address>,
+    /// Number of the nodes with which the cluster begins, the first ones; the others wait until they are added.
+    pub(crate) members: u16,
     /// Read mode that the nodes are started for.
     pub(crate) read: ReadMode,
     pub(crate) settings: Settings,

@@ -29,7 +29,9 @@ pub(crate) use self::{
     option_fields::OptionError,
     options::{OptionDescription, Options, Settings},
     reads::{Conditions, Expectation, Guarantee, ReadMode, ReadModeDescription},
-    status::{Checkpoint, Counters, Effort, RoleStatus, Status, StatusPage, StatusRequest, is_ready, is_settled},
+    status::{
+        Checkpoint, Counters, Effort, RoleStatus, Status, StatusPage, StatusRequest, is_ready, is_settled, members_of,
+    },
     status_client::StatusClient,
     system::System,
     trace::{LogEvent, LogEventKind, LogLine, MessageContent, MessageKind, Purpose, Role, TraceEvent, TraceRecord},

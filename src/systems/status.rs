@@ -1,6 +1,6 @@
 //! Status of the nodes: who leads by it, and when a cluster is ready or has recovered.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, time::Duration};
 
 use nemesis::{Leaders, NodeId};
 use serde::Deserialize;
@@ -39,6 +39,15 @@ pub(crate) struct RoleStatus {
     pub(crate) leader: Option<u16>,
     pub(crate) applied: u64,
     pub(crate) commit: u64,
+    /// Members of the cluster, as the node knows them; none if all nodes are.
+    pub(crate) members: Option<BTreeSet<u16>>,
+}
+
+impl RoleStatus {
+    /// Returns true if a node is a member, as this one knows it.
+    fn has_member(&self, node: u16) -> bool {
+        self.members.as_ref().is_none_or(|members| members.contains(&node))
+    }
 }
 
 /// Counters of a node since its process started; 0 where it does not count.
@@ -95,44 +104,55 @@ pub(super) fn leaders_of(statuses: &[Option<Status>]) -> Leaders {
     Leaders::of(roles.filter(|(_, role)| role.leads).map(|(id, role)| (id, role.term)).collect())
 }
 
-fn leader_of(statuses: &[Option<Status>]) -> Option<u16> {
-    leaders_of(statuses).current.map(|leader| leader.0)
+/// Returns the node that leads, with its role.
+fn leader_of(statuses: &[Option<Status>]) -> Option<(u16, &RoleStatus)> {
+    let leader = leaders_of(statuses).current?.0;
+    Some((leader, statuses[usize::from(leader) - 1].as_ref()?.role.as_ref()?))
 }
 
-/// Returns true if every node answers, and, if the system has roles, a majority follows one leader. A node that is
+/// Returns the members of the cluster, as the node knows them that leads; none if all nodes are, or nobody says.
+pub(crate) fn members_of(statuses: &[Option<Status>]) -> Option<BTreeSet<u16>> {
+    leader_of(statuses)?.1.members.clone()
+}
+
+/// Returns true if every node answers, and, if the system has roles, a majority of the members follows one leader. A node that is
 /// killed before it has any data would not start again, so all have to answer.
 pub(crate) fn is_ready(has_roles: bool, statuses: &[Option<Status>]) -> bool {
     let is_led = || {
-        let Some(leader) = leader_of(statuses) else { return false };
-        let roles = statuses.iter().flatten().filter_map(|status| status.role.as_ref());
-        roles.filter(|role| role.leader == Some(leader)).count() > statuses.len() / 2
+        let Some((leader, head)) = leader_of(statuses) else { return false };
+        let members = (1..).zip(statuses).filter(|(node, _)| head.has_member(*node));
+        let follows = |status: &Option<Status>| {
+            status.as_ref().and_then(|status| status.role.as_ref()).is_some_and(|role| role.leader == Some(leader))
+        };
+        members.clone().filter(|(_, status)| follows(status)).count() > members.count() / 2
     };
     statuses.iter().all(Option::is_some) && (!has_roles || is_led())
 }
 
-/// Returns true if every node answers, and, if the system has roles, all follow the same leader in the same term and
-/// have applied everything that it knows to be committed.
+/// Returns true if every node answers, and, if the system has roles, all members follow the same leader in the same
+/// term and have applied everything that it knows to be committed.
 pub(crate) fn is_settled(has_roles: bool, statuses: &[Option<Status>]) -> bool {
     if !has_roles {
         return is_ready(has_roles, statuses);
     }
-    let role = |status: &'_ Option<Status>| status.as_ref().and_then(|status| status.role.clone());
-    let Some(leader) = leader_of(statuses) else { return false };
-    let Some(head) = role(&statuses[usize::from(leader) - 1]) else { return false };
+    let Some((leader, head)) = leader_of(statuses) else { return false };
     let agrees =
-        |role: RoleStatus| role.leader == Some(leader) && role.term == head.term && role.applied >= head.commit;
-    statuses.iter().all(|status| role(status).is_some_and(agrees))
+        |role: &RoleStatus| role.leader == Some(leader) && role.term == head.term && role.applied >= head.commit;
+    (1..).zip(statuses).all(|(node, status)| {
+        let role = status.as_ref().and_then(|status| status.role.as_ref());
+        role.is_some_and(|role| !head.has_member(node) || agrees(role))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use nemesis::{Leaders, NodeId};
 
-    use super::{RoleStatus, Status, is_settled, leaders_of};
+    use super::{RoleStatus, Status, is_ready, is_settled, leaders_of, members_of};
 
     fn status(name: &str, term: u64, leader: Option<u16>, applied: u64) -> Status {
-        let role =
-            RoleStatus { name: name.to_owned(), leads: name == "leader", term, leader, applied, commit: applied };
+        let (leads, name) = (name == "leader", name.to_owned());
+        let role = RoleStatus { name, leads, term, leader, applied, commit: applied, members: None };
         Status { role: Some(role), ..Status::default() }
     }
 
@@ -154,5 +174,22 @@ mod tests {
         assert!(!is_settled(true, &[follower(4), leader(3), follower(5)]));
         assert!(!is_settled(true, &[Some(status("leader", 2, Some(1), 5)), leader(3), follower(5)]));
         assert!(!is_settled(true, &[follower(5), follower(5), follower(5)]));
+    }
+
+    #[test]
+    fn who_is_no_member_need_not_follow() {
+        let of = |members: &[u16], status: Option<Status>| {
+            let Status { role, counters } = status.unwrap();
+            let role = role.map(|role| RoleStatus { members: Some(members.iter().copied().collect()), ..role });
+            Some(Status { role, counters })
+        };
+        let follower = || status("follower", 3, Some(2), 5);
+        let leader = |members: &[u16]| of(members, Some(status("leader", 3, Some(2), 5)));
+        let spare = || Some(status("follower", 0, None, 0));
+        let with = |members: &[u16]| [Some(follower()), leader(members), spare()];
+        assert!(is_settled(true, &with(&[1, 2])) && is_ready(true, &with(&[1, 2])));
+        assert!(!is_settled(true, &with(&[1, 2, 3])) && is_ready(true, &with(&[1, 2, 3])));
+        assert_eq!(members_of(&with(&[1, 2])), Some([1, 2].into()));
+        assert_eq!(members_of(&[spare()]), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use nemesis::NodeNeed;
+use nemesis::{NodeNeed, Operator};
 use workloads::Connector;
 
 use super::{
@@ -165,6 +165,16 @@ pub(crate) trait System: fmt::Debug + Sync {
     /// Returns true if nodes read the time from [`Deployment::clock_file`]. Otherwise no clock can be skewed.
     fn has_skewable_clocks(&self) -> bool {
         false
+    }
+
+    /// Returns true if its members can be changed, through [`operator`](Self::operator).
+    fn can_change_members(&self) -> bool {
+        false
+    }
+
+    /// Returns the operator that asks a cluster for changes of its members, if they can be changed.
+    fn operator(&self, _deployment: &Deployment) -> Option<Box<dyn Operator>> {
+        None
     }
 
     /// Returns the name of the file in a node's folder that its trace of messages goes to, if it can write one.

@@ -176,3 +176,14 @@ fn nodes_are_restarted_in_turn_and_starved_without_harm() {
     let rolling = restarted.windows(3).any(|three| three == ["restart n1", "restart n2", "restart n3"]);
     assert!(rolling && found.iter().any(|fault| fault.1.contains("run for 20 % of each 25 ms")), "{found:?}");
 }
+
+/// A spare node joins, a member leaves and goes on answering, the leader hands over, and all of it is in the history.
+#[test]
+fn members_are_added_removed_and_replaced_while_clients_go_on() {
+    let faults = "add,transfer,remove:leader,replace:follower";
+    let timing = ["--time-limit", "12s", "--every", "2500ms", "--for", "1s", "--fault-timing", "fixed"];
+    let hit = run_under(&[&["--faults", faults][..], &timing].concat());
+    let kinds: BTreeSet<&str> = hit.iter().map(|(kind, ..)| kind.as_str()).collect();
+    assert_eq!(kinds, BTreeSet::from(["add", "remove", "replace", "transfer"]), "{hit:?}");
+    assert!(hit.iter().any(|(_, words, _)| words.starts_with("add n")), "{hit:?}");
+}

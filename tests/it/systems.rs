@@ -111,6 +111,7 @@ fn a_wrong_file_and_a_missing_program_are_named_before_anything_starts() {
         (&["--workload", "set"], 64, "mystore has no workload \"set\"; available: register"),
         (&["--faults", "pause:leader"], 3, "cannot pause the leader: mystore does not say who leads"),
         (&["--faults", "clock"], 3, "mystore does not let its clocks be skewed"),
+        (&["--faults", "remove"], 3, "mystore has no way to change its members"),
         (&["--trace"], 64, "mystore has no option --trace"),
     ] {
         let ended = run_it(arguments);

@@ -60,7 +60,8 @@ impl Message {
         Self::new(Method::PUT, path)
     }
 
-    pub(crate) fn post(path: String) -> Self {
+    /// Creates a POST request without a body.
+    pub fn post(path: String) -> Self {
         Self::new(Method::POST, path)
     }
 

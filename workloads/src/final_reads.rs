@@ -21,6 +21,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// Options of the final reads.
 #[derive(Clone, Debug)]
 pub struct FinalReads {
+    /// Nodes that are not asked, as they are no members of the cluster.
+    pub without: Vec<u16>,
     /// Workload whose keys these are.
     pub workload: &'static dyn Workload,
     /// Keys, in the order of [`crate::LoadSummary::keys`]; if there are more than `max_keys`, the last ones are read.
@@ -60,7 +62,8 @@ pub async fn final_reads(
     let end = Instant::now() + reads.time_limit;
     let mut nodes = JoinSet::new();
     let step = connector.nodes().len() as u64;
-    for (number, node) in (reads.first_process..).zip(connector.nodes().to_vec()) {
+    let asked = connector.nodes().iter().copied().filter(|node| !reads.without.contains(node));
+    for (number, node) in (reads.first_process..).zip(asked.collect::<Vec<_>>()) {
         let succession = Succession::new(node, number, step);
         let process = LogicalProcess { succession, client: connector.open(node)? };
         let reader = KeyReader {

@@ -122,7 +122,11 @@ impl DiskFault {
             | FaultKind::Starve
             | FaultKind::Partition
             | FaultKind::Flap
-            | FaultKind::Clock => None,
+            | FaultKind::Clock
+            | FaultKind::Add
+            | FaultKind::Remove
+            | FaultKind::Replace
+            | FaultKind::Transfer => None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::atomic::{AtomicU8, Ordering},
     time::{Duration, Instant},
 };
@@ -73,6 +73,31 @@ impl Cluster {
         let log = Log::to(NodeId(id), self.logs[&id].clone());
         self.nodes.insert(id, start_with(&self.configs[&id], &log).unwrap());
         self.configs.get_mut(&id).unwrap().init = false; // the next start is none of a new node
+    }
+
+    /// Starts a node that joins later, and returns its address for peers.
+    fn join(&mut self, id: u64) -> SocketAddr {
+        let first = self.configs[&1].clone();
+        let IpAddr::V4(ip) = first.client_addr.ip() else { panic!("an address of version 4") };
+        let ip = Ipv4Addr::from(u32::from(ip) - 1 + u32::try_from(id).unwrap());
+        let address = SocketAddr::from((ip, 7000));
+        let data_dir = first.data_dir.with_file_name(format!("n{id}"));
+        let client_addr = SocketAddr::from((ip, 8000));
+        let config = Config { id: NodeId(id), join: Some(address), client_addr, data_dir, init: true, ..first };
+        self.configs.insert(id, config);
+        self.logs.insert(id, CapturedLog::default());
+        self.start(id);
+        address
+    }
+
+    /// Asks a node for a change of the members, and waits until it is complete with these voters.
+    fn change(&self, id: u64, change: &Value, voters: &[u64]) {
+        let (status, body) = self.call(id, reqwest::Method::POST, "/v1/members", &change.to_string());
+        assert_eq!(status, 200, "{change}: {body}");
+        poll("a complete change", || {
+            let members = self.call(id, reqwest::Method::GET, "/v1/members", "").1;
+            members["is_complete"] == true && members["voters"] == json!(voters)
+        });
     }
 
     fn stop(&mut self, id: u64) {
@@ -316,6 +341,39 @@ fn a_cluster_that_was_stopped_whole_has_lost_nothing() {
     for value in 1..=20 {
         assert_eq!(cluster.read(value % 3 + 1, &format!("k{value}"), "quorum").1["value"], json!(value));
     }
+}
+
+#[test]
+fn members_join_lead_and_leave() {
+    let (mut cluster, leader) = Cluster::running(3, |config| config.snapshot_after_entries = 20);
+    let [follower, other] = others(leader);
+    for value in 1..=50 {
+        assert_eq!(cluster.put(follower, "k", &json!({ "value": value })).0, 200);
+    }
+    let address = cluster.join(4);
+    assert_eq!(cluster.read(4, "k", "quorum").0, 503, "nobody has told it of a leader");
+    cluster.change(follower, &json!({"add": 4, "address": address}), &[1, 2, 3, 4]);
+    assert_eq!(cluster.read(4, "k", "quorum").1["value"], 50, "it learnt before it votes");
+    let again = cluster.call(4, reqwest::Method::POST, "/v1/members", &json!({"add": 4, "address": address}).to_string());
+    assert_eq!((again.0, &again.1["error"], &again.1["happened"]), (409, &json!("n4 is a member already"), &json!("no")));
+    let malformed = cluster.call(4, reqwest::Method::POST, "/v1/members", r#"{"add": 4, "remove": 1}"#);
+    assert_eq!((malformed.0, &malformed.1["happened"]), (400, &json!("no")));
+    assert_eq!(cluster.call(other, reqwest::Method::POST, "/v1/transfer", r#"{"to": 4}"#).0, 200);
+    poll("the new leader", || cluster.status(4)["role"] == "leader" && cluster.put(other, "k", &json!({"value": 51})).0 == 200);
+    let mut rest = vec![follower, other, 4];
+    rest.sort_unstable();
+    cluster.change(4, &json!({ "remove": leader }), &rest);
+    let joined = |id: u64| cluster.events(id).iter().any(|line| matches!(line.event, Event::MembersChanged { .. }));
+    assert!(joined(4) && joined(other));
+    poll("its loneliness", || cluster.read(leader, "k", "quorum").0 == 503);
+    assert_eq!(cluster.read(leader, "k", "local").0, 200, "a removed node still answers what needs nobody");
+    let address = cluster.configs[&leader].peers[&NodeId(leader)];
+    let voters = [leader.min(other), leader.max(other), 4];
+    cluster.change(4, &json!({"replace": follower, "with": leader, "address": address}), &voters);
+    cluster.stop(4);
+    cluster.start(4);
+    poll("a write without n4's founders", || cluster.put(4, "k", &json!({"value": 52})).0 == 200);
+    assert_eq!(cluster.read(leader, "k", "quorum").1["value"], 52, "it is back");
 }
 
 #[test]

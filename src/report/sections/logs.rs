@@ -17,7 +17,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let evidence = facts.evidence()?;
     let moment_ns = evidence.operations.iter().map(|&index| facts.history.times(index).invoked_ns).max()?;
     let mut lines: Vec<(u64, String)> = Vec::new();
-    for id in 1..=run.plan.nodes {
+    for id in 1..=run.plan.all_nodes() {
         let log = run.log(id);
         for line in run.plan.system().read_lines(&String::from_utf8_lossy(&log)) {
             let time_ns = line.mono_ns.saturating_sub(run.results.live.start.origin_mono_ns);

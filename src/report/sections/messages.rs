@@ -35,7 +35,7 @@ struct Diagram<'a> {
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let plan = &facts.run?.plan;
-    let nodes = plan.nodes;
+    let nodes = plan.all_nodes();
     let (during, wrong) = (facts.message_log.during, facts.wrong_operation()?);
     let until_ns = during.until_ns.min(facts.history.times(wrong).completed_ns + 2_000_000);
     let shown = most_relevant(&facts.message_log.messages, until_ns);

@@ -358,6 +358,7 @@ mod tests {
         let by_page = changed("status = 200\n", "status = 204\n").unwrap();
         let deployment = Deployment {
             addresses: vec![Address::with_ports([10, 0, 0, 1].into(), Ports { peer: 2, client: 1, election: 3 })],
+            members: 1,
             read: "read".into(),
             settings: Settings::default(),
             dir: "run".into(),

@@ -234,7 +234,15 @@ mod tests {
         let host = |last: u8| Address::with_ports([10, 0, 0, last].into(), ports);
         let addresses = vec![host(1), host(2)];
         let prepared = dir.join("prepared");
-        Deployment { addresses, read: "lease".into(), settings: Settings::default(), dir: dir.to_owned(), prepared }
+        let members = u16::try_from(addresses.len()).unwrap();
+        Deployment {
+            addresses,
+            members,
+            read: "lease".into(),
+            settings: Settings::default(),
+            dir: dir.to_owned(),
+            prepared,
+        }
     }
 
     fn texts<'a>(table: &'a NodeTable, id: u16, deployment: &'a Deployment) -> NodeTexts<'a> {

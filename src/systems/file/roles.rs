@@ -37,6 +37,7 @@ pub(super) fn read_statuses(table: &RolesTable, pages: &[Option<StatusPage>]) ->
             leader: leader_of(own, claim),
             applied: 0,
             commit: 0,
+            members: None,
         };
         Status { role: Some(role), ..Status::default() }
     };

@@ -1,22 +1,26 @@
 //! Our own Raft server as a system under test: the command line of a node, its read modes and what theory says of them,
 //! its status page, and the lines of its log.
 
+mod operator;
 mod reads;
 mod settings;
 mod trace;
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
+use nemesis::Operator;
 use node::raft::NodeId;
 use serde::Deserialize;
 use serde_json::Value;
 use workloads::{Connector, HttpConnector, HttpOptions, Message};
 
 use self::{
+    operator::ApiOperator,
     reads::READ_MODES,
     settings::{DEFECT, ELECTIONS, NodeSettings, OPTIONS, SNAPSHOT_AFTER},
 };
@@ -49,8 +53,11 @@ const TRACE_FILE: &str = "trace.jsonl";
 fn node_arguments(id: u16, deployment: &Deployment, settings: &NodeSettings) -> Vec<OsString> {
     let (addresses, dir) = (&deployment.addresses, deployment.node_dir(id));
     let mut arguments: Vec<OsString> = vec!["node".into(), "--id".into(), id.to_string().into()];
-    for (number, address) in (1..).zip(addresses) {
+    for (number, address) in (1..=deployment.members).zip(addresses) {
         arguments.extend(["--peer".into(), format!("{number}={}", address.peer).into()]);
+    }
+    if id > deployment.members {
+        arguments.extend(["--join".into(), addresses[usize::from(id) - 1].peer.to_string().into()]);
     }
     let client = addresses[usize::from(id) - 1].client;
     for (name, value) in [
@@ -113,6 +120,7 @@ struct NodeStatus {
     leader: Option<u16>,
     applied: u64,
     commit: u64,
+    members: BTreeSet<u16>,
     counters: StatusCounters,
     checkpoints: Vec<Checkpoint>,
 }
@@ -226,9 +234,10 @@ impl System for Schism {
     }
 
     fn read_status(&self, page: &StatusPage) -> Option<Status> {
-        let NodeStatus { role, term, leader, applied, commit, counters, checkpoints } =
+        let NodeStatus { role, term, leader, applied, commit, members, counters, checkpoints } =
             serde_json::from_slice(&page.body).ok()?;
-        let role = RoleStatus { leads: role == "leader", name: role, term, leader, applied, commit };
+        let (leads, members) = (role == "leader", Some(members));
+        let role = RoleStatus { leads, name: role, term, leader, applied, commit, members };
         let counters = Counters { messages: counters.messages_sent, fsyncs: counters.fsyncs };
         Some(Status { role: Some(role), counters, checkpoints })
     }
@@ -256,6 +265,14 @@ impl System for Schism {
 
     fn has_skewable_clocks(&self) -> bool {
         true
+    }
+
+    fn can_change_members(&self) -> bool {
+        true
+    }
+
+    fn operator(&self, deployment: &Deployment) -> Option<Box<dyn Operator>> {
+        Some(Box::new(ApiOperator::new(deployment)))
     }
 
     fn trace_file(&self) -> Option<&'static str> {

@@ -381,6 +381,7 @@ async fn after_an_unknown_outcome_the_connections_are_dropped_with_the_client() 
 
 fn reads(keys: Vec<u32>) -> FinalReads {
     FinalReads {
+        without: Vec::new(),
         workload: register(),
         keys,
         max_keys: 3,

@@ -141,6 +141,7 @@ async fn a_load_is_driven_through_shims() {
     let (driven, ()) = tokio::join!(driven, enough);
     let driven = driven.unwrap();
     let reads = FinalReads {
+        without: Vec::new(),
         workload,
         keys: driven.keys,
         max_keys: 3,

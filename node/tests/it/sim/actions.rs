@@ -19,9 +19,6 @@ impl Cluster {
         // The interval is often long enough for an election in between.
         let next = self.chance.between(20 * MS, 350 * MS);
         self.schedule(next, Event::Fault);
-        if self.hosts.len() as u64 > self.founders && self.chance.permille(450) {
-            return self.ask_for_change();
-        }
         let host = self.any_host();
         match self.chance.below(8) {
             0..=2 if self.faults.partitions => self.partition(),
@@ -96,7 +93,12 @@ impl Cluster {
     }
 
     /// Asks a node, more often one that leads, for a change of the members or a transfer.
-    fn ask_for_change(&mut self) {
+    pub(super) fn ask_for_change(&mut self) {
+        if self.healed {
+            return;
+        }
+        let next = self.chance.between(5 * MS, 90 * MS);
+        self.schedule(next, Event::Change);
         let host = self.leader().filter(|_| self.chance.permille(800)).unwrap_or_else(|| self.any_host());
         let Some(raft) = &self.hosts[host].raft else { return };
         let membership = raft.status().membership;

@@ -33,6 +33,7 @@ pub(super) enum Event {
     Start(usize),
     Resume(usize),
     Fault,
+    Change,
     Deafen(NodeId),
     Client,
 }
@@ -74,6 +75,7 @@ impl Cluster {
         let faults = Faults::draw(&mut chance);
         let mut cluster = Self::start_all((nodes, SPARES), chance, faults, (Defect::None, planted), trace);
         cluster.schedule(50 * MS, Event::Fault);
+        cluster.schedule(60 * MS, Event::Change);
         cluster
     }
 
@@ -258,6 +260,7 @@ impl Cluster {
                 self.run_host(host);
             }
             Event::Fault => self.inject(),
+            Event::Change => self.ask_for_change(),
             Event::Deafen(node) => self.deafen(node),
             Event::Client => self.act_as_client(),
         }
