@@ -2,7 +2,7 @@
 
 use std::{panic, path::Path, sync::LazyLock, thread, time::Duration};
 
-use checker::{Hierarchy, Model, Options, Prefix, Report, StalenessReport, Verdict};
+use checker::{Evidence, Hierarchy, Model, Options, Prefix, Report, StalenessReport, Verdict};
 use clap::{Args, ValueEnum, builder::PossibleValue};
 use histories::{Event, EventType, Function, History, Operation, Outcome, Process, Value, ValueId};
 
@@ -221,6 +221,19 @@ impl JudgingOptions {
     pub(crate) fn prefix(&self, history: &History, key: &Value, budget: &Budget) -> Option<Prefix> {
         budget.within(history.operations.len(), |limits| {
             checker::longest_prefix(history, &Options { limits: *limits, ..self.options(history) }, key)
+        })
+    }
+
+    /// Computes how far the operations of the evidence of a key can be ordered.
+    pub(crate) fn prefix_of_evidence(
+        &self,
+        history: &History,
+        key: &Value,
+        of: &Evidence,
+        budget: &Budget,
+    ) -> Option<Prefix> {
+        budget.within(history.operations.len(), |limits| {
+            evidence::prefix(history, &Options { limits: *limits, ..self.options(history) }, key, of)
         })
     }
 

@@ -235,11 +235,8 @@ impl CheckArgs {
     /// Computes how far the keys that are shown can be ordered, the clearest violation first; JSON shows a few more.
     fn prefixes<'a>(&self, history: &History, report: &'a Report, budget: &Budget) -> Vec<(&'a Value, Prefix)> {
         const MAX_PREFIXES: usize = 8;
-        let violated = evidence::keys_with(report, Verdict::NotLinearizable);
-        let first = evidence::clearest(&violated).map(|(key, _)| key);
-        let others = violated.iter().copied().filter(|key| first.is_none_or(|first| first.key != key.key));
-        let shown = first.into_iter().chain(others).take(if self.json { MAX_PREFIXES } else { 1 });
-        shown.filter_map(|key| Some((&key.key, self.judging.prefix(history, &key.key, budget)?))).collect()
+        let shown = evidence::clearest_first(report).into_iter().take(if self.json { MAX_PREFIXES } else { 1 });
+        shown.filter_map(|(key, _)| Some((&key.key, self.judging.prefix(history, &key.key, budget)?))).collect()
     }
 
     /// Writes the orders that were found, if there is time for all of them.

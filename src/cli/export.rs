@@ -65,7 +65,10 @@ impl ExportArgs {
         Ok(match facts.anomaly() {
             Some(anomaly) if self.dot => Some(dot::graph(facts.history, anomaly)),
             Some(anomaly) => Some(cycle::svg(facts, anomaly, true).into_string()),
-            None => timeline::svg(facts, true).map(Markup::into_string),
+            None => {
+                let first = facts.violations.first();
+                first.and_then(|violation| timeline::svg(facts, violation, true)).map(Markup::into_string)
+            }
         })
     }
 }

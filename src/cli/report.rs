@@ -12,11 +12,7 @@ use clap::Args;
 use super::fail_on::FailOn;
 use crate::{
     campaign,
-    check::{
-        Budget, JudgingOptions,
-        evidence::{clearest, keys_with},
-        status_of_report, transactions,
-    },
+    check::{Budget, JudgingOptions, status_of_report, transactions},
     error::{ExitStatus, Failure},
     report::{self, Facts, TransactionFacts},
     run::{self, fault_windows},
@@ -120,28 +116,28 @@ pub(super) fn with_facts<T>(
     }
     let history = budget.read_whole(what, judging.reading())?;
     let name = what.file_name().context("a history is a file")?.to_string_lossy().into_owned();
+    let has_times = history.has_times();
+    let windows = if has_times { fault_windows(&history.others, u64::MAX) } else { Vec::new() };
     if judging.are_transactions(&history)? {
         let judged = transactions::judge(&history, judging, &budget);
         let report = transactions::as_report(&judged.history, &judged.report, judged.level);
         check_page_budget(&budget, &report, what)?;
         return tell(&Facts {
             transactions: Some(TransactionFacts { report: &judged.report, level: judged.level }),
-            fault_windows: &fault_windows(&history.others, u64::MAX),
-            ..Facts::of(name, judging.command(what), &judged.history, &report)
+            fault_windows: &windows,
+            ..Facts::of(name, judging.command(what), &judged.history, &report).with_violations(|_, _| None)
         });
     }
     judging.check_initial(Some(&history))?;
     let judged = judging.judge(&history, true, false, &budget);
     let violated = judged.verdict == Verdict::NotLinearizable && judged.property.is_none();
     let (ladder, staleness) = violated.then(|| judging.weaker_models(&history, &judged, &budget)).unzip();
-    let prefix = clearest(&keys_with(&judged, Verdict::NotLinearizable))
-        .and_then(|(key, _)| judging.prefix(&history, &key.key, &budget));
+    let prefix = |key: &_, of: &_| judging.prefix_of_evidence(&history, key, of, &budget);
     check_page_budget(&budget, &judged, what)?;
     tell(&Facts {
         ladder: ladder.as_ref(),
         staleness: staleness.as_ref(),
-        fault_windows: &fault_windows(&history.others, u64::MAX),
-        prefix,
-        ..Facts::of(name, judging.command(what), &history, &judged)
+        fault_windows: &windows,
+        ..Facts::of(name, judging.command(what), &history, &judged).with_violations(prefix)
     })
 }

@@ -141,7 +141,9 @@ fn arrow(
             data-tip=(sentence) {
             title { (sentence) }
             path d=(along) {}
-            path class="head" d="M0 0l-5 -9h10z" transform={ "translate(" (px(x)) " " (px(y)) ") rotate(" (angle) ")" } {}
+            path class="head" d="M0 0l-5 -9h10z" transform={
+                "translate(" (px(x)) " " (px(y)) ") rotate(" (angle) ")"
+            } {}
             text x=(px(label_at.0)) y=(px(label_at.1)) { (short(&label(facts.history, link), most)) }
         }
     }

@@ -1,14 +1,17 @@
-//! Data for the page's script: the operations in columns, times in µs, repeated texts as indexes into tables.
+//! Data for the page's script: the operations in columns, times in µs, repeated texts as indexes into tables. It is
+//! JSON, packed by gzip and written in base64, which the script undoes when something is to be drawn.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::Write as _,
+};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use flate2::{Compression, write::GzEncoder};
 use histories::{History, Outcome, Process, ValueId};
 use serde::Serialize;
 
-use super::{
-    Facts,
-    page::{script_json, text},
-};
+use super::{Facts, page::text};
 use crate::{render::operations::values_in_words, terminal::words::plain};
 
 /// Maximum length of a value in characters; longer ones are cut.
@@ -16,9 +19,10 @@ const MOST_VALUE: usize = 80;
 
 #[derive(Debug, Default, Serialize)]
 struct Data {
-    /// Invocation and completion of each operation in µs, in order of invocation.
-    from: Vec<u64>,
-    until: Vec<u64>,
+    /// Time of each invocation since the one before, in µs, in order of invocation.
+    since: Vec<i64>,
+    /// Duration of each operation in µs; of one of unknown outcome, until the end of the history.
+    took: Vec<u64>,
     /// Indexes into `functions`, `keys` and `values`; outcomes are 0 ok, 1 mismatch, 2 fail, 3 info.
     function: Vec<usize>,
     key: Vec<usize>,
@@ -26,7 +30,7 @@ struct Data {
     outcome: Vec<u8>,
     process: Vec<u32>,
     /// Names of the processes that have one.
-    names: HashMap<u32, String>,
+    names: BTreeMap<u32, String>,
     node: Vec<u16>,
     functions: Vec<String>,
     keys: Vec<String>,
@@ -68,9 +72,12 @@ impl Texts {
     }
 }
 
-/// Serializes the data of a page as JSON that is safe inside a script element.
-pub(super) fn json(facts: &Facts<'_>) -> String {
-    script_json(&columns(facts))
+/// Packs the data of a page as text that is safe inside a script element.
+pub(super) fn packed(facts: &Facts<'_>) -> String {
+    let json = serde_json::to_vec(&columns(facts)).expect("what is shown has a form in JSON");
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    let packed = packer.write_all(&json).and_then(|()| packer.finish()).expect("memory takes all that is written");
+    BASE64_STANDARD.encode(packed)
 }
 
 fn columns(facts: &Facts<'_>) -> Data {
@@ -78,10 +85,13 @@ fn columns(facts: &Facts<'_>) -> Data {
     let micros = |ns: u64| ns / 1000;
     let (mut functions, mut keys, mut values) = (Texts::default(), Texts::default(), Texts::default());
     let mut data = Data { end: micros(facts.end_ns()), has_times: history.has_times(), ..Data::default() };
+    let mut before_us = 0;
     for (index, operation) in history.operations.iter().enumerate() {
         let times = facts.times(index);
-        data.from.push(micros(times.invoked_ns));
-        data.until.push(micros(times.completed_ns));
+        let (from_us, until_us) = (micros(times.invoked_ns), micros(times.completed_ns).min(data.end));
+        data.since.push(from_us.cast_signed() - before_us);
+        data.took.push(until_us.saturating_sub(from_us));
+        before_us = from_us.cast_signed();
         data.function.push(functions.number(text(history.function_name(operation.function))));
         let key = if operation.key == ValueId::NIL { String::new() } else { plain(history.value(operation.key)) };
         data.key.push(keys.number(cut(&key)));

@@ -1,21 +1,20 @@
 //! Facts that a page can show, and the sections that show them.
 
-use checker::{Anomaly, Evidence, Hierarchy, Level, Prefix, Report, StalenessReport, TransactionReport, Verdict};
-use histories::{History, NEVER, Operation, Times};
+use checker::{Anomaly, Evidence, Hierarchy, KeyReport, Level, Prefix, Report, StalenessReport, TransactionReport};
+use histories::{History, NEVER, Operation, Times, Value};
 use maud::Markup;
 
 use crate::{
-    check::{
-        evidence::{clearest, keys_with},
-        transactions::refuting,
-    },
+    check::{evidence::clearest_first, transactions::refuting},
     render::transactions,
     run::{FaultWindow, FinishedRun, MessageLog, Reign},
     terminal::words::seconds,
 };
 
+/// Maximum number of violated keys of which the evidence is shown.
+const MAX_VIOLATIONS: usize = 20;
 /// Duration of an event in pictures of histories without times.
-const EVENT_NS: u64 = 1_000_000;
+pub(super) const EVENT_NS: u64 = 1_000_000;
 
 /// Everything that a page can show.
 #[derive(Debug)]
@@ -34,10 +33,19 @@ pub(crate) struct Facts<'a> {
     pub(crate) staleness: Option<&'a StalenessReport>,
     pub(crate) fault_windows: &'a [FaultWindow],
     pub(crate) reigns: &'a [Reign],
-    /// Longest prefix of the operations on the key of the evidence that can be ordered.
-    pub(crate) prefix: Option<Prefix>,
+    /// Violated keys that are shown, the clearest first.
+    pub(crate) violations: Vec<Violation<'a>>,
     /// Messages between the nodes around the evidence; empty if the nodes did not trace them.
     pub(crate) message_log: MessageLog,
+}
+
+/// Violated key with its evidence.
+#[derive(Clone, Debug)]
+pub(crate) struct Violation<'a> {
+    pub(crate) key: &'a Value,
+    pub(crate) evidence: &'a Evidence,
+    /// Longest prefix of the evidence that can be ordered.
+    pub(crate) prefix: Option<Prefix>,
 }
 
 /// Findings about transactions, and the level that they must keep.
@@ -61,7 +69,7 @@ impl<'a> Facts<'a> {
             staleness: None,
             fault_windows: &[],
             reigns: &[],
-            prefix: None,
+            violations: Vec::new(),
             message_log: MessageLog::default(),
         }
     }
@@ -77,9 +85,21 @@ impl<'a> Facts<'a> {
         self.transactions.and_then(|TransactionFacts { report, level }| refuting(report, level))
     }
 
+    /// Adds the violated keys, with what `prefix` says of how far their evidence can be ordered.
+    #[must_use]
+    pub(crate) fn with_violations(self, prefix: impl Fn(&Value, &Evidence) -> Option<Prefix>) -> Self {
+        let all = clearest_first(self.report).into_iter().take(MAX_VIOLATIONS);
+        let violation = |(key, evidence): (&'a KeyReport, &'a Evidence)| Violation {
+            prefix: prefix(&key.key, evidence),
+            key: &key.key,
+            evidence,
+        };
+        Self { violations: all.map(violation).collect(), ..self }
+    }
+
     /// Returns the evidence that is easiest to understand.
     pub(crate) fn evidence(&self) -> Option<&Evidence> {
-        clearest(&keys_with(self.report, Verdict::NotLinearizable)).map(|(_, evidence)| evidence)
+        self.violations.first().map(|violation| violation.evidence)
     }
 
     /// Returns the operations of that evidence.
@@ -87,9 +107,14 @@ impl<'a> Facts<'a> {
         self.evidence().map_or(&[], |evidence| &evidence.operations)
     }
 
-    /// Returns the operation of the evidence that was invoked last, which is presented as the wrong one.
+    /// Returns the operation of that evidence that was invoked last, which is presented as the wrong one.
     pub(crate) fn wrong_operation(&self) -> Option<usize> {
-        self.evidence_operations().iter().copied().max_by_key(|&index| self.times(index).invoked_ns)
+        self.last_invoked(self.evidence_operations())
+    }
+
+    /// Returns the operation that was invoked last.
+    pub(crate) fn last_invoked(&self, operations: &[usize]) -> Option<usize> {
+        operations.iter().copied().max_by_key(|&index| self.times(index).invoked_ns)
     }
 
     /// Returns the times of invocation and completion of an operation; in a history without times, each event lasts

@@ -16,11 +16,11 @@ pub(crate) mod timeline;
 
 use std::path::Path;
 
-use checker::{Level, Verdict};
+use checker::Level;
 use maud::{Markup, PreEscaped, html};
 
 pub(crate) use self::{
-    facts::{Facts, Section, TransactionFacts},
+    facts::{Facts, Section, TransactionFacts, Violation},
     page::POLICY,
 };
 use self::{
@@ -28,13 +28,14 @@ use self::{
     sections::SECTIONS,
 };
 use crate::{
-    check::evidence::{clearest, keys_with},
     run::FinishedRun,
     store::{REPORT_FILE, write_inside},
     terminal::write_whole,
 };
 
 const SCRIPT: &str = include_str!("assets/report.js");
+const EXPLORER: &str = include_str!("assets/explorer.js");
+const CHARTS: &str = include_str!("assets/charts.js");
 
 /// Writes the page of a run into its folder.
 ///
@@ -57,10 +58,9 @@ pub(crate) fn facts_of(finished: &FinishedRun) -> Facts<'_> {
         staleness: results.staleness.as_ref(),
         fault_windows: &finished.fault_windows,
         reigns: &results.reigns,
-        prefix: clearest(&keys_with(&results.report, Verdict::NotLinearizable))
-            .and_then(|(key, _)| finished.prefix(&key.key)),
         ..Facts::of(name, plan.command(), &finished.history, &results.report)
-    };
+    }
+    .with_violations(|key, evidence| finished.prefix(key, evidence));
     let message_log = timeline::around(&facts).map(|during| finished.message_log(during)).unwrap_or_default();
     Facts { message_log, ..facts }
 }
@@ -82,9 +82,8 @@ pub(crate) fn html(facts: &Facts<'_>) -> String {
             }
         }
         div id="tip" role="status" aria-live="polite" hidden {}
-        script type="application/json" id="data" { (PreEscaped(data::json(facts))) }
-        script { (PreEscaped(PLOTS)) }
-        script { (PreEscaped(SCRIPT)) }
+        script type="text/plain" id="data" { (PreEscaped(data::packed(facts))) }
+        @for script in [PLOTS, SCRIPT, EXPLORER, CHARTS] { script { (PreEscaped(script)) } }
     };
     frame(&format!("{}: {}", facts.verdict_in_words(), facts.name), &body).into_string()
 }

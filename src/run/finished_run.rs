@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use checker::{Options, Prefix};
+use checker::{Evidence, Options, Prefix};
 use histories::{History, RunDir, Value};
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ use super::{
     results::{RESULTS_FILE, Results},
 };
 use crate::{
-    check::{Budget, model_named},
+    check::{Budget, evidence, model_named},
     store::{ConfinedFolder, write_inside},
 };
 
@@ -78,12 +78,12 @@ impl FinishedRun {
         &self.folder
     }
 
-    /// Returns the longest prefix of a key's operations that can be ordered.
-    pub(crate) fn prefix(&self, key: &Value) -> Option<Prefix> {
+    /// Computes how far the operations of the evidence of a key can be ordered.
+    pub(crate) fn prefix(&self, key: &Value, of: &Evidence) -> Option<Prefix> {
         let model = model_named(self.plan.workload().model())?;
         self.budget.within(self.history.operations.len(), |limits| {
             let options = Options { limits: *limits, ..Options::new(model) };
-            checker::longest_prefix(&self.history, &options, key)
+            evidence::prefix(&self.history, &options, key, of)
         })
     }
 

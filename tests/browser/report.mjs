@@ -72,7 +72,7 @@ for (const [name, path] of [["violated", violated], ["campaign", campaign]]) {
 {
   const page = await open(violated);
   check("the verdict is there", (await page.locator("h1").innerText()).includes("not linearizable"));
-  const wrong = page.locator("#story .operation.wrong");
+  const wrong = page.locator("#story .operation.wrong[data-tip]").first();
   await wrong.scrollIntoViewIfNeeded();
   const lane = page.locator(".timeline .name.wrong").first();
   check("the stale read's lane is visible", await wrong.locator("rect").isVisible() && await lane.isVisible());

@@ -146,3 +146,64 @@ fn registers_in_transactions_name_what_was_overwritten_and_what_was_missed() {
     let dot = run(dir.path(), &["export", "--dot", "history.jsonl"]);
     assert!(dot.out.contains("rw x: 1 replaced by 2") && dot.out.contains("real time: over before"), "{}", dot.out);
 }
+
+/// A history in which reads of two keys return what was replaced before they began.
+fn two_stale_reads() -> String {
+    let stale = |key: &str, at: u64| {
+        [
+            event(at, 1, "invoke", "write", key, "1"),
+            event(at + 1, 1, "ok", "write", key, "1"),
+            event(at + 2, 1, "invoke", "write", key, "2"),
+            event(at + 3, 1, "ok", "write", key, "2"),
+            event(at + 9, 2, "invoke", "read", key, "null"),
+            event(at + 11, 2, "ok", "read", key, "1"),
+        ]
+        .concat()
+    };
+    stale("a", 100) + &stale("b", 200)
+}
+
+#[test]
+fn every_violated_key_opens_its_own_evidence() {
+    let (ended, html) = page(two_stale_reads(), &[]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let story = html.split("id=\"story\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
+    let (first, other) = story.split_once("<details>").expect("the other key opens");
+    assert!(first.contains("class=\"claim\">read of a by process 2"), "{first}");
+    assert!(other.starts_with("<summary><strong>b</strong>: read of b by process 2"), "{other}");
+    for (part, key) in [(first, "a"), (other, "b")] {
+        for text in ["<svg class=\"timeline\"", "Why no order can explain it", &format!("read {key} -&gt; 1  ")] {
+            assert!(part.contains(text), "{key}: {text}: {part}");
+        }
+    }
+}
+
+#[test]
+fn the_picture_shows_where_each_operation_fits_and_where_every_order_ends() {
+    // The read of 7, which nobody wrote, comes before the clearest evidence, and is none of it.
+    let early = [event(1, 3, "invoke", "read", "a", "null"), event(2, 3, "ok", "read", "a", "7")].concat();
+    let (_, html) = page(early + &two_stale_reads(), &[]);
+    let story = html.split("id=\"story\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
+    let picture = story.split("<svg").nth(1).unwrap();
+    assert!(picture.contains("every order ends here"), "{picture}");
+    assert!(picture.matches("<circle class=\"point\"").count() > 1, "no dots: {picture}");
+    for sign in ["the wrong answer", "can take effect here", "no order survives this"] {
+        assert!(picture.contains(&format!(">{sign}</text>")), "{sign} is not in the legend: {picture}");
+    }
+    assert!(!picture.contains("outcome unknown"), "the legend has what the picture has not: {picture}");
+    let (dir, _) = file(two_stale_reads());
+    let alone = run(dir.path(), &["export", "--svg", "history.jsonl"]).out;
+    assert!(alone.contains("<text class=\"headline\"") && alone.contains(">read of a by process 2"), "{alone}");
+}
+
+#[test]
+fn no_part_of_a_page_needs_times_that_nobody_recorded() {
+    let (_, html) = page(WITHOUT_TIMES, &[]);
+    let body = html.split("<script").next().unwrap();
+    for text in ["p50", " ms", "Δ", "Latency", "0 s<"] {
+        assert!(!body.contains(text), "{text}: {body}");
+    }
+    for event in 0..5 {
+        assert_eq!(body.matches(&format!(">event {event}</text>")).count(), 1, "event {event}: {body}");
+    }
+}

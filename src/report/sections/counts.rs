@@ -44,22 +44,23 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         let place = (row.took_ns.len() * percent).div_ceil(100).max(1) - 1;
         row.took_ns.get(place).map(|ns| format!("{:.1}", Duration::from_nanos(*ns).as_secs_f64() * 1e3))
     };
+    let took: &[&str] = if history.has_times() { &["p50 ms", "p90 ms", "p99 ms", "max ms"] } else { &[] };
     (!rows.is_empty()).then(|| {
         html! {
             div class="wide" tabindex="0" role="region" aria-label="Counts by function" {
                 table {
                     thead { tr {
                         th scope="col" { "function" }
-                        @for name in [
-                            "ok", "found another value", "failed", "unknown", "p50 ms", "p90 ms", "p99 ms", "max ms",
-                        ] { th scope="col" class="number" { (name) } }
+                        @for name in ["ok", "found another value", "failed", "unknown"].iter().chain(took) {
+                            th scope="col" class="number" { (name) }
+                        }
                     } }
                     tbody {
                         @for (name, row) in &rows {
                             tr {
                                 th scope="row" { (name) }
                                 @for count in row.ended { td class="number" { (grouped(count)) } }
-                                @for percent in [50, 90, 99, 100] {
+                                @for percent in [50, 90, 99, 100].into_iter().take(took.len()) {
                                     td class="number" { (milliseconds(row, percent).unwrap_or_default()) }
                                 }
                             }

@@ -10,6 +10,7 @@ pub(super) const SECTION: Section = Section { id: "ladder", title: "What holds i
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let ladder = facts.ladder?;
+    let has_times = facts.history.has_times();
     Some(html! {
         div class="wide" tabindex="0" role="region" aria-label="Consistency models" {
             table {
@@ -37,7 +38,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                 (grouped(reads.stale.count)) " of " (grouped(reads.reads)) " reads were certainly stale ("
                 (format!("{:.2} %, 95 % interval {:.2} to {:.2} \
                 %", reads.stale.share * 100.0, reads.stale.low * 100.0, reads.stale.high * 100.0)) ")"
-                @if let Some(Distribution { p50, p90, p99, max, .. }) = reads.behind_ns {
+                @if let Some(Distribution { p50, p90, p99, max, .. }) = reads.behind_ns.filter(|_| has_times) {
                     ": by " (lasting(p50)) " at p50, " (lasting(p90)) " at p90, " (lasting(p99)) " at p99, \
                     " (lasting(max)) " at most"
                 }
@@ -45,7 +46,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                 " (grouped(usize::try_from(max).unwrap_or(usize::MAX))) " versions behind" }
                 "."
             }
-            @if let Some(delta_ns) = staleness.delta_ns {
+            @if let Some(delta_ns) = staleness.delta_ns.filter(|_| has_times) {
                 p { "Δ = " (lasting(delta_ns)) ": had each read begun that much earlier, the history would be \
                 linearizable." }
             }

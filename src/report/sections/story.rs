@@ -1,15 +1,16 @@
-//! Section on the violation: in sentences, and as a picture of only the operations that contradict each other.
+//! Section on what went wrong: each violation in sentences, and as a picture of only the operations that contradict
+//! each other. The clearest is shown, the others open on demand.
 
 use maud::{Markup, PreEscaped, html};
 
-use super::super::{Facts, Section, cycle, page::text, timeline};
+use super::super::{Facts, Section, Violation, cycle, page::text, timeline};
 use crate::{
     render::{
         operations::operation_in_words,
         transactions::transaction,
         verdict::{contradiction_in_words, other_violations},
     },
-    terminal::words::{grouped, plain},
+    terminal::words::{counted, grouped, plain},
 };
 
 pub(super) const SECTION: Section = Section { id: "story", title: "What went wrong", body };
@@ -18,14 +19,29 @@ pub(super) const SECTION: Section = Section { id: "story", title: "What went wro
 const MAX_OPERATIONS: usize = 40;
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
-    let evidence = facts.evidence()?;
+    let (first, others) = facts.violations.split_first()?;
     let context = facts.run.map_or(&[][..], |run| &run.results.context);
-    let others = facts.report.keys.iter().filter(|key| key.evidence.is_some()).count() - 1;
-    let skipped = evidence.operations.len().saturating_sub(MAX_OPERATIONS);
+    let hidden = facts.report.keys.iter().filter(|key| key.evidence.is_some()).count() - facts.violations.len();
     Some(html! {
-        p class="claim" { (text(&evidence.claim)) "." }
+        p class="claim" { (text(&first.evidence.claim)) "." }
         @for sentence in context { p { (text(sentence)) } }
         style { (PreEscaped(timeline::STYLE)) }
+        (evidence(facts, first))
+        @if !others.is_empty() { h3 { (other_violations(facts.report)) } }
+        @for other in others {
+            details {
+                summary { strong { (text(&plain(other.key))) } ": " (text(&other.evidence.claim)) }
+                (evidence(facts, other))
+            }
+        }
+        @if hidden > 0 { p class="quiet" { (counted(hidden, "more key")) "; schism check --all --json has them." } }
+    })
+}
+
+/// Renders what shows a violation: pictures, reasons, operations.
+fn evidence(facts: &Facts<'_>, violation: &Violation<'_>) -> Markup {
+    let evidence = violation.evidence;
+    html! {
         @if let Some(anomaly) = facts.anomaly() {
             div class="wide" tabindex="0" role="region" aria-label="Picture of the anomaly" {
                 (cycle::svg(facts, anomaly, false))
@@ -35,8 +51,10 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                 what the other wrote; rw: it wrote what the other did not see."
             }
         }
-        @if let Some(picture) = timeline::svg(facts, false) {
-            div class="wide" tabindex="0" role="region" aria-label="Timeline of the evidence" { (picture) }
+        @if let Some(picture) = timeline::svg(facts, violation, false) {
+            div class="wide" tabindex="0" role="region" aria-label={
+                "Timeline of the evidence " (text(&plain(violation.key)))
+            } { (picture) }
         }
         @if !evidence.reasons.is_empty() {
             h3 { "Why no order can explain it" }
@@ -44,6 +62,14 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         }
         @for said in evidence.possible.iter().chain(&evidence.revisions) { p { (text(said)) "." } }
         h3 { (text(&contradiction_in_words(facts.report, evidence))) }
+        (operations(facts, violation))
+    }
+}
+
+fn operations(facts: &Facts<'_>, violation: &Violation<'_>) -> Markup {
+    let all = &violation.evidence.operations;
+    let skipped = all.len().saturating_sub(MAX_OPERATIONS);
+    html! {
         @if skipped > 0 { p class="quiet" { (grouped(skipped)) " earlier ones are left out here." } }
         pre tabindex="0" {
             @match facts.anomaly() {
@@ -53,21 +79,9 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                     }
                 }
                 None => {
-                    @for &index in &evidence.operations[skipped..] {
-                        (text(&operation_in_words(facts.history, index))) "\n"
-                    }
+                    @for &index in &all[skipped..] { (text(&operation_in_words(facts.history, index))) "\n" }
                 }
             }
         }
-        @if others > 0 {
-            p class="quiet" {
-                (other_violations(facts.report)) ": "
-                @let others = facts.report.keys.iter();
-                @let others = others.filter(|key| key.evidence.as_ref().is_some_and(|other| other != evidence));
-                @for key in others.take(20) {
-                    (text(&plain(&key.key))) " "
-                }
-            }
-        }
-    })
+    }
 }
