@@ -2,7 +2,10 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use nemesis::{DiskFault, EntryRule, FaultKind, FaultSpecs, FaultTiming, PartitionBy, PlannedFault, ScheduleOptions};
+use nemesis::{
+    DiskFault, EntryRule, Fault, FaultKind, FaultSpecs, FaultTiming, PartitionBy, PlannedFault, ScheduleOptions,
+    SkewWay,
+};
 use serde::{Deserialize, Serialize};
 use workloads::{WORKLOADS, Workload};
 
@@ -60,15 +63,16 @@ pub(crate) fn check_nodes(system: &dyn System, nodes: u16) -> Result<(), String>
 }
 
 /// Checks that a system can be under faults like these: that it says who leads if one is aimed at the leader, and that
-/// its clocks can be skewed if one skews them.
+/// its nodes read a clock file if one shall skew their clocks by that.
 ///
 /// # Errors
 /// Fails with the name of the first fault that cannot be.
 pub(crate) fn check_faults(system: &dyn System, schedule: &[PlannedFault]) -> Result<(), RefusedFault> {
-    let (name, has_roles, has_skewable_clocks) = (system.name(), system.has_roles(), system.has_skewable_clocks());
+    let (name, has_roles, reads_clock_file) = (system.name(), system.has_roles(), system.reads_clock_file());
     for PlannedFault { fault, aim, when, .. } in schedule {
-        let (why, remedy) = if fault.kind().skews_clocks() && !has_skewable_clocks {
-            ("does not let its clocks be skewed", "leave clock faults out")
+        let is_by_file = matches!(fault, Fault::Clock { skew, .. } if skew.by == Some(SkewWay::File));
+        let (why, remedy) = if is_by_file && !reads_clock_file {
+            ("has nodes that read no clock file", "leave `by=file` out")
         } else if when.is_some() && !has_roles {
             ("does not say when that happens, as it does not say who leads", "give a time: `at` instead of `when`")
         } else if aim.is_none() && fault.needs_leader() && !has_roles {

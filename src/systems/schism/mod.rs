@@ -242,7 +242,7 @@ impl System for Schism {
         NodeSettings::of(settings).elections == Elections::Basic
     }
 
-    fn has_skewable_clocks(&self) -> bool {
+    fn reads_clock_file(&self) -> bool {
         true
     }
 
