@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::clock::SkewWay;
 use crate::fault::Fault;
 use crate::fault_kind::FaultKind;
 use crate::net::Partitioner;
@@ -30,6 +31,8 @@ pub enum Need {
     Fuse,
     /// Permission to stop and kill processes.
     Signals,
+    /// Permission to trace processes, and a processor on which the clocks of any program can be skewed.
+    Tracing,
     /// Ability to start this executable again.
     OwnExecutable,
 }
@@ -114,12 +117,16 @@ impl Capabilities {
         self.partitioner.as_ref()
     }
 
-    /// Checks that a fault can be injected on this host.
+    /// Checks that a fault can be injected on this host, into nodes that read a clock file or do not.
     ///
     /// # Errors
     /// Returns the missing capability, and the remedy.
-    pub fn supports(&self, fault: &Fault) -> Result<(), Unsupported> {
-        self.require(needs_of(fault.kind()), || fault.to_string())
+    pub fn supports(&self, fault: &Fault, reads_clock_file: bool) -> Result<(), Unsupported> {
+        let needs = match fault {
+            Fault::Clock { skew, .. } if skew.way(reads_clock_file) == SkewWay::Vdso => &[Need::Tracing],
+            other => needs_of(other.kind()),
+        };
+        self.require(needs, || fault.to_string())
     }
 
     /// Checks that faults of this kind can be injected on this host.
@@ -187,6 +194,7 @@ fn needs_of(kind: FaultKind) -> &'static [Need] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Skew;
     use crate::disk::DiskFault;
     use crate::shape::Shape;
     use crate::target::Target;
@@ -207,12 +215,16 @@ mod tests {
             capability(Need::Network, "network namespaces", true),
             capability(Need::Firewall, "iptables", false),
             capability(Need::Signals, "signals", true),
+            capability(Need::Tracing, "ptrace", false),
             capability(Need::Fuse, "/dev/fuse", false),
         ];
         let can = Capabilities { list, partitioner: None };
-        assert_eq!(can.supports(&Fault::Kill { target: Target::Leader }), Ok(()));
-        assert_eq!(can.supports(&Fault::Clock { target: Target::Leader, rate: 0.2, jump_ns: 0 }), Ok(()));
-        let refused = can.supports(&Fault::Partition { shape: Shape::Halves }).unwrap_err();
+        assert_eq!(can.supports(&Fault::Kill { target: Target::Leader }, true), Ok(()));
+        let clock = Fault::Clock { target: Target::Leader, skew: Skew { rate: 0.2, ..Skew::NONE } };
+        assert_eq!(can.supports(&clock, true), Ok(()));
+        let refused = can.supports(&clock, false).unwrap_err().to_string();
+        assert_eq!(refused, "cannot skew the clock of the leader to 0.2 of its speed on this host: ptrace: not found");
+        let refused = can.supports(&Fault::Partition { shape: Shape::Halves }, true).unwrap_err();
         assert_eq!(refused.to_string(), "cannot split the nodes into halves on this host: iptables: not found");
         assert_eq!(refused.remedy, "install iptables");
         let refused = can.supports_kind(FaultKind::Partition).unwrap_err().to_string();
@@ -221,7 +233,7 @@ mod tests {
         let names: Vec<_> = can.needed_for(FaultKind::Partition).map(|needed| needed.name).collect();
         assert_eq!(names, ["network namespaces", "iptables"]);
         let full = Fault::Disk { target: Target::Random, fault: DiskFault::Full };
-        let refused = can.supports(&full).unwrap_err().to_string();
+        let refused = can.supports(&full, true).unwrap_err().to_string();
         assert_eq!(refused, "cannot fill the disk of a random node on this host: /dev/fuse: not found");
         assert_eq!(can.supports_node(NodeNeed::OwnFiles), Ok(()));
         let refused = can.supports_node(NodeNeed::OwnHostName).unwrap_err().to_string();

@@ -18,9 +18,10 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork, getpid, pause, pipe2, read, write};
+use nix::unistd::{ForkResult, Pid, fork, getpid, pause, pipe2, read, write};
 
 use crate::capabilities::{Capabilities, Capability, Need};
+use crate::clock::prepare;
 use crate::disk::FUSE;
 use crate::net::command::{self, Command};
 use crate::net::route_socket::{Messages, RouteSocket};
@@ -29,6 +30,7 @@ use crate::own_view::set_host_name;
 use crate::parent::end_with;
 use crate::partition_by::PartitionBy;
 use crate::sandbox::{UserMaps, is_root, make_mounts_private};
+use crate::strays::Process;
 
 /// Environment variable that replaces the folders in which programs are searched, see [`with_sbin`].
 const TOOLS_PATH: &str = "SCHISM_TOOLS_PATH";
@@ -65,6 +67,7 @@ pub fn probe(by: PartitionBy) -> Capabilities {
         links(),
         fuse(),
         signals(),
+        tracing(),
         own_executable(),
     ];
     if by == PartitionBy::Netlink {
@@ -208,7 +211,11 @@ fn fuse() -> Capability {
 }
 
 fn signals() -> Capability {
-    let result = stop_and_kill_a_child().map_err(io::Error::from);
+    let stop = |child| kill(child, Signal::SIGSTOP).and_then(|()| waitpid(child, Some(WaitPidFlag::WUNTRACED)));
+    let result = with_child(stop).map_err(io::Error::from).and_then(|stopped| match stopped? {
+        WaitStatus::Stopped(..) => Ok(()),
+        _ => Err(Errno::EPERM.into()),
+    });
     Capability {
         need: Need::Signals,
         name: "signals",
@@ -219,7 +226,35 @@ fn signals() -> Capability {
     }
 }
 
-fn stop_and_kill_a_child() -> nix::Result<()> {
+fn tracing() -> Capability {
+    let prepare = |child| {
+        let found: Vec<Process> = Process::find(child).into_iter().collect();
+        if found.is_empty() { Ok(false) } else { prepare(&|| found.clone()).map(|()| true) }
+    };
+    let result = with_child(prepare).map_err(io::Error::from).and_then(|prepared| match prepared {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(io::Error::other("/proc shows no child")),
+        Err(error) => Err(io::Error::other(error)),
+    });
+    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    let remedy = match scope.trim() {
+        _ if cfg!(not(target_arch = "x86_64")) => "have the nodes read a clock file",
+        "2" => "as root: sysctl -w kernel.yama.ptrace_scope=1",
+        "3" => "start the machine without kernel.yama.ptrace_scope=3, which only that takes back",
+        _ => "let processes trace their own children (in a container, start it with --cap-add SYS_PTRACE)",
+    };
+    Capability {
+        need: Need::Tracing,
+        name: "ptrace",
+        present: result.is_ok(),
+        detail: detail(result, "the clocks of a child were taken"),
+        enables: "skewed clocks of any program",
+        remedy: remedy.into(),
+    }
+}
+
+/// Attempts something on a child that waits, and that is killed afterwards.
+fn with_child<T>(attempt: impl FnOnce(Pid) -> T) -> nix::Result<T> {
     let parent = getpid();
     // Stopped before its parent death signal is set, the child would outlive us for ever, so it reports when it is
     // set.
@@ -247,13 +282,9 @@ fn stop_and_kill_a_child() -> nix::Result<()> {
         waitpid(child, None)?;
         return Err(Errno::ESRCH);
     }
-    let stopped = kill(child, Signal::SIGSTOP).and_then(|()| waitpid(child, Some(WaitPidFlag::WUNTRACED)));
+    let done = attempt(child);
     kill(child, Signal::SIGKILL)?;
-    let ended = waitpid(child, None)?;
-    match (stopped?, ended) {
-        (WaitStatus::Stopped(..), WaitStatus::Signaled(..)) => Ok(()),
-        _ => Err(Errno::EPERM),
-    }
+    if matches!(waitpid(child, None)?, WaitStatus::Signaled(..)) { Ok(done) } else { Err(Errno::EPERM) }
 }
 
 /// Returns true if something is written to the pipe before all its writers have closed it.

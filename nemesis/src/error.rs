@@ -59,6 +59,14 @@ pub enum Error {
         /// Error of the system call.
         source: io::Error,
     },
+    /// The clocks of a node could not be changed.
+    #[error("the clocks of {node}: {why}")]
+    Clock {
+        /// Node whose clocks they are.
+        node: NodeId,
+        /// Reason.
+        why: String,
+    },
     /// The node does not exist.
     #[error("there is no {0}")]
     NoNode(NodeId),

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::{Clocks, Skew, SkewWay};
 use crate::disk::DiskFault;
 use crate::fault_kind::FaultKind;
 use crate::grudge::Grudge;
@@ -51,10 +52,9 @@ pub enum Fault {
     Clock {
         /// Target whose clock is skewed.
         target: Target,
-        /// Seconds that this clock advances in one true second.
-        rate: f64,
-        /// Nanoseconds added at once.
-        jump_ns: i64,
+        /// Skew of that clock.
+        #[serde(flatten)]
+        skew: Skew,
     },
     /// Fault of a disk.
     Disk {
@@ -125,7 +125,7 @@ impl fmt::Display for Fault {
             Self::Restart { target } => write!(f, "restart {target}"),
             Self::Starve { target, cpu_percent, period_ms } => write_starve(f, target, *cpu_percent, *period_ms),
             Self::Partition { shape } => shape.fmt(f),
-            Self::Clock { target, rate, jump_ns } => write_clock(f, target, *rate, *jump_ns),
+            Self::Clock { target, skew } => write_clock(f, target, *skew),
             Self::Disk { target, fault } => fault.write(f, target),
             Self::Members { target, change } => match change {
                 MemberChange::Add => f.write_str("add a node"),
@@ -141,9 +141,16 @@ fn write_starve(f: &mut fmt::Formatter<'_>, whom: &dyn fmt::Display, percent: u8
     write!(f, "let {whom} run for {percent} % of each {period_ms} ms")
 }
 
-fn write_clock(f: &mut fmt::Formatter<'_>, whose: &dyn fmt::Display, rate: f64, jump_ns: i64) -> fmt::Result {
-    write!(f, "skew the clock of {whose} to {rate} of its speed")?;
-    if jump_ns == 0 { Ok(()) } else { write!(f, " and {:+} ms", jump_ns / 1_000_000) }
+fn write_clock(f: &mut fmt::Formatter<'_>, whose: &dyn fmt::Display, skew: Skew) -> fmt::Result {
+    write!(f, "skew the clock of {whose} to {} of its speed", skew.rate)?;
+    if skew.jump_ns != 0 {
+        write!(f, " and {:+} ms", skew.jump_ns / 1_000_000)?;
+    }
+    if let Some(period_ms) = skew.strobe_ms {
+        write!(f, ", there and back every {period_ms} ms")?;
+    }
+    f.write_str(if skew.clocks == Clocks::All { ", monotonic ones too" } else { "" })?;
+    f.write_str(if skew.by == Some(SkewWay::Vdso) { ", through the vDSO" } else { "" })
 }
 
 /// Fault aimed at named nodes: the effect on the cluster, as kept in the ledger.
@@ -185,10 +192,9 @@ pub enum ResolvedFault {
     Clock {
         /// Nodes with a skewed clock; not empty.
         nodes: BTreeSet<NodeId>,
-        /// Seconds that the clock advances in one true second.
-        rate: f64,
-        /// Nanoseconds added at once.
-        jump_ns: i64,
+        /// Skew of their clocks.
+        #[serde(flatten)]
+        skew: Skew,
     },
     /// Fault of these nodes' disks.
     Disk {
@@ -244,7 +250,7 @@ impl fmt::Display for ResolvedFault {
             Self::Restart { nodes } => write!(f, "restart {}", names(nodes)),
             Self::Starve { nodes, cpu_percent, period_ms } => write_starve(f, &names(nodes), *cpu_percent, *period_ms),
             Self::Partition { shape, grudge } => write!(f, "{shape}: {grudge}"),
-            Self::Clock { nodes, rate, jump_ns } => write_clock(f, &names(nodes), *rate, *jump_ns),
+            Self::Clock { nodes, skew } => write_clock(f, &names(nodes), *skew),
             Self::Disk { nodes, fault } => fault.write(f, &names(nodes)),
             Self::Members { request } => request.fmt(f),
         }
@@ -323,11 +329,25 @@ mod tests {
         assert_eq!(words(Fault::Partition { shape: Shape::Isolate(Target::Leader) }), "isolate the leader");
         let starve = Fault::Starve { target: Target::Leader, cpu_percent: 20, period_ms: 25 };
         assert_eq!(words(starve), "let the leader run for 20 % of each 25 ms");
-        let clock = Fault::Clock { target: Target::Leader, rate: 0.2, jump_ns: 0 };
+        let slow = Skew { rate: 0.2, ..Skew::NONE };
+        let clock = Fault::Clock { target: Target::Leader, skew: slow };
         assert_eq!(words(clock), "skew the clock of the leader to 0.2 of its speed");
         let nodes = BTreeSet::from([NodeId(1), NodeId(2)]);
-        let skewed = ResolvedFault::Clock { nodes, rate: 1.0, jump_ns: -1_500_000_000 };
+        let skew = Skew { jump_ns: -1_500_000_000, ..Skew::NONE };
+        let skewed = ResolvedFault::Clock { nodes: nodes.clone(), skew };
         assert_eq!(skewed.to_string(), "skew the clock of n1 n2 to 1 of its speed and -1500 ms");
+        let skew = Skew { strobe_ms: Some(200), clocks: Clocks::All, by: Some(SkewWay::Vdso), ..skew };
+        let told = "skew the clock of n1 n2 to 1 of its speed and -1500 ms, there and back every 200 ms, monotonic ones \
+                    too, through the vDSO";
+        assert_eq!(ResolvedFault::Clock { nodes, skew }.to_string(), told);
+    }
+
+    #[test]
+    fn a_clock_of_earlier_versions_is_read_and_written_as_it_was() {
+        let kept = r#"{"clock":{"target":"leader","rate":0.2,"jump_ns":-5}}"#;
+        let fault = Fault::Clock { target: Target::Leader, skew: Skew { rate: 0.2, jump_ns: -5, ..Skew::NONE } };
+        assert_eq!(serde_json::from_str::<Fault>(kept).unwrap(), fault);
+        assert_eq!(serde_json::to_string(&fault).unwrap(), kept);
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl FaultKind {
             Self::Starve => "starve[:TARGET,cpu=PERCENT,period=TIME]",
             Self::Partition => "partition[:SHAPE]",
             Self::Flap => "flap[:SHAPE,every=TIME]",
-            Self::Clock => "clock[:rate=R,jump=TIME,target=TARGET]",
+            Self::Clock => "clock[:rate=R,jump=TIME,strobe=TIME,clocks=CLOCKS,by=WAY,target=TARGET]",
             Self::PowerLoss => "power-loss[:TARGET,mode=MODE,entries=RULE]",
             Self::DiskSlow => "disk-slow[:TARGET,delay=TIME]",
             Self::DiskError => "disk-error[:TARGET]",
@@ -195,6 +195,9 @@ impl FaultKind {
             Self::Clock => vec![
                 parameter("rate", "clock seconds per second, 0 to 1000", "0.2"),
                 parameter("jump", "time, -1d to 1d, such as 500ms", "0s"),
+                parameter("strobe", "time from one jump there and back to the next, 1ms to 1d", "none"),
+                parameter("clocks", "wall or all: those that jump", "wall"),
+                parameter("by", "file or vdso", "the clock file, if nodes read one"),
                 parameter("target", TARGETS, "leader"),
             ],
             Self::PowerLoss => vec![
@@ -211,7 +214,7 @@ impl FaultKind {
     /// Returns what it needs of the system under test, if anything.
     pub fn needs_of_system(self) -> Option<&'static str> {
         let to_change = self.changes_members().then_some("an API to change its members");
-        self.skews_clocks().then_some("nodes that read a clock file").or(to_change)
+        self.skews_clocks().then_some("nodes that read a clock file, or ptrace").or(to_change)
     }
 
     /// Returns the kind of this name.

@@ -101,6 +101,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Skew;
 
     #[test]
     fn the_ledger_knows_who_is_hit_until_the_fault_is_struck() {
@@ -108,7 +109,7 @@ mod tests {
         let mut ledger = Ledger::default();
         let kill = ledger.enter(ResolvedFault::Kill { nodes: set(1) });
         ledger.enter(ResolvedFault::Pause { nodes: set(2) });
-        ledger.enter(ResolvedFault::Clock { nodes: set(3), rate: 0.2, jump_ns: 0 });
+        ledger.enter(ResolvedFault::Clock { nodes: set(3), skew: Skew::NONE });
         assert_eq!(ledger.down(), BTreeSet::from([NodeId(1), NodeId(2)]));
         assert_eq!(ledger.skewed(), set(3));
         assert!(!ledger.is_partitioned());

@@ -15,7 +15,7 @@
 //!     };
 //!     let can = nemesis::probe(nemesis::PartitionBy::Netlink);
 //!     let plan = nemesis::plan(7, &ScheduleOptions { nodes: 3, ..ScheduleOptions::default() });
-//!     plan.iter().try_for_each(|planned| can.supports(&planned.fault))?;
+//!     plan.iter().try_for_each(|planned| can.supports(&planned.fault, true))?;
 //!     let hosts = Hosts::create(3, &sandbox, &can, Arc::new(|ran| eprintln!("{}", ran.command)))?;
 //!     let mut nemesis = Nemesis::new(hosts);
 //!     for node in [1, 2, 3].map(NodeId) {
@@ -92,7 +92,7 @@ mod trigger;
 mod turns;
 
 pub use capabilities::{Capabilities, Capability, Need, NodeNeed, Unsupported};
-pub use clock::ClockFile;
+pub use clock::{ClockFile, Clocks, Skew, SkewWay};
 pub use disk::{Damage, DiskFault, EntryRule, LossMode};
 pub use doctor::probe;
 pub use error::Error;

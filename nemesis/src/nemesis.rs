@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Instant;
 
-use crate::clock::ClockFile;
+use crate::clock::{ClockError, ClockFile, Course, Skew, SkewWay};
 use crate::disk::{Damage, Disk, DiskFault, EntryRule};
 use crate::error::Error;
 use crate::fault::{FaultId, Outcome, ResolvedFault};
@@ -24,6 +24,8 @@ struct Node {
     command: NodeCommand,
     process: NodeProcess,
     clock: Option<ClockFile>,
+    /// Course of its clocks while they are skewed through vDSOs.
+    course: Option<Course>,
 }
 
 /// Injects faults into a cluster and heals them. Calls take some milliseconds, at most the few seconds of their
@@ -94,7 +96,7 @@ impl Nemesis {
         let mut first = command.clone();
         first.args.extend_from_slice(if self.nodes.contains_key(&node) { &[] } else { &command.first_args });
         let process = self.hosts.get(node)?.start(&first)?;
-        self.nodes.insert(node, Node { command, process, clock });
+        self.nodes.insert(node, Node { command, process, clock, course: None });
         Ok(())
     }
 
@@ -110,6 +112,7 @@ impl Nemesis {
             Ok(fault) => fault,
             Err(why) => return Ok(Outcome::Skipped { why }),
         };
+        let fault = self.with_way(fault);
         if let Some(why) = self.cannot(&fault)? {
             return Ok(Outcome::Skipped { why });
         }
@@ -143,8 +146,17 @@ impl Nemesis {
         }
     }
 
+    /// Adds to a skew of clocks by which way it is done, unless that is their file.
+    fn with_way(&self, mut fault: ResolvedFault) -> ResolvedFault {
+        if let ResolvedFault::Clock { nodes, skew } = &mut fault {
+            let mut ways = self.nodes.iter().filter(|(id, _)| nodes.contains(id)).map(|(_, node)| node.way(*skew));
+            skew.by = ways.find(|way| *way == SkewWay::Vdso).or(skew.by);
+        }
+        fault
+    }
+
     /// Returns the reason why this fault cannot be injected in addition to those in force, on these hosts, if there
-    /// is one.
+    /// is one. Clocks that can be skewed are prepared for that.
     fn cannot(&mut self, fault: &ResolvedFault) -> Result<Option<String>, Error> {
         let mut why = None;
         match fault {
@@ -155,8 +167,14 @@ impl Nemesis {
                 why = Some("nobody can change the members".into());
             }
             ResolvedFault::Partition { .. } | ResolvedFault::Members { .. } => {}
-            ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| {
-                if node.clock.is_none() {
+            ResolvedFault::Clock { nodes, skew } => self.each(nodes, |id, node| {
+                if node.way(*skew) == SkewWay::Vdso {
+                    why = why.take().or(node
+                        .process
+                        .prepare_clocks()
+                        .err()
+                        .map(|error| clock_error(id)(error).to_string()));
+                } else if node.clock.is_none() {
                     why = Some(format!("{id} reads no clock file"));
                 }
                 Ok(())
@@ -199,9 +217,10 @@ impl Nemesis {
             }
             ResolvedFault::Partition { grudge, .. } => self.hosts.drop_packets(grudge)?,
             ResolvedFault::Members { .. } => {}
-            ResolvedFault::Clock { nodes, rate, jump_ns } => {
-                self.each(nodes, |id, node| node.skew_clock(id, *rate, *jump_ns))?;
-            }
+            ResolvedFault::Clock { nodes, skew } => self.each(nodes, |id, node| {
+                why = why.take().or(node.skew_clock(id, *skew)?.map(|error| error.to_string()));
+                Ok(())
+            })?,
             ResolvedFault::Disk { nodes, fault } => {
                 nodes.iter().try_for_each(|node| self.install_on_disk(*node, *fault, draw))?;
             }
@@ -229,7 +248,7 @@ impl Nemesis {
             })?,
             ResolvedFault::Partition { .. } => self.hosts.let_packets_through()?,
             ResolvedFault::Members { .. } => {}
-            ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| node.skew_clock(id, 1.0, 0))?,
+            ResolvedFault::Clock { nodes, .. } => self.each(nodes, Node::heal_clock)?,
             ResolvedFault::Disk { nodes, fault } => {
                 nodes.iter().try_for_each(|node| self.heal_disk(*node, *fault))?;
             }
@@ -337,6 +356,8 @@ impl Nemesis {
         let Some(node) = self.nodes.get_mut(&id) else { return Ok(()) };
         if !node.process.is_running()? {
             node.process = self.hosts.get(id)?.start(&node.command)?;
+            let follow = |course| node.process.follow_clocks(course);
+            node.course.map_or(Ok(()), follow).map_err(clock_error(id))?;
         }
         Ok(())
     }
@@ -351,6 +372,10 @@ impl Nemesis {
     }
 }
 
+fn clock_error(node: NodeId) -> impl FnOnce(ClockError) -> Error {
+    move |error| Error::Clock { node, why: error.to_string() }
+}
+
 impl Node {
     /// Waits for the end of a node that was asked to end at this time, and kills it if it takes too long. Returns true
     /// if it had to be killed.
@@ -358,8 +383,35 @@ impl Node {
         self.process.end_within(self.command.stop_within.saturating_sub(since.elapsed()))
     }
 
-    fn skew_clock(&mut self, id: NodeId, rate: f64, jump_ns: i64) -> Result<(), Error> {
+    /// Returns the way in which its clocks get such a skew.
+    fn way(&self, skew: Skew) -> SkewWay {
+        skew.way(self.clock.is_some())
+    }
+
+    /// Skews its clocks; returns the reason if they are still as they were.
+    fn skew_clock(&mut self, id: NodeId, skew: Skew) -> Result<Option<Error>, Error> {
+        if self.way(skew) == SkewWay::File {
+            return self.set_clock_file(id, skew).map(|()| None);
+        }
+        match self.process.bend_clocks(skew) {
+            Ok(course) => self.course = Some(course),
+            Err(error) => return Ok(Some(clock_error(id)(error))),
+        }
+        Ok(None)
+    }
+
+    /// Makes its clocks right again, in the way in which they were skewed.
+    fn heal_clock(id: NodeId, node: &mut Self) -> Result<(), Error> {
+        if node.course.is_none() {
+            return node.set_clock_file(id, Skew::NONE);
+        }
+        node.process.bend_clocks(Skew::NONE).map_err(clock_error(id))?;
+        node.course = None;
+        Ok(())
+    }
+
+    fn set_clock_file(&mut self, id: NodeId, skew: Skew) -> Result<(), Error> {
         let Some(clock) = &mut self.clock else { return Ok(()) };
-        clock.set(rate, jump_ns).map_err(Error::system(format!("setting the clock of {id}")))
+        clock.set(skew.rate, skew.jump_ns).map_err(Error::system(format!("setting the clock of {id}")))
     }
 }

@@ -51,9 +51,7 @@ impl PlannedFault {
             (Fault::Starve { cpu_percent, period_ms, .. }, Hit::Nodes(nodes)) => {
                 ResolvedFault::Starve { nodes, cpu_percent: *cpu_percent, period_ms: *period_ms }
             }
-            (Fault::Clock { rate, jump_ns, .. }, Hit::Nodes(nodes)) => {
-                ResolvedFault::Clock { nodes, rate: *rate, jump_ns: *jump_ns }
-            }
+            (Fault::Clock { skew, .. }, Hit::Nodes(nodes)) => ResolvedFault::Clock { nodes, skew: *skew },
             (Fault::Disk { fault, .. }, Hit::Nodes(nodes)) => ResolvedFault::Disk { nodes, fault: *fault },
             (Fault::Members { change, .. }, Hit::Nodes(nodes)) => {
                 ResolvedFault::Members { request: request_of(*change, &nodes)? }
@@ -94,6 +92,7 @@ fn request_of(change: MemberChange, nodes: &BTreeSet<NodeId>) -> Result<MemberRe
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Skew;
     use crate::grudge;
     use crate::shape::Shape;
     use crate::target::Target;
@@ -103,13 +102,13 @@ mod tests {
         let set = BTreeSet::from([NodeId(2)]);
         let cut = grudge::halves(&[NodeId(1), NodeId(2)], &set);
         let shape = Shape::Isolate(Target::Skewed);
-        let (rate, jump_ns) = (0.5, 1_000_000);
+        let skew = Skew { rate: 0.5, jump_ns: 1_000_000, ..Skew::NONE };
         for (fault, hit, typed) in [
             (Fault::Partition { shape }, ResolvedFault::Partition { shape, grudge: cut }, "partition:isolate-leader"),
             (Fault::Kill { target: Target::Random }, ResolvedFault::Kill { nodes: set.clone() }, "kill:random"),
             (
-                Fault::Clock { target: Target::Leader, rate, jump_ns },
-                ResolvedFault::Clock { nodes: set, rate, jump_ns },
+                Fault::Clock { target: Target::Leader, skew },
+                ResolvedFault::Clock { nodes: set, skew },
                 "clock:rate=0.5,jump=1ms,target=leader",
             ),
         ] {

@@ -20,6 +20,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
+use crate::clock::{self, ClockError, Course, Keeper, Skew};
 use crate::error::Error;
 use crate::node_id::NodeId;
 use crate::node_log::NodeLog;
@@ -29,7 +30,7 @@ use crate::parent::die_with_parent;
 use crate::process_group::ProcessGroup;
 use crate::sandbox::MARKER;
 use crate::starvation::{DutyCycle, Starvation};
-use crate::strays::{Sign, living};
+use crate::strays::{Process, Sign, living};
 
 /// Time that the kernel gets to stop or to end a process that has been signalled.
 const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
@@ -112,6 +113,8 @@ pub struct NodeProcess {
     group: ProcessGroup,
     /// Starvation in force; over before any of the children is reaped.
     starvation: Option<Starvation>,
+    /// Keeper of its clocks while they are skewed through vDSOs; over as well before that.
+    keeper: Option<Keeper>,
     /// Place of the one that ended first.
     first_ended: Option<usize>,
     /// Exit status of that one, once all have ended and were reaped.
@@ -156,6 +159,7 @@ impl NodeProcess {
             children: vec![child],
             group: ProcessGroup { id, children: [id].into(), sign: Arc::new(sign) },
             starvation: None,
+            keeper: None,
             first_ended: None,
             status: None,
             what: what.clone(),
@@ -176,7 +180,7 @@ impl NodeProcess {
     /// # Errors
     /// Returns [`Error::Unkillable`] if the kernel takes longer than 5 s.
     pub fn kill(&mut self) -> Result<ExitStatus, Error> {
-        self.starvation = None;
+        (self.starvation, self.keeper) = (None, None);
         self.kill_all()?;
         self.await_exit(SIGNAL_LIMIT)?.ok_or(Error::Unkillable(self.node))
     }
@@ -224,6 +228,39 @@ impl NodeProcess {
     /// Lets a starved process run all the time; without effect if it was not starved.
     pub fn feed(&mut self) {
         self.starvation = None;
+    }
+
+    /// Checks that its clocks can be skewed through the vDSOs of its programs, and prepares these.
+    pub(crate) fn prepare_clocks(&self) -> Result<(), ClockError> {
+        clock::prepare(&|| self.members())
+    }
+
+    /// Skews its clocks through the vDSOs of its programs, or makes them right again.
+    pub(crate) fn bend_clocks(&mut self, skew: Skew) -> Result<Course, ClockError> {
+        self.keeper = None;
+        let course = clock::bend(&|| self.members(), skew)?;
+        if skew != Skew::NONE {
+            self.keep_clocks(course)?;
+        }
+        Ok(course)
+    }
+
+    /// Gives its programs, which have just been started, the clocks of a course that began before.
+    pub(crate) fn follow_clocks(&mut self, course: Course) -> Result<(), ClockError> {
+        clock::follow(&|| self.members(), &course)?;
+        self.keep_clocks(course)
+    }
+
+    fn keep_clocks(&mut self, course: Course) -> Result<(), ClockError> {
+        if self.status.is_none() {
+            self.keeper = Some(Keeper::begin(self.group.clone(), course).map_err(ClockError::Thread)?);
+        }
+        Ok(())
+    }
+
+    /// Returns all its processes; none once they were reaped.
+    fn members(&self) -> Vec<Process> {
+        if self.status.is_some() { Vec::new() } else { self.group.members() }
     }
 
     /// Asks the process to end in its own way, resuming it in case it is paused, without waiting.
@@ -289,7 +326,7 @@ impl NodeProcess {
         }
         let Some(first) = self.first_ended else { return Ok(None) };
         // The process is not reaped yet, so the number still refers to this group.
-        self.starvation = None;
+        (self.starvation, self.keeper) = (None, None);
         self.kill_all()?;
         self.dying = living(std::mem::take(&mut self.dying));
         if self.find_child(false)?.is_some() || !self.dying.is_empty() {

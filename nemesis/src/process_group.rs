@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-use crate::strays::{Sign, strays};
+use crate::strays::{Process, Sign, members, strays};
 
 /// Processes of a node. It may be signalled only as long as the one that leads the group has not been reaped, as the
 /// number may belong to another afterwards.
@@ -58,6 +58,11 @@ impl ProcessGroup {
                 stopped.insert(stray);
             }
         }
+    }
+
+    /// Returns all processes of the node that have not ended.
+    pub(crate) fn members(&self) -> Vec<Process> {
+        members(self.id, self.children.clone(), &self.sign)
     }
 
     fn strays(&self) -> BTreeSet<Pid> {

@@ -77,10 +77,10 @@ pub(crate) fn resolve(fault: &Fault, draw: u64, view: &ClusterView<'_>) -> Resul
             let nodes = pick_free(target, &mut random, view)?;
             Ok(ResolvedFault::Starve { nodes, cpu_percent, period_ms })
         }
-        Fault::Clock { target, rate, jump_ns } => {
+        Fault::Clock { target, skew } => {
             let nodes = pick(target, &mut random, view, view.down)?;
             check_clocks(&nodes, view)?;
-            Ok(ResolvedFault::Clock { nodes, rate, jump_ns })
+            Ok(ResolvedFault::Clock { nodes, skew })
         }
         Fault::Members { target, change } => {
             Ok(ResolvedFault::Members { request: request(change, target, &mut random, view)? })
@@ -318,6 +318,7 @@ fn shuffled(random: &mut Random, nodes: &[NodeId]) -> Vec<NodeId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Skew;
 
     static NONE: BTreeSet<NodeId> = BTreeSet::new();
 
@@ -388,7 +389,7 @@ mod tests {
         };
         assert_eq!(aim(&isolate, 3, Some(1), &[], &[2]), expected(2));
         assert_eq!(aim(&isolate, 3, Some(1), &[], &[]), expected(1));
-        let clock = Fault::Clock { target: Target::Leader, rate: 0.2, jump_ns: 0 };
+        let clock = Fault::Clock { target: Target::Leader, skew: Skew::NONE };
         assert_eq!(aim(&clock, 3, Some(2), &[], &[2]), skip("its clock is skewed already"));
     }
 
@@ -506,7 +507,7 @@ mod tests {
         let down = BTreeSet::from([NodeId(1)]);
         let view = ClusterView { down: &down, skewed: &down, ..view(&nodes) };
         let set = |id| BTreeSet::from([NodeId(id)]);
-        let clock = |id| ResolvedFault::Clock { nodes: set(id), rate: 0.5, jump_ns: 0 };
+        let clock = |id| ResolvedFault::Clock { nodes: set(id), skew: Skew::NONE };
         let cut = |id| {
             let grudge = grudge::without_clients(&set(id));
             ResolvedFault::Partition { shape: Shape::Clients(Target::Random), grudge }

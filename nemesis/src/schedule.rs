@@ -272,6 +272,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::clock::Skew;
     use crate::timing::Spread;
     use crate::turns::FaultSpecs;
 
@@ -325,7 +326,10 @@ mod tests {
             let windows = plan(seed, &options("clock,partition:isolate-leader", 20));
             assert!(windows.len() >= 6, "seed {seed}: {windows:?}");
             for pair in windows.chunks(2) {
-                assert_eq!(pair[0].fault, Fault::Clock { target: Target::Leader, rate: 0.2, jump_ns: 0 });
+                assert_eq!(
+                    pair[0].fault,
+                    Fault::Clock { target: Target::Leader, skew: Skew { rate: 0.2, ..Skew::NONE } }
+                );
                 assert_eq!(pair[1].fault, Fault::Partition { shape: Shape::Isolate(Target::Skewed) });
                 assert_eq!(pair[0].at + Duration::from_secs(1), pair[1].at, "seed {seed}");
                 assert_eq!(pair[0].until(), pair[1].until(), "seed {seed}");

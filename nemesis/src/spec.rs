@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::clock::{Clocks, Skew, SkewWay};
 use crate::disk::DiskFault;
 use crate::fault::Fault;
 use crate::fault_kind::FaultKind;
@@ -89,10 +90,9 @@ pub enum FaultSpec {
     Clock {
         /// Target whose clock is skewed.
         target: Target,
-        /// Seconds that this clock advances in one true second.
-        rate: f64,
-        /// Nanoseconds added at once.
-        jump_ns: i64,
+        /// Skew of that clock.
+        #[serde(flatten)]
+        skew: Skew,
     },
     /// Fault of a disk.
     Disk {
@@ -139,7 +139,7 @@ impl FaultSpec {
                 Self::Starve { target: Some(target), cpu_percent, period_ms }
             }
             Fault::Partition { shape } => Self::Partition(Some(shape)),
-            Fault::Clock { target, rate, jump_ns } => Self::Clock { target, rate, jump_ns },
+            Fault::Clock { target, skew } => Self::Clock { target, skew },
             Fault::Disk { target, fault } => Self::Disk { target: Some(target), fault },
             Fault::Members { target, change } => {
                 Self::Members { target: (change != MemberChange::Add).then_some(target), change }
@@ -169,7 +169,7 @@ impl FaultSpec {
                 let shapes = isolate.into_iter().chain([Shape::Halves, Shape::OneWay, Shape::Bridge, Shape::Ring]);
                 shapes.map(|shape| Fault::Partition { shape }).collect()
             }
-            Self::Clock { target, rate, jump_ns } => vec![Fault::Clock { target, rate, jump_ns }],
+            Self::Clock { target, skew } => vec![Fault::Clock { target, skew }],
             Self::Disk { target, fault } => of(target, &|target| Fault::Disk { target, fault }),
             Self::Members { target, change } => {
                 let open = match change {
@@ -219,7 +219,10 @@ pub enum SpecError {
     #[error(transparent)]
     Option(#[from] OptionError),
     /// The word is not an option of a clock fault.
-    #[error("`{0}` is no option of clock; there are: rate=0.2, jump=500ms (or 5s, -5s), target=leader")]
+    #[error(
+        "`{0}` is no option of clock; there are: rate=0.2, jump=500ms (or 5s, -5s), target=leader, strobe=200ms, \
+         clocks=wall (or all), by=file (or vdso)"
+    )]
     UnknownClockOption(String),
 }
 
@@ -309,24 +312,43 @@ fn disk(mut fault: DiskFault, options: &str) -> Result<FaultSpec, SpecError> {
 }
 
 fn clock(options: &str) -> Result<FaultSpec, SpecError> {
-    let (mut target, mut rate, mut jump_ns) = (Target::Leader, DEFAULT_RATE, 0);
+    let (mut target, mut skew) = (Target::Leader, Skew { rate: DEFAULT_RATE, ..Skew::NONE });
+    let bad = |option: &str, expected| OptionError::BadValue { option: option.into(), expected };
     for option in options.split(',').filter(|option| !option.is_empty()) {
-        let bad = |expected| OptionError::BadValue { option: option.into(), expected };
+        let bad = |expected| bad(option, expected);
         match option.split_once('=') {
             Some(("rate", value)) => {
                 let number = value.parse().ok().filter(|number| (0.0..=MAX_RATE).contains(number));
-                rate = number.ok_or_else(|| bad("a number from 0 (standing still) to 1000"))?;
+                skew.rate = number.ok_or_else(|| bad("a number from 0 (standing still) to 1000"))?;
             }
             Some(("jump", value)) => {
                 let jump_ms = milliseconds(value);
                 let expected = "a time such as 500ms, 5s, -5s or 1m30s, up to a day";
-                jump_ns = jump_ms.ok_or_else(|| bad(expected))? * 1_000_000;
+                skew.jump_ns = jump_ms.ok_or_else(|| bad(expected))? * 1_000_000;
             }
+            Some(("strobe", value)) => {
+                let period_ms = milliseconds(value).filter(|ms| *ms > 0).map(i64::unsigned_abs);
+                skew.strobe_ms = Some(period_ms.ok_or_else(|| bad("a time such as 200ms, up to a day"))?);
+            }
+            Some(("clocks", value)) => {
+                skew.clocks = find(&Clocks::NAMES, value).ok_or_else(|| bad("wall or all"))?;
+            }
+            Some(("by", value)) => skew.by = Some(find(&SkewWay::NAMES, value).ok_or_else(|| bad("file or vdso"))?),
             Some(("target", value)) => target = value.parse()?,
             _ => return Err(SpecError::UnknownClockOption(option.into())),
         }
     }
-    Ok(FaultSpec::Clock { target, rate, jump_ns })
+    if let Some(period_ms) = skew.strobe_ms.filter(|_| skew.jump_ns == 0) {
+        return Err(bad(&format!("strobe={period_ms}ms"), "beside a jump, which it makes there and back").into());
+    }
+    if skew.by == Some(SkewWay::File) && !skew.fits_file() {
+        return Err(bad("by=file", "without strobe and clocks=all, and with a rate of at least 0.001").into());
+    }
+    Ok(FaultSpec::Clock { target, skew })
+}
+
+fn find<T: Copy>(names: &[(&str, T)], name: &str) -> Option<T> {
+    names.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
 }
 
 impl fmt::Display for FaultSpec {
@@ -359,8 +381,13 @@ impl fmt::Display for FaultSpec {
             Self::Disk { target, fault } => {
                 write_kind(f, kind, [target.map(Target::name)].into_iter().chain(fault.typed().into_iter().map(Some)))
             }
-            Self::Clock { target, rate, jump_ns } => {
-                write!(f, "{kind}:rate={rate},jump={}ms,target={}", jump_ns / 1_000_000, target.name())
+            Self::Clock { target, skew } => {
+                let strobe = skew.strobe_ms.map(|period_ms| format!("strobe={period_ms}ms"));
+                let clocks = (skew.clocks == Clocks::All).then(|| "clocks=all".to_owned());
+                let by =
+                    SkewWay::NAMES.iter().find(|(_, way)| skew.by == Some(*way)).map(|(name, _)| format!("by={name}"));
+                let first = format!("rate={},jump={}ms", skew.rate, skew.jump_ns / 1_000_000);
+                write_kind(f, kind, [Some(first), strobe, clocks, by, Some(format!("target={}", target.name()))])
             }
         }
     }

@@ -2,10 +2,10 @@
 //! children a session of its own, and daemons leave their parents.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Metadata};
+use std::fs::{self, DirEntry, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,9 +55,53 @@ impl Sign {
     }
 }
 
+/// Process that `/proc` shows, perhaps by another number than it has in our PID namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Process {
+    /// Number in our namespace.
+    pub(crate) id: Pid,
+    shown: Pid,
+}
+
+impl Process {
+    /// Finds a process by its number in our namespace, if it has not ended.
+    pub(crate) fn find(id: Pid) -> Option<Self> {
+        let relations = processes(None).ok()?.remove(&id)?;
+        Some(Self { id, shown: relations.shown })
+    }
+
+    /// Returns its folder of `/proc`.
+    pub(crate) fn folder(self) -> PathBuf {
+        Path::new("/proc").join(self.shown.to_string())
+    }
+
+    /// Returns its state as `/proc` has it, if it is still there.
+    pub(crate) fn status(self) -> Option<String> {
+        fs::read_to_string(self.folder().join("status")).ok()
+    }
+
+    /// Returns the first number of a line of such a state.
+    pub(crate) fn number(status: &str, name: &str) -> Option<i32> {
+        field(status, name)?.split_whitespace().next()?.parse().ok()
+    }
+
+    /// Returns its threads that have not ended, by their numbers in our namespace.
+    pub(crate) fn threads(self) -> Vec<Pid> {
+        let (Ok(depth), Ok(entries)) = (depth(), fs::read_dir(self.folder().join("task"))) else { return Vec::new() };
+        let number = |status: String| {
+            let has_ended = field(&status, "State")?.trim().starts_with(['Z', 'X']);
+            let number = field(&status, "NSpid")?.split_whitespace().nth(depth)?.parse().ok()?;
+            (!has_ended).then(|| Pid::from_raw(number))
+        };
+        let status = |entry: DirEntry| fs::read_to_string(entry.path().join("status")).ok();
+        entries.flatten().filter_map(|entry| number(status(entry)?)).collect()
+    }
+}
+
 /// Process by the numbers that it has in our PID namespace.
 #[derive(Clone, Copy)]
 struct Relations {
+    shown: Pid,
     parent: Option<Pid>,
     group: Pid,
     has_sign: bool,
@@ -67,6 +111,13 @@ struct Relations {
 /// descendants of all these, that are not in the group and have not ended. Where `/proc` shows nothing, there are none.
 pub(crate) fn strays(group: Pid, children: BTreeSet<Pid>, sign: &Sign) -> BTreeSet<Pid> {
     find_strays(group, children, &processes(Some(sign)).unwrap_or_default())
+}
+
+/// Returns all processes of a node that have not ended, those in the group too.
+pub(crate) fn members(group: Pid, children: BTreeSet<Pid>, sign: &Sign) -> Vec<Process> {
+    let processes = processes(Some(sign)).unwrap_or_default();
+    let known = find_members(group, children, &processes).into_iter();
+    known.filter_map(|id| processes.get(&id).map(|of| Process { id, shown: of.shown })).collect()
 }
 
 /// Returns those of some processes that have not ended.
@@ -81,8 +132,7 @@ pub(crate) fn living(mut of: BTreeSet<Pid>) -> BTreeSet<Pid> {
 /// Reads all processes of our PID namespace that have not ended. `/proc` may be that of a namespace around it, and have
 /// other numbers.
 fn processes(sign: Option<&Sign>) -> io::Result<BTreeMap<Pid, Relations>> {
-    let own = fs::read_to_string("/proc/self/status")?;
-    let depth = field(&own, "NSpid").unwrap_or_default().split_whitespace().count().saturating_sub(1);
+    let depth = depth()?;
     let namespace = fs::metadata("/proc/self/ns/pid")?;
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")?.flatten() {
@@ -93,10 +143,16 @@ fn processes(sign: Option<&Sign>) -> io::Result<BTreeMap<Pid, Relations>> {
         }
     }
     let ours: BTreeMap<Pid, Pid> = found.iter().map(|(numbers, _)| (numbers.shown, numbers.id)).collect();
-    let relations = |(Numbers { id, shown_parent, group, .. }, has_sign)| {
-        (id, Relations { parent: ours.get(&shown_parent).copied(), group, has_sign })
+    let relations = |(Numbers { shown, id, shown_parent, group }, has_sign)| {
+        (id, Relations { shown, parent: ours.get(&shown_parent).copied(), group, has_sign })
     };
     Ok(found.into_iter().map(relations).collect())
+}
+
+/// Returns how many PID namespaces lie between that of `/proc` and ours.
+fn depth() -> io::Result<usize> {
+    let own = fs::read_to_string("/proc/self/status")?;
+    Ok(field(&own, "NSpid").unwrap_or_default().split_whitespace().count().saturating_sub(1))
 }
 
 /// Returns true if a process is in a namespace of this kind.
@@ -134,6 +190,12 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn find_strays(group: Pid, children: BTreeSet<Pid>, processes: &BTreeMap<Pid, Relations>) -> BTreeSet<Pid> {
+    let mut found = find_members(group, children, processes);
+    found.retain(|id| processes.get(id).is_some_and(|relations| relations.group != group));
+    found
+}
+
+fn find_members(group: Pid, children: BTreeSet<Pid>, processes: &BTreeMap<Pid, Relations>) -> BTreeSet<Pid> {
     let mut found = children;
     let is_member = |of: &Relations| of.group == group || of.has_sign;
     found.extend(processes.iter().filter(|(_, relations)| is_member(relations)).map(|(id, _)| *id));
@@ -142,7 +204,6 @@ fn find_strays(group: Pid, children: BTreeSet<Pid>, processes: &BTreeMap<Pid, Re
         let more = processes.iter().filter(|(id, relations)| !found.contains(id) && is_below(relations));
         let more: Vec<Pid> = more.map(|(id, _)| *id).collect();
         if more.is_empty() {
-            found.retain(|id| processes.get(id).is_some_and(|relations| relations.group != group));
             return found;
         }
         found.extend(more);
@@ -174,7 +235,7 @@ mod tests {
     fn whoever_has_the_sign_and_descendants_outside_of_the_group_are_found() {
         let process = |(id, parent, group): (i32, i32, i32)| {
             let [id, parent, group] = [id, parent, group].map(Pid::from_raw);
-            (id, Relations { parent: Some(parent), group, has_sign: id == Pid::from_raw(15) })
+            (id, Relations { shown: id, parent: Some(parent), group, has_sign: id == Pid::from_raw(15) })
         };
         let processes = [
             (1, 0, 1),

@@ -88,6 +88,7 @@ impl fmt::Display for FaultSpecs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Skew;
     use crate::disk::{DiskFault, EntryRule, LossMode};
     use crate::fault_kind::FaultKind;
     use crate::node_id::NodeId;
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_clock_takes_options_across_commas() {
-        let clock = |rate, jump_ns, target| FaultSpec::Clock { target, rate, jump_ns };
+        let clock = |rate, jump_ns, target| FaultSpec::Clock { target, skew: Skew { rate, jump_ns, ..Skew::NONE } };
         assert_eq!(read("clock"), Ok(vec![clock(0.2, 0, Target::Leader)]));
         assert_eq!(
             read("clock:rate=0.5,jump=-20ms,target=random,kill"),
@@ -213,6 +214,14 @@ mod tests {
                 "clock:speed=2",
                 "`speed=2` is no option of clock; there are: rate=0.2, jump=500ms (or 5s, -5s), target=leader",
             ),
+            ("clock:strobe=0s,jump=1s", "`strobe=0s` must be a time such as 200ms, up to a day"),
+            ("clock:strobe=200ms", "`strobe=200ms` must be beside a jump, which it makes there and back"),
+            ("clock:clocks=some", "`clocks=some` must be wall or all"),
+            ("clock:by=force", "`by=force` must be file or vdso"),
+            (
+                "clock:by=file,rate=0",
+                "`by=file` must be without strobe and clocks=all, and with a rate of at least 0.001",
+            ),
             ("clock:rate=-1", "`rate=-1` must be a number from 0 (standing still) to 1000"),
             ("clock:rate=NaN", "`rate=NaN` must be a number from 0 (standing still) to 1000"),
             ("clock:jump=5", "`jump=5` must be a time such as 500ms, 5s, -5s or 1m30s, up to a day"),
@@ -234,6 +243,7 @@ mod tests {
     fn what_is_printed_is_read_back() {
         for text in [
             "none",
+            "clock:rate=0,jump=500ms,strobe=200ms,clocks=all,by=vdso,target=leader,clock:rate=2,jump=0ms,by=file,target=n1",
             "kill,pause:minority,partition,partition:ring,clock:rate=0.2,jump=-5ms,target=n2,kill:all",
             "power-loss:all,mode=torn,entries=ext4,disk-slow:delay=50ms,disk-full:n1,disk-error,crash-at-fsync:n=3",
             "restart,restart:follower,down=5000ms,rolling-restart:down=500ms,every=2000ms,starve:cpu=20%,period=25ms",

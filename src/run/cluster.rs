@@ -88,7 +88,7 @@ impl Cluster {
                 stop_within: timing.stop_within,
                 env: start.env,
                 log: log.clone(),
-                clock: system.has_skewable_clocks().then_some(clock),
+                clock: system.reads_clock_file().then_some(clock),
             };
             nemesis.start(NodeId(id), command).with_context(|| format!("starting n{id}"))?;
             logs.push(log);

@@ -3,10 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use histories::{Event, EventType, Process, Value};
-use nemesis::{FaultKind, Outcome, ResolvedFault};
+use nemesis::{FaultKind, Outcome, ResolvedFault, SkewWay};
 
 use super::leadership::Span;
 use crate::terminal::words::plain;
+
+/// Word for clocks skewed through vDSOs.
+const BY_VDSO: &str = "vdso";
 
 /// A fault with the span in which it was in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +39,8 @@ pub(crate) struct ClockSkew {
     pub(crate) rate: f64,
     /// Jump at the beginning of the fault, in seconds.
     pub(crate) jump_s: f64,
+    /// True if programs were skewed through their vDSOs: over a restart, and not after the fault.
+    pub(crate) is_by_vdso: bool,
 }
 
 /// Returns the event that a fault is about to be injected.
@@ -60,8 +65,9 @@ pub(crate) fn outcome_event(kind: FaultKind, place: usize, outcome: &Outcome) ->
             ("place", Value::Int(i64::try_from(place).unwrap_or(i64::MAX))),
             ("hit", serde_json::to_string(fault).expect("faults are plain data").as_str().into()),
         ]);
-        if let ResolvedFault::Clock { rate, jump_ns, .. } = fault {
-            value.extend([("rate", Value::from_f64(*rate)), ("jump_s", Value::from_f64(jump_s(*jump_ns)))]);
+        if let ResolvedFault::Clock { skew, .. } = fault {
+            value.extend([("rate", Value::from_f64(skew.rate)), ("jump_s", Value::from_f64(jump_s(skew.jump_ns)))]);
+            value.extend((skew.by == Some(SkewWay::Vdso)).then(|| ("by", BY_VDSO.into())));
         }
     }
     event(format!("start-{kind}"), value, why)
@@ -109,7 +115,9 @@ pub(crate) fn fault_windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindo
             };
             let span = Span { from_ns: event.time, until_ns: end_ns };
             let number = |name| field(name).and_then(Value::as_f64);
-            let skew = number("rate").zip(number("jump_s")).map(|(rate, jump_s)| ClockSkew { rate, jump_s });
+            let is_by_vdso = field("by").map(plain).as_deref() == Some(BY_VDSO);
+            let skew = number("rate").zip(number("jump_s"));
+            let skew = skew.map(|(rate, jump_s)| ClockSkew { rate, jump_s, is_by_vdso });
             fault_windows.insert(*id, FaultWindow { kind: FaultKind::from_name(kind), words, nodes, skew, span });
         } else if event.f.starts_with("stop-")
             && let Some(window) = fault_windows.get_mut(id)
@@ -120,14 +128,18 @@ pub(crate) fn fault_windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindo
     fault_windows.into_values().collect()
 }
 
-/// Returns the offset of a node's clock from true time in seconds, positive if ahead; it is 0 again after a restart of
-/// the node.
+/// Returns the offset of a node's clock from true time in seconds, positive if ahead. It is 0 again after a restart of
+/// the node, or, of a clock skewed through vDSOs, after the fault. A strobe counts as its jump.
 pub(crate) fn clock_offset_s(fault_windows: &[FaultWindow], node: u16, time_ns: u64) -> f64 {
     let mine = || fault_windows.iter().filter(|window| window.nodes.contains(&node));
     let restarts = mine().filter(|window| window.is(FaultKind::ends_processes)).map(|window| window.span.until_ns);
     let since_ns = restarts.filter(|until_ns| *until_ns <= time_ns).max().unwrap_or_default();
     let drift = |window: &FaultWindow| {
         let Some(skew) = window.skew else { return 0.0 };
+        let since_ns = if skew.is_by_vdso { 0 } else { since_ns };
+        if skew.is_by_vdso && window.span.until_ns <= time_ns {
+            return 0.0;
+        }
         let (from_ns, until_ns) = (window.span.from_ns.max(since_ns), window.span.until_ns.min(time_ns));
         let skewed_s = Duration::from_nanos(until_ns.saturating_sub(from_ns)).as_secs_f64();
         let jumped = (since_ns..time_ns).contains(&window.span.from_ns);
@@ -147,7 +159,7 @@ fn number(value: &Value) -> Option<u16> {
 mod tests {
     use std::{collections::BTreeSet, time::Instant};
 
-    use nemesis::{FaultId, FaultKind, NodeId, Outcome, ResolvedFault};
+    use nemesis::{FaultId, FaultKind, NodeId, Outcome, ResolvedFault, Skew, SkewWay};
 
     use super::{
         super::leadership::Span, ClockSkew, FaultWindow, attempt_event, clock_offset_s, fault_windows, heal_event,
@@ -167,14 +179,15 @@ mod tests {
         record(heal_event(Some(FaultKind::Kill), FaultId(1), false, None));
         record(heal_event(Some(FaultKind::Kill), FaultId(1), true, None));
         record(outcome_event(FaultKind::Kill, 0, &Outcome::Installed { id: FaultId(2), fault: kill }));
-        let clock = ResolvedFault::Clock { nodes: BTreeSet::from([NodeId(1)]), rate: 0.2, jump_ns: -1_500_000_000 };
+        let skew = Skew { rate: 0.2, jump_ns: -1_500_000_000, by: Some(SkewWay::Vdso), ..Skew::NONE };
+        let clock = ResolvedFault::Clock { nodes: BTreeSet::from([NodeId(1)]), skew };
         record(outcome_event(FaultKind::Clock, 0, &Outcome::Installed { id: FaultId(3), fault: clock }));
         recorder.flush().unwrap();
         let lines = std::fs::read_to_string(&path).unwrap();
         let events: Vec<_> =
             lines.lines().map(|line| serde_json::from_str::<histories::Event<'_>>(line).unwrap()).collect();
         let mut found = fault_windows(&events, u64::MAX);
-        assert_eq!(found.pop().unwrap().skew, Some(ClockSkew { rate: 0.2, jump_s: -1.5 }));
+        assert_eq!(found.pop().unwrap().skew, Some(ClockSkew { rate: 0.2, jump_s: -1.5, is_by_vdso: true }));
         let expected = |from: usize, until_ns| FaultWindow {
             kind: Some(FaultKind::Kill),
             words: "kill n2 n4".to_owned(),
@@ -192,7 +205,7 @@ mod tests {
     #[test]
     fn clocks_drift_while_they_are_bent_and_begin_anew_with_the_node() {
         const SECOND: u64 = 1_000_000_000;
-        let slow = ClockSkew { rate: 0.5, jump_s: -1.0 };
+        let slow = ClockSkew { rate: 0.5, jump_s: -1.0, is_by_vdso: false };
         let fault_windows = [
             window(FaultKind::Clock, Some(slow), SECOND, 5 * SECOND),
             window(FaultKind::Kill, None, 6 * SECOND, 7 * SECOND),
@@ -202,5 +215,19 @@ mod tests {
             assert!((found_s - expected_s).abs() < 1e-9, "{found_s} at {at_s} s");
         }
         assert!(clock_offset_s(&fault_windows, 2, 3 * SECOND).abs() < 1e-9, "another node's clock is honest");
+    }
+
+    #[test]
+    fn clocks_skewed_through_vdsos_stay_so_over_a_restart_and_are_right_after_the_fault() {
+        const SECOND: u64 = 1_000_000_000;
+        let slow = ClockSkew { rate: 0.5, jump_s: -1.0, is_by_vdso: true };
+        let fault_windows = [
+            window(FaultKind::Clock, Some(slow), SECOND, 7 * SECOND),
+            window(FaultKind::Kill, None, 2 * SECOND, 3 * SECOND),
+        ];
+        for (at_s, expected_s) in [(1, 0.0), (3, -2.0), (5, -3.0), (7, 0.0), (9, 0.0)] {
+            let found_s = clock_offset_s(&fault_windows, 1, at_s * SECOND);
+            assert!((found_s - expected_s).abs() < 1e-9, "{found_s} at {at_s} s");
+        }
     }
 }

@@ -84,7 +84,7 @@ impl Host {
         check_faults(plan.system(), &plan.schedule)
             .map_err(|impossible| Failure::new(ExitStatus::Failed, impossible.what).hint(impossible.remedy))?;
         for planned in &plan.schedule {
-            let refused = match (self.can.supports(&planned.fault), &self.sandbox) {
+            let refused = match (self.can.supports(&planned.fault, plan.system().reads_clock_file()), &self.sandbox) {
                 (Err(unsupported), _) => Some((unsupported.to_string(), unsupported.remedy)),
                 (Ok(()), Sandbox::Plain { reason }) if planned.fault.kind().needs_sandbox() => {
                     let what = format!("cannot {} on this host: {reason}", planned.fault);

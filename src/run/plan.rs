@@ -2,7 +2,10 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use nemesis::{DiskFault, EntryRule, FaultKind, FaultSpecs, FaultTiming, PartitionBy, PlannedFault, ScheduleOptions};
+use nemesis::{
+    DiskFault, EntryRule, Fault, FaultKind, FaultSpecs, FaultTiming, PartitionBy, PlannedFault, ScheduleOptions,
+    SkewWay,
+};
 use serde::{Deserialize, Serialize};
 use workloads::{WORKLOADS, Workload};
 
@@ -66,15 +69,17 @@ pub(crate) fn check_nodes(system: &dyn System, nodes: u16) -> Result<(), String>
 }
 
 /// Checks that a system can be under faults like these: that it says who leads if one is aimed at the leader, that its
-/// clocks can be skewed if one skews them, and its members changed if one changes them.
+/// nodes read a clock file if one shall skew their clocks by that, and that its members can be changed if one changes
+/// them.
 ///
 /// # Errors
 /// Fails with the name of the first fault that cannot be.
 pub(crate) fn check_faults(system: &dyn System, schedule: &[PlannedFault]) -> Result<(), RefusedFault> {
-    let (name, has_roles, has_skewable_clocks) = (system.name(), system.has_roles(), system.has_skewable_clocks());
+    let (name, has_roles, reads_clock_file) = (system.name(), system.has_roles(), system.reads_clock_file());
     for PlannedFault { fault, aim, when, .. } in schedule {
-        let (why, remedy) = if fault.kind().skews_clocks() && !has_skewable_clocks {
-            ("does not let its clocks be skewed", "leave clock faults out")
+        let is_by_file = matches!(fault, Fault::Clock { skew, .. } if skew.by == Some(SkewWay::File));
+        let (why, remedy) = if is_by_file && !reads_clock_file {
+            ("has nodes that read no clock file", "leave `by=file` out")
         } else if fault.kind().changes_members() && !system.can_change_members() {
             ("has no way to change its members", "leave add, remove, replace and transfer out")
         } else if when.is_some() && !has_roles {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use histories::{Event, PairingError};
 use nemesis::{
     DiskFault, FaultId, FaultKind, FaultSpec, FaultSpecs, Leaders, Ledger, LossMode, NodeId, Outcome, PlannedFault,
-    ResolvedFault,
+    ResolvedFault, SkewWay,
 };
 
 use super::record::Record;
@@ -170,8 +170,8 @@ pub(crate) fn impossible(faults: &FaultSpecs) -> Option<&FaultSpec> {
         | FaultSpec::RollingRestart { .. }
         | FaultSpec::CrashLoop { .. }
         | FaultSpec::Partition(_)
-        | FaultSpec::Flap { .. }
-        | FaultSpec::Clock { .. } => false,
+        | FaultSpec::Flap { .. } => false,
+        FaultSpec::Clock { skew, .. } => skew.way(true) == SkewWay::Vdso,
         FaultSpec::Disk { fault, .. } => loses_all(*fault).is_none(),
         FaultSpec::Starve { .. } | FaultSpec::Members { .. } => true,
     })

@@ -162,8 +162,9 @@ pub(crate) trait System: fmt::Debug + Sync {
         None
     }
 
-    /// Returns true if nodes read the time from [`Deployment::clock_file`]. Otherwise no clock can be skewed.
-    fn has_skewable_clocks(&self) -> bool {
+    /// Returns true if nodes read the time from [`Deployment::clock_file`]. Otherwise their clocks are skewed through
+    /// their vDSOs.
+    fn reads_clock_file(&self) -> bool {
         false
     }
 

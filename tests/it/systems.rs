@@ -110,7 +110,8 @@ fn a_wrong_file_and_a_missing_program_are_named_before_anything_starts() {
         (&["--read", "fresh"][..], 64, "mystore has no read mode \"fresh\"; it has: read"),
         (&["--workload", "set"], 64, "mystore has no workload \"set\"; available: register"),
         (&["--faults", "pause:leader"], 3, "cannot pause the leader: mystore does not say who leads"),
-        (&["--faults", "clock"], 3, "mystore does not let its clocks be skewed"),
+        (&["--faults", "clock"], 3, "mystore does not say who leads"),
+        (&["--faults", "clock:by=file,target=n1"], 3, "mystore has nodes that read no clock file"),
         (&["--faults", "remove"], 3, "mystore has no way to change its members"),
         (&["--trace"], 64, "mystore has no option --trace"),
     ] {
@@ -256,8 +257,8 @@ fn sets_queues_roles_and_preparations_work_by_a_file() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("led.toml"), LED_FILE).unwrap();
     fs::write(dir.path().join("led.py"), LED).unwrap();
-    let refused = run(dir.path(), &["run", "--system", "led.toml", "--faults", "clock"]);
-    assert!(refused.err.contains("led does not let its clocks be skewed"), "its first workload is the default");
+    let refused = run(dir.path(), &["run", "--system", "led.toml", "--faults", "clock:by=file"]);
+    assert!(refused.err.contains("led has nodes that read no clock file"), "its first workload is the default");
     let tried = in_time(schism(dir.path()).args(["system", "check", "led.toml"]));
     assert_eq!(tried.code, Some(0), "{tried:?}");
     assert!(tried.out.ends_with("led: 13 operations, 2 read modes: all as it should be\n"), "{}", tried.out);
@@ -318,7 +319,7 @@ fn what_a_system_cannot_do_is_refused_before_a_campaign_or_a_comparison_starts()
     let dir = store();
     for (arguments, said) in [
         (&["--reads", "fresh"][..], "mystore has no read mode \"fresh\"; it has: read"),
-        (&["--faults", "clock"], "mystore does not let its clocks be skewed"),
+        (&["--faults", "clock"], "mystore does not say who leads"),
         (&["--faults", "kill:leader"], "cannot kill the leader: mystore does not say who leads"),
         (&["--system", "schism,mystore.toml", "--reads", "quorum"], "no read mode of mystore; it has: read"),
     ] {
@@ -332,6 +333,21 @@ fn what_a_system_cannot_do_is_refused_before_a_campaign_or_a_comparison_starts()
     let ended = run(dir.path(), &["campaign", "--system", "mystore.toml", "--workloads", "set"]);
     assert!(ended.code == Some(64) && ended.err.contains("mystore has no workload \"set\""), "{ended:?}");
     assert!(!dir.path().join("night").exists(), "something was started");
+}
+
+#[test]
+fn clocks_of_nodes_that_know_nothing_of_it_are_skewed_and_healed() {
+    let dir = store();
+    let load = ["--nodes", "1", "--faults", "clock:rate=1,jump=1h,target=n1", "--time-limit", "4s", "--seed", "1"];
+    let ended = in_time(schism(dir.path()).args(["run", "--system", "mystore.toml"]).args(load));
+    assert!(matches!(ended.code, Some(0 | 1)), "{ended:?}");
+    let told = "installed: skew the clock of n1 to 1 of its speed and +3600000 ms, through the vDSO";
+    assert!(ended.err.contains(told) && ended.err.contains("healed: skew the clock of n1"), "{ended:?}");
+    let page = fs::read_to_string(dir.path().join("store/latest/report.html")).unwrap();
+    assert!(
+        page.contains("Offset of each node's clock over time") || page.contains("Offset of each node&#39;s"),
+        "none"
+    );
 }
 
 #[test]

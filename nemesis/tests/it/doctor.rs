@@ -19,7 +19,7 @@ pub(crate) fn tell(by: PartitionBy) {
         println!("{}: {} ({})", capability.name, capability.present, capability.detail);
     }
     for fault in [Fault::Partition { shape: Shape::Isolate(Target::Leader) }, Fault::Pause { target: Target::Leader }] {
-        match can.supports(&fault) {
+        match can.supports(&fault, true) {
             Ok(()) => println!("{fault}: yes"),
             Err(refused) => println!("{refused} ({})", refused.remedy),
         }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use nemesis::{Entry, Sandbox, enter};
 
-use crate::{disk, doctor, inside, peer, sandbox};
+use crate::{clocks, disk, doctor, inside, peer, sandbox};
 
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
             nix::unistd::pause();
             drop(memory);
         }
+        ["time", address, ref how @ ..] => clocks::tell(address, how),
         ["count", folder, sync] => disk::count(Path::new(folder), sync),
         ["plain", scenario, ..] => perform(scenario, &words[2..], &Sandbox::Plain { reason: "not tried".into() }),
         ["inside", scenario, ..] => match enter().unwrap() {
@@ -50,6 +51,9 @@ fn perform(scenario: &str, arguments: &[&str], sandbox: &Sandbox) {
         ("own_view", []) => inside::own_view(sandbox),
         ("faults", []) => inside::faults(sandbox),
         ("doctor", [by]) => doctor::tell(by.parse().unwrap()),
+        ("clocks", []) => clocks::bent(sandbox),
+        ("terms", []) => clocks::terms(sandbox),
+        ("filtered", []) => clocks::filtered(sandbox),
         ("counting", []) => disk::counting(sandbox),
         ("disk_faults", []) => disk::disk_faults(sandbox),
         ("damage", []) => disk::damage(sandbox),

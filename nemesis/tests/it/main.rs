@@ -9,6 +9,7 @@
     reason = "clippy knows #[test] functions, but not a test binary with a main of its own"
 )]
 
+mod clocks;
 mod disk;
 mod doctor;
 mod harness;
@@ -25,5 +26,5 @@ fn main() -> ExitCode {
     if let Some(("helper", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return helper::run(rest);
     }
-    harness::run(&[sandbox::TESTS, inside::TESTS, disk::TESTS, doctor::TESTS].concat(), &arguments)
+    harness::run(&[sandbox::TESTS, inside::TESTS, clocks::TESTS, disk::TESTS, doctor::TESTS].concat(), &arguments)
 }

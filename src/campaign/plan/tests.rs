@@ -133,7 +133,7 @@ fn a_plan_over_another_system_has_its_read_modes_and_keeps_to_what_it_can() {
     let with = |faults: &str| CampaignPlan { faults: parse_mixes(faults).unwrap(), ..plan.clone() };
     for (wrong, why) in [
         (with("none,kill:leader"), "cannot kill the leader: roleless does not say who leads"),
-        (with("all"), "roleless does not let its clocks be skewed"),
+        (with("clock"), "roleless does not say who leads"),
         (CampaignPlan { trace: true, ..plan.clone() }, "roleless has no option --trace"),
         (CampaignPlan { workloads: vec!["set".to_owned()], ..plan.clone() }, "roleless has no workload \"set\""),
         (CampaignPlan { reads: vec!["log".into()], ..plan.clone() }, "roleless has no read mode \"log\""),

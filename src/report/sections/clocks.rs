@@ -39,7 +39,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     };
     Some(html! {
         p { "Offset of each node's clock from the true one (below 0: behind), as it was skewed from outside; a node \
-        that starts anew begins at 0." }
+        that starts anew begins at 0. Through vDSOs it is the time of day, which stays skewed over a restart, and is \
+        right after the fault; a strobe is drawn as its jump." }
         (plot.markup("Offset of each node's clock over time"))
     })
 }

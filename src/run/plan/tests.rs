@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use nemesis::{
-    ClusterEvent, EntryRule, Fault, FaultSpecs, NodeId, PartitionBy, PlannedFault, ResolvedFault, Shape, Target,
-    Trigger,
+    ClusterEvent, EntryRule, Fault, FaultSpecs, NodeId, PartitionBy, PlannedFault, ResolvedFault, Shape, Skew, SkewWay,
+    Target, Trigger,
 };
 
 use super::{Plan, check_faults};
@@ -18,19 +18,20 @@ fn system(name: &str) -> &'static dyn System {
 fn a_fault_that_a_system_cannot_be_under_is_refused_by_name() {
     let planned = |fault| [PlannedFault::of(fault)];
     let roleless = system("roleless");
+    let clock = |by| Fault::Clock { target: Target::Random, skew: Skew { rate: 0.5, by, ..Skew::NONE } };
     for (fault, why) in [
         (Fault::Pause { target: Target::Leader }, "cannot pause the leader: roleless does not say who leads"),
         (
             Fault::Partition { shape: Shape::Isolate(Target::Leader) },
             "cannot isolate the leader: roleless does not say who leads",
         ),
-        (Fault::Clock { target: Target::Random, rate: 0.5, jump_ns: 0 }, "roleless does not let its clocks be skewed"),
+        (clock(Some(SkewWay::File)), "roleless has nodes that read no clock file"),
     ] {
         let refused = check_faults(roleless, &planned(fault.clone())).unwrap_err().what;
         assert!(refused.contains(why), "{refused}");
         assert!(check_faults(system("schism"), &planned(fault)).is_ok());
     }
-    for fault in [Fault::Kill { target: Target::Random }, Fault::Partition { shape: Shape::Halves }] {
+    for fault in [Fault::Kill { target: Target::Random }, Fault::Partition { shape: Shape::Halves }, clock(None)] {
         assert!(check_faults(roleless, &planned(fault)).is_ok());
     }
 }

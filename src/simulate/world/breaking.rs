@@ -1,6 +1,6 @@
 //! Faults as they hit the nodes, and their end.
 
-use nemesis::{FaultId, Leaders, NodeId, ResolvedFault};
+use nemesis::{FaultId, Leaders, NodeId, ResolvedFault, SkewWay};
 use node::raft::Role;
 
 use super::{
@@ -71,9 +71,12 @@ impl World<'_> {
                 self.network.divide(self.now_ns, grudge);
                 self.queue.plan(self.now_ns + STALL_NS, Happening::Links);
             }
-            ResolvedFault::Clock { nodes, rate, jump_ns } => {
+            ResolvedFault::Clock { skew, .. } if skew.way(true) == SkewWay::Vdso => {
+                return Err(SimulationError::Impossible(fault.to_string()));
+            }
+            ResolvedFault::Clock { nodes, skew } => {
                 for node in nodes {
-                    self.skew(place_of(*node), *rate, *jump_ns);
+                    self.skew(place_of(*node), skew.rate, skew.jump_ns);
                 }
             }
         }

@@ -282,7 +282,7 @@ impl System for FileSystem {
         self.document.roles.is_some()
     }
 
-    fn has_skewable_clocks(&self) -> bool {
+    fn reads_clock_file(&self) -> bool {
         self.document.node.has_clock_file()
     }
 
@@ -337,16 +337,16 @@ mod tests {
         let system = changed("[client.cas]", "[client.dequeue]").unwrap_err();
         assert!(system.contains("`client.dequeue`: it has no placeholder {from}"), "{system}");
         let system = changed("status = 200\n", "").unwrap();
-        assert!(!system.has_roles() && !system.has_skewable_clocks() && !system.logs_roles() && system.has_cas());
+        assert!(!system.has_roles() && !system.reads_clock_file() && !system.logs_roles() && system.has_cas());
         assert_eq!(system.workloads(), ["register", "cas", "causal"]);
     }
 
     #[test]
     fn clocks_can_be_skewed_if_a_node_is_told_of_its_clock_file() {
         let system = changed("[node]\n", "[node]\nenv = { CLOCK = \"{clock_file}\" }\n").unwrap();
-        assert!(system.has_skewable_clocks());
+        assert!(system.reads_clock_file());
         let system = changed("\"{client_port}\"", "\"{client_port}\", \"--clock={clock_file}\"").unwrap();
-        assert!(system.has_skewable_clocks());
+        assert!(system.reads_clock_file());
     }
 
     #[test]

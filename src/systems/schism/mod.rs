@@ -263,7 +263,7 @@ impl System for Schism {
         Some(NodeSettings::of(settings).election_timeout() * 10)
     }
 
-    fn has_skewable_clocks(&self) -> bool {
+    fn reads_clock_file(&self) -> bool {
         true
     }
 
