@@ -179,9 +179,9 @@ mod tests {
     #[test]
     fn who_is_no_member_need_not_follow() {
         let of = |members: &[u16], status: Option<Status>| {
-            let Status { role, counters } = status.unwrap();
-            let role = role.map(|role| RoleStatus { members: Some(members.iter().copied().collect()), ..role });
-            Some(Status { role, counters })
+            let status = status.unwrap();
+            let role = status.role.map(|role| RoleStatus { members: Some(members.iter().copied().collect()), ..role });
+            Some(Status { role, ..status })
         };
         let follower = || status("follower", 3, Some(2), 5);
         let leader = |members: &[u16]| of(members, Some(status("leader", 3, Some(2), 5)));
