@@ -17,7 +17,7 @@ use axum::{
     extract::{Path as UrlPath, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware,
-    response::{Html, IntoResponse, Response},
+    response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
 use clap::Args;
@@ -32,7 +32,9 @@ use self::names::Names;
 use crate::{
     check::Budget,
     error::{ExitStatus, host_limits},
-    report, run, terminal,
+    report, run,
+    store::{ConfinedFolder, REPORT_FILE},
+    terminal,
 };
 
 /// Interval at which the page of a run under way is refreshed.
@@ -113,15 +115,20 @@ async fn index(State(state): State<Arc<ServerState>>) -> Response {
     }
 }
 
-/// Makes the page of a run under way, as far as it has come; it refreshes itself.
+/// Makes the page of a run under way, as far as it has come; it refreshes itself until the run is over or was killed,
+/// and then leads to the report.
 async fn live_page(State(state): State<Arc<ServerState>>, UrlPath(path): UrlPath<String>) -> Response {
     let Some(whole) = resolve(&state.root, &path).await else { return not_found() };
+    if whole.join(REPORT_FILE).is_file() {
+        return Redirect::to(&report::store::report_address(&path)).into_response();
+    }
+    let is_under_way = ConfinedFolder::of(&whole).is_ok_and(|folder| run::wrote_lately(&folder));
     let Ok(_place) = state.page_permits.acquire().await else { return not_found() };
     let told = tokio::task::spawn_blocking(move || {
         let budget = Budget::new(LIVE_LIMIT, LIVE_MEMORY_BYTES);
         run::rejudge(&whole, budget).map(|run| report::html(&report::facts_of(&run)))
     });
-    let refresh = [(header::REFRESH, REFRESH_SECONDS)];
+    let refresh = is_under_way.then_some([(header::REFRESH, REFRESH_SECONDS)]);
     match told.await {
         Ok(Ok(page)) => (refresh, html(page)).into_response(),
         _ => (refresh, "nothing happened yet").into_response(),

@@ -6,11 +6,11 @@ use super::page::{PLOTS, frame, script_json, text};
 use crate::{
     compare::{Comparison, Latencies, Mode, Setting, order_in_words},
     store::{ConfinedFolder, write_inside},
-    terminal::words::grouped,
+    terminal::{sanitize, words::grouped},
 };
 
 /// Name of the page in the folder.
-const FILE: &str = "compare.html";
+pub(super) const FILE: &str = "compare.html";
 const SCRIPT: &str = include_str!("assets/compare.js");
 
 /// Writes the page of a comparison.
@@ -27,7 +27,7 @@ fn body(comparison: &Comparison) -> Markup {
         main {
             h1 { "Read modes compared" }
             @if let Some(subject) = comparison.plan.subject_in_words() { p { (text(&subject)) } }
-            p class="claim" { (text(&comparison.advice())) }
+            p class="claim" { (sanitize::line(&comparison.advice())) }
             @for (number, setting) in comparison.settings.iter().enumerate() { (of_setting(number, setting)) }
             p { "The runs, with a report each: " a href=(super::campaign::INDEX) { "the matrix" } "." }
             p class="quiet" {

@@ -23,6 +23,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) name: String,
     /// Command that repeats the run, or checks the history again.
     pub(crate) command: String,
+    /// True if the page lies in the folder of the run, so that it can link to the files there.
+    pub(crate) is_in_folder: bool,
     /// The run, if the history comes from one.
     pub(crate) run: Option<&'a FinishedRun>,
     pub(crate) history: &'a History,
@@ -61,6 +63,7 @@ impl<'a> Facts<'a> {
         Self {
             name,
             command,
+            is_in_folder: false,
             run: None,
             history,
             report,

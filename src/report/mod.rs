@@ -42,7 +42,7 @@ const CHARTS: &str = include_str!("assets/charts.js");
 /// # Errors
 /// Fails if the file cannot be written.
 pub(crate) fn of_run(finished: &FinishedRun) -> anyhow::Result<()> {
-    let html = html(&facts_of(finished));
+    let html = html(&Facts { is_in_folder: true, ..facts_of(finished) });
     write_inside(finished.folder(), REPORT_FILE, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     faults::FaultWindow,
-    files::{COLUMNS_FILE, LOG_FILE, node_file},
+    files::{COLUMNS_FILE, LOG_FILE, TEST_FILE, node_file},
     leadership::Span,
     messages::MessageLog,
     plan::Plan,
@@ -56,6 +56,14 @@ impl FinishedRun {
         let traces = (1..=self.plan.all_nodes()).filter_map(trace);
         let keep_going = || self.budget.lacks(Duration::ZERO, 0).is_none();
         MessageLog::read(system, traces, self.results.live.start.origin_mono_ns, during, &keep_going)
+    }
+
+    /// Returns the paths of its files that a person may want to look at, relative to its folder.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let history = self.history_path.file_name().map(PathBuf::from);
+        let logs = (1..=self.plan.nodes).map(|node| node_file(node, LOG_FILE));
+        let all = [TEST_FILE, RESULTS_FILE].map(PathBuf::from).into_iter().chain(history).chain(logs);
+        all.filter(|file| self.folder.has(file)).collect()
     }
 
     /// Returns a node's log; empty if it cannot be read.

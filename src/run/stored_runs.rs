@@ -1,18 +1,22 @@
 //! Past runs in a store, including those of campaigns, by the files that they left.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use checker::Verdict;
 use serde::{Serialize, Serializer};
 
 use super::{
-    files::TEST_FILE,
+    files::{HISTORY_FILE, TEST_FILE},
     plan::Plan,
     results::{RESULTS_FILE, Results},
 };
 use crate::{
     error::{ExitStatus, Failure},
     store::{ConfinedFolder, read_json},
+    terminal::words::stamp_in_words,
 };
 
 /// Maximum depth at which runs are looked for: a campaign's are in `campaign/runs/<cell>/seed-<n>`.
@@ -26,6 +30,9 @@ pub(crate) struct StoredRun {
     /// True if the run has ended by itself.
     #[serde(skip)]
     pub(crate) is_over: bool,
+    /// True if the run is not over, and wrote something within the last minute.
+    #[serde(skip)]
+    pub(crate) is_under_way: bool,
     /// True if the run is known to have found no violation.
     #[serde(skip)]
     pub(crate) is_without_violation: bool,
@@ -36,6 +43,13 @@ pub(crate) struct StoredRun {
     pub(crate) read: String,
     pub(crate) faults: String,
     pub(crate) seed: u64,
+    /// Time at which the run began, if its folder is named after that.
+    pub(crate) began: Option<String>,
+    /// Duration of its load, ms.
+    pub(crate) lasted_ms: Option<u64>,
+    pub(crate) operations: Option<usize>,
+    /// True if the verdict is positive, but the run could not have caught much.
+    pub(crate) weak: bool,
     /// True if the run belongs to a campaign.
     pub(crate) of_campaign: bool,
 }
@@ -50,20 +64,39 @@ impl StoredRun {
             Ok(None) => "under way or killed",
             Err(_) => "cannot be read",
         };
+        let found = results.as_ref().ok().and_then(Option::as_ref);
+        let is_over = folder.has(RESULTS_FILE);
         let text = |of: fn(&Plan) -> String| plan.as_ref().map(of).unwrap_or_default();
         Self {
             verdict: verdict.to_owned(),
-            is_without_violation: matches!(results, Ok(Some(results)) if results.verdict != Verdict::NotLinearizable),
+            is_under_way: !is_over && wrote_lately(folder),
+            began: path.file_name().and_then(|name| stamp_in_words(name.to_str()?)),
+            lasted_ms: found
+                .and_then(|results| results.live.load)
+                .map(|load| load.until_ns.saturating_sub(load.from_ns) / 1_000_000),
+            operations: found.map(|results| results.report.operations),
+            weak: found.is_some_and(|results| results.weak),
+            is_without_violation: found.is_some_and(|results| results.verdict != Verdict::NotLinearizable),
             system: text(Plan::subject),
             workload: text(|plan| plan.workload.clone()),
             read: text(|plan| plan.read.to_string()),
             faults: text(|plan| plan.faults.to_string()),
             seed: plan.as_ref().map(|plan| plan.seed).unwrap_or_default(),
             of_campaign: folder.path().ancestors().any(|above| above.join("plan.json").exists()),
-            is_over: folder.has(RESULTS_FILE),
+            is_over,
             path,
         }
     }
+}
+
+/// Maximum age of the last event of a run that is under way.
+const LATELY: Duration = Duration::from_mins(1);
+
+/// Returns true if the history of a run grew lately: a run that was killed stays as it is for good.
+pub(crate) fn wrote_lately(folder: &ConfinedFolder) -> bool {
+    let history = folder.open(HISTORY_FILE).ok().flatten();
+    let changed = history.and_then(|file| file.metadata().ok()?.modified().ok());
+    changed.is_some_and(|changed| changed.elapsed().unwrap_or_default() < LATELY)
 }
 
 /// Serializes a path for JSON, with replacements where it is not UTF-8.

@@ -23,6 +23,16 @@ pub(crate) fn seconds(time_ns: u64) -> String {
     format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
 }
 
+/// Formats the stamp in a folder's name, `20260131T235959Z`, as `2026-01-31 23:59:59 UTC`; none if the name is no stamp.
+pub(crate) fn stamp_in_words(name: &str) -> Option<String> {
+    let shape: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    (shape == "00000000T000000Z").then(|| {
+        let part = |from: usize, until: usize| &name[from..until];
+        let (date, time) = ([part(0, 4), part(4, 6), part(6, 8)], [part(9, 11), part(11, 13), part(13, 15)]);
+        format!("{} {} UTC", date.join("-"), time.join(":"))
+    })
+}
+
 /// Formats 1234567 as 1,234,567.
 pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
@@ -65,7 +75,7 @@ pub(crate) fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{counted, grouped, plain, seconds};
+    use super::{counted, grouped, plain, seconds, stamp_in_words};
 
     #[test]
     fn numbers_read_well() {
@@ -73,6 +83,8 @@ mod tests {
         assert_eq!(counted(1, "key"), "1 key");
         assert_eq!(counted(1200, "key"), "1,200 keys");
         assert_eq!(seconds(4_182_999_999), "4.182 s");
+        assert_eq!(stamp_in_words("20260131T235959Z").as_deref(), Some("2026-01-31 23:59:59 UTC"));
+        assert_eq!(["seed-1", "20260131T2359Z", "２０260131T235959Z"].map(stamp_in_words), [None, None, None]);
     }
 
     #[test]

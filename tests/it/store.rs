@@ -119,6 +119,7 @@ fn the_store_is_served_and_nothing_beside_it() {
     let index = ask("/");
     assert!(index.contains("bad/20260131T235959Z") && index.contains("under way"), "{index}");
     assert!(index.contains("/live/live") && index.contains("/live/half/20260131T235959Z"), "{index}");
+    assert!(index.contains("2026-01-31 23:59:59 UTC") && index.contains("✗ not-linearizable"), "{index}");
     let live = ask("/live/live");
     assert!(live.contains("refresh: 3") && live.contains("linearizable: schism, 3 nodes"), "{live}");
     assert!(ask("/live/half/20260131T235959Z").contains("nothing happened yet"));
@@ -129,6 +130,10 @@ fn the_store_is_served_and_nothing_beside_it() {
         let answer = ask(path);
         assert!(answer.starts_with("HTTP/1.1 404") && !answer.contains("not for you"), "{path}: {answer}");
     }
+    fs::write(dir.path().join("store/live/report.html"), "the report").unwrap();
+    let over = ask("/live/live").to_lowercase();
+    assert!(over.starts_with("http/1.1 303") && over.contains("location: /live/report.html"), "{over}");
+    assert!(!over.contains("refresh"), "it reloads for ever: {over}");
     let head = ask("/bad/20260131T235959Z/test.json");
     assert!(head.contains("content-type: application/json") && head.contains("nosniff"), "{head}");
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
@@ -151,6 +156,17 @@ fn answer(address: &str, request: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
+}
+
+#[test]
+fn an_empty_store_is_served_and_says_what_fills_it() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("store")).unwrap();
+    let (mut child, address) = serving(dir.path());
+    let index = answer(&address, &format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"));
+    assert!(index.starts_with("HTTP/1.1 200") && index.contains("<code>schism run</code> makes a run"), "{index}");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 (() => {
   const { OUTCOMES, colour, hide, moment, show, tell, when } = schism;
   const FAILED = 2, UNKNOWN = 3, BLOCK = 2048, LEFT = 64, TOP = 18, MOST_LANES = 24, MOST_CHOICES = 500;
-  const [HEIGHT, LEAST_HEIGHT, MOST_HEIGHT, TAIL, CHARACTER] = [16, 140, 560, 26, 6.2];
+  const [HEIGHT, LEAST_HEIGHT, MOST_HEIGHT, TAIL, CHARACTER] = [16, 140, 560, 26, 7];
   const NAMES = { node: (d, at) => at ? "n" + at : "none", key: (d, at) => d.keys[at] || "all",
     process: (d, at) => "p" + (d.names[at] ?? at) };
 
@@ -56,10 +56,10 @@
     mixer.fillRect(0, 0, 1, 1);
     return new Uint32Array(mixer.getImageData(0, 0, 1, 1).data.buffer)[0];
   };
-  const paints = () => {
-    const named = ["ok", "fail", "info", "bad", "paper", "ink", "before", "after", "faded"];
-    return Object.fromEntries(named.map((name) => [name, paint(colour("--" + name))]));
-  };
+  const [OK, FAIL, INFO, BEFORE, AFTER, FADED] = [0, 1, 2, 3, 4, 5];
+  const PAINTS = ["ok", "fail", "info", "before", "after", "faded", "bad", "paper", "ink"];
+  const BAD = 6, PAPER = 7, INK = 8;
+  const paints = () => Uint32Array.from(PAINTS, (name) => paint(colour("--" + name)));
 
   when(document.getElementById("explorer-picture"), (canvas, d) => {
     const n = d.from.length, end = Math.max(1, d.end), evidence = new Set(d.evidence);
@@ -85,13 +85,13 @@
     const y = (row) => TOP + row * tall();
     const ended = (i) => d.outcome[i] === UNKNOWN ? d.from[i] : d.until[i];
 
-    const kind = (i) => {
+    const sign = (i) => {
       if (state.picked >= 0) {
-        if (d.key[i] !== d.key[state.picked]) return "faded";
-        if (d.outcome[i] < FAILED && d.until[i] < d.from[state.picked]) return "before";
-        if (d.from[i] > ended(state.picked) && d.outcome[state.picked] !== UNKNOWN) return "after";
+        if (d.key[i] !== d.key[state.picked]) return FADED;
+        if (d.outcome[i] < FAILED && d.until[i] < d.from[state.picked]) return BEFORE;
+        if (d.from[i] > ended(state.picked) && d.outcome[state.picked] !== UNKNOWN) return AFTER;
       }
-      return d.outcome[i] === FAILED ? "fail" : d.outcome[i] === UNKNOWN ? "info" : "ok";
+      return d.outcome[i] === FAILED ? FAIL : d.outcome[i] === UNKNOWN ? INFO : OK;
     };
 
     const beds = (w, h) => {
@@ -115,44 +115,56 @@
     const boxes = (image, ratio) => {
       const words = [], scale = width() / (state.until - state.from) * ratio;
       const left = LEFT * ratio, high = tall() * ratio;
-      const gap = high > 6 ? Math.ceil(ratio) : 0, reached = new Int32Array(laid.rows).fill(-1);
-      const drawn = new Array(laid.rows);
+      const gap = high > 6 ? Math.ceil(ratio) : 0, least = Math.ceil(ratio), flat = high / ratio < 11;
+      const { from: began, until: over, outcome } = d, rowOf = laid.row;
+      // What touches in a row and has the same sign becomes one rectangle.
+      const start = new Int32Array(laid.rows), reached = new Int32Array(laid.rows).fill(-1);
+      const drawn = new Uint8Array(laid.rows);
+      const flush = (row) => {
+        if (reached[row] < 0) return;
+        const top = Math.floor(TOP * ratio + row * high), bottom = Math.max(top + 1, Math.floor(top + high - gap));
+        image.fill(start[row], top, reached[row], bottom, colours[drawn[row]]);
+        if (drawn[row] === INFO) hollow(image, start[row], top, reached[row], bottom, ratio);
+      };
       for (const block of blocks) {
         if (block.from > state.until || block.until < state.from - TAIL / scale * ratio) continue;
         for (let i = block.first; i < block.last; i++) {
-          if (!shown[i] || d.from[i] > state.until) continue;
-          const from = left + (d.from[i] - state.from) * scale, open = d.outcome[i] === UNKNOWN;
-          const to = open ? from + TAIL * ratio : left + (d.until[i] - state.from) * scale;
+          if (!shown[i] || began[i] > state.until) continue;
+          const from = left + (began[i] - state.from) * scale;
+          const to = outcome[i] === UNKNOWN ? from + TAIL * ratio : left + (over[i] - state.from) * scale;
           if (to < left) continue;
-          const row = laid.row[i], begin = Math.floor(Math.max(left, from));
-          const until = Math.max(begin + Math.ceil(ratio), Math.floor(to)), what = kind(i);
-          // Many operations share a pixel: one of each sign is enough.
-          if (until <= reached[row] && drawn[row] === what) continue;
-          const top = Math.floor(TOP * ratio + row * high), bottom = Math.max(top + 1, Math.floor(top + high - gap));
-          image.fill(begin, top, until, bottom, colours[what]);
-          if (open) hollow(image, begin, top, until, bottom, ratio);
-          [reached[row], drawn[row]] = [Math.max(until, reached[row]), what];
+          const row = rowOf[i], begin = Math.floor(Math.max(left, from)), what = sign(i);
+          const until = Math.max(begin + least, Math.floor(to));
+          if (begin > reached[row] || drawn[row] !== what || what === INFO) {
+            flush(row);
+            start[row] = begin;
+            reached[row] = until;
+            drawn[row] = what;
+          } else if (until > reached[row]) {
+            reached[row] = until;
+          }
           const room = (until - begin) / ratio;
-          if (high / ratio >= 11 && room > 2 * CHARACTER) words.push([i, begin / ratio, room]);
+          if (!flat && what !== FADED && room > 2 * CHARACTER) words.push([i, begin / ratio, room]);
         }
       }
+      for (let row = 0; row < laid.rows; row++) flush(row);
       return words;
     };
     // An operation without an answer is open at its right side.
     const hollow = (image, begin, top, until, bottom, ratio) => {
       const edge = Math.ceil(ratio);
-      if (bottom - top > 4 * edge) image.fill(begin + 2 * edge, top + edge, until, bottom - edge, colours.paper);
+      if (bottom - top > 4 * edge) image.fill(begin + 2 * edge, top + edge, until, bottom - edge, colours[PAPER]);
     };
     const mark = (image, ratio, i, what) => {
       const begin = Math.floor(Math.max(LEFT, x(d.from[i])) * ratio), top = Math.floor(y(laid.row[i]) * ratio);
       const until = Math.max(begin + 4 * ratio, Math.floor(x(ended(i)) * ratio)), edge = Math.ceil(1.5 * ratio);
       if (until < LEFT * ratio || d.from[i] > state.until || !shown[i]) return;
       const bottom = Math.max(top + Math.ceil(3 * ratio), Math.floor(top + tall() * ratio) - 1);
-      if (what === "bad") return image.fill(begin, top, until, bottom, colours.bad);
-      image.fill(begin - edge, top - edge, until + edge, top, colours.ink);
-      image.fill(begin - edge, bottom, until + edge, bottom + edge, colours.ink);
-      image.fill(begin - edge, top, begin, bottom, colours.ink);
-      image.fill(until, top, until + edge, bottom, colours.ink);
+      if (what === BAD) return image.fill(begin, top, until, bottom, colours[BAD]);
+      image.fill(begin - edge, top - edge, until + edge, top, colours[INK]);
+      image.fill(begin - edge, bottom, until + edge, bottom + edge, colours[INK]);
+      image.fill(begin - edge, top, begin, bottom, colours[INK]);
+      image.fill(until, top, until + edge, bottom, colours[INK]);
     };
 
     // What fits into the box of an operation, the longest first.
@@ -200,8 +212,8 @@
       ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
       beds(w, h);
       const words = boxes(image, ratio);
-      for (const i of evidence) mark(image, ratio, i, "bad");
-      if (state.picked >= 0) mark(image, ratio, state.picked, "ink");
+      for (const i of evidence) mark(image, ratio, i, BAD);
+      if (state.picked >= 0) mark(image, ratio, state.picked, INK);
       ctx.drawImage(image.canvas(), 0, 0, w, h);
       texts(words);
       canvas.dataset.scale = String((state.until - state.from) / w);

@@ -46,12 +46,14 @@ const schism = (() => {
     for (const name of ["function", "key", "value", "outcome", "process", "node"]) d[name] = Uint32Array.from(d[name]);
     return d;
   })();
-  // Draws as soon as an element comes near the screen, or the browser has nothing else to do: then prints are whole.
+  // Draws as soon as an element comes near the screen; if there is not much to draw, also once the browser has nothing
+  // else to do, so that prints are whole.
+  const IDLE_BYTES = 1e6;
   const when = (element, draw) => {
     if (!element) return;
     const begin = () => {
       observer.disconnect();
-      cancelIdleCallback(waiting);
+      if (waiting) cancelIdleCallback(waiting);
       load().then((d) => draw(element, d), (error) => {
         element.replaceWith(`This browser cannot unpack the data of the page: ${error}`);
       });
@@ -60,7 +62,8 @@ const schism = (() => {
       if (seen.some((entry) => entry.isIntersecting)) begin();
     }, { rootMargin: "200px" });
     observer.observe(element);
-    const waiting = requestIdleCallback(begin);
+    const isSmall = document.getElementById("data").textContent.length < IDLE_BYTES;
+    const waiting = isSmall ? requestIdleCallback(begin) : 0;
   };
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

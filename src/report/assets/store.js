@@ -1,6 +1,11 @@
 "use strict";
 (() => {
+  // Only while a run is under way, and somebody looks.
+  if (document.querySelector("main").dataset.live === "true") {
+    setInterval(() => { if (!document.hidden) location.reload(); }, 5000);
+  }
   const table = document.getElementById("runs"), filter = document.getElementById("filter");
+  if (!table) return;
   const apply = () => {
     for (const row of table.tBodies[0].rows) row.hidden = filter.value !== "" && row.dataset.verdict !== filter.value;
   };
@@ -17,5 +22,4 @@
     });
   });
   apply();
-  if (document.querySelector("main").dataset.live === "true") setTimeout(() => location.reload(), 2000);
 })();

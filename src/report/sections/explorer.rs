@@ -62,8 +62,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         p id="explorer-help" class="quiet" {
             "Drag to move; pinch, or hold Shift (or focus the picture) and turn the wheel, to zoom; hover for details. \
             Click an operation to see which ones on its key were over before it began, which overlap with it, and \
-            which began after it. Keys: + and -, arrows, Home for all, n and p for the next and previous operation of the \
-            evidence, or of those that the search found, Escape to let go. The address of the page keeps the view."
+            which began after it. Keys: + and -, arrows, Home for all, n and p for the next and previous operation of \
+            the evidence, or of those that the search found, Escape to let go. The address of the page keeps the view."
         }
     })
 }

@@ -9,7 +9,7 @@ use super::super::{
 };
 use crate::{
     run::{Message, Reign},
-    systems::MessageContent,
+    systems::{MessageContent, Purpose},
     terminal::words::{counted, grouped, seconds},
 };
 
@@ -114,8 +114,9 @@ impl Diagram<'_> {
 
     fn svg(&self) -> Markup {
         let height = TOP + LANE * f64::from(self.nodes) + 34.0;
+        let (legend, legend_height) = timeline::legend(&self.legend_entries(), height + 8.0);
         html! {
-            svg class="timeline messages" viewBox={ "0 0 " (WIDTH) " " (height) } role="img"
+            svg class="timeline messages" viewBox={ "0 0 " (WIDTH) " " (px(height + legend_height)) } role="img"
                 aria-label={ "Messages between the nodes from " (seconds(self.scale.from_ns)) " to \
                 " (seconds(self.scale.until_ns)) "; the table below has the same" } {
                 @for node in 1..=self.nodes { (self.lane(node)) }
@@ -127,8 +128,29 @@ impl Diagram<'_> {
                 @for node in 1..=self.nodes { @for reign in self.reigns(node) { (self.claim(reign)) } }
                 @for &index in self.facts.evidence_operations() { (self.operation(index)) }
                 (timeline::axis(self.facts, self.scale, height - 22.0))
+                (legend)
             }
         }
+    }
+
+    /// Returns the signs that the diagram shows, by the class of each and its meaning.
+    fn legend_entries(&self) -> Vec<(&'static str, &'static str)> {
+        let shows = |purpose| self.shown.iter().any(|message| message.content.kind.purpose == purpose);
+        let is_lost = self.shown.iter().any(|message| message.received_ns.is_none());
+        [
+            ("message log", "log and heartbeats", shows(Purpose::Log)),
+            ("message vote", "votes", shows(Purpose::Vote)),
+            ("message read", "reads", shows(Purpose::Read)),
+            ("message forward", "passed on to the leader", shows(Purpose::Forward)),
+            ("message lost", "lost", is_lost),
+            ("operation", "operation", true),
+            ("operation wrong", "the wrong answer", true),
+            ("reign", "the node believed that it led", !self.facts.reigns.is_empty()),
+        ]
+        .into_iter()
+        .filter(|entry| entry.2)
+        .map(|(class, words, _)| (class, words))
+        .collect()
     }
 
     fn lane(&self, node: u16) -> Markup {
@@ -226,6 +248,11 @@ impl Diagram<'_> {
                 wrong" } } data-tip=(timeline::operation_on_one_line(self.facts, index)) {
                     rect x=(px(from)) width=(px((until - from).max(5.0))) y=(px(Self::y(node) + 7.0)) height="7"
                         rx="2" {}
+                    @if wrong {
+                        @let (x, y) = (f64::midpoint(from, until), Self::y(node) + 16.0);
+                        path d={ "M" (px(x)) " " (px(y)) "l-6 9h12z" } {}
+                        text x=(px(x - 9.0)) y=(px(y + 9.0)) text-anchor="end" { "the wrong answer" }
+                    }
                 }
             }
         }

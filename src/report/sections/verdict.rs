@@ -9,7 +9,8 @@ use super::super::{
 use crate::{
     check::hints::failed_cas,
     render::{transactions, verdict::counts_in_words},
-    terminal::words::counted,
+    run::FinishedRun,
+    terminal::words::{counted, seconds, stamp_in_words},
 };
 
 pub(super) const SECTION: Section = Section { id: "verdict", title: "Verdict", body };
@@ -47,6 +48,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                 (text(&audit.finding.evidence().join("; "))) "."
             }
         }
+        @if let Some(run) = facts.run { (of_run(facts, run)) }
         @for what in unseen { p { strong { "Not observable" } ": " (text(what)) "." } }
         @if let Some(taken) = taken { p { (taken) "." } }
         @for note in &facts.history.notes { p { strong { "Note" } ": " (text(&note.to_string())) "." } }
@@ -57,4 +59,23 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         pre class="wrap" tabindex="0" { (text(&facts.command)) }
         button class="controls" type="button" data-copy=(text(&facts.command)) { "Copy" }
     })
+}
+
+/// Renders when a run began, how long its load lasted, and links to its files.
+fn of_run(facts: &Facts<'_>, run: &FinishedRun) -> Markup {
+    let began = run.folder().path().file_name().and_then(|name| stamp_in_words(name.to_str()?));
+    html! {
+        p class="quiet" {
+            @if let Some(began) = began { "Begun " (began) ". " }
+            @if let Some(load) = run.results.live.load { "Load for " (seconds(load.until_ns - load.from_ns)) ". " }
+            @if facts.is_in_folder {
+                "Files: "
+                @for (number, file) in run.files().iter().enumerate() {
+                    @if number > 0 { ", " }
+                    a href=(file.display()) { (file.display()) }
+                }
+                "."
+            }
+        }
+    }
 }
