@@ -24,6 +24,8 @@ pub enum Need {
     Network,
     /// Bridges and veth pairs between them.
     Links,
+    /// Sockets for whole frames.
+    PacketSockets,
     /// Program that installs rules, if hosts are to be partitioned by one.
     Firewall,
     /// Device and permission to serve a file system.
@@ -173,6 +175,19 @@ fn needs_of(kind: FaultKind) -> &'static [Need] {
         FaultKind::Partition | FaultKind::Flap => {
             &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Links, Need::Firewall]
         }
+        FaultKind::Loss
+        | FaultKind::Delay
+        | FaultKind::Reorder
+        | FaultKind::Duplicate
+        | FaultKind::Corrupt
+        | FaultKind::Bandwidth
+        | FaultKind::Reset => &[
+            Need::OwnExecutable,
+            Need::MountAndPidNamespaces,
+            Need::Network,
+            Need::Links,
+            Need::PacketSockets,
+        ],
         FaultKind::Clock => &[],
         FaultKind::PowerLoss
         | FaultKind::DiskSlow

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::disk::DiskFault;
 use crate::fault_kind::FaultKind;
 use crate::grudge::Grudge;
+use crate::links::Links;
 use crate::node_id::{NodeId, names};
+use crate::packet::PacketFault;
 use crate::shape::Shape;
 use crate::target::Target;
 
@@ -55,6 +57,13 @@ pub enum Fault {
         /// Nanoseconds added at once.
         jump_ns: i64,
     },
+    /// Fault of the packets on links.
+    Packets {
+        /// Shape of a partition, which would cut these links.
+        shape: Shape,
+        /// Fault of each packet.
+        fault: PacketFault,
+    },
     /// Fault of a disk.
     Disk {
         /// Target whose disk is at fault.
@@ -67,7 +76,7 @@ pub enum Fault {
 impl Fault {
     /// Returns true if somebody must say who leads.
     pub fn needs_leader(&self) -> bool {
-        let by_shape = matches!(self, Self::Partition { shape } if shape.needs_leader());
+        let by_shape = matches!(self, Self::Partition { shape } | Self::Packets { shape, .. } if shape.needs_leader());
         by_shape || self.target().is_some_and(Target::needs_leader)
     }
 
@@ -84,7 +93,7 @@ impl Fault {
             | Self::Starve { target, .. }
             | Self::Clock { target, .. }
             | Self::Disk { target, .. } => Some(*target),
-            Self::Partition { shape } => shape.target(),
+            Self::Partition { shape } | Self::Packets { shape, .. } => shape.target(),
         }
     }
 
@@ -97,6 +106,7 @@ impl Fault {
             Self::Starve { .. } => FaultKind::Starve,
             Self::Partition { .. } => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
+            Self::Packets { fault, .. } => fault.kind(),
             Self::Disk { fault, .. } => fault.kind(),
         }
     }
@@ -116,6 +126,7 @@ impl fmt::Display for Fault {
             Self::Starve { target, cpu_percent, period_ms } => write_starve(f, target, *cpu_percent, *period_ms),
             Self::Partition { shape } => shape.fmt(f),
             Self::Clock { target, rate, jump_ns } => write_clock(f, target, *rate, *jump_ns),
+            Self::Packets { shape, fault } => write!(f, "{fault} where a partition would {shape}"),
             Self::Disk { target, fault } => fault.write(f, target),
         }
     }
@@ -174,6 +185,15 @@ pub enum ResolvedFault {
         /// Nanoseconds added at once.
         jump_ns: i64,
     },
+    /// Fault of the packets on these links.
+    Packets {
+        /// Shape, as planned.
+        shape: Shape,
+        /// Links; not empty.
+        links: Links,
+        /// Fault of each packet.
+        fault: PacketFault,
+    },
     /// Fault of these nodes' disks.
     Disk {
         /// Nodes whose disk is at fault; not empty.
@@ -193,12 +213,13 @@ impl ResolvedFault {
             Self::Starve { .. } => FaultKind::Starve,
             Self::Partition { .. } => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
+            Self::Packets { fault, .. } => fault.kind(),
             Self::Disk { fault, .. } => fault.kind(),
         }
     }
 
     /// Returns the nodes that are themselves at fault: hit in their processes, or with a skewed clock or a faulty disk;
-    /// none for a partition, which lies between nodes.
+    /// none for a partition or a fault of packets, which lie between nodes.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
         let nodes = match self {
             Self::Kill { nodes }
@@ -207,7 +228,7 @@ impl ResolvedFault {
             | Self::Starve { nodes, .. }
             | Self::Clock { nodes, .. }
             | Self::Disk { nodes, .. } => Some(nodes),
-            Self::Partition { .. } => None,
+            Self::Partition { .. } | Self::Packets { .. } => None,
         };
         nodes.into_iter().flatten().copied()
     }
@@ -222,6 +243,7 @@ impl fmt::Display for ResolvedFault {
             Self::Starve { nodes, cpu_percent, period_ms } => write_starve(f, &names(nodes), *cpu_percent, *period_ms),
             Self::Partition { shape, grudge } => write!(f, "{shape}: {grudge}"),
             Self::Clock { nodes, rate, jump_ns } => write_clock(f, &names(nodes), *rate, *jump_ns),
+            Self::Packets { links, fault, .. } => write!(f, "{fault} {links}"),
             Self::Disk { nodes, fault } => fault.write(f, &names(nodes)),
         }
     }

@@ -67,7 +67,10 @@ impl Ledger {
             | ResolvedFault::Pause { nodes }
             | ResolvedFault::Restart { nodes }
             | ResolvedFault::Disk { nodes, .. } => Some(nodes),
-            ResolvedFault::Starve { .. } | ResolvedFault::Partition { .. } | ResolvedFault::Clock { .. } => None,
+            ResolvedFault::Starve { .. }
+            | ResolvedFault::Partition { .. }
+            | ResolvedFault::Packets { .. }
+            | ResolvedFault::Clock { .. } => None,
         })
     }
 

@@ -14,6 +14,7 @@ use crate::host::Hosts;
 use crate::ledger::Ledger;
 use crate::net::CommandError;
 use crate::node_id::NodeId;
+use crate::packet::PacketCounts;
 use crate::planned::PlannedFault;
 use crate::process::{NodeCommand, NodeProcess};
 use crate::resolve::Leaders;
@@ -99,7 +100,7 @@ impl Nemesis {
             return Ok(Outcome::Skipped { why });
         }
         let id = self.ledger.enter(fault.clone());
-        match self.install(&fault, planned.draw) {
+        match self.install(id, &fault, planned.draw) {
             Ok(None) => Ok(Outcome::Installed { id, fault }),
             Ok(Some(why)) => Ok(Outcome::Indeterminate { id, fault, why }),
             Err(Error::Command(timed_out @ CommandError::TimedOut { .. })) => {
@@ -121,7 +122,10 @@ impl Nemesis {
             ResolvedFault::Partition { .. } if !self.hosts.can_be_partitioned() => {
                 why = Some("these hosts cannot be partitioned".into());
             }
-            ResolvedFault::Partition { .. } => {}
+            ResolvedFault::Packets { .. } if !self.hosts.are_separate() => {
+                why = Some("these hosts share one network".into());
+            }
+            ResolvedFault::Partition { .. } | ResolvedFault::Packets { .. } => {}
             ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| {
                 if node.clock.is_none() {
                     why = Some(format!("{id} reads no clock file"));
@@ -146,7 +150,7 @@ impl Nemesis {
     }
 
     /// Carries the fault out; returns the reason if it is not known to be in force.
-    fn install(&mut self, fault: &ResolvedFault, draw: u64) -> Result<Option<String>, Error> {
+    fn install(&mut self, id: FaultId, fault: &ResolvedFault, draw: u64) -> Result<Option<String>, Error> {
         let mut why = None;
         match fault {
             ResolvedFault::Kill { nodes } => self.each(nodes, |_, node| node.process.kill().map(drop))?,
@@ -165,6 +169,7 @@ impl Nemesis {
                 self.each(nodes, |_, node| node.process.starve(*cpu_percent, *period_ms))?;
             }
             ResolvedFault::Partition { grudge, .. } => self.hosts.drop_packets(grudge)?,
+            ResolvedFault::Packets { links, fault, .. } => self.hosts.disturb(id.0, *fault, links.clone(), draw)?,
             ResolvedFault::Clock { nodes, rate, jump_ns } => {
                 self.each(nodes, |id, node| node.skew_clock(id, *rate, *jump_ns))?;
             }
@@ -176,12 +181,13 @@ impl Nemesis {
     }
 
     /// Heals a fault: restarts, resumes, lets packets through, resets clocks. A fault that is not in force counts as
-    /// healed.
+    /// healed. Returns what one of packets did to them.
     ///
     /// # Errors
     /// Returns an error if the harness failed; the fault stays in the ledger, to be tried again.
-    pub fn heal(&mut self, id: FaultId) -> Result<(), Error> {
-        let Some(fault) = self.ledger.get(id).cloned() else { return Ok(()) };
+    pub fn heal(&mut self, id: FaultId) -> Result<Option<PacketCounts>, Error> {
+        let Some(fault) = self.ledger.get(id).cloned() else { return Ok(None) };
+        let mut counts = None;
         match &fault {
             ResolvedFault::Kill { nodes } | ResolvedFault::Restart { nodes } => {
                 for node in nodes {
@@ -194,13 +200,14 @@ impl Nemesis {
                 Ok(())
             })?,
             ResolvedFault::Partition { .. } => self.hosts.let_packets_through()?,
+            ResolvedFault::Packets { .. } => counts = self.hosts.calm(id.0)?,
             ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| node.skew_clock(id, 1.0, 0))?,
             ResolvedFault::Disk { nodes, fault } => {
                 nodes.iter().try_for_each(|node| self.heal_disk(*node, *fault))?;
             }
         }
         self.ledger.strike(id);
-        Ok(())
+        Ok(counts)
     }
 
     fn install_on_disk(&mut self, id: NodeId, fault: DiskFault, draw: u64) -> Result<(), Error> {
@@ -256,6 +263,7 @@ impl Nemesis {
     /// Returns an error if the system refuses to wait for a process.
     pub fn crashed(&mut self) -> Result<Vec<(NodeId, ExitStatus)>, Error> {
         let mut crashed = Vec::new();
+        self.hosts.check()?;
         for (node, disk) in &self.disks {
             disk.check().map_err(|source| Error::Disk { node: *node, source })?;
         }

@@ -90,7 +90,7 @@ pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<PlannedFault> {
             planner.random.shuffle(&mut round);
         }
         let Some(turn) = round.pop() else { break };
-        let divides = turn.specs().iter().any(|spec| spec.kind().needs_separate_networks());
+        let divides = turn.specs().iter().any(|spec| spec.kind().divides());
         if divides {
             at = at.max(partitioned_until);
         }

@@ -26,6 +26,7 @@ impl FaultSpec {
             | Self::CrashLoop { .. }
             | Self::Starve { .. }
             | Self::Partition(_)
+            | Self::Packets { .. }
             | Self::Flap { .. }
             | Self::Clock { .. }
             | Self::Disk { .. } => None,
@@ -57,6 +58,7 @@ impl FaultSpec {
             | Self::StopLong { .. }
             | Self::Starve { .. }
             | Self::Partition(_)
+            | Self::Packets { .. }
             | Self::Clock { .. }
             | Self::Disk { .. } => vec![whole],
         }
