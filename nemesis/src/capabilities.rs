@@ -181,13 +181,9 @@ fn needs_of(kind: FaultKind) -> &'static [Need] {
         | FaultKind::Duplicate
         | FaultKind::Corrupt
         | FaultKind::Bandwidth
-        | FaultKind::Reset => &[
-            Need::OwnExecutable,
-            Need::MountAndPidNamespaces,
-            Need::Network,
-            Need::Links,
-            Need::PacketSockets,
-        ],
+        | FaultKind::Reset => {
+            &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Links, Need::PacketSockets]
+        }
         FaultKind::Clock => &[],
         FaultKind::PowerLoss
         | FaultKind::DiskSlow

@@ -111,6 +111,11 @@ impl Fault {
         }
     }
 
+    /// Returns true if a random number decides something even when it is known whom it hits.
+    pub fn draws_in_force(&self) -> bool {
+        matches!(self, Self::Packets { .. } | Self::Disk { .. })
+    }
+
     /// Returns the fault of a disk, if it is one.
     pub fn of_disk(&self) -> Option<DiskFault> {
         if let Self::Disk { fault, .. } = self { Some(*fault) } else { None }

@@ -319,10 +319,7 @@ impl FaultKind {
 
     /// Returns true if it can hide from a running node that the others go on without it.
     pub fn cuts_nodes_off(self) -> bool {
-        matches!(
-            self.effect(),
-            Effect::Silence | Effect::Slowness | Effect::Division | Effect::Disturbance
-        )
+        matches!(self.effect(), Effect::Silence | Effect::Slowness | Effect::Division | Effect::Disturbance)
     }
 
     /// Returns true if it changes the clocks of nodes.

@@ -54,7 +54,8 @@ impl fmt::Display for Links {
         for (&to, from) in &self.0 {
             // The clients have the lowest number; they are named last.
             let rank = |node: NodeId| (node == NodeId::CLIENTS, node);
-            let told: BTreeSet<NodeId> = from.iter().copied().filter(|from| !mutual || rank(to) < rank(*from)).collect();
+            let told: BTreeSet<NodeId> =
+                from.iter().copied().filter(|from| !mutual || rank(to) < rank(*from)).collect();
             if !told.is_empty() {
                 let (first, second) = if mutual { ("between ", " and ") } else { ("to ", " from ") };
                 parts.push(format!("{first}{to}{second}{}", names(&told)));

@@ -151,7 +151,11 @@ impl Network {
             let finish = || finish_frames(&SWITCH_PORT);
             told(&self.log, &format!("ethtool -K {} tx off", SWITCH_PORT.name), finish)
         });
-        let start = || PacketSocket::open(&SWITCH_END).and_then(Switch::start).map_err(Error::system(SWITCH));
+        let open = |interface| PacketSocket::open(&interface);
+        let start = || {
+            let switch = open(BRIDGE).and_then(|bridge| Switch::start(open(SWITCH_END)?, &bridge));
+            switch.map_err(Error::system(SWITCH))
+        };
         match connected.map_err(Error::from).and_then(|()| start()) {
             Ok(switch) => self.switch = Some(switch),
             Err(error) => {

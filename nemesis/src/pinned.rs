@@ -86,7 +86,8 @@ impl PlannedFault {
     pub fn repeated(&self, at: Duration, lasts: Duration, hit: &ResolvedFault) -> Option<Self> {
         // Targets that only the schedule knows are printed as those that users do.
         let spec: FaultSpec = self.as_typed().parse().ok()?;
-        Self::pinned(at, lasts, &spec, Hit::of(hit)).ok().map(|again| Self { draw: self.draw, ..again })
+        let again = Self::pinned(at, lasts, &spec, Hit::of(hit)).ok()?;
+        Some(if self.fault.draws_in_force() { Self { draw: self.draw, ..again } } else { again })
     }
 
     /// Returns the fault as a user would ask for it, without its nodes.
@@ -99,6 +100,7 @@ impl PlannedFault {
 mod tests {
     use super::*;
     use crate::grudge;
+    use crate::packet::PacketFault;
     use crate::shape::Shape;
     use crate::target::Target;
 
@@ -108,9 +110,15 @@ mod tests {
         let cut = grudge::halves(&[NodeId(1), NodeId(2)], &set);
         let shape = Shape::Isolate(Target::Skewed);
         let (rate, jump_ns) = (0.5, 1_000_000);
+        let lossy = PacketFault::Loss { ppm: 50_000 };
         for (fault, hit, typed) in [
             (Fault::Partition { shape }, ResolvedFault::Partition { shape, grudge: cut }, "partition:isolate-leader"),
             (Fault::Kill { target: Target::Random }, ResolvedFault::Kill { nodes: set.clone() }, "kill:random"),
+            (
+                Fault::Packets { shape, fault: lossy },
+                ResolvedFault::Packets { shape, links: Links([(NodeId(1), set.clone())].into()), fault: lossy },
+                "loss:5%,shape=isolate-leader",
+            ),
             (
                 Fault::Clock { target: Target::Leader, rate, jump_ns },
                 ResolvedFault::Clock { nodes: set, rate, jump_ns },
@@ -124,9 +132,10 @@ mod tests {
             let Some(Aim::These(these)) = &again.aim else { panic!("{again:?}") };
             assert_eq!(Hit::of(these), Hit::of(&hit));
             let spec: FaultSpec = typed.parse().unwrap();
-            assert_eq!(again.draw, 5, "what is drawn while it is in force is drawn again");
+            let draw = if planned.fault.draws_in_force() { 5 } else { 0 };
+            assert_eq!(again.draw, draw, "what is drawn while it is in force is drawn again");
             let pinned = PlannedFault::pinned(second, second, &spec, Hit::of(&hit)).unwrap();
-            assert_eq!(PlannedFault { draw: 5, ..pinned }, again);
+            assert_eq!(PlannedFault { draw, ..pinned }, again);
             assert_eq!(again.repeated(second, second, these), Some(again.clone()));
         }
     }

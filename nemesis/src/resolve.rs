@@ -78,9 +78,7 @@ pub(crate) fn resolve(fault: &Fault, draw: u64, view: &ClusterView<'_>) -> Resul
             check_clocks(&nodes, view)?;
             Ok(ResolvedFault::Clock { nodes, rate, jump_ns })
         }
-        Fault::Partition { shape } => {
-            Ok(ResolvedFault::Partition { shape, grudge: divide(shape, &mut random, view)? })
-        }
+        Fault::Partition { shape } => Ok(ResolvedFault::Partition { shape, grudge: divide(shape, &mut random, view)? }),
         Fault::Packets { shape, fault } => {
             let links = Links::cut_by(&divide(shape, &mut random, view)?);
             check_links(&links, fault)?;

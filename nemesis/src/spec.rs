@@ -190,7 +190,9 @@ impl FaultSpec {
             | Self::StopLong { target, .. }
             | Self::Starve { target, .. }
             | Self::Disk { target, .. } => target,
-            Self::Partition(shape) | Self::Flap { shape, .. } | Self::Packets { shape, .. } => shape.and_then(Shape::target),
+            Self::Partition(shape) | Self::Flap { shape, .. } | Self::Packets { shape, .. } => {
+                shape.and_then(Shape::target)
+            }
             Self::Clock { target, .. } => Some(target),
             Self::RollingRestart { .. } => None,
         }
@@ -350,7 +352,9 @@ impl fmt::Display for FaultSpec {
             Self::Flap { shape, every_ms } => {
                 write_kind(f, kind, [shape.map(Shape::name), Some(format!("every={every_ms}ms"))])
             }
-            Self::Packets { shape, fault } => write_kind(f, kind, fault.typed(shape.map(Shape::name)).into_iter().map(Some)),
+            Self::Packets { shape, fault } => {
+                write_kind(f, kind, fault.typed(shape.map(Shape::name)).into_iter().map(Some))
+            }
             Self::Disk { target, fault } => {
                 write_kind(f, kind, [target.map(Target::name)].into_iter().chain(fault.typed().into_iter().map(Some)))
             }

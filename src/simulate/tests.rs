@@ -90,7 +90,9 @@ fn quorum_reads_hold_under_each_fault_that_simulated_hosts_can_have() {
 
 #[test]
 fn faults_that_no_simulated_host_can_have_are_refused_and_never_left_out() {
-    for faults in ["kill,starve", "disk-slow", "disk-error", "crash-at-fsync", "power-loss:mode=torn"] {
+    for faults in
+        ["kill,starve", "loss:5%", "reset", "disk-slow", "disk-error", "crash-at-fsync", "power-loss:mode=torn"]
+    {
         let plan = plan("quorum", faults, 3);
         assert!(impossible(&plan.faults).is_some(), "{faults}");
         let problem = simulate(&plan).problem.unwrap_or_default();

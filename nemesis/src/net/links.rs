@@ -73,6 +73,15 @@ pub(crate) fn ends_of(frame: &[u8]) -> Option<(NodeId, NodeId)> {
     (from[..2] == [2, 0] && to[..2] == [2, 1]).then_some((sender, receiver))
 }
 
+/// Returns frames by which the bridge and the switch learn that they hear each other: to the bridge, and to the switch.
+pub(crate) fn greetings() -> [Vec<u8>; 2] {
+    /// Protocol for experiments on a link (IEEE 802), so that nobody else takes it for its own.
+    const EXPERIMENT: [u8; 2] = [0x88, 0xb5];
+    let [bridge, switch] = [ethernet(CONTROL), switched(Ipv4Addr::UNSPECIFIED)];
+    let frame = |to: Ethernet, from: Ethernet| [&to.0[..], &from.0, &EXPERIMENT, &[0; 46]].concat();
+    [frame(bridge, switch), frame(switch, bridge)]
+}
+
 /// Addresses a frame of the switch to its receiver. Its sender is the switch, whose port the bridge looks for there.
 pub(crate) fn address_frame(frame: &mut [u8], from: NodeId, to: NodeId) {
     frame[..6].copy_from_slice(&ethernet(address(to)).0);
@@ -163,8 +172,8 @@ pub(crate) fn connect_switch(nodes: &[NodeId]) -> Vec<Request> {
         Request::StopFloods(SWITCH_PORT),
         Request::SetUp(SWITCH_END),
     ];
-    let all = nodes.iter().chain([&NodeId::CLIENTS]);
-    requests.extend(all.map(|&node| Request::Forward(SWITCH_PORT, switched(address(node)))));
+    let all = nodes.iter().chain([&NodeId::CLIENTS]).map(|&node| address(node)).chain([Ipv4Addr::UNSPECIFIED]);
+    requests.extend(all.map(|address| Request::Forward(SWITCH_PORT, switched(address))));
     requests
 }
 
@@ -274,7 +283,9 @@ mod tests {
         let mut passed = frame(switched(at(2)), ethernet(at(1)));
         address_frame(&mut passed, NodeId(1), NodeId(2));
         assert_eq!(passed, frame(ethernet(at(2)), switched(at(1))));
-        for other in [passed, frame(nobody(), ethernet(at(1))), frame(Ethernet([0xff; 6]), ethernet(at(1))), vec![2; 11]] {
+        for other in
+            greetings().into_iter().chain([passed, frame(nobody(), ethernet(at(1))), vec![0xff; 14], vec![2; 11]])
+        {
             assert_eq!(ends_of(&other), None);
         }
     }
@@ -282,8 +293,7 @@ mod tests {
     #[test]
     fn the_switch_is_a_port_for_the_addresses_of_all() {
         let requests = connect_switch(&[NodeId(1)]);
-        let told: Vec<String> =
-            requests.iter().map(|request| format!("{} {request}", request.program())).collect();
+        let told: Vec<String> = requests.iter().map(|request| format!("{} {request}", request.program())).collect();
         assert_eq!(
             told,
             [
@@ -295,6 +305,7 @@ mod tests {
                 "ip link set switch up",
                 "bridge fdb replace 02:01:0a:4d:00:01 dev to-switch master static",
                 "bridge fdb replace 02:01:0a:4d:00:fa dev to-switch master static",
+                "bridge fdb replace 02:01:00:00:00:00 dev to-switch master static",
             ]
         );
     }

@@ -208,7 +208,9 @@ impl fmt::Display for PacketFault {
             Self::Corrupt { ppm, checksum: Checksum::Repaired } => {
                 write!(f, "flip a bit in {} % of packets, unseen by checksums", percent(ppm))
             }
-            Self::Corrupt { ppm, checksum: Checksum::Wrong } => write!(f, "flip a bit in {} % of packets", percent(ppm)),
+            Self::Corrupt { ppm, checksum: Checksum::Wrong } => {
+                write!(f, "flip a bit in {} % of packets", percent(ppm))
+            }
             Self::Bandwidth { bps, .. } => write!(f, "let {} per second through", bandwidth(bps)),
             Self::Reset { then: AfterReset::Open } => f.write_str("reset connections"),
             Self::Reset { then: AfterReset::Cut } => f.write_str("reset connections, and let none through"),

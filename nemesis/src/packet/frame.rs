@@ -38,7 +38,8 @@ impl Ipv4Packet {
     fn of(frame: &[u8]) -> Option<Self> {
         let packet = frame.get(ETHERNET_BYTES..).filter(|_| frame[12..ETHERNET_BYTES] == IPV4_TYPE)?;
         let header = packet.first_chunk::<IPV4_BYTES>()?;
-        let (begin, length) = (usize::from(header[0] & 15) * 4, usize::from(u16::from_be_bytes([header[2], header[3]])));
+        let (begin, length) =
+            (usize::from(header[0] & 15) * 4, usize::from(u16::from_be_bytes([header[2], header[3]])));
         if header[0] >> 4 != 4 || begin < IPV4_BYTES || length < begin || packet.len() < length {
             return None;
         }

@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn a_share_is_read_exactly_and_printed_as_it_was_typed() {
-        for (text, ppm) in [("20%", 200_000), ("0.5%", 5000), ("100%", 1_000_000), ("0.0001%", 1), ("12.25%", 122_500)] {
+        for (text, ppm) in [("20%", 200_000), ("0.5%", 5000), ("100%", 1_000_000), ("0.0001%", 1), ("12.25%", 122_500)]
+        {
             assert_eq!(read_share(text), Some(ppm));
             assert_eq!(format!("{}%", percent(ppm)), text);
         }
@@ -66,7 +67,8 @@ mod tests {
 
     #[test]
     fn a_bandwidth_is_read_with_its_unit() {
-        for (text, bps) in [("1mbit", 1_000_000), ("1500kbit", 1_500_000), ("2gbit", 2_000_000_000), ("1001bit", 1001)] {
+        for (text, bps) in [("1mbit", 1_000_000), ("1500kbit", 1_500_000), ("2gbit", 2_000_000_000), ("1001bit", 1001)]
+        {
             assert_eq!(read_bandwidth(text), Some(bps));
             assert_eq!(bandwidth(bps), text);
         }

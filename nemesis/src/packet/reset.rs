@@ -15,7 +15,10 @@ pub(super) enum Verdict {
     Pass,
     Drop,
     /// It is dropped, and these go to its sender and to its receiver.
-    Reset { to_sender: Segment, to_receiver: Option<Segment> },
+    Reset {
+        to_sender: Segment,
+        to_receiver: Option<Segment>,
+    },
 }
 
 /// Connections that began after the reset, each by its two ends in order.

@@ -20,12 +20,16 @@ use super::traffic::Traffic;
 use crate::grudge::Grudge;
 use crate::links::Links;
 use crate::net::PacketSocket;
-use crate::net::links::{address_frame, ends_of};
+use crate::net::command::TIME_LIMIT;
+use crate::net::links::{address_frame, ends_of, greetings};
 
 /// Maximum length of a frame: that of a packet of IPv4, with an Ethernet header.
 const FRAME_BYTES: usize = 65_536 + 14;
 /// Maximum number of frames that are taken before those that are due are put back.
 const MOST_AT_ONCE: usize = 64;
+
+/// Time from one greeting to the next, until the bridge and the switch hear each other.
+const GREET_EVERY: Duration = Duration::from_millis(1);
 
 /// Thread with its faults. When this value is dropped, the thread ends, and packets that it held are lost.
 #[derive(Debug)]
@@ -53,8 +57,9 @@ impl Shared {
 }
 
 impl Switch {
-    /// Starts the thread behind a port of the bridge.
-    pub(crate) fn start(port: PacketSocket) -> io::Result<Self> {
+    /// Starts the thread behind a port of the bridge, once both hear each other.
+    pub(crate) fn start(port: PacketSocket, bridge: &PacketSocket) -> io::Result<Self> {
+        greet(&port, bridge)?;
         let shared = Arc::new(Shared { traffic: Mutex::default(), since: Instant::now() });
         let (waker, woken) = UnixStream::pair()?;
         waker.set_nonblocking(true)?;
@@ -116,6 +121,33 @@ impl Drop for Switch {
         // Whoever wants to know of an error has asked before.
         self.stop().ok();
     }
+}
+
+/// Waits until the bridge forwards to its new port and from it: the kernel drops frames until then.
+fn greet(port: &PacketSocket, bridge: &PacketSocket) -> io::Result<()> {
+    let [to_bridge, to_switch] = greetings();
+    let mut buffer = vec![0; FRAME_BYTES];
+    let mut hears = |socket: &PacketSocket, greeting: &[u8]| -> nix::Result<bool> {
+        while let Some(length) = socket.receive(&mut buffer)? {
+            if buffer[..length] == *greeting {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    let until = Instant::now() + TIME_LIMIT;
+    let (mut by_bridge, mut by_port) = (false, false);
+    while !(by_bridge && by_port) {
+        if Instant::now() > until {
+            return Err(io::Error::other("the bridge does not forward to a new port"));
+        }
+        port.send(&to_bridge)?;
+        bridge.send(&to_switch)?;
+        thread::sleep(GREET_EVERY);
+        by_bridge |= hears(bridge, &to_bridge)?;
+        by_port |= hears(port, &to_switch)?;
+    }
+    Ok(())
 }
 
 /// Takes frames, and puts them back when they are due, until the other end of the pipe is closed.

@@ -195,7 +195,7 @@ mod tests {
             traffic.take(frame(ONE, TWO, number), ms(number.into()));
             traffic.take(frame(TWO, ONE, 100 + number), ms(number.into()));
         }
-        assert_eq!(arrived(&mut traffic, ms(100)), []);
+        assert!(arrived(&mut traffic, ms(100)).is_empty());
         assert_eq!(traffic.remove(1, ms(100)).unwrap().hit, 100);
         assert_eq!(arrived(&mut traffic, ms(100)), (0..100).collect::<Vec<_>>(), "the other fault goes on");
         assert_eq!(traffic.links_without(None), links(TWO, ONE));

@@ -15,6 +15,7 @@ mod harness;
 mod helper;
 mod host;
 mod inside;
+mod packets;
 mod peer;
 mod sandbox;
 
@@ -25,5 +26,5 @@ fn main() -> ExitCode {
     if let Some(("helper", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return helper::run(rest);
     }
-    harness::run(&[sandbox::TESTS, inside::TESTS, disk::TESTS, doctor::TESTS].concat(), &arguments)
+    harness::run(&[sandbox::TESTS, inside::TESTS, packets::TESTS, disk::TESTS, doctor::TESTS].concat(), &arguments)
 }

@@ -64,7 +64,9 @@ impl World<'_> {
                     self.members[place_of(*node)].is_paused = true;
                 }
             }
-            ResolvedFault::Starve { .. } => return Err(SimulationError::Impossible(fault.to_string())),
+            ResolvedFault::Starve { .. } | ResolvedFault::Packets { .. } => {
+                return Err(SimulationError::Impossible(fault.to_string()));
+            }
             ResolvedFault::Partition { grudge, .. } => {
                 self.network.divide(self.now_ns, grudge);
                 self.queue.plan(self.now_ns + STALL_NS, Happening::Links);
@@ -145,8 +147,8 @@ impl World<'_> {
                     self.start(place_of(node))?;
                 }
             }
-            // No simulated node is ever starved.
-            None | Some(ResolvedFault::Starve { .. }) => {}
+            // These are never installed.
+            None | Some(ResolvedFault::Starve { .. } | ResolvedFault::Packets { .. }) => {}
             Some(ResolvedFault::Pause { nodes }) => {
                 for node in nodes {
                     self.members[place_of(node)].is_paused = false;
