@@ -4,9 +4,11 @@
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::capabilities::{Capabilities, Need};
+use crate::capture::CaptureCounts;
 use crate::error::Error;
 use crate::grudge::Grudge;
 use crate::links::Links;
@@ -126,6 +128,21 @@ impl Hosts {
     /// Ends a fault of packets, and returns its counts.
     pub(crate) fn calm(&mut self, number: u32) -> Result<Option<PacketCounts>, Error> {
         self.network.as_mut().map_or(Ok(None), |network| network.calm(number))
+    }
+
+    /// Starts to write the frames at the port of each host to `n1.pcap` and so on in this folder, each of at most 64
+    /// MiB with frames of at most 65,535 bytes.
+    ///
+    /// # Errors
+    /// Returns an error if the hosts are not separate, or a file or a socket cannot be opened.
+    pub fn capture(&mut self, folder: &Path) -> Result<(), Error> {
+        let network = self.network.as_mut().ok_or_else(|| io::Error::other("these hosts share one network"));
+        network.map_err(Error::system("capturing frames"))?.capture(folder)
+    }
+
+    /// Ends the capture, if there is one, and returns its counts.
+    pub(crate) fn end_capture(&mut self) -> Result<Vec<CaptureCounts>, Error> {
+        self.network.as_mut().map_or(Ok(Vec::new()), Network::end_capture)
     }
 
     /// Checks that all that the faults in force need still works.

@@ -51,6 +51,7 @@
 //! ```
 
 mod capabilities;
+mod capture;
 mod clock;
 mod disk;
 mod doctor;
@@ -93,6 +94,7 @@ mod trigger;
 mod turns;
 
 pub use capabilities::{Capabilities, Capability, Need, NodeNeed, Unsupported};
+pub use capture::CaptureCounts;
 pub use clock::ClockFile;
 pub use disk::{Damage, DiskFault, EntryRule, LossMode};
 pub use doctor::probe;

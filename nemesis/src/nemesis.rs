@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Instant;
 
+use crate::capture::CaptureCounts;
 use crate::clock::ClockFile;
 use crate::disk::{Damage, Disk, DiskFault, EntryRule};
 use crate::error::Error;
@@ -296,6 +297,14 @@ impl Nemesis {
         self.disks.clear();
         asked?;
         ended.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    /// Ends the capture of frames, if there is one, and returns its counts.
+    ///
+    /// # Errors
+    /// Returns an error if not all could be written.
+    pub fn end_capture(&mut self) -> Result<Vec<CaptureCounts>, Error> {
+        self.hosts.end_capture()
     }
 
     /// Removes the hosts, once all nodes have ended, so that others can be created in the same sandbox.

@@ -5,9 +5,11 @@ use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
+use crate::capture::{Capture, CaptureCounts};
 use crate::error::Error;
 use crate::grudge::Grudge;
 use crate::links::Links;
@@ -23,7 +25,8 @@ use crate::packet::{PacketCounts, PacketFault, Switch};
 /// Number of times that neighbour entries are set until they are as wanted.
 const MOST_ATTEMPTS: u32 = 3;
 
-/// Words for the switch in messages.
+/// Words for the capture and the switch in messages.
+const CAPTURE: &str = "writing the frames of the hosts' ports";
 const SWITCH: &str = "passing packets on from one host to another";
 
 /// Network namespaces, connected by a bridge.
@@ -36,6 +39,8 @@ pub(crate) struct Network {
     grudge: Grudge,
     /// Switch, while there are faults of packets.
     switch: Option<Switch>,
+    /// Capture of frames, where there is one.
+    capture: Option<Capture>,
     log: Log,
 }
 
@@ -61,8 +66,8 @@ impl Network {
         bridge.carry_out(&connections, &log)?;
         let hosts: BTreeMap<NodeId, RouteSocket> = nodes.iter().copied().zip(sockets).collect();
         in_parallel(nodes, |node| Ok(hosts[node].carry_out(&links::set_up(*node, nodes), &log)?))?;
-        let (grudge, switch) = <_>::default();
-        Ok((Self { bridge, hosts, partitioner, grudge, switch, log }, namespaces))
+        let (grudge, switch, capture) = <_>::default();
+        Ok((Self { bridge, hosts, partitioner, grudge, switch, capture, log }, namespaces))
     }
 
     /// Removes the network; processes still running on its hosts continue without it.
@@ -72,6 +77,20 @@ impl Network {
         self.bridge.carry_out(&links::remove(&nodes), &self.log)?;
         let remove = |name: String| told(&self.log, &format!("ip netns del {name}"), || netns::remove(&name));
         Ok(nodes.iter().map(NodeId::to_string).try_for_each(remove)?)
+    }
+
+    /// Starts to write the frames at the port of each host to a file in this folder.
+    pub(crate) fn capture(&mut self, folder: &Path) -> Result<(), Error> {
+        let open = |node: &NodeId| Ok((*node, PacketSocket::open(&links::port(*node))?));
+        let ports = self.hosts.keys().map(open).collect::<io::Result<Vec<_>>>();
+        let capture = ports.and_then(|ports| Capture::start(ports, folder));
+        self.capture = Some(capture.map_err(Error::system(CAPTURE))?);
+        Ok(())
+    }
+
+    /// Ends the capture, if there is one, and returns its counts.
+    pub(crate) fn end_capture(&mut self) -> Result<Vec<CaptureCounts>, Error> {
+        self.capture.take().map_or(Ok(Vec::new()), Capture::end).map_err(Error::system(CAPTURE))
     }
 
     pub(crate) fn can_be_partitioned(&self) -> bool {

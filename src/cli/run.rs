@@ -89,6 +89,9 @@ pub(crate) struct RunArgs {
     node_options: NodeOptionArgs,
     #[command(flatten)]
     pub(crate) partition: PartitionArgs,
+    /// Write the frames of each host's port to pcap/n1.pcap and so on in the run's folder.
+    #[arg(long)]
+    pcap: bool,
     /// Record every message between nodes, and draw them in the report.
     #[arg(long)]
     trace: bool,
@@ -131,7 +134,7 @@ impl TimingArgs {
 }
 
 /// Options that shape the plan of a run, which is given if a run is repeated.
-const SHAPING: [&str; 19] = [
+const SHAPING: [&str; 20] = [
     "nodes",
     "system",
     "read",
@@ -142,6 +145,7 @@ const SHAPING: [&str; 19] = [
     "lasts",
     "fault_timing",
     "overlap",
+    "pcap",
     "time_limit",
     "rate",
     "concurrency",
@@ -248,6 +252,7 @@ impl RunArgs {
             partition_by: Some(self.partition.way()),
             timing: self.timing.timing().map_err(usage)?,
             overlap: self.timing.overlap,
+            pcap: self.pcap,
             seed: self.seed.unwrap_or_else(draw_seed),
             time_limit_ms: u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX),
             rate: self.rate,

@@ -39,7 +39,7 @@ pub(crate) fn address(node: NodeId) -> Ipv4Addr {
 }
 
 /// Returns the end on the bridge of a host's veth pair.
-fn port(node: NodeId) -> Interface {
+pub(crate) fn port(node: NodeId) -> Interface {
     Interface { name: format!("to-{node}").into(), index: FIRST_INDEX + u32::from(node.0) }
 }
 

@@ -1,12 +1,16 @@
 //! Socket that receives and sends whole frames on one interface (AF_PACKET, packet(7)).
 
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::libc;
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, setsockopt, socket, sockopt};
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv, recvmsg, send, setsockopt, socket, sockopt,
+};
+use nix::sys::time::TimeSpec;
+use nix::{cmsg_space, libc};
 
 use super::request::Interface;
 
@@ -50,6 +54,31 @@ impl PacketSocket {
         loop {
             match recv(self.0.as_raw_fd(), buffer, MsgFlags::empty()) {
                 Ok(length) => return Ok(Some(length)),
+                Err(Errno::EAGAIN) => return Ok(None),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// Makes the kernel note when each frame came.
+    pub(crate) fn stamp_times(&self) -> io::Result<()> {
+        Ok(setsockopt(&self.0, sockopt::ReceiveTimestampns, &true)?)
+    }
+
+    /// Receives the beginning of the next frame into the buffer, and returns the length of the whole, and its time
+    /// since 1970, if it is stamped; none if there is none now.
+    pub(crate) fn receive_stamped(&self, buffer: &mut [u8]) -> nix::Result<Option<(usize, Duration)>> {
+        loop {
+            let (mut parts, mut space) = ([IoSliceMut::new(buffer)], cmsg_space!(TimeSpec));
+            match recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_TRUNC) {
+                Ok(received) => {
+                    let time = received.cmsgs()?.find_map(|message| match message {
+                        ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at)),
+                        _ => None,
+                    });
+                    return Ok(Some((received.bytes, time.unwrap_or_default())));
+                }
                 Err(Errno::EAGAIN) => return Ok(None),
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno),

@@ -45,6 +45,7 @@ fn perform(scenario: &str, arguments: &[&str], sandbox: &Sandbox) {
         ("neighbours", []) => inside::neighbours(sandbox),
         ("die-healing", [token, fault]) => inside::die_healing(sandbox, token, fault),
         ("qualities", []) => packets::qualities(sandbox),
+        ("captures", []) => packets::captures(sandbox),
         ("resets", []) => packets::resets(sandbox),
         ("streams", []) => packets::streams(sandbox),
         ("packets_at_once", []) => packets::packets_at_once(sandbox),

@@ -7,19 +7,20 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nemesis::{Links, Nemesis, NodeId, Outcome, PacketCounts, PartitionBy, ResolvedFault, Sandbox, probe};
+use nemesis::{Hosts, Links, Nemesis, NodeId, Outcome, PacketCounts, PartitionBy, ResolvedFault, Sandbox, probe};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::socket::{setsockopt, sockopt::RcvBuf};
 use nix::unistd::Pid;
 
 use crate::harness::Test;
 use crate::host::{poll, succeed};
-use crate::inside::{OpenConnection, cluster, everywhere, in_netns, inject};
+use crate::inside::{OpenConnection, cluster, everywhere, in_netns, inject, silent};
 
 pub(crate) const TESTS: &[Test] = &[
     ("packets::each_quality_is_felt_on_its_links_alone_and_heals_exactly", || everywhere("qualities")),
     ("packets::connections_are_reset_at_both_ends", || everywhere("resets")),
     ("packets::streams_of_tcp_arrive_whole_through_all_faults", || everywhere("streams")),
+    ("packets::all_frames_of_the_ports_are_captured", || everywhere("captures")),
     ("packets::faults_at_once_add_up_and_none_leads_around_a_partition", || everywhere("packets_at_once")),
 ];
 
@@ -261,6 +262,38 @@ pub(crate) fn resets(sandbox: &Sandbox) {
         OpenConnection::between(1, 2).assert_delivers();
         assert_eq!(traces(), before, "{fault}");
     }
+}
+
+/// Scenario: the frames of all ports, while some packets are lost.
+pub(crate) fn captures(sandbox: &Sandbox) {
+    let (folder, can) = (tempfile::tempdir().unwrap(), probe(PartitionBy::Netlink));
+    let mut hosts = Hosts::create(2, sandbox, &can, silent()).unwrap();
+    hosts.capture(folder.path()).unwrap();
+    let mut nemesis = Nemesis::new(hosts);
+    let exchange = || {
+        let [one, two] = [1, 2].map(socket_of);
+        poll("a datagram", || {
+            one.send_to(b"a word to find", two.local_addr().unwrap()).unwrap();
+            two.recv(&mut [0; 100]).is_ok()
+        });
+    };
+    exchange();
+    let counts = nemesis.end_capture().unwrap();
+    let written: Vec<u64> = counts.iter().map(|counts| counts.written).collect();
+    for (node, written) in (1..).zip(written) {
+        let bytes = std::fs::read(folder.path().join(format!("n{node}.pcap"))).unwrap();
+        let (mut at, mut found, mut records) = (24, false, 0);
+        while at < bytes.len() {
+            let number = |from: usize| u32::from_le_bytes(bytes[at + from..at + from + 4].try_into().unwrap());
+            let (kept, length) = (number(8) as usize, number(12) as usize);
+            assert!(number(0) > 1_700_000_000 && kept == length, "{node}");
+            found |= bytes[at + 16..at + 16 + kept].ends_with(b"a word to find");
+            (at, records) = (at + 16 + kept, records + 1);
+        }
+        assert!(found && at == bytes.len() && records == written, "{node}: {records} of {written}");
+    }
+    assert_eq!(nemesis.end_capture().unwrap(), []);
+    exchange();
 }
 
 /// Scenario: much data by TCP through faults of packets, which may slow it down but not change it.
