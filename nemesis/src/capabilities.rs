@@ -25,6 +25,8 @@ pub enum Need {
     Network,
     /// Bridges and veth pairs between them.
     Links,
+    /// Sockets for whole frames.
+    PacketSockets,
     /// Program that installs rules, if hosts are to be partitioned by one.
     Firewall,
     /// Device and permission to serve a file system.
@@ -179,6 +181,15 @@ fn needs_of(kind: FaultKind) -> &'static [Need] {
         | FaultKind::Starve => &[Need::Signals],
         FaultKind::Partition | FaultKind::Flap => {
             &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Links, Need::Firewall]
+        }
+        FaultKind::Loss
+        | FaultKind::Delay
+        | FaultKind::Reorder
+        | FaultKind::Duplicate
+        | FaultKind::Corrupt
+        | FaultKind::Bandwidth
+        | FaultKind::Reset => {
+            &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Links, Need::PacketSockets]
         }
         FaultKind::Clock | FaultKind::Add | FaultKind::Remove | FaultKind::Replace | FaultKind::Transfer => &[],
         FaultKind::PowerLoss

@@ -16,6 +16,7 @@ use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, pause, pipe2, read, write};
@@ -65,6 +66,7 @@ pub fn probe(by: PartitionBy) -> Capabilities {
             "a host with an address of its own for each node",
         ),
         links(),
+        packet_sockets(),
         fuse(),
         signals(),
         tracing(),
@@ -114,6 +116,20 @@ fn links() -> Capability {
         detail: detail(result, "a child connected hosts, and cut them"),
         enables: "the links between the nodes' hosts, and partitions",
         remedy: "as root: modprobe bridge veth".into(),
+    }
+}
+
+fn packet_sockets() -> Capability {
+    let result = in_namespaces(CloneFlags::CLONE_NEWNET, || {
+        socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None).map(drop)
+    });
+    Capability {
+        need: Need::PacketSockets,
+        name: "packet sockets",
+        present: result.is_ok(),
+        detail: detail(result, "a child opened one in a network of its own"),
+        enables: "faults of packets: loss, delay, reset and the like",
+        remedy: "as root: modprobe af_packet".into(),
     }
 }
 

@@ -10,8 +10,10 @@ use crate::clock::{Clocks, Skew, SkewWay};
 use crate::disk::DiskFault;
 use crate::fault_kind::FaultKind;
 use crate::grudge::Grudge;
+use crate::links::Links;
 use crate::members::{MemberChange, MemberRequest};
 use crate::node_id::{NodeId, names};
+use crate::packet::PacketFault;
 use crate::shape::Shape;
 use crate::target::Target;
 
@@ -56,6 +58,13 @@ pub enum Fault {
         #[serde(flatten)]
         skew: Skew,
     },
+    /// Fault of the packets on links.
+    Packets {
+        /// Shape of a partition, which would cut these links.
+        shape: Shape,
+        /// Fault of each packet.
+        fault: PacketFault,
+    },
     /// Fault of a disk.
     Disk {
         /// Target whose disk is at fault.
@@ -75,7 +84,7 @@ pub enum Fault {
 impl Fault {
     /// Returns true if somebody must say who leads.
     pub fn needs_leader(&self) -> bool {
-        let by_shape = matches!(self, Self::Partition { shape } if shape.needs_leader());
+        let by_shape = matches!(self, Self::Partition { shape } | Self::Packets { shape, .. } if shape.needs_leader());
         by_shape || self.target().is_some_and(Target::needs_leader)
     }
 
@@ -93,7 +102,7 @@ impl Fault {
             | Self::Clock { target, .. }
             | Self::Disk { target, .. } => Some(*target),
             Self::Members { target, change } => (*change != MemberChange::Add).then_some(*target),
-            Self::Partition { shape } => shape.target(),
+            Self::Partition { shape } | Self::Packets { shape, .. } => shape.target(),
         }
     }
 
@@ -106,9 +115,15 @@ impl Fault {
             Self::Starve { .. } => FaultKind::Starve,
             Self::Partition { .. } => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
+            Self::Packets { fault, .. } => fault.kind(),
             Self::Disk { fault, .. } => fault.kind(),
             Self::Members { change, .. } => change.kind(),
         }
+    }
+
+    /// Returns true if a random number decides something even when it is known whom it hits.
+    pub fn draws_in_force(&self) -> bool {
+        matches!(self, Self::Packets { .. } | Self::Disk { .. })
     }
 
     /// Returns the fault of a disk, if it is one.
@@ -125,6 +140,7 @@ impl fmt::Display for Fault {
             Self::Restart { target } => write!(f, "restart {target}"),
             Self::Starve { target, cpu_percent, period_ms } => write_starve(f, target, *cpu_percent, *period_ms),
             Self::Partition { shape } => shape.fmt(f),
+            Self::Packets { shape, fault } => write!(f, "{fault} where a partition would {shape}"),
             Self::Clock { target, skew } => write_clock(f, target, *skew),
             Self::Disk { target, fault } => fault.write(f, target),
             Self::Members { target, change } => match change {
@@ -196,6 +212,15 @@ pub enum ResolvedFault {
         #[serde(flatten)]
         skew: Skew,
     },
+    /// Fault of the packets on these links.
+    Packets {
+        /// Shape, as planned.
+        shape: Shape,
+        /// Links; not empty.
+        links: Links,
+        /// Fault of each packet.
+        fault: PacketFault,
+    },
     /// Fault of these nodes' disks.
     Disk {
         /// Nodes whose disk is at fault; not empty.
@@ -220,13 +245,14 @@ impl ResolvedFault {
             Self::Starve { .. } => FaultKind::Starve,
             Self::Partition { .. } => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
+            Self::Packets { fault, .. } => fault.kind(),
             Self::Disk { fault, .. } => fault.kind(),
             Self::Members { request } => request.change().kind(),
         }
     }
 
     /// Returns the nodes that are themselves at fault: hit in their processes, or with a skewed clock or a faulty disk;
-    /// none for a partition, which lies between nodes.
+    /// none for a partition or a fault of packets, which lie between nodes.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
         let nodes = match self {
             Self::Kill { nodes }
@@ -235,7 +261,7 @@ impl ResolvedFault {
             | Self::Starve { nodes, .. }
             | Self::Clock { nodes, .. }
             | Self::Disk { nodes, .. } => Some(nodes),
-            Self::Partition { .. } | Self::Members { .. } => None,
+            Self::Partition { .. } | Self::Packets { .. } | Self::Members { .. } => None,
         };
         let named = if let Self::Members { request } = self { Some(request.nodes()) } else { None };
         nodes.into_iter().flatten().copied().chain(named.into_iter().flatten())
@@ -250,6 +276,7 @@ impl fmt::Display for ResolvedFault {
             Self::Restart { nodes } => write!(f, "restart {}", names(nodes)),
             Self::Starve { nodes, cpu_percent, period_ms } => write_starve(f, &names(nodes), *cpu_percent, *period_ms),
             Self::Partition { shape, grudge } => write!(f, "{shape}: {grudge}"),
+            Self::Packets { links, fault, .. } => write!(f, "{fault} {links}"),
             Self::Clock { nodes, skew } => write_clock(f, &names(nodes), *skew),
             Self::Disk { nodes, fault } => fault.write(f, &names(nodes)),
             Self::Members { request } => request.fmt(f),

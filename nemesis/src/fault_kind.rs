@@ -44,6 +44,20 @@ kinds! {
     Partition,
     /// A partition comes and goes: several of the same.
     Flap,
+    /// Packets are lost.
+    Loss,
+    /// Packets come later.
+    Delay,
+    /// Packets are overtaken by later ones.
+    Reorder,
+    /// Packets come twice.
+    Duplicate,
+    /// Packets come with a wrong bit.
+    Corrupt,
+    /// Links carry only so much.
+    Bandwidth,
+    /// Connections are reset.
+    Reset,
     /// A clock is skewed.
     Clock,
     /// A process ends, and its disk forgets what was not fsynced.
@@ -88,7 +102,11 @@ const fn parameter(name: &'static str, values: &'static str, default: &'static s
 /// Target that the schedule draws where none is given.
 const TARGET: Parameter = parameter("TARGET", TARGETS, "drawn: leader, random or minority");
 const SHAPE: Parameter = parameter("SHAPE", SHAPES, "drawn");
-/// Times of faults, as a user types them.
+/// Links of faults of packets.
+const LINKS: Parameter = parameter("shape", SHAPES, "drawn");
+const SHARE: &str = "percentage, above 0% and up to 100%";
+/// Times of packets, and of faults, as a user types them.
+const DELAY: &str = "time, such as 200us or 50ms, 1us to 60s";
 const TIME: &str = "time, such as 500ms, 1ms to 1d";
 
 impl FaultKind {
@@ -107,6 +125,13 @@ impl FaultKind {
             Self::Starve => "starve",
             Self::Partition => "partition",
             Self::Flap => "flap",
+            Self::Loss => "loss",
+            Self::Delay => "delay",
+            Self::Reorder => "reorder",
+            Self::Duplicate => "duplicate",
+            Self::Corrupt => "corrupt",
+            Self::Bandwidth => "bandwidth",
+            Self::Reset => "reset",
             Self::Clock => "clock",
             Self::PowerLoss => "power-loss",
             Self::DiskSlow => "disk-slow",
@@ -134,6 +159,13 @@ impl FaultKind {
             Self::Starve => "starve[:TARGET,cpu=PERCENT,period=TIME]",
             Self::Partition => "partition[:SHAPE]",
             Self::Flap => "flap[:SHAPE,every=TIME]",
+            Self::Loss => "loss[:PERCENT,shape=SHAPE]",
+            Self::Delay => "delay[:TIME,jitter=TIME,shape=SHAPE]",
+            Self::Reorder => "reorder[:PERCENT,by=TIME,shape=SHAPE]",
+            Self::Duplicate => "duplicate[:PERCENT,shape=SHAPE]",
+            Self::Corrupt => "corrupt[:PERCENT,checksum=CHECKSUM,shape=SHAPE]",
+            Self::Bandwidth => "bandwidth[:RATE,queue=TIME,shape=SHAPE]",
+            Self::Reset => "reset[:SHAPE,then=STATE]",
             Self::Clock => "clock[:rate=R,jump=TIME,strobe=TIME,clocks=CLOCKS,by=WAY,target=TARGET]",
             Self::PowerLoss => "power-loss[:TARGET,mode=MODE,entries=RULE]",
             Self::DiskSlow => "disk-slow[:TARGET,delay=TIME]",
@@ -161,6 +193,13 @@ impl FaultKind {
             Self::Starve => "SIGSTOP and SIGCONT in turn: a share of the processor",
             Self::Partition => "nodes drop the packets of others",
             Self::Flap => "a partition that comes and goes",
+            Self::Loss => "packets are lost",
+            Self::Delay => "packets come later",
+            Self::Reorder => "packets are held back, so that later ones overtake them",
+            Self::Duplicate => "packets come twice",
+            Self::Corrupt => "packets come with a flipped bit: one that checksums do not see, or do",
+            Self::Bandwidth => "links carry no more than so many bits per second",
+            Self::Reset => "TCP connections are reset at both ends",
             Self::Clock => "skews a node's clock; before a partition, it is the isolated node's",
             Self::PowerLoss => "SIGKILL, and what was not fsynced is lost: whole, part, torn, reordered",
             Self::DiskSlow => "each fsync takes longer",
@@ -192,6 +231,21 @@ impl FaultKind {
             }
             Self::Partition => vec![SHAPE],
             Self::Flap => vec![SHAPE, parameter("every", TIME, "500ms")],
+            Self::Loss => vec![parameter("PERCENT", SHARE, "20%"), LINKS],
+            Self::Delay => {
+                vec![parameter("TIME", DELAY, "50ms"), parameter("jitter", "time, up to the delay", "none"), LINKS]
+            }
+            Self::Reorder => vec![parameter("PERCENT", SHARE, "25%"), parameter("by", DELAY, "10ms"), LINKS],
+            Self::Duplicate => vec![parameter("PERCENT", SHARE, "10%"), LINKS],
+            Self::Corrupt => {
+                let checksum = parameter("checksum", "repaired or wrong", "repaired");
+                vec![parameter("PERCENT", SHARE, "1%"), checksum, LINKS]
+            }
+            Self::Bandwidth => {
+                let rate = parameter("RATE", "bits per second, 1kbit to 100gbit, such as 1mbit", "1mbit");
+                vec![rate, parameter("queue", DELAY, "200ms"), LINKS]
+            }
+            Self::Reset => vec![SHAPE, parameter("then", "open or cut", "open")],
             Self::Clock => vec![
                 parameter("rate", "clock seconds per second, 0 to 1000", "0.2"),
                 parameter("jump", "time, -1d to 1d, such as 500ms", "0s"),
@@ -238,6 +292,13 @@ impl FaultKind {
             Self::Pause => Effect::Silence,
             Self::Starve => Effect::Slowness,
             Self::Partition | Self::Flap => Effect::Division,
+            Self::Loss
+            | Self::Delay
+            | Self::Reorder
+            | Self::Duplicate
+            | Self::Corrupt
+            | Self::Bandwidth
+            | Self::Reset => Effect::Disturbance,
             Self::Clock => Effect::Skew,
             Self::DiskSlow => Effect::Delay,
             Self::Add | Self::Remove | Self::Replace | Self::Transfer => Effect::Change,
@@ -268,6 +329,13 @@ impl FaultKind {
             | Self::Starve
             | Self::Partition
             | Self::Flap
+            | Self::Loss
+            | Self::Delay
+            | Self::Reorder
+            | Self::Duplicate
+            | Self::Corrupt
+            | Self::Bandwidth
+            | Self::Reset
             | Self::Clock
             | Self::Add
             | Self::Remove
@@ -283,7 +351,7 @@ impl FaultKind {
 
     /// Returns true if it can hide from a running node that the others go on without it.
     pub fn cuts_nodes_off(self) -> bool {
-        matches!(self.effect(), Effect::Silence | Effect::Slowness | Effect::Division)
+        matches!(self.effect(), Effect::Silence | Effect::Slowness | Effect::Division | Effect::Disturbance)
     }
 
     /// Returns true if it changes the clocks of nodes.
@@ -301,9 +369,14 @@ impl FaultKind {
         matches!(self, Self::Add | Self::Replace)
     }
 
-    /// Returns true if each node must have a network of its own, as in a sandbox.
-    pub fn needs_separate_networks(self) -> bool {
+    /// Returns true if it cuts all packets off, of which only one fault at a time can decide.
+    pub(crate) fn divides(self) -> bool {
         self.effect() == Effect::Division
+    }
+
+    /// Returns true if each node must have a network of its own, as in a sandbox.
+    fn needs_separate_networks(self) -> bool {
+        self.divides() || self.effect() == Effect::Disturbance
     }
 
     /// Returns true if it needs networks or mounts that only a sandbox has.
@@ -323,6 +396,8 @@ enum Effect {
     Slowness,
     /// Packets do not reach them.
     Division,
+    /// Packets reach them late, changed, or not all.
+    Disturbance,
     /// Their clocks are wrong.
     Skew,
     /// Their disks take longer.

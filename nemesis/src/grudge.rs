@@ -79,6 +79,11 @@ pub fn halves(nodes: &[NodeId], one_side: &BTreeSet<NodeId>) -> Grudge {
     Grudge::of(nodes, |a, b| one_side.contains(&a) != one_side.contains(&b))
 }
 
+/// Separates all nodes from each other.
+pub fn all(nodes: &[NodeId]) -> Grudge {
+    Grudge::of(nodes, |_, _| true)
+}
+
 /// Direction that a one-way partition cuts, seen from its one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -142,6 +147,7 @@ mod tests {
     fn isolation_cuts_both_directions() {
         check(&isolate(&nodes(3), NodeId(2)), "n2 | n1 n3");
         check(&isolate(&nodes(1), NodeId(1)), "");
+        check(&all(&nodes(3)), "n1 drops n2 n3, n2 drops n1 n3, n3 drops n1 n2");
     }
 
     #[test]

@@ -4,14 +4,18 @@
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::capabilities::{Capabilities, Need};
+use crate::capture::CaptureCounts;
 use crate::error::Error;
 use crate::grudge::Grudge;
+use crate::links::Links;
 use crate::net::{Log, MOST_HOSTS, links};
 use crate::network::Network;
 use crate::node_id::NodeId;
+use crate::packet::{PacketCounts, PacketFault};
 use crate::process::{NodeCommand, NodeProcess, Spawner};
 use crate::sandbox::Sandbox;
 
@@ -107,13 +111,43 @@ impl Hosts {
     }
 
     /// Keeps from each node of the grudge the packets that it shall not receive; no other grudge may be in force.
-    pub(crate) fn drop_packets(&self, grudge: &Grudge) -> Result<(), Error> {
-        self.network.as_ref().map_or(Ok(()), |network| network.partition(grudge))
+    pub(crate) fn drop_packets(&mut self, grudge: &Grudge) -> Result<(), Error> {
+        self.network.as_mut().map_or(Ok(()), |network| network.partition(grudge))
     }
 
     /// Lets all packets through again, and checks that nothing of ours is in their way.
-    pub(crate) fn let_packets_through(&self) -> Result<(), Error> {
-        self.network.as_ref().map_or(Ok(()), Network::heal)
+    pub(crate) fn let_packets_through(&mut self) -> Result<(), Error> {
+        self.network.as_mut().map_or(Ok(()), Network::heal)
+    }
+
+    /// Lets a fault, by its number, decide about the packets on these links, from a seed.
+    pub(crate) fn disturb(&mut self, number: u32, fault: PacketFault, links: Links, seed: u64) -> Result<(), Error> {
+        self.network.as_mut().map_or(Ok(()), |network| network.disturb(number, fault, links, seed))
+    }
+
+    /// Ends a fault of packets, and returns its counts.
+    pub(crate) fn calm(&mut self, number: u32) -> Result<Option<PacketCounts>, Error> {
+        self.network.as_mut().map_or(Ok(None), |network| network.calm(number))
+    }
+
+    /// Starts to write the frames at the port of each host to `n1.pcap` and so on in this folder, each of at most 64
+    /// MiB with frames of at most 65,535 bytes.
+    ///
+    /// # Errors
+    /// Returns an error if the hosts are not separate, or a file or a socket cannot be opened.
+    pub fn capture(&mut self, folder: &Path) -> Result<(), Error> {
+        let network = self.network.as_mut().ok_or_else(|| io::Error::other("these hosts share one network"));
+        network.map_err(Error::system("capturing frames"))?.capture(folder)
+    }
+
+    /// Ends the capture, if there is one, and returns its counts.
+    pub(crate) fn end_capture(&mut self) -> Result<Vec<CaptureCounts>, Error> {
+        self.network.as_mut().map_or(Ok(Vec::new()), Network::end_capture)
+    }
+
+    /// Checks that all that the faults in force need still works.
+    pub(crate) fn check(&mut self) -> Result<(), Error> {
+        self.network.as_mut().map_or(Ok(()), Network::check)
     }
 }
 

@@ -74,6 +74,7 @@ impl Ledger {
             | ResolvedFault::Disk { nodes, .. } => Some(nodes),
             ResolvedFault::Starve { .. }
             | ResolvedFault::Partition { .. }
+            | ResolvedFault::Packets { .. }
             | ResolvedFault::Clock { .. }
             | ResolvedFault::Members { .. } => None,
         })

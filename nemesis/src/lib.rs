@@ -51,6 +51,7 @@
 //! ```
 
 mod capabilities;
+mod capture;
 mod clock;
 mod disk;
 mod doctor;
@@ -60,6 +61,7 @@ mod fault_kind;
 pub mod grudge;
 mod host;
 mod ledger;
+mod links;
 mod members;
 mod memory;
 mod nemesis;
@@ -69,6 +71,7 @@ mod node_id;
 mod node_log;
 mod ordinary;
 mod own_view;
+mod packet;
 mod parent;
 mod partition_by;
 mod pinned;
@@ -92,6 +95,7 @@ mod trigger;
 mod turns;
 
 pub use capabilities::{Capabilities, Capability, Need, NodeNeed, Unsupported};
+pub use capture::CaptureCounts;
 pub use clock::{ClockFile, Clocks, Skew, SkewWay};
 pub use disk::{Damage, DiskFault, EntryRule, LossMode};
 pub use doctor::probe;
@@ -101,6 +105,7 @@ pub use fault_kind::{FaultKind, Parameter};
 pub use grudge::Grudge;
 pub use host::{Host, Hosts, free_ports};
 pub use ledger::Ledger;
+pub use links::Links;
 pub use members::{Answer, MemberChange, MemberRequest, Operator};
 pub use memory::HostMemory;
 pub use nemesis::Nemesis;
@@ -109,6 +114,7 @@ pub use node_id::NodeId;
 pub use node_log::NodeLog;
 pub use ordinary::run_as_ordinary;
 pub use own_view::OwnView;
+pub use packet::{AfterReset, Checksum, PacketCounts, PacketFault};
 pub use partition_by::PartitionBy;
 pub use pinned::Hit;
 pub use planned::{Aim, PlannedFault};

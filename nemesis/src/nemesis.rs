@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Instant;
 
+use crate::capture::CaptureCounts;
 use crate::clock::{ClockError, ClockFile, Course, Skew, SkewWay};
 use crate::disk::{Damage, Disk, DiskFault, EntryRule};
 use crate::error::Error;
@@ -15,6 +16,7 @@ use crate::ledger::Ledger;
 use crate::members::{Answer, MemberRequest, Operator};
 use crate::net::CommandError;
 use crate::node_id::NodeId;
+use crate::packet::PacketCounts;
 use crate::planned::PlannedFault;
 use crate::process::{NodeCommand, NodeProcess};
 use crate::resolve::Leaders;
@@ -121,7 +123,7 @@ impl Nemesis {
             return Ok(self.outcome_of_change(*request, answer));
         }
         let id = self.ledger.enter(fault.clone());
-        match self.install(&fault, planned.draw) {
+        match self.install(id, &fault, planned.draw) {
             Ok(None) => Ok(Outcome::Installed { id, fault }),
             Ok(Some(why)) => Ok(Outcome::Indeterminate { id, fault, why }),
             Err(Error::Command(timed_out @ CommandError::TimedOut { .. })) => {
@@ -163,10 +165,13 @@ impl Nemesis {
             ResolvedFault::Partition { .. } if !self.hosts.can_be_partitioned() => {
                 why = Some("these hosts cannot be partitioned".into());
             }
+            ResolvedFault::Packets { .. } if !self.hosts.are_separate() => {
+                why = Some("these hosts share one network".into());
+            }
             ResolvedFault::Members { .. } if self.operator.is_none() => {
                 why = Some("nobody can change the members".into());
             }
-            ResolvedFault::Partition { .. } | ResolvedFault::Members { .. } => {}
+            ResolvedFault::Partition { .. } | ResolvedFault::Packets { .. } | ResolvedFault::Members { .. } => {}
             ResolvedFault::Clock { nodes, skew } => self.each(nodes, |id, node| {
                 if node.way(*skew) == SkewWay::Vdso {
                     why = why.take().or(node
@@ -197,7 +202,7 @@ impl Nemesis {
     }
 
     /// Carries the fault out; returns the reason if it is not known to be in force.
-    fn install(&mut self, fault: &ResolvedFault, draw: u64) -> Result<Option<String>, Error> {
+    fn install(&mut self, id: FaultId, fault: &ResolvedFault, draw: u64) -> Result<Option<String>, Error> {
         let mut why = None;
         match fault {
             ResolvedFault::Kill { nodes } => self.each(nodes, |_, node| node.process.kill().map(drop))?,
@@ -216,6 +221,7 @@ impl Nemesis {
                 self.each(nodes, |_, node| node.process.starve(*cpu_percent, *period_ms))?;
             }
             ResolvedFault::Partition { grudge, .. } => self.hosts.drop_packets(grudge)?,
+            ResolvedFault::Packets { links, fault, .. } => self.hosts.disturb(id.0, *fault, links.clone(), draw)?,
             ResolvedFault::Members { .. } => {}
             ResolvedFault::Clock { nodes, skew } => self.each(nodes, |id, node| {
                 why = why.take().or(node.skew_clock(id, *skew)?.map(|error| error.to_string()));
@@ -229,12 +235,13 @@ impl Nemesis {
     }
 
     /// Heals a fault: restarts, resumes, lets packets through, resets clocks. A fault that is not in force counts as
-    /// healed.
+    /// healed. Returns what one of packets did to them.
     ///
     /// # Errors
     /// Returns an error if the harness failed; the fault stays in the ledger, to be tried again.
-    pub fn heal(&mut self, id: FaultId) -> Result<(), Error> {
-        let Some(fault) = self.ledger.get(id).cloned() else { return Ok(()) };
+    pub fn heal(&mut self, id: FaultId) -> Result<Option<PacketCounts>, Error> {
+        let Some(fault) = self.ledger.get(id).cloned() else { return Ok(None) };
+        let mut counts = None;
         match &fault {
             ResolvedFault::Kill { nodes } | ResolvedFault::Restart { nodes } => {
                 for node in nodes {
@@ -247,6 +254,7 @@ impl Nemesis {
                 Ok(())
             })?,
             ResolvedFault::Partition { .. } => self.hosts.let_packets_through()?,
+            ResolvedFault::Packets { .. } => counts = self.hosts.calm(id.0)?,
             ResolvedFault::Members { .. } => {}
             ResolvedFault::Clock { nodes, .. } => self.each(nodes, Node::heal_clock)?,
             ResolvedFault::Disk { nodes, fault } => {
@@ -254,7 +262,7 @@ impl Nemesis {
             }
         }
         self.ledger.strike(id);
-        Ok(())
+        Ok(counts)
     }
 
     fn install_on_disk(&mut self, id: NodeId, fault: DiskFault, draw: u64) -> Result<(), Error> {
@@ -310,6 +318,7 @@ impl Nemesis {
     /// Returns an error if the system refuses to wait for a process.
     pub fn crashed(&mut self) -> Result<Vec<(NodeId, ExitStatus)>, Error> {
         let mut crashed = Vec::new();
+        self.hosts.check()?;
         for (node, disk) in &self.disks {
             disk.check().map_err(|source| Error::Disk { node: *node, source })?;
         }
@@ -342,6 +351,14 @@ impl Nemesis {
         self.disks.clear();
         asked?;
         ended.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    /// Ends the capture of frames, if there is one, and returns its counts.
+    ///
+    /// # Errors
+    /// Returns an error if not all could be written.
+    pub fn end_capture(&mut self) -> Result<Vec<CaptureCounts>, Error> {
+        self.hosts.end_capture()
     }
 
     /// Removes the hosts, once all nodes have ended, so that others can be created in the same sandbox.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::fault::{Fault, ResolvedFault};
 use crate::grudge::Grudge;
+use crate::links::Links;
 use crate::members::{MemberChange, MemberRequest};
 use crate::node_id::NodeId;
 use crate::planned::{Aim, PlannedFault};
@@ -17,6 +18,8 @@ pub enum Hit {
     Nodes(BTreeSet<NodeId>),
     /// Packets that a partition drops.
     Drops(Grudge),
+    /// Links with faults of packets.
+    Links(Links),
 }
 
 impl Hit {
@@ -24,7 +27,19 @@ impl Hit {
     pub fn of(fault: &ResolvedFault) -> Self {
         match fault {
             ResolvedFault::Partition { grudge, .. } => Self::Drops(grudge.clone()),
+            ResolvedFault::Packets { links, .. } => Self::Links(links.clone()),
             other => Self::Nodes(other.nodes().collect()),
+        }
+    }
+}
+
+impl Hit {
+    /// Returns the name of the field for it, as in scripts.
+    fn field(&self) -> &'static str {
+        match self {
+            Self::Nodes(_) => "nodes",
+            Self::Drops(_) => "drops",
+            Self::Links(_) => "links",
         }
     }
 }
@@ -41,10 +56,18 @@ impl PlannedFault {
         let fault = spec.candidates().into_iter().next().expect("every fault can become something");
         let these = match (&fault, hit) {
             (Fault::Partition { shape }, Hit::Drops(grudge)) => ResolvedFault::Partition { shape: *shape, grudge },
-            (Fault::Partition { .. }, Hit::Nodes(_)) => {
-                return Err("a partition takes `drops` instead of `nodes`".into());
+            (Fault::Packets { shape, fault }, Hit::Links(links)) => {
+                ResolvedFault::Packets { shape: *shape, links, fault: *fault }
             }
-            (_, Hit::Drops(_)) => return Err(format!("{} takes `nodes` instead of `drops`", spec.kind())),
+            (Fault::Partition { .. }, other) => {
+                return Err(format!("a partition takes `drops` instead of `{}`", other.field()));
+            }
+            (Fault::Packets { .. }, other) => {
+                return Err(format!("{} takes `links` instead of `{}`", spec.kind(), other.field()));
+            }
+            (_, other @ (Hit::Drops(_) | Hit::Links(_))) => {
+                return Err(format!("{} takes `nodes` instead of `{}`", spec.kind(), other.field()));
+            }
             (Fault::Kill { .. }, Hit::Nodes(nodes)) => ResolvedFault::Kill { nodes },
             (Fault::Pause { .. }, Hit::Nodes(nodes)) => ResolvedFault::Pause { nodes },
             (Fault::Restart { .. }, Hit::Nodes(nodes)) => ResolvedFault::Restart { nodes },
@@ -68,7 +91,8 @@ impl PlannedFault {
             return Some(Self { at, lasts, aim: Some(Aim::These(hit.clone())), ..Self::of(self.fault.clone()) });
         }
         let spec: FaultSpec = self.as_typed().parse().ok()?;
-        Self::pinned(at, lasts, &spec, Hit::of(hit)).ok()
+        let again = Self::pinned(at, lasts, &spec, Hit::of(hit)).ok()?;
+        Some(if self.fault.draws_in_force() { Self { draw: self.draw, ..again } } else { again })
     }
 
     /// Returns the fault as a user would ask for it, without its nodes.
@@ -94,6 +118,7 @@ mod tests {
     use super::*;
     use crate::clock::Skew;
     use crate::grudge;
+    use crate::packet::PacketFault;
     use crate::shape::Shape;
     use crate::target::Target;
 
@@ -102,10 +127,16 @@ mod tests {
         let set = BTreeSet::from([NodeId(2)]);
         let cut = grudge::halves(&[NodeId(1), NodeId(2)], &set);
         let shape = Shape::Isolate(Target::Skewed);
+        let lossy = PacketFault::Loss { ppm: 50_000 };
         let skew = Skew { rate: 0.5, jump_ns: 1_000_000, ..Skew::NONE };
         for (fault, hit, typed) in [
             (Fault::Partition { shape }, ResolvedFault::Partition { shape, grudge: cut }, "partition:isolate-leader"),
             (Fault::Kill { target: Target::Random }, ResolvedFault::Kill { nodes: set.clone() }, "kill:random"),
+            (
+                Fault::Packets { shape, fault: lossy },
+                ResolvedFault::Packets { shape, links: Links([(NodeId(1), set.clone())].into()), fault: lossy },
+                "loss:5%,shape=isolate-leader",
+            ),
             (
                 Fault::Clock { target: Target::Leader, skew },
                 ResolvedFault::Clock { nodes: set, skew },
@@ -119,7 +150,10 @@ mod tests {
             let Some(Aim::These(these)) = &again.aim else { panic!("{again:?}") };
             assert_eq!(Hit::of(these), Hit::of(&hit));
             let spec: FaultSpec = typed.parse().unwrap();
-            assert_eq!(PlannedFault::pinned(second, second, &spec, Hit::of(&hit)), Ok(again.clone()));
+            let draw = if planned.fault.draws_in_force() { 5 } else { 0 };
+            assert_eq!(again.draw, draw, "what is drawn while it is in force is drawn again");
+            let pinned = PlannedFault::pinned(second, second, &spec, Hit::of(&hit)).unwrap();
+            assert_eq!(PlannedFault { draw, ..pinned }, again);
             assert_eq!(again.repeated(second, second, these), Some(again.clone()));
         }
     }
@@ -136,11 +170,15 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_said() {
+        let links = || Hit::Links(Links::default());
         let nodes = || Hit::Nodes(BTreeSet::from([NodeId(1)]));
         let drops = || Hit::Drops(Grudge::default());
         for (fault, hit, why) in [
             ("kill", drops(), "kill takes `nodes` instead of `drops`"),
             ("partition:ring", nodes(), "a partition takes `drops` instead of `nodes`"),
+            ("partition:ring", links(), "a partition takes `drops` instead of `links`"),
+            ("pause", links(), "pause takes `nodes` instead of `links`"),
+            ("delay", drops(), "delay takes `links` instead of `drops`"),
             ("flap", drops(), "flap is a sequence: write its steps, or leave `nodes` and `drops` out"),
         ] {
             let refused = PlannedFault::pinned(Duration::ZERO, Duration::ZERO, &fault.parse().unwrap(), hit);

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 
 use crate::fault::{Fault, ResolvedFault};
 use crate::grudge::{self, Direction, Grudge};
+use crate::links::Links;
 use crate::members::{MemberChange, MemberRequest};
 use crate::node_id::NodeId;
+use crate::packet::PacketFault;
 use crate::random::Random;
 use crate::shape::Shape;
 use crate::target::Target;
@@ -85,20 +87,11 @@ pub(crate) fn resolve(fault: &Fault, draw: u64, view: &ClusterView<'_>) -> Resul
         Fault::Members { target, change } => {
             Ok(ResolvedFault::Members { request: request(change, target, &mut random, view)? })
         }
-        Fault::Partition { shape } => {
-            let grudge = divide(shape, &mut random, view)?;
-            if grudge.is_empty() {
-                let count = view.nodes.len();
-                let are = if count == 1 { "node is" } else { "nodes are" };
-                let is_everybody = shape.target() == Some(Target::All) && count > 1;
-                let why = if is_everybody {
-                    "nobody is left to be cut off from".into()
-                } else {
-                    format!("{count} {are} too few for it")
-                };
-                return Err(why);
-            }
-            Ok(ResolvedFault::Partition { shape, grudge })
+        Fault::Partition { shape } => Ok(ResolvedFault::Partition { shape, grudge: divide(shape, &mut random, view)? }),
+        Fault::Packets { shape, fault } => {
+            let links = Links::cut_by(&divide(shape, &mut random, view)?);
+            check_links(&links, fault)?;
+            Ok(ResolvedFault::Packets { shape, links, fault })
         }
     }
 }
@@ -109,14 +102,17 @@ pub(crate) fn resolve(fault: &Fault, draw: u64, view: &ClusterView<'_>) -> Resul
 /// Returns the reason why it has to be skipped, in words.
 pub(crate) fn check_again(fault: &ResolvedFault, view: &ClusterView<'_>) -> Result<(), String> {
     let nodes: BTreeSet<NodeId> = match fault {
-        ResolvedFault::Partition { grudge, .. } => grudge.nodes().filter(|node| *node != NodeId::CLIENTS).collect(),
+        ResolvedFault::Partition { grudge, .. } => grudge.nodes().collect(),
+        ResolvedFault::Packets { links, .. } => links.ends().collect(),
         other => other.nodes().collect(),
     };
-    if let Some(node) = nodes.iter().find(|node| !view.nodes.contains(node) && !view.spares.contains(node)) {
+    let is_known = |node: &NodeId| *node == NodeId::CLIENTS || view.nodes.contains(node) || view.spares.contains(node);
+    if let Some(node) = nodes.iter().find(|node| !is_known(node)) {
         return Err(format!("there is no {node}"));
     }
     match fault {
         ResolvedFault::Partition { .. } => Ok(()),
+        ResolvedFault::Packets { links, fault, .. } => check_links(links, *fault),
         ResolvedFault::Members { request } => check_request(*request, view),
         ResolvedFault::Clock { .. } => check_clocks(&nodes, view),
         ResolvedFault::Kill { .. }
@@ -127,8 +123,28 @@ pub(crate) fn check_again(fault: &ResolvedFault, view: &ClusterView<'_>) -> Resu
     }
 }
 
-/// Returns who drops whose packets in a partition of this shape.
+/// Checks that packets on these links can be at fault so.
+fn check_links(links: &Links, fault: PacketFault) -> Result<(), String> {
+    if fault.forges_data() && links.ends().any(|end| end == NodeId::CLIENTS) {
+        return Err("it would change what clients say and see, for which no system can answer".into());
+    }
+    Ok(())
+}
+
+/// Returns who drops whose packets in a partition of this shape, which is somebody.
 fn divide(shape: Shape, random: &mut Random, view: &ClusterView<'_>) -> Result<Grudge, String> {
+    let grudge = divide_as(shape, random, view)?;
+    if !grudge.is_empty() {
+        return Ok(grudge);
+    }
+    let count = view.nodes.len();
+    if shape.target() == Some(Target::All) && count > 1 {
+        return Err("nobody is left to be cut off from".into());
+    }
+    Err(format!("{count} {} too few for it", if count == 1 { "node is" } else { "nodes are" }))
+}
+
+fn divide_as(shape: Shape, random: &mut Random, view: &ClusterView<'_>) -> Result<Grudge, String> {
     let mut these = |target| pick(target, random, view, view.down);
     let nodes = view.nodes;
     Ok(match shape {
@@ -163,6 +179,7 @@ fn divide(shape: Shape, random: &mut Random, view: &ClusterView<'_>) -> Result<G
             grudge::bridge(nodes, &side, order[0])
         }
         Shape::Ring => grudge::ring(&shuffled(random, nodes)),
+        Shape::AllLinks => grudge::all(nodes),
         Shape::RandomDirected => {
             let pairs = nodes.iter().flat_map(|to| nodes.iter().map(move |from| (*to, *from)));
             let mut pairs: Vec<_> = pairs.filter(|(to, from)| to != from).collect();

@@ -90,7 +90,7 @@ pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<PlannedFault> {
             planner.random.shuffle(&mut round);
         }
         let Some(turn) = round.pop() else { break };
-        let divides = turn.specs().iter().any(|spec| spec.kind().needs_separate_networks());
+        let divides = turn.specs().iter().any(|spec| spec.kind().divides());
         if divides {
             at = at.max(partitioned_until);
         }
@@ -117,6 +117,8 @@ pub struct ScriptedTurn {
     pub when: Option<Trigger>,
     /// Nodes that its one fault hits, if the target does not decide.
     pub hit: Option<Hit>,
+    /// Random number that decides all else that it leaves open, instead of the seed.
+    pub draw: Option<u64>,
 }
 
 /// Returns the faults of a script, in its order. What it leaves open is drawn from the seed.
@@ -135,6 +137,7 @@ pub fn plan_script(
         planner.take_scripted(scripted).map_err(|why| (number, why))?;
         for planned in &mut planner.planned[first..] {
             planned.when = scripted.when;
+            planned.draw = scripted.draw.unwrap_or(planned.draw);
         }
     }
     Ok(planner.planned)
@@ -397,8 +400,14 @@ mod tests {
     #[test]
     fn a_script_is_planned_in_its_order_and_says_what_cannot_be() {
         let second = Duration::from_secs(1);
-        let scripted =
-            |turn: &str| ScriptedTurn { turn: turn.parse().unwrap(), at: second, lasts: None, when: None, hit: None };
+        let scripted = |turn: &str| ScriptedTurn {
+            turn: turn.parse().unwrap(),
+            at: second,
+            lasts: None,
+            when: None,
+            hit: None,
+            draw: None,
+        };
         let when = Some(Trigger { event: crate::trigger::ClusterEvent::LeaderElected, nth: 2 });
         let loops = ScriptedTurn { when, lasts: Some(second), ..scripted("crash-loop:leader,up=499ms") };
         let options = ScheduleOptions::default();

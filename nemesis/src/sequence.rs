@@ -29,6 +29,7 @@ impl FaultSpec {
             | Self::CrashLoop { .. }
             | Self::Starve { .. }
             | Self::Partition(_)
+            | Self::Packets { .. }
             | Self::Flap { .. }
             | Self::Clock { .. }
             | Self::Disk { .. } => None,
@@ -60,6 +61,7 @@ impl FaultSpec {
             | Self::StopLong { .. }
             | Self::Starve { .. }
             | Self::Partition(_)
+            | Self::Packets { .. }
             | Self::Clock { .. }
             | Self::Disk { .. }
             | Self::Members { .. } => vec![whole],

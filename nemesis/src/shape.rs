@@ -10,7 +10,7 @@ use crate::target::{Target, UnknownTarget};
 
 /// Shapes, as a user names them.
 pub const SHAPES: &str = "isolate-TARGET, cut-off-TARGET, clients-TARGET, mute-TARGET, deaf-TARGET, halves, \
-    leader-in-minority, one-way, pair, bridge, ring, random-directed";
+    leader-in-minority, one-way, pair, bridge, ring, random-directed, all-links";
 
 /// Division of the nodes by a partition. Unless the shape says so, clients can reach every node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,10 +40,12 @@ pub enum Shape {
     Ring,
     /// Random directions between random nodes, each with a chance of one half, but at least one.
     RandomDirected,
+    /// All nodes from each other.
+    AllLinks,
 }
 
 /// Shapes without a target.
-const FIXED: [(&str, Shape); 7] = [
+const FIXED: [(&str, Shape); 8] = [
     ("halves", Shape::Halves),
     ("leader-in-minority", Shape::LeaderInMinority),
     ("one-way", Shape::OneWay),
@@ -51,6 +53,7 @@ const FIXED: [(&str, Shape); 7] = [
     ("bridge", Shape::Bridge),
     ("ring", Shape::Ring),
     ("random-directed", Shape::RandomDirected),
+    ("all-links", Shape::AllLinks),
 ];
 
 /// Makes the shape of a target.
@@ -91,7 +94,8 @@ impl Shape {
             | Self::Pair
             | Self::Bridge
             | Self::Ring
-            | Self::RandomDirected => None,
+            | Self::RandomDirected
+            | Self::AllLinks => None,
         }
     }
 
@@ -139,6 +143,7 @@ impl fmt::Display for Shape {
             Self::Bridge => f.write_str("split the nodes into halves that share one node"),
             Self::Ring => f.write_str("let every node see a different majority"),
             Self::RandomDirected => f.write_str("cut random directions"),
+            Self::AllLinks => f.write_str("cut all nodes off from each other"),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::fault::Fault;
 use crate::fault_kind::FaultKind;
 use crate::members::MemberChange;
 use crate::node_id::NodeId;
+use crate::packet::PacketFault;
 use crate::shape::{Shape, UnknownShape};
 use crate::spec_options::{OptionError, TypedOptions, milliseconds};
 use crate::target::{Target, UnknownTarget};
@@ -94,6 +95,13 @@ pub enum FaultSpec {
         #[serde(flatten)]
         skew: Skew,
     },
+    /// Fault of the packets on the links of this shape, or of one that the schedule draws.
+    Packets {
+        /// Shape of a partition, which would cut these links.
+        shape: Option<Shape>,
+        /// Fault of each packet.
+        fault: PacketFault,
+    },
     /// Fault of a disk.
     Disk {
         /// Target whose disk is at fault, or none if the schedule draws it.
@@ -124,6 +132,7 @@ impl FaultSpec {
             Self::Flap { .. } => FaultKind::Flap,
             Self::Partition(_) => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
+            Self::Packets { fault, .. } => fault.kind(),
             Self::Disk { fault, .. } => fault.kind(),
             Self::Members { change, .. } => change.kind(),
         }
@@ -139,6 +148,7 @@ impl FaultSpec {
                 Self::Starve { target: Some(target), cpu_percent, period_ms }
             }
             Fault::Partition { shape } => Self::Partition(Some(shape)),
+            Fault::Packets { shape, fault } => Self::Packets { shape: Some(shape), fault },
             Fault::Clock { target, skew } => Self::Clock { target, skew },
             Fault::Disk { target, fault } => Self::Disk { target: Some(target), fault },
             Fault::Members { target, change } => {
@@ -169,6 +179,12 @@ impl FaultSpec {
                 let shapes = isolate.into_iter().chain([Shape::Halves, Shape::OneWay, Shape::Bridge, Shape::Ring]);
                 shapes.map(|shape| Fault::Partition { shape }).collect()
             }
+            Self::Packets { shape: Some(shape), fault } => vec![Fault::Packets { shape, fault }],
+            Self::Packets { shape: None, fault } => {
+                let isolate = [Target::Leader, Target::Random].map(Shape::Isolate);
+                let shapes = [Shape::AllLinks].into_iter().chain(isolate).chain([Shape::OneWay, Shape::Pair]);
+                shapes.map(|shape| Fault::Packets { shape, fault }).collect()
+            }
             Self::Clock { target, skew } => vec![Fault::Clock { target, skew }],
             Self::Disk { target, fault } => of(target, &|target| Fault::Disk { target, fault }),
             Self::Members { target, change } => {
@@ -196,7 +212,9 @@ impl FaultSpec {
             | Self::Starve { target, .. }
             | Self::Disk { target, .. }
             | Self::Members { target, .. } => target,
-            Self::Partition(shape) | Self::Flap { shape, .. } => shape.and_then(Shape::target),
+            Self::Partition(shape) | Self::Flap { shape, .. } | Self::Packets { shape, .. } => {
+                shape.and_then(Shape::target)
+            }
             Self::Clock { target, .. } => Some(target),
             Self::RollingRestart { .. } => None,
         }
@@ -242,6 +260,12 @@ impl FromStr for FaultSpec {
             return clock(detail.unwrap_or_default());
         }
         let mut options = TypedOptions::split(kind, detail);
+        if let Some(fault) = PacketFault::read(kind, &mut options)? {
+            let named = options.take("shape", "the shape of a partition", |value| Some(value.to_owned()))?;
+            let shape = named.as_deref().or_else(|| options.alone()).map(str::parse).transpose()?;
+            options.end()?;
+            return Ok(Self::Packets { shape, fault });
+        }
         let spec = match kind {
             FaultKind::Kill => Self::Kill(target(&mut options)?),
             FaultKind::Pause => Self::Pause(target(&mut options)?),
@@ -377,6 +401,9 @@ impl fmt::Display for FaultSpec {
             Self::Partition(shape) => write_kind(f, kind, [shape.map(Shape::name)]),
             Self::Flap { shape, every_ms } => {
                 write_kind(f, kind, [shape.map(Shape::name), Some(format!("every={every_ms}ms"))])
+            }
+            Self::Packets { shape, fault } => {
+                write_kind(f, kind, fault.typed(shape.map(Shape::name)).into_iter().map(Some))
             }
             Self::Disk { target, fault } => {
                 write_kind(f, kind, [target.map(Target::name)].into_iter().chain(fault.typed().into_iter().map(Some)))

@@ -9,6 +9,10 @@ const UNITS_MS: [(&str, i64); 6] =
     [("ms", 1), ("s", 1000), ("m", 60_000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 /// Maximum of a time, in either direction.
 const MAX_MS: i64 = 86_400_000;
+/// Units of a delay of packets, each in microseconds, and its maximum: no packet comes later and is not lost.
+const UNITS_US: [(&str, i64); 4] = [("us", 1), ("µs", 1), ("ms", 1000), ("s", 1_000_000)];
+const MAX_US: i64 = 60_000_000;
+const DELAY: &str = "a time from 1us to 60s, such as 200us, 50ms or 1s";
 
 /// Error in the options of a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -64,6 +68,26 @@ impl<'a> TypedOptions<'a> {
         })
     }
 
+    /// Takes the value that stands alone, and reads it.
+    pub(crate) fn first<T>(
+        &mut self,
+        expected: &'static str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, OptionError> {
+        let bad = |option: &str| OptionError::BadValue { option: option.to_owned(), expected };
+        self.alone().map(|option| read(option).ok_or_else(|| bad(option))).transpose()
+    }
+
+    /// Takes a delay of packets that stands alone, in µs.
+    pub(crate) fn first_time_us(&mut self) -> Result<Option<u64>, OptionError> {
+        self.first(DELAY, microseconds)
+    }
+
+    /// Takes a delay of packets, in µs.
+    pub(crate) fn time_us(&mut self, name: &str) -> Result<Option<u64>, OptionError> {
+        self.take(name, DELAY, microseconds)
+    }
+
     /// Takes a percentage of 1 to 99.
     pub(crate) fn percentage(&mut self, name: &str) -> Result<Option<u8>, OptionError> {
         let read = |value: &str| value.strip_suffix('%')?.parse().ok().filter(|percent| (1..100).contains(percent));
@@ -76,7 +100,8 @@ impl<'a> TypedOptions<'a> {
         rest.map_or(Ok(()), |option| Err(OptionError::Unknown { option, kind: self.kind }))
     }
 
-    fn take<T>(
+    /// Takes the option of this name, and reads it.
+    pub(crate) fn take<T>(
         &mut self,
         name: &str,
         expected: &'static str,
@@ -95,17 +120,27 @@ fn as_typed((name, value): &(&str, &str)) -> String {
 
 /// Parses `5s`, `-20ms` or `1m30s` to milliseconds, at most a day.
 pub(crate) fn milliseconds(text: &str) -> Option<i64> {
-    let (sign, mut rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
-    let mut sum_ms = 0_i64;
+    let (sign, rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    sum(rest, &UNITS_MS).filter(|sum_ms| *sum_ms <= MAX_MS).map(|sum_ms| sign * sum_ms)
+}
+
+/// Parses `200us` or `1s500ms` to microseconds, more than none and at most a minute.
+fn microseconds(text: &str) -> Option<u64> {
+    sum(text, &UNITS_US).filter(|sum_us| (1..=MAX_US).contains(sum_us)).map(i64::unsigned_abs)
+}
+
+/// Parses the sum of some numbers with units, of which there must be one.
+fn sum(mut rest: &str, units: &[(&str, i64)]) -> Option<i64> {
+    let mut sum = 0_i64;
     if rest.is_empty() {
         return None;
     }
     while !rest.is_empty() {
         let (number, unit) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
         let (unit, after) = unit.split_at(unit.find(|c: char| c.is_ascii_digit()).unwrap_or(unit.len()));
-        let (_, unit_ms) = UNITS_MS.into_iter().find(|(name, _)| *name == unit)?;
-        sum_ms = sum_ms.checked_add(number.parse::<i64>().ok()?.checked_mul(unit_ms)?)?;
+        let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+        sum = sum.checked_add(number.parse::<i64>().ok()?.checked_mul(*factor)?)?;
         rest = after;
     }
-    (sum_ms <= MAX_MS).then_some(sign * sum_ms)
+    Some(sum)
 }

@@ -144,6 +144,13 @@ mod tests {
             ("stop-long", "stop-long:down=10000ms"),
             ("starve:leader,cpu=5%", "starve:leader,cpu=5%,period=25ms"),
             ("flap:ring", "flap:ring,every=500ms"),
+            ("loss", "loss:20%"),
+            ("delay:shape=pair", "delay:50ms,shape=pair"),
+            ("reorder", "reorder:25%,by=10ms"),
+            ("duplicate", "duplicate:10%"),
+            ("corrupt", "corrupt:1%,checksum=repaired"),
+            ("bandwidth", "bandwidth:1mbit,queue=200ms"),
+            ("reset", "reset:then=open"),
         ] {
             assert_eq!(short.parse::<FaultSpec>().unwrap().to_string(), long);
         }
@@ -209,6 +216,14 @@ mod tests {
             ("starve:cpu=100%", "`cpu=100%` must be a percentage from 1% to 99%"),
             ("starve:cpu=20", "`cpu=20` must be a percentage from 1% to 99%"),
             ("flap:half", "there is no partition `half`; there are: isolate-TARGET, "),
+            ("loss:20", "`20` must be a percentage above 0% and up to 100%, such as 20% or 0.5%"),
+            ("loss:20%,to=n1", "`to=n1` is no option of loss, which is loss[:PERCENT,shape=SHAPE]"),
+            ("delay:2h", "`2h` must be a time from 1us to 60s, such as 200us, 50ms or 1s"),
+            ("delay:10ms,jitter=20ms", "`jitter=20ms` must be at most the delay, as no packet can come before"),
+            ("corrupt:checksum=right", "`checksum=right` must be repaired or wrong"),
+            ("bandwidth:1mb", "`1mb` must be bits per second from 1kbit to 100gbit, such as 1mbit"),
+            ("reset:then=closed", "`then=closed` must be open or cut"),
+            ("loss:5%,shape=half", "there is no partition `half`; there are: isolate-TARGET, "),
             ("partition:half", "there is no partition `half`; there are: isolate-TARGET, "),
             (
                 "clock:speed=2",
@@ -249,6 +264,8 @@ mod tests {
             "restart,restart:follower,down=5000ms,rolling-restart:down=500ms,every=2000ms,starve:cpu=20%,period=25ms",
             "crash-loop:leader,up=100ms,stop-long:down=10000ms,flap:clients-n2,every=500ms",
             "kill:deposed-leader,partition:mute-leader,flap:every=500ms,starve:majority,cpu=1%,period=1000ms",
+            "loss:0.5%,shape=all-links+delay:200us,jitter=50us,shape=clients-n1,reorder:25%,by=10ms,duplicate:100%",
+            "corrupt:1%,checksum=wrong,shape=one-way,bandwidth:500kbit,queue=1ms,reset:isolate-leader,then=cut",
         ] {
             let specs: FaultSpecs = text.parse().unwrap();
             assert_eq!(specs.to_string(), text);

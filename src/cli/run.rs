@@ -90,6 +90,9 @@ pub(crate) struct RunArgs {
     node_options: NodeOptionArgs,
     #[command(flatten)]
     pub(crate) partition: PartitionArgs,
+    /// Write the frames of each host's port to pcap/n1.pcap and so on in the run's folder.
+    #[arg(long)]
+    pcap: bool,
     /// Record every message between nodes, and draw them in the report.
     #[arg(long)]
     trace: bool,
@@ -150,6 +153,7 @@ const SHAPING: [&str; 20] = [
     "lasts",
     "fault_timing",
     "overlap",
+    "pcap",
     "time_limit",
     "rate",
     "concurrency",
@@ -258,6 +262,7 @@ impl RunArgs {
             partition_by: Some(self.partition.way()),
             timing: self.timing.timing().map_err(usage)?,
             overlap: self.timing.overlap,
+            pcap: self.pcap,
             seed: self.seed.unwrap_or_else(draw_seed),
             time_limit_ms: u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX),
             rate: self.rate,

@@ -13,7 +13,7 @@ use histories::RunDir;
 use nemesis::{Hosts, Nemesis, NodeCommand, NodeId, NodeLog};
 
 use super::{
-    files::{LOG_FILE, PREPARED_FOLDER, node_file},
+    files::{LOG_FILE, PCAP_COUNTS_FILE, PCAP_FOLDER, PREPARED_FOLDER, node_file},
     host::Host,
 };
 use crate::{
@@ -54,7 +54,10 @@ impl Cluster {
     ) -> anyhow::Result<Self> {
         let started = Instant::now();
         let hosts = Hosts::create(plan.all_nodes(), host.sandbox(), host.capabilities(), log);
-        let hosts = hosts.context("making the nodes' hosts")?;
+        let mut hosts = hosts.context("making the nodes' hosts")?;
+        if plan.pcap {
+            hosts.capture(&dir.path().join(PCAP_FOLDER))?;
+        }
         let own = dir.path().join(PREPARED_FOLDER);
         let system = plan.system();
         let settings = plan.settings.clone();
@@ -185,6 +188,10 @@ impl Cluster {
     /// killed, if any.
     pub(crate) async fn down(&self) -> anyhow::Result<Option<String>> {
         let killed = self.with(Nemesis::stop_all).await.context("ending the nodes")?;
+        let captured = self.with(Nemesis::end_capture).await?;
+        if !captured.is_empty() {
+            self.dir.write_json(PCAP_COUNTS_FILE, &captured)?;
+        }
         self.with(Nemesis::remove_hosts).await.context("removing the nodes' hosts")?;
         for id in (1..).take(self.deployment.addresses.len()) {
             remove(&self.deployment.data_dir(id))?;

@@ -7,7 +7,9 @@ use std::{
 };
 
 use histories::Recorder;
-use nemesis::{Aim, Fault, FaultId, FaultKind, Leaders, NodeId, Outcome, PlannedFault, ResolvedFault, Trigger};
+use nemesis::{
+    Aim, Fault, FaultId, FaultKind, Leaders, NodeId, Outcome, PacketCounts, PlannedFault, ResolvedFault, Trigger,
+};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use super::{
@@ -150,8 +152,9 @@ impl<'a> Execution<'a> {
             }
             Step::Heal(place) => {
                 if let Some(id) = self.ids.remove(&place) {
-                    heal(id, self.cluster, self.recorder, self.in_force).await?;
-                    self.show(&format!("healed: {}", self.schedule[place].fault));
+                    let counts = heal(id, self.cluster, self.recorder, self.in_force).await?;
+                    let counts = counts.map_or_else(String::new, |counts| format!(": {counts}"));
+                    self.show(&format!("healed: {}{counts}", self.schedule[place].fault));
                 }
             }
         }
@@ -208,7 +211,7 @@ pub(crate) async fn heal_remaining(
 ) -> anyhow::Result<()> {
     let mut result = Ok(());
     for id in in_force.change(|all| all.keys().copied().collect::<Vec<_>>()) {
-        result = result.and(heal(id, cluster, recorder, in_force).await);
+        result = result.and(heal(id, cluster, recorder, in_force).await.map(drop));
     }
     // The nemesis may know of more faults than the history does, if recording failed.
     result.and(cluster.with(nemesis::Nemesis::heal_all).await.map_err(Into::into))
@@ -225,15 +228,21 @@ pub(crate) fn with_nodes(planned: &PlannedFault, hit: &BTreeMap<usize, ResolvedF
     planned
 }
 
-async fn heal(id: FaultId, cluster: &Cluster, recorder: &Recorder, in_force: &FaultsInForce) -> anyhow::Result<()> {
+async fn heal(
+    id: FaultId,
+    cluster: &Cluster,
+    recorder: &Recorder,
+    in_force: &FaultsInForce,
+) -> anyhow::Result<Option<PacketCounts>> {
     let kind = in_force.change(|all| all.get(&id).copied());
-    let recorded = recorder.record(heal_event(kind, id, false, None));
+    let recorded = recorder.record(heal_event(kind, id, false, None, None));
     let healed = cluster.with(move |nemesis| nemesis.heal(id)).await;
     if healed.is_ok() {
         in_force.change(|all| all.remove(&id));
     }
     let error = healed.as_ref().err().map(ToString::to_string);
-    recorder.record(heal_event(kind, id, healed.is_ok(), error.as_deref()))?;
+    let counts = healed.as_ref().ok().copied().flatten();
+    recorder.record(heal_event(kind, id, healed.is_ok(), counts, error.as_deref()))?;
     recorded?;
     Ok(healed?)
 }

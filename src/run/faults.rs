@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use histories::{Event, EventType, Process, Value};
-use nemesis::{FaultKind, Outcome, ResolvedFault, SkewWay};
+use nemesis::{FaultKind, Outcome, PacketCounts, ResolvedFault, SkewWay};
 
 use super::leadership::Span;
 use crate::terminal::words::plain;
@@ -74,16 +74,22 @@ pub(crate) fn outcome_event(kind: FaultKind, place: usize, outcome: &Outcome) ->
 }
 
 /// Returns the event that a fault is about to be healed (`healed` false, `error` none), that it was healed, or why it
-/// could not be. A fault whose beginning could not be recorded has no kind.
+/// could not be, and what one of packets did to them. A fault whose beginning could not be recorded has no kind.
 pub(crate) fn heal_event(
     kind: Option<FaultKind>,
     id: nemesis::FaultId,
     healed: bool,
+    counts: Option<PacketCounts>,
     error: Option<&str>,
 ) -> Event<'static> {
     let mut value = vec![("id", Value::Int(id.0.into()))];
     if healed {
         value.push(("outcome", "healed".into()));
+    }
+    if let Some(PacketCounts { seen, hit, over_limit, missed }) = counts {
+        let all = [("seen", seen), ("hit", hit), ("over_limit", over_limit), ("missed", missed)];
+        let count = |(name, count)| (name, Value::Int(i64::try_from(count).unwrap_or(i64::MAX)));
+        value.push(("packets", Value::Map(all.map(count).into_iter().collect())));
     }
     let kind = kind.map_or("fault", FaultKind::name);
     event(format!("stop-{kind}"), value, error)
@@ -176,8 +182,8 @@ mod tests {
         record(attempt_event(FaultKind::Kill, "kill a random minority"));
         record(outcome_event(FaultKind::Kill, 0, &Outcome::Installed { id: FaultId(1), fault: kill.clone() }));
         record(outcome_event(FaultKind::Pause, 0, &Outcome::Skipped { why: "no leader".to_owned() }));
-        record(heal_event(Some(FaultKind::Kill), FaultId(1), false, None));
-        record(heal_event(Some(FaultKind::Kill), FaultId(1), true, None));
+        record(heal_event(Some(FaultKind::Kill), FaultId(1), false, None, None));
+        record(heal_event(Some(FaultKind::Kill), FaultId(1), true, None, None));
         record(outcome_event(FaultKind::Kill, 0, &Outcome::Installed { id: FaultId(2), fault: kill }));
         let skew = Skew { rate: 0.2, jump_ns: -1_500_000_000, by: Some(SkewWay::Vdso), ..Skew::NONE };
         let clock = ResolvedFault::Clock { nodes: BTreeSet::from([NodeId(1)]), skew };

@@ -81,6 +81,10 @@ impl Host {
                 return Err(Failure::new(ExitStatus::Failed, what).hint(remedy).into());
             }
         }
+        if let (true, Sandbox::Plain { reason }) = (plan.pcap, &self.sandbox) {
+            let what = format!("cannot capture the frames of hosts that share one network: {reason}");
+            return Err(Failure::new(ExitStatus::Failed, what).hint("leave --pcap out, or see `schism doctor`").into());
+        }
         check_faults(plan.system(), &plan.schedule)
             .map_err(|impossible| Failure::new(ExitStatus::Failed, impossible.what).hint(impossible.remedy))?;
         for planned in &plan.schedule {

@@ -128,6 +128,9 @@ pub(crate) struct Plan {
     /// True if faults may overlap.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) overlap: bool,
+    /// True if the frames of each host's port are written to files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) pcap: bool,
     /// Path of the script that says when which fault comes, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) script: Option<String>,
@@ -174,6 +177,7 @@ impl Default for Plan {
             partition_by: Some(PartitionBy::default()),
             timing: None,
             overlap: false,
+            pcap: false,
             script: None,
             repeats: None,
             seed: 0,
@@ -317,8 +321,9 @@ impl Plan {
             let spread = spread.name().to_owned();
             words.extend(["--every".to_owned(), every, "--for".to_owned(), lasts, "--fault-timing".to_owned(), spread]);
         }
-        words.extend(self.overlap.then(|| "--overlap".to_owned()));
-        words.extend(self.stop_on_violation.then(|| "--stop-on-violation".to_owned()));
+        let switches =
+            [(self.overlap, "--overlap"), (self.pcap, "--pcap"), (self.stop_on_violation, "--stop-on-violation")];
+        words.extend(switches.into_iter().filter(|(is_on, _)| *is_on).map(|(_, name)| name.to_owned()));
         let conditions = self.simulation.iter().flat_map(Simulation::arguments);
         words.extend(conditions.flat_map(|(name, value)| [name.to_owned(), value]));
         words.extend(system.options_of(&self.read, &self.settings).arguments());

@@ -1,8 +1,14 @@
 //! Scripts of faults, in TOML: which fault comes at which time, or when something happens, and whom it hits.
 
-use std::{collections::BTreeMap, fs::File, io::Read as _, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::Read as _,
+    path::Path,
+    time::Duration,
+};
 
-use nemesis::{Aim, ClusterEvent, FaultSpecs, Grudge, Hit, NodeId, PlannedFault, ScheduleOptions, ScriptedTurn};
+use nemesis::{Aim, ClusterEvent, FaultSpecs, Grudge, Hit, Links, NodeId, PlannedFault, ScheduleOptions, ScriptedTurn};
 use nemesis::{Trigger, Turn};
 use serde::Deserialize;
 use toml::Spanned;
@@ -38,7 +44,9 @@ struct Entry {
     lasts: Option<Time>,
     fault: FaultText,
     nodes: Option<Vec<NodeName>>,
-    drops: Option<BTreeMap<NodeName, Vec<NodeName>>>,
+    drops: Option<Senders<NodeName>>,
+    links: Option<Senders<NodeName>>,
+    draw: Option<Draw>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -52,6 +60,11 @@ struct EventName(ClusterEvent);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 struct FaultText(Turn);
+
+/// Random number, in 16 digits of base 16: TOML has no integers as great.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Draw(u64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
@@ -81,6 +94,15 @@ impl TryFrom<String> for FaultText {
 
     fn try_from(text: String) -> Result<Self, String> {
         text.parse().map(Self).map_err(|error: nemesis::SpecError| error.to_string())
+    }
+}
+
+impl TryFrom<String> for Draw {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let draw = u64::from_str_radix(&text, 16).ok().filter(|draw| format!("{draw:016x}") == text);
+        draw.map(Self).ok_or_else(|| format!("a draw is such as \"00c0ffee00c0ffee\", not {text:?}"))
     }
 }
 
@@ -145,7 +167,7 @@ impl Script {
 impl Entry {
     fn turn(self, nodes: u16, time_limit: Duration) -> Result<ScriptedTurn, String> {
         let hit = self.hit(nodes)?;
-        let Self { at, when, nth, after, lasts, fault: FaultText(turn), .. } = self;
+        let Self { at, when, nth, after, lasts, fault: FaultText(turn), draw, .. } = self;
         let (at, when) = match (at, when) {
             (Some(at), None) if after.is_none() && nth.is_none() => (at.0, None),
             (Some(_), None) => return Err("`after` and `nth` belong to `when`, not to `at`".to_owned()),
@@ -165,7 +187,7 @@ impl Entry {
         if lasts == Some(Duration::ZERO) {
             return Err("`lasts` must be longer than 0s".to_owned());
         }
-        Ok(ScriptedTurn { turn, at, lasts, when, hit })
+        Ok(ScriptedTurn { turn, at, lasts, when, hit, draw: draw.map(|draw| draw.0) })
     }
 
     /// Returns the nodes that the fault hits, if the script says so.
@@ -175,31 +197,53 @@ impl Entry {
             number if number > nodes => Err(format!("there is no {node}: the nodes are n1 to n{nodes}")),
             _ => Ok(node),
         };
-        match (&self.nodes, &self.drops) {
-            (None, None) => Ok(None),
-            (Some(these), None) if !these.is_empty() => {
+        let or_clients = |node: NodeId| if node == NodeId::CLIENTS { Ok(node) } else { check(node) };
+        match (&self.nodes, &self.drops, &self.links) {
+            (None, None, None) => Ok(None),
+            (Some(these), None, None) if !these.is_empty() => {
                 Ok(Some(Hit::Nodes(these.iter().map(|node| check(node.0)).collect::<Result<_, _>>()?)))
             }
-            (None, Some(drops)) if drops.values().any(|dropped| !dropped.is_empty()) => {
-                let mut grudge = Grudge::default();
-                for (node, dropped) in drops {
-                    let node = check(node.0)?;
-                    for dropped in dropped.iter().map(|dropped| dropped.0) {
-                        if dropped == node {
-                            return Err(format!("{node} cannot drop its own packets"));
-                        }
-                        if dropped != NodeId::CLIENTS {
-                            check(dropped)?;
-                        }
-                        grudge.0.entry(node).or_default().insert(dropped);
-                    }
-                }
-                Ok(Some(Hit::Drops(grudge)))
+            (None, Some(drops), None) if names_any(drops) => {
+                let to_itself = |node| format!("{node} cannot drop its own packets");
+                Ok(Some(Hit::Drops(Grudge(pairs(drops, check, or_clients, to_itself)?))))
             }
-            (Some(_), Some(_)) => Err("a fault has either `nodes` or `drops`".to_owned()),
-            _ => Err("`nodes` and `drops` name at least one node".to_owned()),
+            (None, None, Some(links)) if names_any(links) => {
+                let to_itself = |node| format!("there is no link from {node} to itself");
+                Ok(Some(Hit::Links(Links(pairs(links, or_clients, or_clients, to_itself)?))))
+            }
+            (None, None, Some(_)) | (None, Some(_), None) | (Some(_), None, None) => {
+                Err("`nodes`, `drops` and `links` name at least one node".to_owned())
+            }
+            _ => Err("a fault has only one of `nodes`, `drops` and `links`".to_owned()),
         }
     }
+}
+
+/// Nodes by the node that does not hear them, or does so by a link.
+type Senders<Node> = BTreeMap<Node, Vec<Node>>;
+
+fn names_any(senders: &Senders<NodeName>) -> bool {
+    senders.values().any(|senders| !senders.is_empty())
+}
+
+/// Returns the senders of each receiver, checked; `to_itself` says why no node is its own.
+fn pairs(
+    named: &Senders<NodeName>,
+    check_receiver: impl Fn(NodeId) -> Result<NodeId, String>,
+    check_sender: impl Fn(NodeId) -> Result<NodeId, String>,
+    to_itself: impl Fn(NodeId) -> String,
+) -> Result<BTreeMap<NodeId, BTreeSet<NodeId>>, String> {
+    let mut pairs: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
+    for (receiver, senders) in named {
+        let receiver = check_receiver(receiver.0)?;
+        for sender in senders.iter().map(|sender| sender.0) {
+            if sender == receiver {
+                return Err(to_itself(receiver));
+            }
+            pairs.entry(receiver).or_default().insert(check_sender(sender)?);
+        }
+    }
+    Ok(pairs)
 }
 
 /// Returns what is wrong with a script, and where.
@@ -225,6 +269,9 @@ pub(crate) fn script_of(schedule: &[PlannedFault]) -> String {
         let PlannedFault { at, lasts, .. } = planned;
         text += &format!("[[fault]]\nat = \"{}ms\"\nlasts = \"{}ms\"\n", at.as_millis(), lasts.as_millis());
         text += &format!("fault = \"{}\"\n", planned.as_typed());
+        if planned.fault.draws_in_force() {
+            text += &format!("draw = \"{:016x}\"\n", planned.draw);
+        }
         match &planned.aim {
             Some(Aim::These(these)) => text += &format!("{}\n\n", hit_of(&Hit::of(these))),
             _ => text.push('\n'),
@@ -240,10 +287,11 @@ fn hit_of(hit: &Hit) -> String {
     };
     match hit {
         Hit::Nodes(nodes) => format!("nodes = {}", list(&mut nodes.iter())),
-        Hit::Drops(Grudge(drops)) => {
+        Hit::Drops(Grudge(senders)) | Hit::Links(Links(senders)) => {
+            let field = if matches!(hit, Hit::Drops(_)) { "drops" } else { "links" };
             let each: Vec<String> =
-                drops.iter().map(|(node, dropped)| format!("{node} = {}", list(&mut dropped.iter()))).collect();
-            format!("drops = {{ {} }}", each.join(", "))
+                senders.iter().map(|(to, from)| format!("{to} = {}", list(&mut from.iter()))).collect();
+            format!("{field} = {{ {} }}", each.join(", "))
         }
     }
 }
@@ -272,6 +320,13 @@ at = "5s"
 lasts = "1s"
 fault = "partition:cut-off-random"
 drops = { n1 = ["n3"], n3 = ["n1", "n2", "clients"] }
+
+[[fault]]
+at = "7s"
+lasts = "1s"
+fault = "delay:50ms,shape=isolate-random"
+draw = "0000000000000b1d"
+links = { clients = ["n1"], n2 = ["n1"] }
 "#;
 
     #[test]
@@ -279,6 +334,7 @@ drops = { n1 = ["n3"], n3 = ["n1", "n2", "clients"] }
         let options = ScheduleOptions { nodes: 3, ..ScheduleOptions::default() };
         let schedule = read(SCRIPT).unwrap().schedule(1, &options).unwrap();
         let text = script_of(&schedule);
+        assert!(text.contains("draw = \"0000000000000b1d\"\nlinks = { clients = [\"n1\"], n2 = [\"n1\"] }"), "{text}");
         assert!(text.contains("drops = { n1 = [\"n3\"], n3 = [\"clients\", \"n1\", \"n2\"] }"), "{text}");
         assert_eq!(read(&text).unwrap().schedule(2, &options).unwrap(), schedule);
     }
@@ -311,7 +367,10 @@ drops = { n1 = ["n3"], n3 = ["n1", "n2", "clients"] }
                 "line 1: there is no n4: the nodes are n1 to n3".to_owned(),
             ),
             (&format!("{fault}at = \"1s\"\nnodes = [\"x\"]\n"), "line 4: `nodes`: a node is such as n1".to_owned()),
-            (&format!("{fault}at = \"1s\"\nnodes = []\n"), "line 1: `nodes` and `drops` name at least one".to_owned()),
+            (
+                &format!("{fault}at = \"1s\"\nnodes = []\n"),
+                "line 1: `nodes`, `drops` and `links` name at least one".to_owned(),
+            ),
             (&format!("{fault}at = \"1s\"\ndrops = {{ n1 = [\"n9\"] }}\n"), "line 1: there is no n9".to_owned()),
             (
                 &format!("{fault}at = \"1s\"\ndrops = {{ n1 = [\"n1\"] }}\n"),

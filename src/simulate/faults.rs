@@ -144,7 +144,7 @@ impl Faults {
         self.ledger.strike(id);
         let kind = self.injected.get(&id).map(|(_, kind)| *kind);
         for healed in [false, true] {
-            record.add(now_ns, heal_event(kind, id, healed, None))?;
+            record.add(now_ns, heal_event(kind, id, healed, None, None))?;
         }
         Ok(Some(fault))
     }
@@ -173,7 +173,7 @@ pub(crate) fn impossible(faults: &FaultSpecs) -> Option<&FaultSpec> {
         | FaultSpec::Flap { .. } => false,
         FaultSpec::Clock { skew, .. } => skew.way(true) == SkewWay::Vdso,
         FaultSpec::Disk { fault, .. } => loses_all(*fault).is_none(),
-        FaultSpec::Starve { .. } | FaultSpec::Members { .. } => true,
+        FaultSpec::Starve { .. } | FaultSpec::Members { .. } | FaultSpec::Packets { .. } => true,
     })
 }
 

@@ -91,7 +91,7 @@ fn quorum_reads_hold_under_each_fault_that_simulated_hosts_can_have() {
 #[test]
 fn faults_that_no_simulated_host_can_have_are_refused_and_never_left_out() {
     let of_disks = ["disk-slow", "disk-error", "crash-at-fsync", "power-loss:mode=torn"];
-    for faults in ["kill,starve", "clock:rate=0", "clock:by=vdso"].into_iter().chain(of_disks) {
+    for faults in ["kill,starve", "clock:rate=0", "clock:by=vdso", "loss:5%", "reset"].into_iter().chain(of_disks) {
         let plan = plan("quorum", faults, 3);
         assert!(impossible(&plan.faults).is_some(), "{faults}");
         let problem = simulate(&plan).problem.unwrap_or_default();

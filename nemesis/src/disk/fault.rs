@@ -122,6 +122,13 @@ impl DiskFault {
             | FaultKind::Starve
             | FaultKind::Partition
             | FaultKind::Flap
+            | FaultKind::Loss
+            | FaultKind::Delay
+            | FaultKind::Reorder
+            | FaultKind::Duplicate
+            | FaultKind::Corrupt
+            | FaultKind::Bandwidth
+            | FaultKind::Reset
             | FaultKind::Clock
             | FaultKind::Add
             | FaultKind::Remove

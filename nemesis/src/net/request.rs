@@ -14,7 +14,9 @@ use netlink_packet_route::link::{
     AfSpecInet6, AfSpecUnspec, BridgeStpState, In6AddrGenMode, InfoBridge, InfoBridgePort, InfoData, InfoKind,
     InfoPortData, InfoPortKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
-use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
+};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 
@@ -61,11 +63,13 @@ pub(crate) enum Request {
     SetUp(Interface),
     /// Permanent neighbour entry, instead of the one that there may be.
     SetNeighbour(Interface, Neighbour),
+    /// Forwarding of frames for an Ethernet address to a port of a bridge.
+    Forward(Interface, Ethernet),
     /// Removal of an interface, and of the one that it is connected to.
     Remove(Interface),
 }
 
-/// Formats the request as arguments of `ip`.
+/// Formats the request as arguments of its [program](Request::program).
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -88,6 +92,9 @@ impl fmt::Display for Request {
             Self::SetNeighbour(Interface { name, .. }, Neighbour { to, at }) => {
                 write!(f, "neigh replace {to} lladdr {at} dev {name} nud permanent")
             }
+            Self::Forward(Interface { name, .. }, address) => {
+                write!(f, "fdb replace {address} dev {name} master static")
+            }
             Self::Remove(Interface { name, .. }) => write!(f, "link del {name}"),
         }
     }
@@ -97,6 +104,11 @@ impl fmt::Display for Request {
 const PREFIX: u8 = 24;
 
 impl Request {
+    /// Returns the program that does the same.
+    pub(super) fn program(&self) -> &'static str {
+        if matches!(self, Self::Forward(..)) { "bridge" } else { "ip" }
+    }
+
     /// Returns the message with this sequence number, to be acknowledged.
     pub(super) fn message(&self, sequence_number: u32) -> Vec<u8> {
         let (inner, flags) = match self {
@@ -147,6 +159,15 @@ impl Request {
                     NeighbourAttribute::Destination(NeighbourAddress::Inet(*to)),
                     NeighbourAttribute::LinkLayerAddress(at.0.to_vec()),
                 ];
+                (RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE)
+            }
+            Self::Forward(Interface { index, .. }, address) => {
+                let mut message = NeighbourMessage::default();
+                message.header.family = AddressFamily::Bridge;
+                message.header.ifindex = *index;
+                message.header.state = NeighbourState::Noarp;
+                message.header.flags = NeighbourFlags::Controller;
+                message.attributes = vec![NeighbourAttribute::LinkLayerAddress(address.0.to_vec())];
                 (RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE)
             }
             Self::Remove(Interface { index, .. }) => (RouteNetlinkMessage::DelLink(link(*index, vec![])), 0),

@@ -45,7 +45,7 @@ impl fmt::Display for Batch<'_> {
         for (place, request) in self.requests.iter().enumerate() {
             let separator = if place == 0 { "" } else { "\n" };
             let netns = self.netns.map_or_else(String::new, |netns| format!("-n {netns} "));
-            write!(f, "{separator}ip {netns}{request}")?;
+            write!(f, "{separator}{} {netns}{request}", request.program())?;
         }
         Ok(())
     }

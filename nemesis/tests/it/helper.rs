@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use nemesis::{Entry, Sandbox, enter};
 
-use crate::{clocks, disk, doctor, inside, peer, sandbox};
+use crate::{clocks, disk, doctor, inside, packets, peer, sandbox};
 
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -44,7 +44,12 @@ fn perform(scenario: &str, arguments: &[&str], sandbox: &Sandbox) {
         ("hosts", []) => inside::hosts(sandbox),
         ("partitions", [by]) => inside::partitions(sandbox, by),
         ("neighbours", []) => inside::neighbours(sandbox),
-        ("die-healing", [token]) => inside::die_healing(sandbox, token),
+        ("die-healing", [token, fault]) => inside::die_healing(sandbox, token, fault),
+        ("qualities", []) => packets::qualities(sandbox),
+        ("captures", []) => packets::captures(sandbox),
+        ("resets", []) => packets::resets(sandbox),
+        ("streams", []) => packets::streams(sandbox),
+        ("packets_at_once", []) => packets::packets_at_once(sandbox),
         ("processes", []) => inside::processes(sandbox),
         ("starvation", []) => inside::starvation(sandbox),
         ("several_processes", []) => inside::several_processes(sandbox),

@@ -36,7 +36,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("faults::each_is_installed_and_healed", || everywhere("faults")),
 ];
 
-fn everywhere(scenario: &str) {
+pub(crate) fn everywhere(scenario: &str) {
     let starter = Starter::new();
     for user in [User::Me, User::Nobody] {
         print!("{}", succeed(&mut starter.helper(user, &["inside", scenario])));
@@ -101,7 +101,7 @@ fn planned(fault: &str) -> PlannedFault {
     plan.into_iter().next().unwrap()
 }
 
-fn cluster(count: u16, sandbox: &Sandbox, can: &Capabilities, logs: &Path) -> Nemesis {
+pub(crate) fn cluster(count: u16, sandbox: &Sandbox, can: &Capabilities, logs: &Path) -> Nemesis {
     let mut nemesis = Nemesis::new(Hosts::create(count, sandbox, can, silent()).unwrap());
     for node in (1..=count).map(NodeId) {
         let address = nemesis.hosts().get(node).unwrap().address;
@@ -223,10 +223,10 @@ fn without_clients(nemesis: &mut Nemesis) {
 }
 
 /// Connection between two hosts that is open before anything is cut.
-struct OpenConnection([TcpStream; 2]);
+pub(crate) struct OpenConnection(pub(crate) [TcpStream; 2]);
 
 impl OpenConnection {
-    fn between(from: u16, to: u16) -> Self {
+    pub(crate) fn between(from: u16, to: u16) -> Self {
         let address = format!("10.77.0.{to}:7002");
         let listener = in_netns(to, {
             let address = address.clone();
@@ -252,7 +252,7 @@ impl OpenConnection {
     }
 
     /// Sends in both directions, and waits until all that was ever sent has arrived.
-    fn assert_delivers(&mut self) {
+    pub(crate) fn assert_delivers(&mut self) {
         for end in &mut self.0 {
             end.write_all(b"!").unwrap();
         }
@@ -266,7 +266,7 @@ impl OpenConnection {
 }
 
 /// Does something in the network namespace of a host; sockets stay there.
-fn in_netns<T: Send + 'static>(node: u16, work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) fn in_netns<T: Send + 'static>(node: u16, work: impl FnOnce() -> T + Send + 'static) -> T {
     let enter = move || {
         let netns = fs::File::open(format!("/run/netns/n{node}")).unwrap();
         nix::sched::setns(netns, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
@@ -351,7 +351,7 @@ pub(crate) fn neighbours(sandbox: &Sandbox) {
 }
 
 /// Scenario: heals a partition and is killed after the first request of it.
-pub(crate) fn die_healing(sandbox: &Sandbox, token: &str) {
+pub(crate) fn die_healing(sandbox: &Sandbox, token: &str, fault: &str) {
     let heals = Arc::new(AtomicBool::new(false));
     let log: Log = {
         let heals = Arc::clone(&heals);
@@ -373,7 +373,7 @@ pub(crate) fn die_healing(sandbox: &Sandbox, token: &str) {
     }
     // Nothing would remove the folder once this process is killed.
     drop(logs);
-    inject(&mut nemesis, "partition:isolate-leader", Some(NodeId(1)));
+    inject(&mut nemesis, fault, Some(NodeId(1)));
     heals.store(true, Ordering::Relaxed);
     nemesis.heal_all().unwrap();
 }

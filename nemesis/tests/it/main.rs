@@ -16,6 +16,7 @@ mod harness;
 mod helper;
 mod host;
 mod inside;
+mod packets;
 mod peer;
 mod sandbox;
 
@@ -26,5 +27,6 @@ fn main() -> ExitCode {
     if let Some(("helper", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return helper::run(rest);
     }
-    harness::run(&[sandbox::TESTS, inside::TESTS, clocks::TESTS, disk::TESTS, doctor::TESTS].concat(), &arguments)
+    let tests = [sandbox::TESTS, inside::TESTS, packets::TESTS, clocks::TESTS, disk::TESTS, doctor::TESTS];
+    harness::run(&tests.concat(), &arguments)
 }

@@ -236,9 +236,9 @@ fn sigkill() {
 fn sigkill_healing() {
     let starter = Starter::new();
     let before = host::state();
-    for user in BOTH {
+    for (user, fault) in BOTH.into_iter().zip(["partition:isolate-leader", "delay:50ms,shape=isolate-leader"]) {
         let token = format!("token-{}-{user:?}-healing", std::process::id());
-        let output = starter.helper(user, &["inside", "die-healing", &token]).output().unwrap();
+        let output = starter.helper(user, &["inside", "die-healing", &token, fault]).output().unwrap();
         assert_eq!(output.status.code(), Some(128 + 9), "{}", both(&output));
         let first = "ip -n n1 neigh replace 10.77.0.2 lladdr 02:00:0a:4d:00:02 dev eth0 nud permanent\n\
                      ip -n n1 neigh replace 10.77.0.3 lladdr 02:00:0a:4d:00:03 dev eth0 nud permanent\n";

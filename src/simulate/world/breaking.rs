@@ -64,7 +64,7 @@ impl World<'_> {
                     self.members[place_of(*node)].is_paused = true;
                 }
             }
-            ResolvedFault::Starve { .. } | ResolvedFault::Members { .. } => {
+            ResolvedFault::Starve { .. } | ResolvedFault::Members { .. } | ResolvedFault::Packets { .. } => {
                 return Err(SimulationError::Impossible(fault.to_string()));
             }
             ResolvedFault::Partition { grudge, .. } => {
@@ -150,8 +150,9 @@ impl World<'_> {
                     self.start(place_of(node))?;
                 }
             }
-            // No simulated node is ever starved.
-            None | Some(ResolvedFault::Starve { .. } | ResolvedFault::Members { .. }) => {}
+            // These are never installed.
+            None
+            | Some(ResolvedFault::Starve { .. } | ResolvedFault::Members { .. } | ResolvedFault::Packets { .. }) => {}
             Some(ResolvedFault::Pause { nodes }) => {
                 for node in nodes {
                     self.members[place_of(node)].is_paused = false;
