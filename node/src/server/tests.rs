@@ -324,12 +324,18 @@ fn members_join_lead_and_leave() {
     assert_eq!(cluster.read(4, "k", "quorum").0, 503, "nobody has told it of a leader");
     cluster.change(follower, &json!({"add": 4, "address": address}), &[1, 2, 3, 4]);
     assert_eq!(cluster.read(4, "k", "quorum").1["value"], 50, "it learnt before it votes");
-    let again = cluster.call(4, reqwest::Method::POST, "/v1/members", &json!({"add": 4, "address": address}).to_string());
-    assert_eq!((again.0, &again.1["error"], &again.1["happened"]), (409, &json!("n4 is a member already"), &json!("no")));
+    let again =
+        cluster.call(4, reqwest::Method::POST, "/v1/members", &json!({"add": 4, "address": address}).to_string());
+    assert_eq!(
+        (again.0, &again.1["error"], &again.1["happened"]),
+        (409, &json!("n4 is a member already"), &json!("no"))
+    );
     let malformed = cluster.call(4, reqwest::Method::POST, "/v1/members", r#"{"add": 4, "remove": 1}"#);
     assert_eq!((malformed.0, &malformed.1["happened"]), (400, &json!("no")));
     assert_eq!(cluster.call(other, reqwest::Method::POST, "/v1/transfer", r#"{"to": 4}"#).0, 200);
-    poll("the new leader", || cluster.status(4)["role"] == "leader" && cluster.put(other, "k", &json!({"value": 51})).0 == 200);
+    poll("the new leader", || {
+        cluster.status(4)["role"] == "leader" && cluster.put(other, "k", &json!({"value": 51})).0 == 200
+    });
     let mut rest = vec![follower, other, 4];
     rest.sort_unstable();
     cluster.change(4, &json!({ "remove": leader }), &rest);

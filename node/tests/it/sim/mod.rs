@@ -87,8 +87,7 @@ fn assert_eventful(total: Stats, runs: u64) {
 
 fn assert_caught(defect: Defect, limit: u64, by: &[&str]) {
     let how = |seed| run(&mut Cluster::new(3, seed, defect, false)).err().map(|how| (seed, how));
-    let (seed, how) =
-        (0..limit).find_map(how).unwrap_or_else(|| panic!("{defect:?} went unnoticed in {limit} runs"));
+    let (seed, how) = (0..limit).find_map(how).unwrap_or_else(|| panic!("{defect:?} went unnoticed in {limit} runs"));
     println!("{defect:?} was caught in run {seed}: {how}");
     assert!(by.iter().any(|by| how.contains(by)), "{defect:?} was caught by another rule than expected: {how}");
 }
