@@ -204,7 +204,7 @@ mod tests {
             ("join: a node that is not among the peers needs", |config| config.id = NodeId(9)),
             ("join: this node is among the peers", |config| config.join = Some(config.client_addr)),
             ("join: is a peer's address", |config| {
-                (config.id, config.join) = (NodeId(9), Some(config.peers[&NodeId(1)]))
+                (config.id, config.join) = (NodeId(9), Some(config.peers[&NodeId(1)]));
             }),
             ("peers: ids start at 1", |config| {
                 config.peers.insert(NodeId(0), SocketAddr::from(([127, 0, 0, 1], 7000)));

@@ -128,8 +128,8 @@ impl Cluster {
         members_of(&self.observer.statuses().await)
     }
 
-    /// Waits until all members follow one leader and have caught up, and all other nodes answer. If they do not in time, returns what was seen
-    /// instead.
+    /// Waits until all members follow one leader and have caught up, and all other nodes answer. If they do not in
+    /// time, returns what was seen instead.
     pub(crate) async fn settle(&self) -> anyhow::Result<Option<String>> {
         let has_roles = self.observer.has_roles();
         let seen = self.wait(self.timing.settled_within, |statuses| is_settled(has_roles, statuses)).await?.err();

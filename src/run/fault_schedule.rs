@@ -107,6 +107,8 @@ struct Execution<'a> {
     in_force: &'a FaultsInForce,
     progress: &'a Progress,
     start: Instant,
+    /// True if faults of this schedule change the members, so that each must know them.
+    changes_members: bool,
     /// Faults in force, by their places in the schedule.
     ids: BTreeMap<usize, FaultId>,
     /// Faults that were injected, with the nodes that they hit.
@@ -131,6 +133,7 @@ impl<'a> Execution<'a> {
             in_force,
             progress,
             start: Instant::now(),
+            changes_members: schedule.iter().any(|planned| planned.fault.kind().changes_members()),
             ids: BTreeMap::new(),
             hit: BTreeMap::new(),
             search: LeaderSearch::default(),
@@ -174,7 +177,7 @@ impl<'a> Execution<'a> {
             Leaders::default()
         };
         let kind = planned.fault.kind();
-        let members = self.cluster.members().await;
+        let members = if self.changes_members { self.cluster.members().await } else { None };
         self.recorder.record(attempt_event(kind, &planned.fault.to_string()))?;
         let inject = move |nemesis: &mut nemesis::Nemesis| {
             if let Some(members) = members {

@@ -115,8 +115,8 @@ pub(crate) fn members_of(statuses: &[Option<Status>]) -> Option<BTreeSet<u16>> {
     leader_of(statuses)?.1.members.clone()
 }
 
-/// Returns true if every node answers, and, if the system has roles, a majority of the members follows one leader. A node that is
-/// killed before it has any data would not start again, so all have to answer.
+/// Returns true if every node answers, and, if the system has roles, a majority of the members follows one leader. A
+/// node that is killed before it has any data would not start again, so all have to answer.
 pub(crate) fn is_ready(has_roles: bool, statuses: &[Option<Status>]) -> bool {
     let is_led = || {
         let Some((leader, head)) = leader_of(statuses) else { return false };

@@ -206,8 +206,6 @@ impl From<Failure> for ApiError {
     fn from(Failure { reason, effect }: Failure) -> Self {
         let status = match reason {
             Reason::Deadline => StatusCode::GATEWAY_TIMEOUT,
-            Reason::Change(ChangeRefusal::Transferring) => StatusCode::SERVICE_UNAVAILABLE,
-            Reason::OutOfSequence { .. } | Reason::Change(_) => StatusCode::CONFLICT,
             Reason::SessionExpired => StatusCode::GONE,
             Reason::NoLeases => StatusCode::BAD_REQUEST,
             Reason::NoLeader
@@ -216,7 +214,9 @@ impl From<Failure> for ApiError {
             | Reason::Unreachable(_)
             | Reason::Overloaded
             | Reason::Superseded
+            | Reason::Change(ChangeRefusal::Transferring)
             | Reason::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::OutOfSequence { .. } | Reason::Change(_) => StatusCode::CONFLICT,
         };
         Self { status, error: reason.to_string(), effect }
     }

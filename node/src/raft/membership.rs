@@ -202,7 +202,7 @@ impl Membership {
             next.learners.remove(&learner);
             next.voters.insert(learner);
             if let Some(old) = place.filter(|old| next.voters.remove(old)) {
-                next.outgoing = self.voters.clone();
+                next.outgoing.clone_from(&self.voters);
                 debug_assert!(next.outgoing.contains(&old));
             }
         } else {

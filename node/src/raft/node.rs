@@ -17,7 +17,6 @@ use super::{
     read::Reads,
     rules::{Rule, RuleCounts},
     snapshot::IncomingSnapshot,
-    transfer::Transfer,
 };
 use crate::defect::Defect;
 
@@ -82,6 +81,16 @@ pub(super) struct Leadership {
     /// True once it has asked another node to take over: from then on that one may be elected at any time, however
     /// late it hears of it.
     pub(super) has_given_up_lease: bool,
+}
+
+/// Transfer of the leadership that is under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Transfer {
+    pub(super) to: NodeId,
+    /// Time at which it is given up.
+    pub(super) deadline: Time,
+    /// True if the successor was asked.
+    pub(super) asked: bool,
 }
 
 impl Leadership {

@@ -3,19 +3,12 @@
 //! gives up its lease first, and for good, since the request may arrive at any later time.
 
 use super::{
-    Body, ChangeRefusal, LogIndex, NodeId, ProposalOutcome, Raft, Time, node::State, progress::Progress, rules::Rule,
+    Body, ChangeRefusal, LogIndex, NodeId, ProposalOutcome, Raft, Time,
+    node::{State, Transfer},
+    progress::Progress,
+    rules::Rule,
 };
 use crate::defect::Defect;
-
-/// Transfer that is under way.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Transfer {
-    to: NodeId,
-    /// Time at which it is given up.
-    deadline: Time,
-    /// True if the successor was asked.
-    asked: bool,
-}
 
 impl Raft {
     /// Begins to transfer the leadership to a voter, or to the one with the longest log; `id` is returned with the

@@ -2,10 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-
-use super::Membership;
 
 /// Identifier of a cluster member; 1, 2, 3, … as the user gave them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,28 +50,6 @@ pub enum Role {
     Candidate,
     /// Believes that it leads its term; it may have been deposed without knowing.
     Leader,
-}
-
-/// Entry of the log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Index of the entry.
-    pub index: LogIndex,
-    /// Term of the leader that appended it.
-    pub term: Term,
-    /// Effect on the state machine.
-    pub payload: Payload,
-}
-
-/// Effect of an entry on the state machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Payload {
-    /// Entry without effect: a new leader's first entry, which lets it commit in its own term (§8).
-    Noop,
-    /// Command to the state machine; opaque to Raft.
-    Command(Bytes),
-    /// Configuration of the cluster from this entry on (§6); without effect on the state machine.
-    Membership(Membership),
 }
 
 /// State that must survive a restart besides the log (figure 2, "persistent state").

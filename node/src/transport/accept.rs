@@ -42,8 +42,8 @@ struct Acceptor {
     links: Mutex<BTreeMap<NodeId, oneshot::Sender<()>>>,
 }
 
-/// Accepts links to `id` from the members in `peers`, and from those that joined their cluster later, until dropped. Frames for which the loop has no room are
-/// dropped.
+/// Accepts links to `id` from the members in `peers`, and from those that joined their cluster later, until dropped.
+/// Frames for which the loop has no room are dropped.
 ///
 /// Connections are not trusted: one that has not identified itself has little time and space to do so, the number of
 /// such connections is limited, and each member has one link. At the limit, the oldest unidentified connection is

@@ -56,8 +56,8 @@ const MAX_JOINED: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hello {
     version: u32,
-    /// Checksum of the members with which the cluster began and their addresses: two clusters on one host often have the
-    /// same ids.
+    /// Checksum of the members with which the cluster began and their addresses: two clusters on one host often have
+    /// the same ids.
     cluster: u32,
     from: NodeId,
     to: NodeId,
