@@ -9,6 +9,7 @@ use crate::net::MOST_HOSTS;
 use crate::node_id::NodeId;
 use crate::planned::PlannedFault;
 use crate::resolve::Leaders;
+use crate::shape::Shape;
 use crate::spec::FaultSpec;
 use crate::target::{TARGETS, Target};
 use crate::turns::{FaultSpecs, Turn};
@@ -74,6 +75,11 @@ pub(crate) fn works(fault: &Fault, earlier: &[Fault], nodes: u16) -> Result<(), 
 }
 
 fn alternative(turn: &Turn, spec: &FaultSpec, nodes: u16) -> String {
+    if let FaultSpec::Packets { shape: Some(Shape::Clients(_) | Shape::CutOff(_)), fault } = spec
+        && fault.forges_data()
+    {
+        return "add checksum=wrong, or choose links between nodes".into();
+    }
     if let Some(Target::Node(_)) = spec.target() {
         let known = if nodes > 1 { format!("a node from n1 to n{nodes}") } else { "n1".into() };
         return format!("aim at {}", TARGETS.replace("a node such as n1", &known));
@@ -130,6 +136,12 @@ mod tests {
                 5,
                 "`partition+flap:ring,every=500ms` cannot work with 5 nodes: a partition is in force; let them take \
                 turns, separated by a comma",
+            ),
+            (
+                "corrupt:shape=cut-off-leader",
+                3,
+                "`corrupt:1%,checksum=repaired,shape=cut-off-leader` cannot work with 3 nodes: it would change what \
+                clients say and see, for which no system can answer; add checksum=wrong, or choose links between nodes",
             ),
             ("kill", 2, "`kill` cannot work with 2 nodes: it would leave no majority; it needs at least 3 nodes"),
             (

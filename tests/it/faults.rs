@@ -141,6 +141,41 @@ fn a_script_is_followed_repeated_and_written_again() {
 }
 
 #[test]
+fn packets_are_at_fault_counted_and_captured_and_a_replay_draws_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let ended = run(dir.path(), arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        faults(dir.path())
+    };
+    let list = "loss:10%,shape=mute-leader+delay:5ms,jitter=2ms,shape=all-links,reset:clients-n2";
+    let often = ["--every", "1500ms", "--for", "1s", "--fault-timing", "fixed", "--time-limit", "5s"];
+    let first = run(&[&["run", "--nodes", "3", "--seed", "1", "--pcap", "--faults", list][..], &often].concat());
+    let words: Vec<&str> = first.iter().map(|fault| fault.1.as_str()).collect();
+    assert!(words.iter().any(|words| words.starts_with("lose 10 % of packets to n")), "{words:?}");
+    assert!(words.contains(&"delay packets by 5ms ± 2ms between n1 and n2 n3, between n2 and n3"), "{words:?}");
+    assert!(words.contains(&"reset connections between n2 and clients"), "{words:?}");
+    let text = fs::read_to_string(dir.path().join("store/latest/history.jsonl")).unwrap();
+    let ends = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let counts: Vec<u64> = ends.filter_map(|event| event["value"]["packets"]["hit"].as_u64()).collect();
+    assert!(counts.len() == first.len() && counts.iter().all(|hit| *hit > 0), "{counts:?}");
+    let pcap = dir.path().join("store/latest/pcap");
+    let all: Value = serde_json::from_slice(&fs::read(pcap.join("counts.json")).unwrap()).unwrap();
+    let written: Vec<u64> = all.as_array().unwrap().iter().map(|port| port["written"].as_u64().unwrap()).collect();
+    assert!(written.len() == 3 && written.iter().all(|frames| *frames > 100), "{all}");
+    assert!(fs::read(pcap.join("n3.pcap")).unwrap().starts_with(&[0x4d, 0x3c, 0xb2, 0xa1]));
+
+    fs::rename(fs::canonicalize(dir.path().join("store/latest")).unwrap(), dir.path().join("first")).unwrap();
+    assert_eq!(run(&["run", "--replay", "first"]), first);
+    let of_replay = schedule(dir.path());
+    let written = schism(dir.path()).args(["export", "--script", "first", "-o", "again.toml"]).output().unwrap();
+    assert!(written.status.success(), "{written:?}");
+    let again = ["run", "--nodes", "3", "--seed", "2", "--time-limit", "5s", "--script", "again.toml"];
+    assert_eq!(run(&again), first);
+    assert_eq!(schedule(dir.path()), of_replay, "what is drawn for each packet, too");
+}
+
+#[test]
 fn a_wrong_script_and_a_run_that_cannot_be_repeated_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("wrong.toml"), SCRIPT.replace("leader-elected", "snapshot")).unwrap();

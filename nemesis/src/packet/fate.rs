@@ -51,6 +51,18 @@ impl Lane {
     fn chance(&mut self, ppm: u32) -> bool {
         self.random.below(WHOLE_PPM as usize) < ppm as usize
     }
+
+    /// Carries so many bytes, that are there at this time, at so many bits per second, and returns the time at which
+    /// they have left; none if they would have to wait for longer than the queue allows.
+    fn carry(&mut self, at: Duration, bytes: usize, bps: u64, queue: Duration) -> Option<Duration> {
+        let begins = self.free_at.max(at);
+        if begins - at > queue {
+            return None;
+        }
+        let takes_ns = (bytes as u128 * 8 * 1_000_000_000).div_ceil(u128::from(bps));
+        self.free_at = begins + Duration::from_nanos(u64::try_from(takes_ns).unwrap_or(u64::MAX));
+        Some(self.free_at)
+    }
 }
 
 impl Rule {
@@ -101,32 +113,22 @@ impl Rule {
                 lane.chance(ppm) && flip(&mut frame.bytes, |bits| lane.random.below(bits))
             }
             PacketFault::Bandwidth { bps, queue_us } => {
-                let begins = lane.free_at.max(due);
-                if begins - due > Duration::from_micros(queue_us) {
-                    self.counts.over_limit += 1;
-                    copies = 0;
-                } else {
-                    let bits = u128::try_from(frame.bytes.len()).expect("frames are short") * 8;
-                    let takes_ns = (bits * 1_000_000_000).div_ceil(u128::from(bps));
-                    lane.free_at = begins + Duration::from_nanos(u64::try_from(takes_ns).unwrap_or(u64::MAX));
-                    due = lane.free_at;
-                }
-                copies > 0
+                let left = lane.carry(due, frame.bytes.len(), bps, Duration::from_micros(queue_us));
+                self.counts.over_limit += u64::from(left.is_none());
+                copies = usize::from(left.is_some());
+                due = left.unwrap_or(due);
+                left.is_some()
             }
-            PacketFault::Reset { then } => match self.connections.judge(Segment::of(&frame.bytes), then) {
-                Verdict::Pass => false,
-                Verdict::Drop => {
-                    copies = 0;
-                    true
-                }
-                Verdict::Reset { to_sender, to_receiver } => {
-                    copies = 0;
+            PacketFault::Reset { then } => {
+                let verdict = self.connections.judge(Segment::of(&frame.bytes), then);
+                copies = usize::from(verdict == Verdict::Pass);
+                if let Verdict::Reset { to_sender, to_receiver } = verdict {
                     let back = Frame { from: to, to: from, bytes: to_sender.frame() };
                     let forth = to_receiver.map(|segment| Frame { from, to, bytes: segment.frame() });
                     arrivals.extend(forth.into_iter().chain([back]).map(|frame| Arrival { due, frame }));
-                    true
                 }
-            },
+                copies == 0
+            }
         };
         self.counts.hit += u64::from(is_hit);
         arrivals.extend(std::iter::repeat_n(Arrival { due, frame }, copies));

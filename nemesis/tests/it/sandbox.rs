@@ -294,6 +294,7 @@ pub(crate) fn hold(sandbox: &Sandbox, token: &str) {
     }
     if nemesis.hosts().can_be_partitioned() {
         inside::inject(&mut nemesis, "partition:isolate-leader", Some(NodeId(1)));
+        inside::inject(&mut nemesis, "delay:50ms,shape=all-links", None);
     }
     // The folder must be removed now, as nothing would remove it once this process is killed.
     drop(logs);
