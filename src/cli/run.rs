@@ -142,7 +142,7 @@ impl TimingArgs {
 }
 
 /// Options that shape the plan of a run, which is given if a run is repeated.
-const SHAPING: [&str; 20] = [
+const SHAPING: [&str; 21] = [
     "nodes",
     "system",
     "read",

@@ -152,7 +152,11 @@ impl PacketFault {
             | FaultKind::DiskFull
             | FaultKind::DiskReadOnly
             | FaultKind::CrashAtFsync
-            | FaultKind::DiskCorrupt => return Ok(None),
+            | FaultKind::DiskCorrupt
+            | FaultKind::Add
+            | FaultKind::Remove
+            | FaultKind::Replace
+            | FaultKind::Transfer => return Ok(None),
         }))
     }
 
