@@ -135,11 +135,11 @@ mod tests {
         summary.runs.iter_mut().find(recovery).unwrap().why = Some("n2 ended by itself (exit 101)".to_owned());
         summary.runs[0].facts = Some(made_up_facts(&[(AuditKind::ReplicaStates, true), (AuditKind::Leaders, false)]));
         let Catch { caught, runs, violations, unavailable, ended, failed, .. } = Catch::of(&summary);
-        assert_eq!((caught.count, runs, violations, unavailable, ended, failed), (4, 62, 2, 1, 1, 1));
+        assert_eq!((caught.count, runs, violations, unavailable, ended, failed), (4, 89, 2, 1, 1, 1));
         let words = Catch::of(&summary).words().join("; ");
         assert_eq!(
             words,
-            "4 of 62; 3 to 15 %; 2 by verdict; 1 not recovered; 1 node ended by itself; \
+            "4 of 89; 2 to 11 %; 2 by verdict; 1 not recovered; 1 node ended by itself; \
             1 by replica states; 1 not run"
         );
     }

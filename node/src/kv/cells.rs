@@ -104,7 +104,9 @@ impl<'de> Deserialize<'de> for Cells {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let base = BTreeMap::<String, Cell>::deserialize(deserializer)?;
         let mut digest = Digest::default();
-        base.iter().for_each(|(key, cell)| digest.add(&(&**key, cell)));
+        for (key, cell) in &base {
+            digest.add(&(&**key, cell));
+        }
         Ok(Self { base: Arc::new(base), recent: BTreeMap::new(), digest })
     }
 }

@@ -53,7 +53,9 @@ mod tests {
 
     fn of(parts: &[(&str, u64)]) -> Digest {
         let mut digest = Digest::default();
-        parts.iter().for_each(|part| digest.add(part));
+        for part in parts {
+            digest.add(part);
+        }
         digest
     }
 

@@ -57,7 +57,9 @@ struct StoredSessions {
 impl From<StoredSessions> for Sessions {
     fn from(StoredSessions { clients, by_age }: StoredSessions) -> Self {
         let mut digest = Digest::default();
-        clients.iter().for_each(|client| digest.add(&client));
+        for client in &clients {
+            digest.add(&client);
+        }
         Self { clients, by_age, digest }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::campaign::{
     record::Category,
-    summary::{CellSummary, Summary},
+    summary::{AuditCount, CellSummary, Summary},
 };
 use crate::terminal::sanitize::{markdown as text, markdown_code as code};
 
@@ -18,6 +18,10 @@ pub(super) fn page(summary: &Summary) -> String {
     for row in &rows {
         let cells = columns.iter().map(|column| summary.cell(row, column).map_or_else(String::new, cell));
         page += &format!("| {} | {} |\n", text(row), cells.collect::<Vec<_>>().join(" | "));
+    }
+    for (kind, counts) in summary.audits(&columns) {
+        let cells = counts.into_iter().map(AuditCount::words);
+        page += &format!("| audit: {} | {} |\n", kind.name(), cells.collect::<Vec<_>>().join(" | "));
     }
     page += "\nIn each cell: runs with a violation, of those that could have found one, with the 95 % interval of \
     that share.\n";

@@ -1,6 +1,6 @@
 //! Audit of the revisions that the store gave to values: none is given twice, and later answers have no lower ones.
 
-use checker::Report;
+use checker::{Model, Report};
 use histories::History;
 
 use super::finding::Finding;
@@ -12,7 +12,7 @@ use crate::{
 
 /// Judges the revisions in a history, by what its report says of them.
 pub(super) fn audit(plan: &Plan, history: &History, report: &Report) -> Finding {
-    if !model_named(plan.workload().model()).is_some_and(|model| model.is_register()) {
+    if !model_named(plan.workload().model()).is_some_and(Model::is_register) {
         return Finding::not_checked(format!("the workload {} has none", plan.workload));
     }
     let numbered = (0..history.operations.len()).filter(|index| history.revision(*index).is_some()).count();
