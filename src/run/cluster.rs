@@ -188,11 +188,12 @@ impl Cluster {
     /// killed, if any.
     pub(crate) async fn down(&self) -> anyhow::Result<Option<String>> {
         let killed = self.with(Nemesis::stop_all).await.context("ending the nodes")?;
-        let captured = self.with(Nemesis::end_capture).await?;
+        let captured = self.with(Nemesis::end_capture).await;
+        self.with(Nemesis::remove_hosts).await.context("removing the nodes' hosts")?;
+        let captured = captured?;
         if !captured.is_empty() {
             self.dir.write_json(PCAP_COUNTS_FILE, &captured)?;
         }
-        self.with(Nemesis::remove_hosts).await.context("removing the nodes' hosts")?;
         for id in (1..).take(self.deployment.addresses.len()) {
             remove(&self.deployment.data_dir(id))?;
         }

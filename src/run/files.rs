@@ -14,9 +14,9 @@ pub(super) const TEST_FILE: &str = "test.json";
 /// Name of the folder of what is prepared once, in that of a campaign, or else in that of the run.
 pub(crate) const PREPARED_FOLDER: &str = "prepared";
 
-/// Name of the folder with the frames of the hosts' ports, and of the file in it with their numbers.
+/// Names of the folder with the frames of the hosts' ports, and of the file with their numbers.
 pub(super) const PCAP_FOLDER: &str = "pcap";
-pub(super) const PCAP_COUNTS_FILE: &str = "pcap/counts.json";
+pub(super) const PCAP_COUNTS_FILE: &str = "pcap.json";
 
 /// Name of the log in a node's folder.
 pub(super) const LOG_FILE: &str = "node.log";

@@ -44,8 +44,8 @@ struct Entry {
     lasts: Option<Time>,
     fault: FaultText,
     nodes: Option<Vec<NodeName>>,
-    drops: Option<Senders<NodeName>>,
-    links: Option<Senders<NodeName>>,
+    drops: Option<Senders>,
+    links: Option<Senders>,
     draw: Option<Draw>,
 }
 
@@ -220,15 +220,15 @@ impl Entry {
 }
 
 /// Nodes by the node that does not hear them, or does so by a link.
-type Senders<Node> = BTreeMap<Node, Vec<Node>>;
+type Senders = BTreeMap<NodeName, Vec<NodeName>>;
 
-fn names_any(senders: &Senders<NodeName>) -> bool {
+fn names_any(senders: &Senders) -> bool {
     senders.values().any(|senders| !senders.is_empty())
 }
 
 /// Returns the senders of each receiver, checked; `to_itself` says why no node is its own.
 fn pairs(
-    named: &Senders<NodeName>,
+    named: &Senders,
     check_receiver: impl Fn(NodeId) -> Result<NodeId, String>,
     check_sender: impl Fn(NodeId) -> Result<NodeId, String>,
     to_itself: impl Fn(NodeId) -> String,

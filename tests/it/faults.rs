@@ -160,7 +160,7 @@ fn packets_are_at_fault_counted_and_captured_and_a_replay_draws_the_same() {
     let counts: Vec<u64> = ends.filter_map(|event| event["value"]["packets"]["hit"].as_u64()).collect();
     assert!(counts.len() == first.len() && counts.iter().all(|hit| *hit > 0), "{counts:?}");
     let pcap = dir.path().join("store/latest/pcap");
-    let all: Value = serde_json::from_slice(&fs::read(pcap.join("counts.json")).unwrap()).unwrap();
+    let all: Value = serde_json::from_slice(&fs::read(dir.path().join("store/latest/pcap.json")).unwrap()).unwrap();
     let written: Vec<u64> = all.as_array().unwrap().iter().map(|port| port["written"].as_u64().unwrap()).collect();
     assert!(written.len() == 3 && written.iter().all(|frames| *frames > 100), "{all}");
     assert!(fs::read(pcap.join("n3.pcap")).unwrap().starts_with(&[0x4d, 0x3c, 0xb2, 0xa1]));

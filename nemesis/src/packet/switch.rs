@@ -25,8 +25,10 @@ use crate::net::links::{address_frame, ends_of, greetings};
 
 /// Maximum length of a frame: that of a packet of IPv4, with an Ethernet header.
 const FRAME_BYTES: usize = 65_536 + 14;
-/// Maximum number of frames that are taken before those that are due are put back.
+/// Maximum number of frames that are taken before those that are due are put back: while it works, and at its end,
+/// which is more than can wait for it.
 const MOST_AT_ONCE: usize = 64;
+const MOST_AT_END: usize = 65_536;
 
 /// Time from one greeting to the next, until the bridge and the switch hear each other.
 const GREET_EVERY: Duration = Duration::from_millis(1);
@@ -159,7 +161,7 @@ fn forward(port: &PacketSocket, woken: &UnixStream, shared: &Shared) -> io::Resu
     while !is_over {
         is_over = has_ended(woken)?;
         let mut traffic = shared.traffic();
-        let mut left = MOST_AT_ONCE;
+        let mut left = if is_over { MOST_AT_END } else { MOST_AT_ONCE };
         while left > 0
             && let Some(length) = port.receive(&mut buffer)?
         {
