@@ -170,7 +170,7 @@ pub(super) fn legend(entries: &[(&str, &str)], y: f64) -> (Markup, f64) {
             (x, row) = (8.0, row + LINE);
         }
         placed.push((x, y + row, *class, *words));
-        x += width + 10.0;
+        x += width + 16.0;
     }
     let markup = html! {
         g class="legend" {

@@ -117,13 +117,15 @@
       const left = LEFT * ratio, high = tall() * ratio;
       const gap = high > 6 ? Math.ceil(ratio) : 0, least = Math.ceil(ratio), flat = high / ratio < 11;
       const { from: began, until: over, outcome } = d, rowOf = laid.row;
-      // What touches in a row and has the same sign becomes one rectangle.
+      // Narrow ones that touch in a row and have the same sign become one rectangle; others keep a gap.
+      const wide = 4 * least;
       const start = new Int32Array(laid.rows), reached = new Int32Array(laid.rows).fill(-1);
       const drawn = new Uint8Array(laid.rows);
       const flush = (row) => {
         if (reached[row] < 0) return;
         const top = Math.floor(TOP * ratio + row * high), bottom = Math.max(top + 1, Math.floor(top + high - gap));
-        image.fill(start[row], top, reached[row], bottom, colours[drawn[row]]);
+        const right = reached[row] - (reached[row] - start[row] < wide ? 0 : least);
+        image.fill(start[row], top, right, bottom, colours[drawn[row]]);
         if (drawn[row] === INFO) hollow(image, start[row], top, reached[row], bottom, ratio);
       };
       for (const block of blocks) {
@@ -135,7 +137,7 @@
           if (to < left) continue;
           const row = rowOf[i], begin = Math.floor(Math.max(left, from)), what = sign(i);
           const until = Math.max(begin + least, Math.floor(to));
-          if (begin > reached[row] || drawn[row] !== what || what === INFO) {
+          if (begin > reached[row] || drawn[row] !== what || what === INFO || until - begin >= wide) {
             flush(row);
             start[row] = begin;
             reached[row] = until;
