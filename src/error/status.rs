@@ -44,9 +44,7 @@ impl ExitStatus {
     const fn meaning(self) -> &'static str {
         match self {
             Self::Linearizable => "linearizable; or the command succeeded",
-            Self::NotLinearizable => {
-                "a violation was found: not linearizable, or an audit is violated (takes precedence over all others)"
-            }
+            Self::NotLinearizable => "not linearizable, or an audit violated (takes precedence over all others)",
             Self::Unknown => "unknown: limits ran out, or it is not in the model; with --fail-on weak, a weak yes too",
             Self::Failed => "the run itself failed; the message says why and what to do next",
             Self::Usage => "wrong usage",

@@ -12,7 +12,6 @@ use crate::{
         faults::FaultWindow,
         leadership::Span,
         plan::Plan,
-        results::LiveResults,
     },
     terminal::words::seconds,
 };
@@ -27,13 +26,18 @@ struct Times {
 }
 
 /// Judges the outages that probes found.
-pub(super) fn audit(plan: &Plan, history: &History, live: &LiveResults, faults: &[FaultWindow]) -> Finding {
+pub(super) fn audit(
+    plan: &Plan,
+    history: &History,
+    probes: &[NodeAvailability],
+    load: Span,
+    faults: &[FaultWindow],
+) -> Finding {
     let Some(recovery) = plan.system().recovers_within(&plan.settings) else {
         return Finding::not_checked("the system does not say within which time it recovers from a fault");
     };
-    let Some(load) = live.load else { return Finding::not_checked("the run had no end") };
     let times = Times { probe: plan.system().timing(&plan.settings).probe, recovery };
-    let answers = Answered { probes: &live.availability, operations_ns: successes_ns(history) };
+    let answers = Answered { probes, operations_ns: successes_ns(history) };
     judge(&answers, faults, load, usize::from(plan.nodes), times)
 }
 
