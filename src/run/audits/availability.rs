@@ -87,7 +87,7 @@ fn judge(answers: &Answered<'_>, faults: &[FaultWindow], load: Span, size: usize
     }
     let sentence = |outage: Span| {
         format!(
-            "Nobody was answered from {} to {}, longer than the {} that recovery may take, although no fault explains it",
+            "Nobody was answered from {} to {}, longer than the {} that recovery may take, and no fault explains it",
             seconds(outage.from_ns),
             seconds(outage.until_ns),
             seconds(recovery_ns)
@@ -151,7 +151,7 @@ mod tests {
     fn an_outage_is_a_violation_if_it_lasts_longer_than_faults_explain() {
         let killed = [fault(FaultKind::Kill, &[2], (1000, 12_000))];
         assert_eq!(judged((1100, 4500), &killed).evidence(), [""; 0], "recovery from the beginning takes time");
-        let said = "Nobody was answered from 4.000 s to 9.000 s, longer than the 3.000 s that recovery may take, although \
+        let said = "Nobody was answered from 4.000 s to 9.000 s, longer than the 3.000 s that recovery may take, and \
             no fault explains it";
         assert_eq!(judged((1100, 9000), &killed).evidence(), [said]);
         let times = Times { probe: Duration::from_millis(80), recovery: Duration::from_secs(3) };
