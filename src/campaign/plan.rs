@@ -142,7 +142,7 @@ impl Cell {
         plan.find_system(&self.system).map_or(Expectation::MayFail, |system| system.expected(&self.conditions()))
     }
 
-    /// Returns true if no run of the cell can find anything: nothing is broken, neither on purpose nor by its read mode.
+    /// Returns true if no run of the cell can find anything: nothing is broken, on purpose or by its read mode.
     fn is_idle(&self, plan: &CampaignPlan) -> bool {
         self.faults.specs.0.is_empty() && self.expected(plan) != Expectation::Fails && plan.defect().is_none()
     }

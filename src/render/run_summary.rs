@@ -142,8 +142,8 @@ fn leadership_in_words(coverage: &Coverage) -> String {
     let replaced = coverage.replaced;
     if replaced.times > 0 {
         text += &format!(
-            "; {} ended by a fault and replaced, with {} acknowledged right before and {} answered right after",
-            counted(replaced.times, "leader"),
+            "; a fault ended {} that was replaced, with {} acknowledged right before and {} answered right after",
+            counted(replaced.times, "reign"),
             counted(replaced.writes_before, "write"),
             counted(replaced.reads_after, "read"),
         );

@@ -105,7 +105,10 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         plan: &plan,
         history: &history,
         report: &report,
-        live: &live,
+        load,
+        has_final_reads: !live.interrupted && live.not_recovered.is_none() && live.stopped_early.is_none(),
+        availability: &live.availability,
+        states: live.states.as_ref(),
         reigns: &reigns,
         faults: &fault_windows,
     });

@@ -36,7 +36,8 @@ impl Meter {
         self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner).compared()
     }
 
-    /// Reads the counters and states of all nodes and returns the sum of the counters so far; nothing where asking is not for a load.
+    /// Reads the counters and states of all nodes and returns the sum of the counters so far; nothing where asking is
+    /// not for a load.
     pub(crate) async fn read(&self, cluster: &Cluster) -> Cost {
         if !cluster.observer.effort().suits_load {
             return Cost::default();

@@ -80,7 +80,7 @@ fn impossible_plans_say_why() {
         (CampaignPlan { seeds: Seeds::Count(1_000_000), ..plan.clone() }, "at most 100000"),
         (CampaignPlan { seeds: Seeds::Count(u32::MAX), ..plan.clone() }, "107374182375 runs are planned"),
         (CampaignPlan { faults: parse_mixes("none,kill:n9").unwrap(), ..plan.clone() }, "there is no n9"),
-        (CampaignPlan { nodes: vec![5, 1], ..plan.clone() }, "`kill` cannot work with 1 node"),
+        (CampaignPlan { nodes: vec![5, 1], ..plan.clone() }, "`kill:leader` cannot work with 1 node"),
         (CampaignPlan { nodes: vec![3; 100], read_shares: vec![1; 100_000], ..plan.clone() }, "at most 100000"),
         (CampaignPlan { reads: vec!["log".into(), "log".into()], ..plan.clone() }, "`log reads` is listed twice"),
         (CampaignPlan { options: basic, ..plan.clone() }, "lease reads need loyal voters"),

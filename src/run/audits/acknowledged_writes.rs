@@ -10,7 +10,7 @@ use histories::{Function, History, Operation, Outcome, Value, ValueId};
 use super::finding::Finding;
 use crate::{
     check::model_named,
-    run::{plan::Plan, results::LiveResults},
+    run::plan::Plan,
     systems::Guarantee,
     terminal::words::{counted, plain},
 };
@@ -18,8 +18,8 @@ use crate::{
 /// Maximum number of lost writes that are named.
 const MAX_NAMED: usize = 5;
 
-/// Judges the final reads of a run.
-pub(super) fn audit(plan: &Plan, history: &History, live: &LiveResults) -> Finding {
+/// Judges the final reads of a run, which began at this time; none if there were none.
+pub(super) fn audit(plan: &Plan, history: &History, since_ns: Option<u64>) -> Finding {
     let read = plan.system().describe_read(&plan.read);
     if read.is_none_or(|read| read.guarantee == Guarantee::Weaker) {
         return Finding::not_checked(format!("{} reads may be old", plan.read.name()));
@@ -29,10 +29,10 @@ pub(super) fn audit(plan: &Plan, history: &History, live: &LiveResults) -> Findi
         Some(Model::Set | Model::SetFull) => Kind::Set,
         _ => return Finding::not_checked(format!("nothing is known of what remains in workload {}", plan.workload)),
     };
-    let Some(load) = live.load.filter(|_| !live.interrupted && live.not_recovered.is_none()) else {
+    let Some(since_ns) = since_ns else {
         return Finding::not_checked("the run had no final reads");
     };
-    let keys = keys_of(history, load.until_ns);
+    let keys = keys_of(history, since_ns);
     let judged: Vec<_> = keys.values().filter(|key| key.read_on.len() == usize::from(plan.nodes)).collect();
     if judged.is_empty() {
         return Finding::not_checked("no key was read on all nodes at the end");
@@ -65,12 +65,12 @@ struct KeyOperations {
     read_on: BTreeSet<u16>,
 }
 
-fn keys_of(history: &History, load_until_ns: u64) -> BTreeMap<ValueId, KeyOperations> {
+fn keys_of(history: &History, since_ns: u64) -> BTreeMap<ValueId, KeyOperations> {
     let mut keys: BTreeMap<ValueId, KeyOperations> = BTreeMap::new();
     for (index, operation) in history.operations.iter().enumerate() {
         let key = keys.entry(operation.key).or_default();
         if operation.function == Function::Read {
-            if operation.outcome == Outcome::Ok && history.times(index).invoked_ns >= load_until_ns {
+            if operation.outcome == Outcome::Ok && history.times(index).invoked_ns >= since_ns {
                 key.found.insert(operation.output);
                 key.read_on.insert(history.node(index));
             }
@@ -137,7 +137,6 @@ mod tests {
     use histories::{Event, EventType, HistoryBuilder, Process};
 
     use super::*;
-    use crate::run::leadership::Span;
 
     /// Judges operations of k1 on one node, one after the other: function, value, outcome. All that follow on `healed`
     /// come after the load.
@@ -156,8 +155,7 @@ mod tests {
             }
         }
         let plan = Plan { nodes: 1, workload: workload.to_owned(), read: read.into(), ..Plan::default() };
-        let live = LiveResults { load: Some(Span { from_ns: 0, until_ns }), ..LiveResults::default() };
-        audit(&plan, &builder.finish(), &live)
+        audit(&plan, &builder.finish(), Some(until_ns))
     }
 
     const OK: EventType = EventType::Ok;

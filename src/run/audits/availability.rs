@@ -12,7 +12,6 @@ use crate::{
         faults::FaultWindow,
         leadership::Span,
         plan::Plan,
-        results::LiveResults,
     },
     terminal::words::seconds,
 };
@@ -27,13 +26,18 @@ struct Times {
 }
 
 /// Judges the outages that probes found.
-pub(super) fn audit(plan: &Plan, history: &History, live: &LiveResults, faults: &[FaultWindow]) -> Finding {
+pub(super) fn audit(
+    plan: &Plan,
+    history: &History,
+    probes: &[NodeAvailability],
+    load: Span,
+    faults: &[FaultWindow],
+) -> Finding {
     let Some(recovery) = plan.system().recovers_within(&plan.settings) else {
         return Finding::not_checked("the system does not say within which time it recovers from a fault");
     };
-    let Some(load) = live.load else { return Finding::not_checked("the run had no end") };
     let times = Times { probe: plan.system().timing(&plan.settings).probe, recovery };
-    let answers = Answered { probes: &live.availability, operations_ns: successes_ns(history) };
+    let answers = Answered { probes, operations_ns: successes_ns(history) };
     judge(&answers, faults, load, usize::from(plan.nodes), times)
 }
 
@@ -83,7 +87,7 @@ fn judge(answers: &Answered<'_>, faults: &[FaultWindow], load: Span, size: usize
     }
     let sentence = |outage: Span| {
         format!(
-            "Nobody was answered from {} to {}, longer than the {} that recovery may take, although no fault explains it",
+            "Nobody was answered from {} to {}, longer than the {} that recovery may take, and no fault explains it",
             seconds(outage.from_ns),
             seconds(outage.until_ns),
             seconds(recovery_ns)
@@ -147,7 +151,7 @@ mod tests {
     fn an_outage_is_a_violation_if_it_lasts_longer_than_faults_explain() {
         let killed = [fault(FaultKind::Kill, &[2], (1000, 12_000))];
         assert_eq!(judged((1100, 4500), &killed).evidence(), [""; 0], "recovery from the beginning takes time");
-        let said = "Nobody was answered from 4.000 s to 9.000 s, longer than the 3.000 s that recovery may take, although \
+        let said = "Nobody was answered from 4.000 s to 9.000 s, longer than the 3.000 s that recovery may take, and \
             no fault explains it";
         assert_eq!(judged((1100, 9000), &killed).evidence(), [said]);
         let times = Times { probe: Duration::from_millis(80), recovery: Duration::from_secs(3) };

@@ -12,7 +12,13 @@ use checker::Report;
 use histories::History;
 
 pub(crate) use self::finding::{Audit, AuditKind, Finding};
-use super::{faults::FaultWindow, leadership::Reign, plan::Plan, results::LiveResults};
+use super::{
+    availability::NodeAvailability,
+    checkpoints::StateComparison,
+    faults::FaultWindow,
+    leadership::{Reign, Span},
+    plan::Plan,
+};
 
 /// Facts that audits rest on.
 #[derive(Clone, Copy, Debug)]
@@ -20,23 +26,28 @@ pub(super) struct AuditedRun<'a> {
     pub(super) plan: &'a Plan,
     pub(super) history: &'a History,
     pub(super) report: &'a Report,
-    pub(super) live: &'a LiveResults,
+    /// Time in which clients were active.
+    pub(super) load: Span,
+    /// True if every node was read once more after it.
+    pub(super) has_final_reads: bool,
+    pub(super) availability: &'a [NodeAvailability],
+    pub(super) states: Option<&'a StateComparison>,
     pub(super) reigns: &'a [Reign],
     pub(super) faults: &'a [FaultWindow],
 }
 
 /// Makes all audits of a run.
 pub(super) fn audits(run: AuditedRun<'_>) -> Vec<Audit> {
-    let AuditedRun { plan, history, report, live, reigns, faults } = run;
-    let system = plan.system();
-    let states = live.states.as_ref();
+    let AuditedRun { plan, history, report, load, has_final_reads, availability, states, reigns, faults } = run;
+    let since_ns = has_final_reads.then_some(load.until_ns);
+    let elects_once_a_term = plan.system().elects_once_a_term();
     let findings = [
         (AuditKind::Revisions, revisions::audit(plan, history, report)),
-        (AuditKind::AcknowledgedWrites, acknowledged_writes::audit(plan, history, live)),
+        (AuditKind::AcknowledgedWrites, acknowledged_writes::audit(plan, history, since_ns)),
         (AuditKind::ReplicaStates, replicas::audit_states(states)),
         (AuditKind::LogMatching, replicas::audit_logs(states)),
-        (AuditKind::Leaders, leaders::audit(system.elects_once_a_term(), reigns)),
-        (AuditKind::Availability, availability::audit(plan, history, live, faults)),
+        (AuditKind::Leaders, leaders::audit(elects_once_a_term, reigns)),
+        (AuditKind::Availability, availability::audit(plan, history, availability, load, faults)),
     ];
     findings.map(|(kind, finding)| Audit { kind, finding }).into()
 }

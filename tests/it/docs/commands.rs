@@ -89,14 +89,17 @@ fn the_reference_has_each_option_of_each_command_and_no_other() {
 /// Returns the names in inline code that begin with `--`.
 fn options_told(text: &str) -> BTreeSet<String> {
     let codes = text.split('`').skip(1).step_by(2);
-    codes.filter_map(|code| code.strip_prefix("--")).map(|code| code.split([' ', '=']).next().unwrap().into()).collect()
+    codes
+        .filter_map(|code| code.strip_prefix("--"))
+        .map(|code| code.split([' ', '=', '[']).next().unwrap().into())
+        .collect()
 }
 
 /// Returns the names of the options that a help text lists, without `--help`.
 fn options_of(help: &str) -> Vec<String> {
     let lines = help.lines().filter(|line| line.starts_with(' ')).map(str::trim_start);
     let options = lines.filter(|line| line.starts_with('-')).filter_map(|line| line.split_once("--"));
-    let names = options.map(|(_, rest)| rest.split([' ', ',']).next().unwrap().to_owned());
+    let names = options.map(|(_, rest)| rest.split([' ', ',', '[']).next().unwrap().to_owned());
     names.filter(|name| name != "help").collect()
 }
 
