@@ -97,7 +97,7 @@ impl Cluster {
         if self.healed {
             return;
         }
-        let next = self.chance.between(5 * MS, 90 * MS);
+        let next = self.chance.between(2 * MS, self.changes_every);
         self.schedule(next, Event::Change);
         let host = self.leader().filter(|_| self.chance.permille(800)).unwrap_or_else(|| self.any_host());
         let Some(raft) = &self.hosts[host].raft else { return };

@@ -50,6 +50,8 @@ pub(crate) struct Cluster {
     pub(super) defect: Defect,
     /// Number of nodes with which the cluster began; the others wait until they are added.
     pub(super) founders: u64,
+    /// Longest pause between two requests to change the members.
+    pub(super) changes_every: u64,
     /// Defect that is planted in the nodes.
     planted: Option<node::Defect>,
     pub(super) chance: Chance,
@@ -75,6 +77,7 @@ impl Cluster {
         let faults = Faults::draw(&mut chance);
         let mut cluster = Self::start_all((nodes, SPARES), chance, faults, (Defect::None, planted), trace);
         cluster.schedule(50 * MS, Event::Fault);
+        cluster.changes_every = cluster.chance.pick(&[15 * MS, 90 * MS]);
         cluster.schedule(60 * MS, Event::Change);
         cluster
     }
@@ -102,6 +105,7 @@ impl Cluster {
             faults,
             defect,
             founders: founders as u64,
+            changes_every: 0,
             planted,
             chance,
             oracle: Oracle::default(),
