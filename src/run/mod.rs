@@ -43,7 +43,7 @@ pub(crate) use self::{
     repeat::repeated_plan,
     results::{Cost, Counts, FirstSign, Latency, LiveResults, RESULTS_FILE, Results, RunStart},
     script::{Script, script_of},
-    stored_runs::{StoredRun, find_runs, is_run, wrote_lately},
+    stored_runs::{Stage, StoredRun, find_runs, is_run, wrote_lately},
 };
 use self::{
     files::{HISTORY_FILE, LOG_FILE, TEST_FILE},
