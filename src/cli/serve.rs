@@ -159,12 +159,33 @@ fn with_security_headers(mut response: Response) -> Response {
     response
 }
 
-/// Answers with a file of the store.
+/// Maximum number of files of a folder that are listed.
+const MAX_FILES: usize = 1000;
+
+/// Answers with the list of a folder's files.
+async fn folder(whole: PathBuf, path: String) -> Response {
+    let listed = tokio::task::spawn_blocking(move || {
+        let entries = ConfinedFolder::of(&whole)?.entries()?;
+        let own = entries.into_iter().filter(|(_, kind)| kind.is_file() || kind.is_dir());
+        let mut names: Vec<String> = own.filter_map(|(name, _)| name.into_string().ok()).collect();
+        names.sort();
+        names.truncate(MAX_FILES);
+        std::io::Result::Ok(report::store::folder(&path, &names))
+    });
+    match listed.await {
+        Ok(Ok(page)) => html(page.into_string()),
+        _ => not_found(),
+    }
+}
+
+/// Answers with a file of the store, or the list of a folder.
 async fn file(State(state): State<Arc<ServerState>>, UrlPath(path): UrlPath<String>, request: Request) -> Response {
     let Some(whole) = resolve(&state.root, &path).await else { return not_found() };
     // A pipe or a device would hold whoever opens it.
-    if !tokio::fs::metadata(&whole).await.is_ok_and(|found| found.is_file()) {
-        return not_found();
+    match tokio::fs::metadata(&whole).await {
+        Ok(found) if found.is_dir() => return folder(whole, path).await,
+        Ok(found) if found.is_file() => {}
+        _ => return not_found(),
     }
     let kind = match whole.extension().and_then(|ending| ending.to_str()) {
         Some("html") => "text/html; charset=utf-8",

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     error::{ExitStatus, Failure},
-    run::{COLUMNS_FILE, StoredRun, find_runs, is_run},
+    run::{COLUMNS_FILE, Stage, StoredRun, find_runs, is_run},
     store::{ConfinedFolder, refused, write_inside},
     systems::trace_files,
     terminal::{self, Table, sanitize},
@@ -153,7 +153,7 @@ fn remove_latest_link(run: &Path) -> io::Result<()> {
 
 fn collect_garbage(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow::Result<ExitStatus> {
     let (mut removed, mut packed, mut freed) = (0, 0, 0_u64);
-    for kept in find_runs(store)?.into_iter().filter(|kept| kept.is_over) {
+    for kept in find_runs(store)?.into_iter().filter(|kept| kept.stage == Stage::Over) {
         let run = ConfinedFolder::of(&kept.path).map_err(refused(&kept.path))?;
         let before = size(&kept.path);
         let age =

@@ -9,7 +9,7 @@ use super::{
     page::{frame, text},
 };
 use crate::{
-    run::StoredRun,
+    run::{Stage, StoredRun},
     store::REPORT_FILE,
     terminal::words::{counted, grouped, seconds},
 };
@@ -19,7 +19,7 @@ const SCRIPT: &str = include_str!("assets/store.js");
 const PAGES: [&str; 2] = [INDEX, super::compare::FILE];
 
 pub(crate) fn page(root: &Path, all: &[StoredRun]) -> Markup {
-    let under_way = all.iter().any(|kept| kept.is_under_way);
+    let under_way = all.iter().any(|kept| kept.stage == Stage::UnderWay);
     let mut latest: Vec<&StoredRun> = all.iter().collect();
     // Of runs without a time, those of campaigns, the order of their names stays.
     latest.sort_by(|a, b| b.began.cmp(&a.began));
@@ -105,6 +105,23 @@ fn campaigns(root: &Path, all: &[StoredRun]) -> Markup {
             h2 { "Runs" }
         }
     }
+}
+
+/// Renders the files of a folder of the store, given its path there and their names.
+pub(crate) fn folder(path: &str, names: &[String]) -> Markup {
+    let path = path.trim_end_matches('/');
+    frame(
+        path,
+        &html! {
+            main {
+                h1 { (text(path)) }
+                p { a href="/" { "All runs" } }
+                ul { @for name in names {
+                    li { a href={ "/" (encoded(path)) "/" (encoded(name)) } { (text(name)) } }
+                } }
+            }
+        },
+    )
 }
 
 fn relative(root: &Path, path: &Path) -> String {

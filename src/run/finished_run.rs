@@ -58,12 +58,11 @@ impl FinishedRun {
         MessageLog::read(system, traces, self.results.live.start.origin_mono_ns, during, &keep_going)
     }
 
-    /// Returns the paths of its files that a person may want to look at, relative to its folder.
-    pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let history = self.history_path.file_name().map(PathBuf::from);
+    /// Returns the paths of its files that a person may want to look at and that are never compressed, relative to its
+    /// folder.
+    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
         let logs = (1..=self.plan.nodes).map(|node| node_file(node, LOG_FILE));
-        let all = [TEST_FILE, RESULTS_FILE].map(PathBuf::from).into_iter().chain(history).chain(logs);
-        all.filter(|file| self.folder.has(file)).collect()
+        [TEST_FILE, RESULTS_FILE].map(PathBuf::from).into_iter().chain(logs)
     }
 
     /// Returns a node's log; empty if it cannot be read.

@@ -51,7 +51,7 @@ pub(crate) use self::{
     results::{Cost, Counts, Latency, LiveResults, RESULTS_FILE, Results, RunStart, StoppedEarly},
     script::{Script, script_of},
     stay::Stay,
-    stored_runs::{StoredRun, find_runs, is_run, wrote_lately},
+    stored_runs::{Stage, StoredRun, find_runs, is_run, wrote_lately},
 };
 use self::{
     cluster::Cluster,

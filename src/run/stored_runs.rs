@@ -27,12 +27,8 @@ const MAX_DEPTH: u32 = 6;
 pub(crate) struct StoredRun {
     #[serde(serialize_with = "shown")]
     pub(crate) path: PathBuf,
-    /// True if the run has ended by itself.
     #[serde(skip)]
-    pub(crate) is_over: bool,
-    /// True if the run is not over, and wrote something within the last minute.
-    #[serde(skip)]
-    pub(crate) is_under_way: bool,
+    pub(crate) stage: Stage,
     /// True if the run is known to have found no violation.
     #[serde(skip)]
     pub(crate) is_without_violation: bool,
@@ -54,6 +50,17 @@ pub(crate) struct StoredRun {
     pub(crate) of_campaign: bool,
 }
 
+/// Stage of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// The run has ended by itself.
+    Over,
+    /// The run has no results, but wrote something within the last minute.
+    UnderWay,
+    /// The run has no results, and writes no more.
+    Killed,
+}
+
 impl StoredRun {
     /// Reads the run in `folder`, to be listed as `path`. Fields of a plan that cannot be read stay empty.
     fn read(folder: &ConfinedFolder, path: PathBuf) -> Self {
@@ -65,11 +72,16 @@ impl StoredRun {
             Err(_) => "cannot be read",
         };
         let found = results.as_ref().ok().and_then(Option::as_ref);
-        let is_over = folder.has(RESULTS_FILE);
+        let stage = if folder.has(RESULTS_FILE) {
+            Stage::Over
+        } else if wrote_lately(folder) {
+            Stage::UnderWay
+        } else {
+            Stage::Killed
+        };
         let text = |of: fn(&Plan) -> String| plan.as_ref().map(of).unwrap_or_default();
         Self {
             verdict: verdict.to_owned(),
-            is_under_way: !is_over && wrote_lately(folder),
             began: path.file_name().and_then(|name| stamp_in_words(name.to_str()?)),
             lasted_ms: found
                 .and_then(|results| results.live.load)
@@ -83,7 +95,7 @@ impl StoredRun {
             faults: text(|plan| plan.faults.to_string()),
             seed: plan.as_ref().map(|plan| plan.seed).unwrap_or_default(),
             of_campaign: folder.path().ancestors().any(|above| above.join("plan.json").exists()),
-            is_over,
+            stage,
             path,
         }
     }

@@ -134,6 +134,8 @@ fn the_store_is_served_and_nothing_beside_it() {
     let over = ask("/live/live").to_lowercase();
     assert!(over.starts_with("http/1.1 303") && over.contains("location: /live/report.html"), "{over}");
     assert!(!over.contains("refresh"), "it reloads for ever: {over}");
+    let folder = ask("/bad/20260131T235959Z/");
+    assert!(folder.contains("<a href=\"/bad/20260131T235959Z/test.json\">test.json</a>"), "{folder}");
     let head = ask("/bad/20260131T235959Z/test.json");
     assert!(head.contains("content-type: application/json") && head.contains("nosniff"), "{head}");
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();

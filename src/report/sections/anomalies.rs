@@ -16,7 +16,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         div class="wide" tabindex="0" role="region" aria-label="Levels of isolation" {
             table {
                 thead { tr { th scope="col" { "level" } th scope="col" { "holds" } th scope="col" { "why" } } }
-                tbody { @for level in &report.levels { (row(report, level)) } }
+                tbody { @for level in &report.levels { (row(report, *level)) } }
             }
         }
         @if !report.counts.is_empty() {
@@ -34,8 +34,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     })
 }
 
-fn row(report: &TransactionReport, LevelReport { level, status }: &LevelReport) -> Markup {
-    let refuting = report.anomalies.iter().find(|anomaly| anomaly.refutes <= *level);
+fn row(report: &TransactionReport, LevelReport { level, status }: LevelReport) -> Markup {
+    let refuting = report.anomalies.iter().find(|anomaly| anomaly.refutes <= level);
     let why = report.why.as_ref().map(|why| text(&why.to_string())).unwrap_or_default();
     html! {
         tr {

@@ -70,11 +70,8 @@ fn of_run(facts: &Facts<'_>, run: &FinishedRun) -> Markup {
             @if let Some(load) = run.results.live.load { "Load for " (seconds(load.until_ns - load.from_ns)) ". " }
             @if facts.is_in_folder {
                 "Files: "
-                @for (number, file) in run.files().iter().enumerate() {
-                    @if number > 0 { ", " }
-                    a href=(file.display()) { (file.display()) }
-                }
-                "."
+                @for file in run.files() { a href=(file.display()) { (file.display()) } ", " }
+                a href="./" { "the folder" } "."
             }
         }
     }
