@@ -364,8 +364,8 @@ mod tests {
         let skewed = ResolvedFault::Clock { nodes: nodes.clone(), skew };
         assert_eq!(skewed.to_string(), "skew the clock of n1 n2 to 1 of its speed and -1500 ms");
         let skew = Skew { strobe_ms: Some(200), clocks: Clocks::All, by: Some(SkewWay::Vdso), ..skew };
-        let told = "skew the clock of n1 n2 to 1 of its speed and -1500 ms, there and back every 200 ms, monotonic ones \
-                    too, through the vDSO";
+        let told = "skew the clock of n1 n2 to 1 of its speed and -1500 ms, there and back every 200 ms, \
+                    monotonic ones too, through the vDSO";
         assert_eq!(ResolvedFault::Clock { nodes, skew }.to_string(), told);
     }
 

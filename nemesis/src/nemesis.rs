@@ -374,7 +374,7 @@ impl Nemesis {
         if !node.process.is_running()? {
             node.process = self.hosts.get(id)?.start(&node.command)?;
             let follow = |course| node.process.follow_clocks(course);
-            node.course.map_or(Ok(()), follow).map_err(clock_error(id))?;
+            node.course.as_ref().map_or(Ok(()), follow).map_err(clock_error(id))?;
         }
         Ok(())
     }

@@ -240,18 +240,18 @@ impl NodeProcess {
         self.keeper = None;
         let course = clock::bend(&|| self.members(), skew)?;
         if skew != Skew::NONE {
-            self.keep_clocks(course)?;
+            self.keep_clocks(&course)?;
         }
         Ok(course)
     }
 
     /// Gives its programs, which have just been started, the clocks of a course that began before.
-    pub(crate) fn follow_clocks(&mut self, course: Course) -> Result<(), ClockError> {
-        clock::follow(&|| self.members(), &course)?;
+    pub(crate) fn follow_clocks(&mut self, course: &Course) -> Result<(), ClockError> {
+        clock::follow(&|| self.members(), course)?;
         self.keep_clocks(course)
     }
 
-    fn keep_clocks(&mut self, course: Course) -> Result<(), ClockError> {
+    fn keep_clocks(&mut self, course: &Course) -> Result<(), ClockError> {
         if self.status.is_none() {
             self.keeper = Some(Keeper::begin(self.group.clone(), course).map_err(ClockError::Thread)?);
         }

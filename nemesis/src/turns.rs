@@ -258,7 +258,8 @@ mod tests {
     fn what_is_printed_is_read_back() {
         for text in [
             "none",
-            "clock:rate=0,jump=500ms,strobe=200ms,clocks=all,by=vdso,target=leader,clock:rate=2,jump=0ms,by=file,target=n1",
+            "clock:rate=0,jump=500ms,strobe=200ms,clocks=all,by=vdso,target=leader,kill",
+            "clock:rate=2,jump=0ms,by=file,target=n1",
             "kill,pause:minority,partition,partition:ring,clock:rate=0.2,jump=-5ms,target=n2,kill:all",
             "power-loss:all,mode=torn,entries=ext4,disk-slow:delay=50ms,disk-full:n1,disk-error,crash-at-fsync:n=3",
             "restart,restart:follower,down=5000ms,rolling-restart:down=500ms,every=2000ms,starve:cpu=20%,period=25ms",

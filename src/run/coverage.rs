@@ -125,8 +125,9 @@ pub(crate) fn measure(
         let why = weaknesses_of_leadership(&coverage);
         coverage.weak.extend(why.into_iter().map(str::to_owned));
     } else {
-        let what = "who led, and so whether a deposed leader was asked: the system does not say";
-        coverage.unseen.push(what.to_owned());
+        let is_skewed = faults.iter().any(FaultWindow::skews_logs);
+        let why = if is_skewed { "the times in the nodes' logs are skewed" } else { "the system does not say" };
+        coverage.unseen.push(format!("who led, and so whether a deposed leader was asked: {why}"));
     }
     coverage
 }

@@ -30,6 +30,11 @@ impl FaultWindow {
     pub(crate) fn is(&self, like_this: impl Fn(FaultKind) -> bool) -> bool {
         self.kind.is_some_and(like_this)
     }
+
+    /// Returns true if the times that nodes write to their logs are skewed too.
+    pub(crate) fn skews_logs(&self) -> bool {
+        self.skew.is_some_and(|skew| skew.is_by_vdso)
+    }
 }
 
 /// Change to a clock.

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use histories::RunDir;
-use nemesis::{Capabilities, FaultSpecs, PartitionBy, Sandbox};
+use nemesis::{Capabilities, Fault, FaultSpecs, PartitionBy, Sandbox, SkewWay};
 use nix::time::{ClockId, clock_gettime};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -87,9 +87,14 @@ impl Host {
         }
         check_faults(plan.system(), &plan.schedule)
             .map_err(|impossible| Failure::new(ExitStatus::Failed, impossible.what).hint(impossible.remedy))?;
+        let is_traced = plan.system().writes_trace(&plan.settings);
         for planned in &plan.schedule {
             let refused = match (self.can.supports(&planned.fault, plan.system().reads_clock_file()), &self.sandbox) {
                 (Err(unsupported), _) => Some((unsupported.to_string(), unsupported.remedy)),
+                _ if is_traced && skews_logs(&planned.fault, plan) => {
+                    let what = format!("cannot {} in a traced run: it skews the times in the traces", planned.fault);
+                    Some((what, "leave --trace out, or skew clocks by their file".to_owned()))
+                }
                 (Ok(()), Sandbox::Plain { reason }) if planned.fault.kind().needs_sandbox() => {
                     let what = format!("cannot {} on this host: {reason}", planned.fault);
                     Some((what, "see `schism doctor`".to_owned()))
@@ -102,6 +107,11 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// Returns true if a fault skews all times that a node of this plan tells.
+fn skews_logs(fault: &Fault, plan: &Plan) -> bool {
+    matches!(fault, Fault::Clock { skew, .. } if skew.way(plan.system().reads_clock_file()) == SkewWay::Vdso)
 }
 
 /// Reads the host's monotonic clock, which the logs of all nodes share, in ns.

@@ -98,7 +98,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         _ => error,
     })?;
     let faults: Vec<Span> = fault_windows.iter().map(|window| window.span).collect();
-    let leadership = plan.system().logs_roles().then(|| leadership(&plan, &reigns));
+    let leadership = logs_tell_roles(&plan, &fault_windows).then(|| leadership(&plan, &reigns));
     let coverage = coverage::measure(&history, leadership, &fault_windows, load, &live.availability);
     let live = LiveResults { load: Some(load), ..live };
     let audits = audits(AuditedRun {
@@ -214,6 +214,11 @@ pub(super) fn history_of(folder: &ConfinedFolder) -> anyhow::Result<PathBuf> {
     found.ok_or_else(|| refuse(plain)(io::ErrorKind::NotFound.into()))
 }
 
+/// Returns true if the nodes' logs say who led, at times that are right.
+fn logs_tell_roles(plan: &Plan, fault_windows: &[FaultWindow]) -> bool {
+    plan.system().logs_roles() && !fault_windows.iter().any(FaultWindow::skews_logs)
+}
+
 fn beliefs_of_nodes(
     plan: &Plan,
     folder: &ConfinedFolder,
@@ -223,7 +228,7 @@ fn beliefs_of_nodes(
     budget: &Budget,
 ) -> anyhow::Result<Beliefs> {
     let mut all = Beliefs::default();
-    if !plan.system().logs_roles() {
+    if !logs_tell_roles(plan, fault_windows) {
         return Ok(all);
     }
     for id in 1..=plan.all_nodes() {

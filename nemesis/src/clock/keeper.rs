@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::bent::{Course, follow_one};
+use super::course::{Course, follow_one};
 use super::error::ClockError;
 use super::program::Program;
 use crate::process_group::ProcessGroup;
@@ -23,9 +23,9 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     /// Begins to look for new programs of a node, which must not be reaped before the value is dropped.
-    pub(crate) fn begin(group: ProcessGroup, course: Course) -> io::Result<Self> {
+    pub(crate) fn begin(group: ProcessGroup, course: &Course) -> io::Result<Self> {
         let over = Arc::new((Mutex::new(false), Condvar::new()));
-        let until = Arc::clone(&over);
+        let (until, course) = (Arc::clone(&over), *course);
         let thread = thread::Builder::new().name("clocks".into()).spawn(move || keep(&group, &course, &until))?;
         Ok(Self { over, thread: Some(thread) })
     }

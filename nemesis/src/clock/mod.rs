@@ -5,7 +5,7 @@
 //! its vDSO jump there ([`vdso`], [`tracee`]). The page asks the kernel, and bends the answer. The clock of the machine
 //! is never touched.
 
-mod bent;
+mod course;
 mod error;
 mod file;
 mod keeper;
@@ -16,7 +16,7 @@ mod target;
 mod tracee;
 mod vdso;
 
-pub(crate) use bent::{Course, bend, follow, prepare};
+pub(crate) use course::{Course, bend, follow, prepare};
 pub(crate) use error::ClockError;
 pub use file::ClockFile;
 pub(crate) use keeper::Keeper;

@@ -1,7 +1,7 @@
 //! Page that is mapped into a program: parameters of its clocks, then the code that bends them. Pure.
 //!
-//! A clock shows `shown + rate * (now - real)`, where `now` is what the kernel says. A reader takes the parameters again
-//! if the sequence number changed meanwhile.
+//! A clock shows `shown + rate * (now - real)`, where `now` is what the kernel says. A reader takes the parameters once
+//! more if the sequence number changed meanwhile.
 
 /// Number of clocks that a page has parameters for, by their ids.
 pub(super) const CLOCKS: usize = 12;
@@ -67,7 +67,7 @@ impl Parameters {
     /// Returns honest ones, but for a rate from 0 to 1000.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the product is from 0 to 2^42")]
     pub(super) fn at_rate(rate: f64) -> Self {
-        Self { rate: (rate * ONE as f64).round() as u64, ..Self::HONEST }
+        Self { rate: (rate * 2_f64.powi(32)).round() as u64, ..Self::HONEST }
     }
 
     /// Returns the time that has passed on a clock since its point, when the kernel says this time.
@@ -88,7 +88,7 @@ impl Parameters {
     }
 
     /// Returns the bytes at the beginning of the page.
-    pub(super) fn to_bytes(self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend([self.sequence, self.rate, self.half_period_ns].into_iter().flat_map(u64::to_ne_bytes));
         for Point { real_ns, shown_ns, strobe_ns } in self.points {
@@ -113,8 +113,8 @@ impl Parameters {
 }
 
 /// Returns the bytes of a page with these parameters and this code.
-pub(super) fn page(parameters: Parameters, code: &[u8]) -> Vec<u8> {
-    let mut page = parameters.to_bytes();
+pub(super) fn page(parameters: &Parameters, code: &[u8]) -> Vec<u8> {
+    let mut page = parameters.bytes();
     page.extend_from_slice(code);
     assert!(page.len() <= LENGTH, "the code fits into the page");
     page

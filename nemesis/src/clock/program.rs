@@ -17,6 +17,9 @@ use crate::strays::Process;
 const LONGEST_VDSO: usize = 1 << 16;
 const PAGE: u64 = page::LENGTH as u64;
 
+/// Addresses of functions of a vDSO, each with its place among [`FUNCTIONS`].
+type Functions = Vec<(u64, usize)>;
+
 /// Stopped program.
 #[derive(Debug)]
 pub(super) struct Program {
@@ -25,8 +28,8 @@ pub(super) struct Program {
     page: u64,
     /// Parameters in that page.
     parameters: Parameters,
-    /// Functions of the vDSO that do not jump to the page yet, each with its place among [`FUNCTIONS`].
-    honest: Vec<(u64, usize)>,
+    /// Functions of the vDSO that do not jump to the page yet.
+    honest: Functions,
 }
 
 impl Program {
@@ -57,7 +60,7 @@ impl Program {
         let maps = fs::read_to_string(process.folder().join("maps")).map_err(tracee.error("reading the mappings"))?;
         let page = free_page(&maps, &vdso).ok_or(no_space)?;
         tracee.map_page(vdso.start + instruction as u64, page, PAGE)?;
-        tracee.write(page, &page::page(Parameters::HONEST, code()))?;
+        tracee.write(page, &page::page(&Parameters::HONEST, code()))?;
         Ok(Some(Self { tracee, page, parameters: Parameters::HONEST, honest: functions }))
     }
 
@@ -87,9 +90,9 @@ impl Program {
     }
 
     /// Changes the parameters of its clocks.
-    pub(super) fn set(&mut self, parameters: Parameters) -> Result<(), ClockError> {
-        self.parameters = Parameters { sequence: self.parameters.sequence + 1, ..parameters };
-        self.tracee.write(self.page, &self.parameters.to_bytes())
+    pub(super) fn set(&mut self, parameters: &Parameters) -> Result<(), ClockError> {
+        self.parameters = Parameters { sequence: self.parameters.sequence + 1, ..*parameters };
+        self.tracee.write(self.page, &self.parameters.bytes())
     }
 }
 
@@ -97,13 +100,13 @@ impl Program {
 fn find_functions(
     process: Process,
     read: impl Fn(u64, usize) -> Vec<u8>,
-) -> Result<(Range<u64>, Vec<(u64, usize)>), ClockError> {
+) -> Result<(Range<u64>, Functions), ClockError> {
     let find = || {
         let address = vdso::address_in(&fs::read(process.folder().join("auxv")).ok()?)?;
         let bytes = read(address, LONGEST_VDSO);
         let image = Image::of(&bytes)?;
         let function = |(number, name): (usize, &&str)| Some((address + image.function(name)? as u64, number));
-        let functions: Vec<_> = FUNCTIONS.iter().enumerate().filter_map(function).collect();
+        let functions: Functions = FUNCTIONS.iter().enumerate().filter_map(function).collect();
         let has_first = functions.first().is_some_and(|(_, number)| *number == 0);
         has_first.then_some((address..address + image.length()?, functions))
     };

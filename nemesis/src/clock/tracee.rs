@@ -98,21 +98,16 @@ impl Tracee {
         read(&self.memory, address, length)
     }
 
-    /// Writes to any page of the process, writable or not; the address is a multiple of 8.
+    /// Writes to any page of the process, writable or not; without effect if it has been killed.
     pub(super) fn write(&self, address: u64, bytes: &[u8]) -> Result<(), ClockError> {
-        let thread = self.threads[0].id;
         for (place, chunk) in (address..).step_by(8).zip(bytes.chunks(8)) {
-            let mut word = self.read(place, 8);
-            let error = self.error("writing to the memory");
-            word.get_mut(..chunk.len())
-                .ok_or(Errno::EFAULT)
-                .map_err(io::Error::from)
-                .map_err(error)?
-                .copy_from_slice(chunk);
-            let word = word.try_into().map(c_long::from_ne_bytes);
-            let word = word.map_err(|_| self.error("writing to the memory")(Errno::EFAULT.into()))?;
-            ptrace(libc::PTRACE_POKEDATA.into(), thread, place.cast_signed(), word)
-                .map_err(self.error("writing to the memory"))?;
+            let Ok(mut word) = <[u8; 8]>::try_from(self.read(place, 8)) else { return Ok(()) };
+            word[..chunk.len()].copy_from_slice(chunk);
+            let word = c_long::from_ne_bytes(word);
+            match ptrace(libc::PTRACE_POKEDATA.into(), self.threads[0].id, place.cast_signed(), word) {
+                Err(error) if is_gone(&error) => return Ok(()),
+                written => written.map_err(self.error("writing to the memory"))?,
+            }
         }
         Ok(())
     }

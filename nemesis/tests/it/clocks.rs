@@ -78,7 +78,8 @@ pub(crate) fn tell(address: &str, how: &[&str]) {
         let mut asked = String::new();
         BufReader::new(&client).read_line(&mut asked).unwrap();
         if let Some(other) = asked.trim().strip_prefix("child ") {
-            Command::new("/proc/self/exe").args(["helper", "time", other]).spawn().unwrap();
+            let mut child = Command::new("/proc/self/exe").args(["helper", "time", other]).spawn().unwrap();
+            thread::spawn(move || child.wait());
         }
         #[allow(unsafe_code, reason = "one call of the C library")]
         // SAFETY: a null pointer is allowed.
@@ -114,13 +115,13 @@ fn ask(address: SocketAddr, question: &str) -> Option<Vec<i64>> {
 }
 
 /// Times as a program told them, between two times at which they were right.
-struct Told {
+struct Readings {
     before: Vec<i64>,
     shown: Vec<i64>,
     after: Vec<i64>,
 }
 
-impl Told {
+impl Readings {
     fn by(address: SocketAddr) -> Self {
         let now = || CLOCKS.map(read_ns).to_vec();
         let mut found = None;
@@ -145,6 +146,13 @@ impl Told {
         assert!((self.before[place]..=latest).contains(&shown), "{place}: {:?}", self.shown);
     }
 
+    /// Checks that all clocks of the time of day are right.
+    fn check_healed(&self) {
+        for place in WALL {
+            self.check(place, 0);
+        }
+    }
+
     /// Checks that all clocks of the time of day have this offset, and the others none.
     fn check_wall(&self, offset_ns: i64) {
         for place in 0..CLOCKS.len() {
@@ -155,6 +163,12 @@ impl Told {
         // The kernel's own `time` is that of the coarse clock, as is the one of a program at ours.
         assert!((second(3, &self.before)..=second(0, &self.after)).contains(&seconds), "{:?}", self.shown);
         assert_eq!(self.shown[CLOCKS.len() + 1], 0, "no monotonic clock has gone backward");
+    }
+}
+
+fn check_walls(all: &[Readings], offset_ns: i64) {
+    for told in all {
+        told.check_wall(offset_ns);
     }
 }
 
@@ -171,7 +185,7 @@ fn teller(logs: &Path, address: IpAddr, how: &[&str]) -> NodeCommand {
 }
 
 /// Scenario: skews the clocks of a Rust program of two threads, and of one in Python, in every way.
-pub(crate) fn bent(sandbox: &Sandbox) {
+pub(crate) fn skewed(sandbox: &Sandbox) {
     let can = probe(PartitionBy::Netlink);
     let logs = tempfile::tempdir().unwrap();
     let mut nemesis = Nemesis::new(Hosts::create(1, sandbox, &can, silent()).unwrap());
@@ -179,25 +193,25 @@ pub(crate) fn bent(sandbox: &Sandbox) {
     let address = nemesis.hosts().get(NodeId(1)).unwrap().address;
     nemesis.start(NodeId(1), teller(logs.path(), address, &[])).unwrap();
     let [rust, python, child] = [7001, 7002, 7003].map(|port| SocketAddr::new(address, port));
-    let both = || [rust, python].map(Told::by);
-    both().iter().for_each(|told| told.check_wall(0));
+    let both = || [rust, python].map(Readings::by);
+    check_walls(&both(), 0);
     let heal = |nemesis: &mut Nemesis| nemesis.heal_all().unwrap();
 
     let jump = inject(&mut nemesis, "clock:rate=1,jump=1h", node);
     assert_eq!(jump.to_string(), "installed: skew the clock of n1 to 1 of its speed and +3600000 ms, through the vDSO");
-    both().iter().for_each(|told| told.check_wall(HOUR_NS));
+    check_walls(&both(), HOUR_NS);
     heal(&mut nemesis);
-    both().iter().for_each(|told| told.check_wall(0));
+    check_walls(&both(), 0);
 
     // A strobe is seen on both sides.
     inject(&mut nemesis, "clock:rate=1,jump=-1h,strobe=100ms", node);
     for address in [rust, python] {
         for there in [true, false] {
-            poll("the other half of a period", || (Told::by(address).offset_ns() < -HOUR_NS / 2) == there);
+            poll("the other half of a period", || (Readings::by(address).offset_ns() < -HOUR_NS / 2) == there);
         }
     }
     heal(&mut nemesis);
-    both().iter().for_each(|told| told.check_wall(0));
+    check_walls(&both(), 0);
 
     // Clocks stand still, also of a child that is started later, and over a restart.
     inject(&mut nemesis, "clock:rate=0", node);
@@ -206,20 +220,20 @@ pub(crate) fn bent(sandbox: &Sandbox) {
     for (first, second) in first.iter().zip(&second) {
         assert_eq!(first.shown, second.shown);
     }
-    let wall = |told: &Told| WALL.map(|place| told.shown[place]);
+    let wall = |told: &Readings| WALL.map(|place| told.shown[place]);
     assert_eq!(wall(&first[0]), wall(&first[1]), "all programs of a node agree");
     ask(rust, &format!("child {child}")).unwrap();
-    poll("the child's clock to stand still", || wall(&Told::by(child)) == wall(&first[0]));
-    let steady = Told::by(child).shown[MONOTONIC];
+    poll("the child's clock to stand still", || wall(&Readings::by(child)) == wall(&first[0]));
+    let steady = Readings::by(child).shown[MONOTONIC];
     assert!(steady > first[0].shown[MONOTONIC], "it goes on from where it was");
     let kill = inject(&mut nemesis, "kill:n1", node);
     nemesis.heal(kill.id().unwrap()).unwrap();
     let restarted = both();
-    restarted.iter().for_each(|told| assert_eq!(wall(told), wall(&first[0])));
+    assert_eq!([wall(&restarted[0]), wall(&restarted[1])], [wall(&first[0]), wall(&first[1])]);
     assert!(restarted[0].shown[MONOTONIC] > steady);
     heal(&mut nemesis);
     for told in both() {
-        WALL.iter().for_each(|place| told.check(*place, 0));
+        told.check_healed();
         assert!(told.shown[MONOTONIC] < told.before[MONOTONIC], "it has lost time, and goes on");
         assert_eq!(told.shown[CLOCKS.len() + 1], 0);
     }
@@ -230,7 +244,7 @@ pub(crate) fn bent(sandbox: &Sandbox) {
     assert!(ask(rust, "time").is_none());
     nemesis.heal(pause.id().unwrap()).unwrap();
     for address in [rust, python] {
-        let (first, second) = (Told::by(address), Told::by(address));
+        let (first, second) = (Readings::by(address), Readings::by(address));
         for place in [REALTIME, MONOTONIC] {
             let passed = second.shown[place] - first.shown[place];
             let [least, most] = [second.before[place] - first.after[place], second.after[place] - first.before[place]];
@@ -239,17 +253,23 @@ pub(crate) fn bent(sandbox: &Sandbox) {
         assert_eq!(second.shown[CLOCKS.len() + 1], 0);
     }
     nemesis.heal(slow.id().unwrap()).unwrap();
-    both().iter().for_each(|told| WALL.iter().for_each(|place| told.check(*place, 0)));
+    for told in both() {
+        told.check_healed();
+    }
 
-    // A monotonic clock goes backward only if asked to.
-    let before = Told::by(rust);
-    inject(&mut nemesis, "clock:rate=1,jump=-1h,clocks=all", node);
-    let after = Told::by(rust);
-    let moved = after.shown[MONOTONIC] + HOUR_NS - before.shown[MONOTONIC];
+    jump_back(&mut nemesis, rust);
+    assert_eq!(nemesis.stop_all().unwrap(), []);
+}
+
+/// Has all clocks jump back: a monotonic one goes backward only if asked to.
+fn jump_back(nemesis: &mut Nemesis, address: SocketAddr) {
+    let before = Readings::by(address);
+    inject(nemesis, "clock:rate=1,jump=-1s,clocks=all", Some(NodeId(1)));
+    let after = Readings::by(address);
+    let moved = after.shown[MONOTONIC] + 1_000_000_000 - before.shown[MONOTONIC];
     let [least, most] = [after.before[1] - before.after[1], after.after[1] - before.before[1]];
     assert!((least..=most).contains(&moved), "{least} {moved} {most}");
-    heal(&mut nemesis);
-    assert_eq!(nemesis.stop_all().unwrap(), []);
+    nemesis.heal_all().unwrap();
 }
 
 /// Scenario: a program whose system calls are filtered is not touched.
@@ -259,12 +279,12 @@ pub(crate) fn filtered(sandbox: &Sandbox) {
     let mut nemesis = Nemesis::new(Hosts::create(1, sandbox, &can, silent()).unwrap());
     let address = nemesis.hosts().get(NodeId(1)).unwrap().address;
     nemesis.start(NodeId(1), teller(logs.path(), address, &["filtered"])).unwrap();
-    let both = || [7001, 7002].map(|port| Told::by(SocketAddr::new(address, port)));
-    both().iter().for_each(|told| told.check_wall(0));
+    let both = || [7001, 7002].map(|port| Readings::by(SocketAddr::new(address, port)));
+    check_walls(&both(), 0);
     let refused = inject(&mut nemesis, "clock:jump=1h", Some(NodeId(1))).to_string();
     assert!(refused.starts_with("skipped: the clocks of n1: process "), "{refused}");
     assert!(refused.contains(" has its system calls filtered (seccomp), "), "{refused}");
-    both().iter().for_each(|told| told.check_wall(0));
+    check_walls(&both(), 0);
     assert_eq!(nemesis.stop_all().unwrap(), []);
 }
 

@@ -56,7 +56,7 @@ fn perform(scenario: &str, arguments: &[&str], sandbox: &Sandbox) {
         ("own_view", []) => inside::own_view(sandbox),
         ("faults", []) => inside::faults(sandbox),
         ("doctor", [by]) => doctor::tell(by.parse().unwrap()),
-        ("clocks", []) => clocks::bent(sandbox),
+        ("clocks", []) => clocks::skewed(sandbox),
         ("terms", []) => clocks::terms(sandbox),
         ("filtered", []) => clocks::filtered(sandbox),
         ("counting", []) => disk::counting(sandbox),

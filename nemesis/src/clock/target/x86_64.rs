@@ -270,7 +270,7 @@ mod tests {
     struct Page(*mut libc::c_void);
 
     impl Page {
-        fn new(parameters: Parameters) -> Self {
+        fn new(parameters: &Parameters) -> Self {
             let rights = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
             // SAFETY: a new mapping, which nobody else knows.
@@ -318,7 +318,7 @@ mod tests {
     }
 
     /// Checks that each clock shows what the parameters say, between two honest readings.
-    fn check(parameters: Parameters, strobe: impl Fn(usize, i64) -> i64) {
+    fn check(parameters: &Parameters, strobe: impl Fn(usize, i64) -> i64) {
         let page = Page::new(parameters);
         for clock in 0..CLOCKS {
             // No clock has the number 10 any more, and those of alarms need a device.
@@ -335,18 +335,18 @@ mod tests {
 
     #[test]
     fn the_code_shows_what_the_parameters_say() {
-        check(Parameters::HONEST, |_, _| 0);
+        check(&Parameters::HONEST, |_, _| 0);
         for rate in [0.0, 0.001, 0.2, 1.0, 3.0, 1000.0] {
             let mut parameters = Parameters::at_rate(rate);
             for (clock, point) in parameters.points.iter_mut().enumerate() {
                 let now_ns = now(clock).unwrap_or_default();
                 *point = Point { real_ns: now_ns - 7_000_000_000, shown_ns: 5_999_999_999, strobe_ns: 0 };
             }
-            check(parameters, |_, _| 0);
+            check(&parameters, |_, _| 0);
             for point in &mut parameters.points {
                 *point = Point { real_ns: i64::MAX, shown_ns: -1_500_000_001, strobe_ns: 0 };
             }
-            check(parameters, |_, _| 0);
+            check(&parameters, |_, _| 0);
         }
     }
 
@@ -360,13 +360,13 @@ mod tests {
                 *point = Point { real_ns, shown_ns: real_ns, strobe_ns: 500 };
             }
             // Coarse clocks and the start of the machine may lie before the point, which changes nothing here.
-            check(parameters, |_, _| if is_there { 500 } else { 0 });
+            check(&parameters, |_, _| if is_there { 500 } else { 0 });
         }
     }
 
     #[test]
     fn wrong_clocks_and_wrong_places_are_refused_as_by_the_kernel() {
-        let page = Page::new(Parameters::at_rate(0.0));
+        let page = Page::new(&Parameters::at_rate(0.0));
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         for clock in [10, 12, 99, i32::MAX] {
             assert_eq!(page.clock_gettime(clock, &raw mut time), -libc::EINVAL, "{clock}");
@@ -382,10 +382,11 @@ mod tests {
         type Time = extern "C" fn(*mut i64) -> i64;
         let mut parameters = Parameters::at_rate(0.0);
         parameters.points[0] = Point { real_ns: 0, shown_ns: 1_234_567_891_999, strobe_ns: 0 };
-        let page = Page::new(parameters);
-        // SAFETY: the code there has these arguments and results.
-        let (time_of_day, time): (TimeOfDay, Time) =
-            unsafe { (std::mem::transmute(page.function(1)), std::mem::transmute(page.function(2))) };
+        let page = Page::new(&parameters);
+        // SAFETY: the code there has these arguments and this result.
+        let time_of_day = unsafe { std::mem::transmute::<*mut u8, TimeOfDay>(page.function(1)) };
+        // SAFETY: likewise.
+        let time = unsafe { std::mem::transmute::<*mut u8, Time>(page.function(2)) };
         let mut shown = libc::timeval { tv_sec: 0, tv_usec: 0 };
         assert_eq!((time_of_day(&raw mut shown, null_mut()), shown.tv_sec, shown.tv_usec), (0, 1234, 567_891));
         let mut zone = [7_i32; 2];

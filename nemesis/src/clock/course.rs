@@ -78,7 +78,7 @@ pub(crate) fn bend(members: Members<'_>, skew: Skew) -> Result<Course, ClockErro
         let mut programs = stop_all(&|| members().into_iter().filter(is_wanted).collect())?;
         let course = Course::begin(skew);
         for program in &mut programs {
-            program.set(course.parameters(&program.parameters(), &course.began_ns, jump_ns))?;
+            program.set(&course.parameters(&program.parameters(), &course.began_ns, jump_ns))?;
         }
         Ok(course)
     })
@@ -113,7 +113,7 @@ fn follow_now(members: Members<'_>, course: &Course) -> Result<(), ClockError> {
     let mut programs = stop_all(&|| members().into_iter().filter(is_new).collect())?;
     let now_ns = readings_ns();
     for program in &mut programs {
-        program.set(course.parameters(&program.parameters(), &now_ns, 0))?;
+        program.set(&course.parameters(&program.parameters(), &now_ns, 0))?;
     }
     Ok(())
 }
