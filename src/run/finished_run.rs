@@ -18,7 +18,7 @@ use super::{
     results::{RESULTS_FILE, Results},
 };
 use crate::{
-    check::{Budget, model_named},
+    check::{Budget, options_of},
     store::{ConfinedFolder, write_inside},
 };
 
@@ -80,10 +80,9 @@ impl FinishedRun {
 
     /// Returns the longest prefix of a key's operations that can be ordered.
     pub(crate) fn prefix(&self, key: &Value) -> Option<Prefix> {
-        let model = model_named(self.plan.workload().model())?;
+        let options = options_of(self.plan.workload())?;
         self.budget.within(self.history.operations.len(), |limits| {
-            let options = Options { limits: *limits, ..Options::new(model) };
-            checker::longest_prefix(&self.history, &options, key)
+            checker::longest_prefix(&self.history, &Options { limits: *limits, ..options }, key)
         })
     }
 

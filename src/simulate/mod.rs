@@ -22,7 +22,7 @@ pub(crate) use self::{
     shrink::shrunk,
 };
 use crate::{
-    check::{model_named, transactions::as_report},
+    check::{options_of, transactions::as_report},
     run::{Cost, FinishedRun, LiveResults, RunFiles, RunLocation, RunStart, Span, plan::Plan, store_run},
 };
 
@@ -74,8 +74,8 @@ pub(crate) fn simulate(plan: &Plan) -> Outcome {
 }
 
 fn judge(plan: &Plan, history: &History) -> Verdict {
-    if let Some(model) = model_named(plan.workload().model()) {
-        return checker::check(history, &Options { all: false, ..Options::new(model) }).verdict;
+    if let Some(options) = options_of(plan.workload()) {
+        return checker::check(history, &Options { all: false, ..options }).verdict;
     }
     as_report(history, &checker::check_transactions(history, &checker::Limits::none())).verdict
 }
