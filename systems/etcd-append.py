@@ -4,6 +4,9 @@ One over registers, each of which it reads or writes once, is one transaction of
 JSON text at its key: a transaction of etcd reads all keys at once, and if there is something to append, another one
 writes the new lists, on the condition that no key, read or written, has been changed since. A transaction whose
 condition does not hold changed nothing, so it may be tried again.
+
+A row of a table is a key of its own, created on the condition that it is absent, so that no number is given twice. Its
+timestamp is the revision that created it.
 """
 
 import base64
@@ -36,11 +39,15 @@ def remaining(deadline):
 
 
 def commit(transaction, deadline):
+    return post("/v3/kv/txn", transaction, deadline)
+
+
+def post(path, body, deadline):
     if connection.sock is None:
         connection.timeout = remaining(deadline)
         connection.connect()
     connection.sock.settimeout(remaining(deadline))
-    connection.request("POST", "/v3/kv/txn", json.dumps(transaction))
+    connection.request("POST", path, json.dumps(body))
     response = connection.getresponse()
     body = response.read()
     if response.status != 200:
@@ -116,18 +123,68 @@ def attempt(parts, deadline):
     return {"type": "ok", "value": done} if answer.get("succeeded") else None
 
 
-def ask(parts, is_of_registers):
-    deadline = time.monotonic() + LIMIT_S
-    if is_of_registers:
-        return access_registers(parts, deadline)
+def find_rows(table, options, deadline):
+    """Returns the keys and values of a table's rows, as etcd has them."""
+    # The end of the range is the first key that does not begin with the table's name and the slash.
+    keys = {"key": base64_of(f"{table}/"), "range_end": base64_of(f"{table}0")}
+    return post("/v3/kv/range", {**keys, **options}, deadline).get("kvs", [])
+
+
+def row(val, revision):
+    return {"val": val, "sts": int(revision)}
+
+
+def read_rows(table, deadline):
+    by_timestamp = {"sort_order": "ASCEND", "sort_target": "CREATE", "serializable": FROM_OWN_STATE}
+    try:
+        found = find_rows(table, by_timestamp, deadline)
+        rows = [row(int(base64.b64decode(pair["value"])), pair["create_revision"]) for pair in found]
+    except (OSError, http.client.HTTPException, LookupError, ValueError) as error:
+        connection.close()
+        return {"type": "fail", "error": repr(error)}
+    return {"type": "ok", "value": rows}
+
+
+def attempt_insert(table, deadline):
+    """Returns the answer, or none if others inserted a row meanwhile."""
+    try:
+        found = find_rows(table, {"sort_order": "DESCEND", "sort_target": "KEY", "limit": 1}, deadline)
+        val = int(base64.b64decode(found[0]["value"])) + 1 if found else 1
+    except (OSError, http.client.HTTPException, LookupError, ValueError) as error:
+        connection.close()
+        return {"type": "fail", "error": f"reading: {error!r}"}  # Nothing was to be changed yet.
+    key = base64_of(f"{table}/{val:020}")
+    absent = {"target": "CREATE", "result": "EQUAL", "key": key, "createRevision": "0"}
+    put = {"requestPut": {"key": key, "value": base64_of(str(val))}}
+    try:
+        answer = commit({"compare": [absent], "success": [put]}, deadline)
+        stamped = row(val, answer["header"]["revision"])
+    except (OSError, http.client.HTTPException, LookupError, ValueError) as error:
+        connection.close()
+        return {"type": "info", "error": repr(error)}  # It may have happened, and may yet.
+    return {"type": "ok", "value": stamped} if answer.get("succeeded") else None
+
+
+def repeat(attempt, deadline):
     for _ in range(MAX_ATTEMPTS):
-        answer = attempt(parts, deadline)
+        answer = attempt(deadline)
         if answer:
             return answer
-    return {"type": "fail", "error": "conflict: others changed a list meanwhile"}
+    return {"type": "fail", "error": "conflict: others changed the same meanwhile"}
+
+
+def ask(f, key, parts):
+    deadline = time.monotonic() + LIMIT_S
+    if f == "rows":
+        return read_rows(key, deadline)
+    if f == "insert":
+        return repeat(lambda end: attempt_insert(key, end), deadline)
+    if key is not None:
+        return access_registers(parts, deadline)
+    return repeat(lambda end: attempt(parts, end), deadline)
 
 
 print(json.dumps({"type": "ready"}), flush=True)
 for line in sys.stdin:
     asked = json.loads(line)
-    print(json.dumps({"id": asked["id"], **ask(asked["value"], "key" in asked)}), flush=True)
+    print(json.dumps({"id": asked["id"], **ask(asked["f"], asked.get("key"), asked.get("value"))}), flush=True)

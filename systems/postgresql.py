@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Shim for PostgreSQL: transactions over lists and registers, registers, counters, and banks, at the isolation level of
-the read mode, whose commits wait for the disk, or do not.
+"""Shim for PostgreSQL: transactions over lists and registers, registers, counters, banks, and numbered rows, at the
+isolation level of the read mode, whose commits wait for the disk, or do not.
 
 Speaks PostgreSQL's protocol with simple queries (https://www.postgresql.org/docs/15/protocol-message-formats.html), so
 that Python's standard library is all that it needs. Schism's side is in docs/reference/shims.md.
@@ -146,8 +146,28 @@ def transfer(bank, losing, getting, amount):
     return {"type": "ok"}
 
 
+def insert(table):
+    """Inserts a row as a program does that numbers rows itself, with the server's clock as its timestamp."""
+    query("BEGIN")
+    largest = value_of(query(f"SELECT max(val) FROM rows WHERE key = '{table}'")) or 0
+    stamped = query(
+        f"INSERT INTO rows VALUES ('{table}', {largest + 1}, extract(epoch FROM clock_timestamp()) * 1000000)"
+        " RETURNING val, sts"
+    )
+    query("COMMIT")
+    return {"type": "ok", "value": row(*stamped[0])}
+
+
+def rows(table):
+    return [row(*found) for found in query(f"SELECT val, sts FROM rows WHERE key = '{table}' ORDER BY sts, val")]
+
+
+def row(val, sts):
+    return {"val": int(val), "sts": int(sts)}
+
+
 def value_of(rows):
-    return int(rows[0][0]) if rows else None
+    return int(rows[0][0]) if rows and rows[0][0] else None
 
 
 def read(key):
@@ -194,6 +214,10 @@ def ask(f, key, value):
             return {"type": "ok", "value": balances(key)}
         if f == "transfer":
             return transfer(key, value["from"], value["to"], value["amount"])
+        if f == "insert":
+            return insert(key)
+        if f == "rows":
+            return {"type": "ok", "value": rows(key)}
         if f == "read":
             return {"type": "ok", "value": read(key)}
         if f == "cas":

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Shim for Redis with Sentinel: registers, sets, counters, locks, logs and ids on the master that the Sentinel of the
-node names at that moment.
+"""Shim for Redis with Sentinel: registers, sets, counters, locks, queues, logs and ids on the master that the Sentinel
+of the node names at that moment.
 
 Speaks Redis's protocol (https://redis.io/docs/latest/develop/reference/protocol-spec/), so that Python's standard
 library is all that it needs. Schism's side is in docs/reference/shims.md.
@@ -138,6 +138,9 @@ def carry_out(redis, f, key, value):
     if f == "poll":
         found = redis.ask("LRANGE", key, value, -1)
         return {"type": "ok", "value": [[offset, int(text)] for offset, text in enumerate(found, value)]}
+    if f == "peek":
+        found = redis.ask("LINDEX", key, 0)
+        return {"type": "ok", "value": found and int(found)}
     if f == "cas":
         found = redis.ask("EVAL", CAS, 1, key, *value)
         if found != 1:
@@ -148,6 +151,11 @@ def carry_out(redis, f, key, value):
     elif f == "send":
         size = redis.ask("RPUSH", key, value)
         return {**acknowledge(redis), "value": size - 1}
+    elif f == "enqueue":
+        redis.ask("RPUSH", key, value)
+    elif f == "dequeue":
+        found = redis.ask("LPOP", key)
+        return {**acknowledge(redis), "value": found and int(found)}
     elif f == "write":
         redis.ask("SET", key, value)
     elif f == "increment":
@@ -173,7 +181,7 @@ def ask(f, key, value):
     global deadline
     deadline = time.monotonic() + TIMEOUT_S
     try:
-        redis = server(f in ("read", "poll") or f == "txn" and value[0][0] == "r")
+        redis = server(f in ("read", "poll", "peek") or f == "txn" and value[0][0] == "r")
     except (OSError, ValueError, ServerError) as error:  # A Sentinel that knows no master names none.
         connections.clear()
         return {"type": "fail", "error": f"no connection: {error!r}"}  # Nothing has been sent.

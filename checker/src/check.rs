@@ -15,6 +15,7 @@ use crate::{
     KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict,
     budget::{Budget, Shortage},
     decision::Decision,
+    drains::Drained,
     evidence,
     generic::{self, Object},
     objects::{
@@ -36,6 +37,14 @@ use crate::{
 /// linearizable. If the checker contradicts itself or panics, that key alone is unknown, with
 /// [`UnknownWhy::Internal`].
 pub fn check(history: &History, options: &Options<'_>) -> Report {
+    match Drained::of(history, options.model, &options.limits) {
+        Ok(None) => check_as_read(history, options),
+        Ok(Some(drained)) => drained.as_read(check_as_read(&drained.history, options)),
+        Err(out) => Report::unknown(history.operations.len(), out),
+    }
+}
+
+fn check_as_read(history: &History, options: &Options<'_>) -> Report {
     let operations = history.operations.len();
     match (generic::as_values(history, &options.limits), options.model.begins_with(&options.initial)) {
         (Err(out), _) => Report::unknown(operations, out),
@@ -338,3 +347,6 @@ fn by_wider_search(history: &History, options: &Options<'_>, prepared: &KeySteps
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

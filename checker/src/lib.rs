@@ -11,6 +11,7 @@ mod conflict_ranges;
 mod consistency;
 mod decision;
 mod doubt;
+mod drains;
 mod evidence;
 mod generic;
 mod index;

@@ -54,6 +54,10 @@ pub struct Event<'a> {
     /// recorded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mismatch: bool,
+    /// True if the generator calls the operation one of its last, after everything has settled, as Maelstrom does:
+    /// `:final? true`.
+    #[serde(default, rename = "final?", skip_serializing_if = "std::ops::Not::not")]
+    pub is_final: bool,
     /// The node to which the request was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<u16>,
@@ -80,6 +84,7 @@ impl<'a> Event<'a> {
             value: None,
             observed: None,
             mismatch: false,
+            is_final: false,
             node: None,
             revision: None,
             error: None,
@@ -102,7 +107,7 @@ mod tests {
     use super::{Event, EventType};
     use crate::{Process, Value};
 
-    const FULL: &str = r#"{"index":4,"time":7,"process":3,"type":"fail","f":"cas","key":"k1","value":[1,2],"observed":null,"mismatch":true,"node":2,"revision":7,"error":"why"}"#;
+    const FULL: &str = r#"{"index":4,"time":7,"process":3,"type":"fail","f":"cas","key":"k1","value":[1,2],"observed":null,"mismatch":true,"final?":true,"node":2,"revision":7,"error":"why"}"#;
 
     #[test]
     fn a_line_has_the_names_of_jepsen() {

@@ -32,6 +32,9 @@ pub struct History {
     /// of a verdict need them.
     pub(crate) times: Vec<Times>,
     pub(crate) nodes: Vec<u16>,
+    /// Bit of each operation, 1 if its generator calls it final ([`Event::is_final`]); the zeros at the end are left
+    /// out.
+    pub(crate) finals: Vec<u64>,
     /// Revision of each operation, [`NO_REVISION`] where it has none; empty if no event has any.
     pub(crate) revisions: Vec<u64>,
 }
@@ -70,6 +73,23 @@ impl History {
     /// Returns the node that was asked to do the operation at `index` in `operations`; 0 if that is not known.
     pub fn node(&self, index: usize) -> u16 {
         self.nodes[index]
+    }
+
+    /// Returns true if the generator calls any operation final.
+    pub fn has_finals(&self) -> bool {
+        !self.finals.is_empty()
+    }
+
+    /// Returns true if the generator calls the operation at `index` in `operations` final.
+    pub fn is_final(&self, index: usize) -> bool {
+        self.finals.get(index / 64).is_some_and(|bits| bits >> (index % 64) & 1 == 1)
+    }
+
+    /// Notes that the generator calls the operation at `index` in `operations` final.
+    pub(crate) fn mark_final(&mut self, index: usize) {
+        let words = self.finals.len().max(index / 64 + 1);
+        self.finals.resize(words, 0);
+        self.finals[index / 64] |= 1 << (index % 64);
     }
 
     /// Returns the revision that came with the answer to the operation at `index` in `operations`, if it is known.

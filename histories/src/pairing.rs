@@ -198,6 +198,9 @@ impl HistoryBuilder {
         });
         self.history.times.push(Times { invoked_ns: event.time, completed_ns: OPEN });
         self.history.nodes.push(event.node.unwrap_or(0));
+        if event.is_final {
+            self.history.mark_final(place as usize);
+        }
         Ok(())
     }
 
@@ -221,6 +224,9 @@ impl HistoryBuilder {
         }
         if event.f == TRANSACTION && has_micros {
             self.history.transactions.complete(place, &self.micros, event.kind == EventType::Ok)?;
+        }
+        if event.is_final {
+            self.history.mark_final(place as usize);
         }
         if let Some(revision) = event.revision {
             let History { operations, revisions, .. } = &mut self.history;

@@ -78,9 +78,10 @@ fn micro_operation_weight(micro_operation: &MicroOperation) -> usize {
         MicroOperation::Append { key, value } | MicroOperation::Write { key, value } => {
             key.len() + value.as_str().len()
         }
-        MicroOperation::Read { key } | MicroOperation::Add { key, .. } | MicroOperation::AtLeast { key, .. } => {
-            key.len()
-        }
+        MicroOperation::Read { key }
+        | MicroOperation::Add { key, .. }
+        | MicroOperation::AtLeast { key, .. }
+        | MicroOperation::Insert { key } => key.len(),
     }
 }
 

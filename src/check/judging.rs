@@ -5,6 +5,7 @@ use std::{panic, path::Path, sync::LazyLock, thread, time::Duration};
 use checker::{Evidence, Hierarchy, Model, Options, Prefix, Report, StalenessReport, Verdict};
 use clap::{Args, ValueEnum, builder::PossibleValue};
 use histories::{Event, EventType, Function, History, Operation, Outcome, Process, Value, ValueId};
+use workloads::Workload;
 
 use super::{
     budget::Budget,
@@ -298,16 +299,17 @@ impl JudgingOptions {
 /// Name of the event, of no client, that says how a history is to be judged.
 pub(crate) const JUDGE_AS: &str = "judge-as";
 
-/// Returns the model of this name; none for transactions, whose keys show by themselves what they are.
-pub(crate) fn model_named(name: &str) -> Option<Model> {
-    ModelName::from_str(name, false).ok()?.of_keys()
+/// Returns the options by which histories of this workload are judged; none for transactions, whose keys show by
+/// themselves what they are.
+pub(crate) fn options_of(workload: &dyn Workload) -> Option<Options<'static>> {
+    let model = ModelName::from_str(workload.model(), false).ok()?.of_keys()?;
+    Some(Options { initial: workload.initial(), ..Options::new(model) })
 }
 
-/// Returns the event that says that a history is to be judged by the model of this name; none if the history shows it
-/// by itself.
-pub(crate) fn judge_by(name: &str) -> Option<Event<'static>> {
-    let model = model_named(name).filter(|model| *model != Model::Register)?;
-    judge_as(&Options::new(model), 0)
+/// Returns the event that says that a history is to be judged as one of this workload; none if the history shows it by
+/// itself.
+pub(crate) fn judge_by(workload: &dyn Workload) -> Option<Event<'static>> {
+    judge_as(&options_of(workload).filter(|options| options.model != Model::Register)?, 0)
 }
 
 /// Returns the event that says how a history is to be judged by default: a part of a history may no longer show it.
@@ -375,14 +377,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_workload_names_a_model_that_there_is_and_its_history_says_which() {
+    fn every_workload_names_a_model_and_how_it_begins_and_its_history_says_both() {
         for workload in workloads::WORKLOADS {
             let named = ModelName::from_str(workload.model(), false).unwrap();
-            assert_eq!(model_named(workload.model()), named.of_keys());
+            assert_eq!(options_of(*workload).map(|options| options.model), named.of_keys());
             let mut history = History::default();
-            history.others.extend(judge_by(workload.model()));
-            match model_named(workload.model()) {
-                Some(model) => assert_eq!(kept(&history).map_or(Model::Register, |kept| kept.0), model),
+            history.others.extend(judge_by(*workload));
+            match options_of(*workload) {
+                Some(options) => {
+                    assert_eq!(options.model.begins_with(&options.initial), Ok(()), "{workload:?}");
+                    let kept = kept(&history).unwrap_or((Model::Register, Value::Nil));
+                    assert_eq!(kept, (options.model, options.initial), "{workload:?}");
+                }
                 None => assert!(history.others.is_empty(), "transactions are known by themselves"),
             }
         }

@@ -18,7 +18,7 @@ use super::{
     results::{RESULTS_FILE, Results},
 };
 use crate::{
-    check::{Budget, evidence, model_named},
+    check::{Budget, evidence, options_of},
     store::{ConfinedFolder, write_inside},
 };
 
@@ -87,10 +87,9 @@ impl FinishedRun {
 
     /// Computes how far the operations of the evidence of a key can be ordered.
     pub(crate) fn prefix(&self, key: &Value, of: &Evidence) -> Option<Prefix> {
-        let model = model_named(self.plan.workload().model())?;
+        let options = options_of(self.plan.workload())?;
         self.budget.within(self.history.operations.len(), |limits| {
-            let options = Options { limits: *limits, ..Options::new(model) };
-            evidence::prefix(&self.history, &options, key, of)
+            evidence::prefix(&self.history, &Options { limits: *limits, ..options }, key, of)
         })
     }
 

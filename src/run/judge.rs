@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use checker::{Hierarchy, Level, Limits, Model, Options, Report, StalenessReport, TransactionReport, Verdict};
+use checker::{Hierarchy, Level, Limits, Options, Report, StalenessReport, TransactionReport, Verdict};
 use histories::{History, RunDir};
 use nemesis::FaultKind;
 use serde::de::DeserializeOwned;
@@ -24,7 +24,7 @@ use super::{
     results::{Counts, Latency, LiveResults, RESULTS_FILE, Results, RunStart, START_FILE},
 };
 use crate::{
-    check::{Budget, ReadingOptions, evidence, model_named, processors, transactions::as_report},
+    check::{Budget, ReadingOptions, evidence, options_of, processors, transactions::as_report},
     error::{ExitStatus, Failure},
     store::{ConfinedFolder, SchemaVersion, VersionedFile, read_json, refused},
 };
@@ -81,11 +81,12 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
     let folder = ConfinedFolder::of(dir.path()).map_err(refused(dir.path()))?;
     let history_path = history_of(&folder)?;
     let history = budget.read_whole(&history_path, ReadingOptions::default())?;
-    let model = model_named(plan.workload().model());
+    let options = options_of(plan.workload());
+    let can_be_quick = options.as_ref().is_some_and(|options| !options.model.is_property());
     let began = Instant::now();
     let Judgement { report, transactions, ladder, staleness } =
-        budget.within(history.operations.len(), |limits| Judgement::of(&history, model, limits));
-    let can_repeat = began.elapsed() < QUICK_CHECK && model.is_some_and(|model| !model.is_property());
+        budget.within(history.operations.len(), |limits| Judgement::of(&history, options, limits));
+    let can_repeat = began.elapsed() < QUICK_CHECK && can_be_quick;
     let ends = (0..history.operations.len()).map(|index| history.times(index).completed_ns);
     let end_ns = ends.chain(live.load.map(|load| load.until_ns)).max().unwrap_or_default();
     let load = live.load.unwrap_or(Span { from_ns: 0, until_ns: end_ns });
@@ -169,8 +170,8 @@ fn first_sign(plan: &Plan, history: &History, report: &Report, budget: &Budget, 
 
 /// Returns the verdict on a history of a plan, without evidence for every key.
 pub(crate) fn quick_verdict(plan: &Plan, history: &History, limits: &Limits<'_>) -> Verdict {
-    if let Some(model) = model_named(plan.workload().model()) {
-        return checker::check(history, &Options { all: false, limits: *limits, ..Options::new(model) }).verdict;
+    if let Some(options) = options_of(plan.workload()) {
+        return checker::check(history, &Options { all: false, limits: *limits, ..options }).verdict;
     }
     as_report(history, &checker::check_transactions(history, limits), Level::StrictSerializable).verdict
 }
@@ -184,17 +185,17 @@ struct Judgement {
 }
 
 impl Judgement {
-    /// Judges by `model`, or as transactions if there is none. Weaker models and staleness are defined for reads and
+    /// Judges by `options`, or as transactions if there are none. Weaker models and staleness are defined for reads and
     /// writes only.
-    fn of(history: &History, model: Option<Model>, limits: &Limits<'_>) -> Self {
-        let Some(model) = model else {
+    fn of(history: &History, options: Option<Options<'static>>, limits: &Limits<'_>) -> Self {
+        let Some(options) = options else {
             let found = checker::check_transactions(history, limits);
             let report = as_report(history, &found, Level::StrictSerializable);
             return Self { report, transactions: Some(found), ladder: None, staleness: None };
         };
-        let options = &Options { limits: *limits, threads: processors(), ..Options::new(model) };
+        let options = &Options { limits: *limits, threads: processors(), ..options };
         let report = checker::check(history, options);
-        let has_weaker = report.verdict == Verdict::NotLinearizable && model.is_register();
+        let has_weaker = report.verdict == Verdict::NotLinearizable && options.model.is_register();
         let (mut ladder, staleness) = has_weaker.then(|| checker::weaker_models(history, options)).unzip();
         if let Some(ladder) = &mut ladder {
             evidence::align(ladder, &report);

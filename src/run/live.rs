@@ -102,7 +102,7 @@ async fn run_on_cluster(
     dir.write_json(START_FILE, &VersionedFile::new(&start))?;
     let origin = Instant::now();
     let recorder = Arc::new(Recorder::create(&dir.history_path(), origin)?);
-    if let Some(Event { f, value: Some(model), .. }) = judge_by(plan.workload().model()) {
+    if let Some(Event { f, value: Some(model), .. }) = judge_by(plan.workload()) {
         recorder.nemesis(&f, model, None)?;
     }
     let (stopper, stop) = watch::channel(false);

@@ -71,6 +71,13 @@ pub(crate) fn simulate(plan: &Plan) -> Outcome {
     }
 }
 
+fn judge(plan: &Plan, history: &History) -> Verdict {
+    if let Some(options) = options_of(plan.workload()) {
+        return checker::check(history, &Options { all: false, ..options }).verdict;
+    }
+    as_report(history, &checker::check_transactions(history, &checker::Limits::none())).verdict
+}
+
 /// Carries out a plan, and stores it like a run of real processes.
 ///
 /// # Errors

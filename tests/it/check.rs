@@ -33,7 +33,7 @@ fn a_function_that_the_model_lacks_is_looked_for_in_others() {
             monotonic; --model chooses one",
         ),
         ("enqueue", "models that have enqueue: queue, bag, priority-queue; --model chooses one"),
-        ("drain", "no model has drain"),
+        ("fold", "no model has fold"),
     ] {
         let (dir, path) = file(calls(f));
         let ended = run(dir.path(), &["check", path.to_str().unwrap()]);

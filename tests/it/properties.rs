@@ -189,6 +189,28 @@ fn a_log_keeps_its_offsets_and_loses_nothing_that_is_read_past() {
 }
 
 #[test]
+fn reads_that_a_history_calls_final_are_the_final_ones_in_every_format() {
+    let plain = edn(&[
+        (0, "invoke", "add", "5"),
+        (0, "ok", "add", "5"),
+        (1, "invoke", "read", "nil"),
+        (1, "ok", "read", "0"),
+        (2, "invoke", "read", "nil"),
+        (2, "ok", "read", "5"),
+    ]);
+    judged(&plain, "pn-counter", 1);
+    let called = plain.replace(":process 2", ":process 2, :final? true");
+    judged(&called, "pn-counter", 0);
+    let (dir, _) = file(&called);
+    for (from, to) in [("history.jsonl", "h.edn"), ("h.edn", "h.jsonl"), ("h.jsonl", "h.columns")] {
+        let converted = run(dir.path(), &["convert", from, to]);
+        assert_eq!(converted.code, Some(0), "{converted:?}");
+        let again = run(dir.path(), &["check", "--model", "pn-counter", to]);
+        assert_eq!(again.code, Some(0), "{to}: {again:?}");
+    }
+}
+
+#[test]
 fn a_bank_has_the_accounts_that_it_began_with() {
     let strange = bank("{0 97, 1 3}", "{0 90, 7 10}");
     let ended = check(&strange, &["--model", "bank", "--initial", "{0 50, 1 50}"]);

@@ -107,11 +107,11 @@ fn a_master_of_redis_can_be_isolated_and_comes_back() {
 }
 
 #[test]
-fn banks_and_comments_of_postgresql_hold_where_transactions_are_serializable() {
+fn banks_comments_and_rows_of_postgresql_hold_where_transactions_are_serializable() {
     if !is_installed("postgresql", "postgres") {
         return;
     }
-    for workload in ["bank", "comments"] {
+    for workload in ["bank", "comments", "long-fork", "monotonic"] {
         let load = ["--nodes", "1", "--keys", "1", "--workload", workload, "--read", "serializable"];
         let (ended, results) = disturb("postgresql", &[&load[..], &["--faults", "kill:all"]].concat());
         assert_recovered(&ended, &results, "kill n1");

@@ -129,7 +129,7 @@ fn a_comment_that_is_missing_from_a_stale_read_is_found() {
 /// Stale reads are no violation of properties that say nothing about time; they show in the figures of a set.
 #[test]
 fn properties_hold_with_stale_reads() {
-    for workload in ["bank", "unique-ids", "set-full", "pn-counter", "kafka", "causal"] {
+    for workload in ["bank", "unique-ids", "set-full", "pn-counter", "kafka", "causal", "monotonic"] {
         let dir = tempfile::tempdir().unwrap();
         let ended = run_workload(dir.path(), workload, "leader", "1");
         assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -168,6 +168,7 @@ fn a_campaign_goes_over_workloads() {
         "kafka",
         "causal",
         "leased-lock",
+        "monotonic",
     ];
     let list = workloads.join(",");
     let small =

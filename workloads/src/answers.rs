@@ -21,15 +21,19 @@ pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     Value::deserialize(deserializer).map(Some)
 }
 
-/// Returns the answer to an action that returns this value. A set or log that is absent is empty, and a counter is
-/// at 0.
+/// Returns the answer to an action that returns this value. A set, log or table that is absent is empty, and a
+/// counter is at 0.
 pub(crate) fn with_value(action: &Action, value: Value) -> Result<Answer, &'static str> {
     match (action, value) {
-        (Action::Elements | Action::Poll(_), Value::Nil) => Ok(Answer::Value(Value::List(Vec::new()))),
+        (Action::Elements | Action::Poll(_) | Action::Rows, Value::Nil) => Ok(Answer::Value(Value::List(Vec::new()))),
         (Action::Count, Value::Nil) => Ok(Answer::Value(0.into())),
         (Action::Elements, value) if !matches!(value, Value::List(_)) => Err("the elements of a set are no list"),
         (Action::Balances, value) if !matches!(value, Value::List(_)) => Err("the balances of a bank are no list"),
         (Action::Poll(_), value) if !are_pairs(&value) => Err("what a log has is no list of pairs of offset and value"),
+        (Action::Rows, value) if !matches!(&value, Value::List(rows) if rows.iter().all(is_row)) => {
+            Err("what a table has is no list of rows, maps with whole numbers `val` and `sts`")
+        }
+        (Action::Insert, value) if !is_row(&value) => Err("the row is no map with whole numbers `val` and `sts`"),
         (Action::Send(_), value) if !matches!(value, Value::Int(_)) => Err("the offset is no integer"),
         (Action::Count, value) if !matches!(value, Value::Int(_)) => Err("what a counter has reached is no integer"),
         (Action::AcquireWithToken, value) if !matches!(value, Value::Int(_)) => Err("the fencing token is no integer"),
@@ -40,6 +44,12 @@ pub(crate) fn with_value(action: &Action, value: Value) -> Result<Answer, &'stat
 fn are_pairs(value: &Value) -> bool {
     let is_pair = |pair: &Value| matches!(pair, Value::List(pair) if matches!(pair[..], [Value::Int(_), _]));
     matches!(value, Value::List(pairs) if pairs.iter().all(is_pair))
+}
+
+/// Returns true if this is a row of a table.
+fn is_row(value: &Value) -> bool {
+    let Value::Map(row) = value else { return false };
+    ["val", "sts"].iter().all(|name| matches!(row.named(name), Some(Value::Int(_))))
 }
 
 /// Returns the micro-operations that were asked for with the values that were read. An absent list is an empty one.

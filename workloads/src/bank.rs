@@ -1,6 +1,8 @@
 //! Workload `bank`: banks of eight accounts that begin with ten each, transfers between two accounts of a bank, and
 //! reads of all its balances at one moment. A transfer that would leave a balance below zero is refused.
 
+use histories::Value;
+
 use crate::{Action, Generator, Mix, Request, Workload, mixed::Mixed, random::Random};
 
 /// Number of accounts of a bank.
@@ -25,6 +27,11 @@ impl Workload for Bank {
 
     fn model(&self) -> &'static str {
         "bank"
+    }
+
+    /// Returns the balances, by which the model knows all accounts.
+    fn initial(&self) -> Value {
+        Value::List(vec![BEGINNING.into(); ACCOUNTS.into()])
     }
 
     fn generator(&self, seed: u64, mix: &Mix) -> Box<dyn Generator> {
@@ -58,6 +65,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn the_model_knows_every_account() {
+        assert_eq!(Bank.initial(), Value::List([10, 10, 10, 10, 10, 10, 10, 10].map(Value::Int).to_vec()));
+    }
 
     #[test]
     fn money_goes_from_each_account_to_each_other() {

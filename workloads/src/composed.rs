@@ -1,9 +1,9 @@
 //! Operations that our node carries out as a transaction of several micro-operations: transfers between accounts,
-//! ids, logs, and writes of what a lock guards.
+//! ids, logs, rows of tables, and writes of what a lock guards.
 
 use histories::Value;
 
-use crate::{Action, Answer, Request, bank};
+use crate::{Action, Answer, Request, answers::with_value, bank};
 
 /// Micro-operation of the API: name, key, and argument.
 pub(crate) type Micro = (&'static str, String, Option<i64>);
@@ -17,6 +17,8 @@ pub(crate) fn micro_operations(request: &Request) -> Option<Vec<Micro>> {
         // A log is a list, in which the last element is what was just sent.
         Action::Send(value) => vec![("append", key.clone(), Some(value)), ("r", key, None)],
         Action::Poll(_) => vec![("r", key, None)],
+        Action::Insert => vec![("insert", key, None)],
+        Action::Rows => vec![("r", key, None)],
         // The node keeps what an account has beyond its beginning.
         Action::Balances => (0..bank::ACCOUNTS).map(|number| ("r", account(number), None)).collect(),
         Action::Transfer { from, to, amount } => vec![
@@ -43,6 +45,9 @@ pub(crate) fn answer(request: &Request, done: &[(String, String, Value)]) -> Res
     }
     if let Action::Send(_) | Action::Poll(_) = request.action {
         return of_log(&request.action, done.last().map(|(_, _, log)| log));
+    }
+    if let (Action::Insert | Action::Rows, [(_, _, found)]) = (&request.action, done) {
+        return with_value(&request.action, found.clone());
     }
     let found: Option<Vec<i64>> = (done.iter().filter(|(name, ..)| name == "r"))
         .map(|(_, _, value)| match value {
@@ -129,6 +134,20 @@ mod tests {
         assert_eq!(answer(&poll, &done(&poll, &[list(&[5, 6, 7])])), Ok(Answer::Value(pairs)));
         assert_eq!(answer(&poll, &done(&poll, &[Value::Nil])), Ok(Answer::Value(list(&[]))));
         assert!(answer(&poll, &done(&poll, &[7.into()])).is_err());
+    }
+
+    #[test]
+    fn a_row_has_a_value_and_a_timestamp() {
+        let row = Value::Map([("sts", 9.into()), ("val", 1.into())].into_iter().collect());
+        let [insert, rows] = [Action::Insert, Action::Rows].map(|action| Request::new(3, action));
+        let found = |request: &Request, found: Value| {
+            let [(name, key, None)] = &micro_operations(request).unwrap()[..] else { panic!("{request:?}") };
+            answer(request, &[((*name).to_owned(), key.clone(), found)])
+        };
+        assert_eq!(found(&insert, row.clone()), Ok(Answer::Value(row.clone())));
+        assert_eq!(found(&rows, Value::List(vec![row.clone()])), Ok(Answer::Value(Value::List(vec![row.clone()]))));
+        assert_eq!(found(&rows, Value::Nil), Ok(Answer::Value(Value::List(vec![]))));
+        assert!(found(&insert, 7.into()).is_err() && found(&rows, row).is_err());
     }
 
     #[test]

@@ -131,6 +131,8 @@ pub fn http_message(request: &Request, mode: &str, owner: i64) -> Message {
         Action::GuardedWrite { .. }
         | Action::Send(_)
         | Action::Poll(_)
+        | Action::Insert
+        | Action::Rows
         | Action::Generate
         | Action::Balances
         | Action::Transfer { .. } => {

@@ -24,6 +24,7 @@ mod keys;
 mod lock;
 mod long_fork;
 mod mixed;
+mod monotonic;
 mod multi_register;
 mod outcome;
 mod pace;

@@ -1,6 +1,7 @@
 //! Workloads `lock`, `fenced-lock` and `leased-lock`: clients that acquire one of a few locks, and release it by their
 //! next request. An acquire of the latter two returns a fencing token. In `leased-lock`, whose holders may lose it, a
-//! holder sets what the lock guards under its token, before it releases it.
+//! holder sets what the lock guards under its token, once or a few times, before it releases it: who lost the lock
+//! without noticing may then still write after the next holder did.
 //!
 //! Whoever holds a lock does nothing else meanwhile, so that no process ends while it holds one, unless it is its
 //! release whose outcome is unknown. The final reads ask for a release by who holds nothing, which must be refused:
@@ -10,11 +11,14 @@ use std::collections::HashMap;
 
 use histories::Value;
 
-use crate::{Action, Answer, Generator, Mix, Request, Workload, keys::Keys};
+use crate::{Action, Answer, Generator, Mix, Request, Workload, keys::Keys, random::Random};
 
 /// Number of refusals in a row after which a lock is left alone: its holder may be one whose acquire had no answer, and
 /// which will never release it.
 const MAX_REFUSALS: u32 = 20;
+
+/// Maximum number of writes by a holder of what its lock guards.
+const MAX_WRITES: u32 = 3;
 
 /// Locks without tokens.
 pub(crate) static LOCK: Lock = Lock {
@@ -72,6 +76,7 @@ impl Workload for Lock {
             acquire: self.acquire.clone(),
             keys: Keys::new(seed, "lock key", mix),
             guards_something: self.guards_something,
+            writes: Random::new(seed, "lock writes"),
             held: HashMap::new(),
             refusals: HashMap::new(),
             next_value: 1,
@@ -101,18 +106,27 @@ struct Locks {
     acquire: Action,
     keys: Keys,
     guards_something: bool,
-    /// Lock that each worker holds, and the token under which it has not yet set what the lock guards.
-    held: HashMap<u16, (u32, Option<i64>)>,
+    writes: Random,
+    /// Lock that each worker holds, and what it will still write.
+    held: HashMap<u16, (u32, Option<WritesLeft>)>,
     /// Number of refusals in a row of each lock in use.
     refusals: HashMap<u32, u32>,
     /// Next value that is written.
     next_value: i64,
 }
 
+/// Writes that a holder has not yet made.
+#[derive(Clone, Copy, Debug)]
+struct WritesLeft {
+    token: i64,
+    /// Number of the writes; at least one.
+    count: u32,
+}
+
 impl Generator for Locks {
     fn next(&mut self, worker: u16) -> Request {
-        if let Some((key, token)) = self.held.get(&worker) {
-            let Some(token) = *token else { return Request::new(*key, Action::Release) };
+        if let Some((key, left)) = self.held.get(&worker) {
+            let Some(WritesLeft { token, .. }) = *left else { return Request::new(*key, Action::Release) };
             self.next_value += 1;
             return Request::new(*key, Action::GuardedWrite { token, value: self.next_value - 1 });
         }
@@ -127,13 +141,22 @@ impl Generator for Locks {
             (Action::Release, Answer::NotDone(_)) => {}
             // After an answer that never came, another client takes the place of the holder.
             (Action::Release, _) | (Action::GuardedWrite { .. }, Answer::Unknown(_)) => drop(self.held.remove(&worker)),
+            (Action::GuardedWrite { .. }, Answer::Done) => {
+                if let Some((_, left)) = self.held.get_mut(&worker) {
+                    *left =
+                        left.and_then(|left| (left.count > 1).then(|| WritesLeft { count: left.count - 1, ..left }));
+                }
+            }
+            // Who is refused knows that the lock is lost.
             (Action::GuardedWrite { .. }, _) => drop(self.held.insert(worker, (key, None))),
             (_, Answer::Done | Answer::Value(_)) => {
-                let token = match answer {
-                    Answer::Value(Value::Int(token)) if self.guards_something => Some(*token),
+                let left = match answer {
+                    Answer::Value(Value::Int(token)) if self.guards_something => {
+                        Some(WritesLeft { token: *token, count: 1 + self.writes.below(MAX_WRITES) })
+                    }
                     _ => None,
                 };
-                self.held.insert(worker, (key, token));
+                self.held.insert(worker, (key, left));
                 self.refusals.remove(&key);
             }
             (_, Answer::Mismatch(_)) => {
@@ -156,6 +179,8 @@ impl Generator for Locks {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn locks() -> Box<dyn Generator> {
@@ -203,20 +228,23 @@ mod tests {
     #[test]
     fn the_holder_of_a_leased_lock_writes_under_its_token_and_releases_it() {
         let mut locks = LEASED_LOCK.generator(1, &Mix { keys: 1, ..Mix::default() });
-        let write = |value| Action::GuardedWrite { token: 7, value };
         let (refused, unknown) = (Answer::NotDone(String::new()), Answer::Unknown(String::new()));
-        for (answer, action) in [
-            (&Answer::Value(7.into()), Action::AcquireWithToken),
-            (&Answer::Done, write(1)),
-            (&Answer::Done, Action::Release),
-            (&Answer::Value(7.into()), Action::AcquireWithToken),
-            (&refused, write(2)),
-            (&Answer::Done, Action::Release),
-            (&Answer::Value(7.into()), Action::AcquireWithToken),
-            (&unknown, write(3)),
-            (&refused, Action::AcquireWithToken),
-        ] {
-            assert_eq!(step(&mut *locks, 0, answer), (0, action));
+        let (mut counts, mut last) = (BTreeSet::new(), 0);
+        for _ in 0..100 {
+            let acquired = step(&mut *locks, 0, &Answer::Value(7.into()));
+            assert_eq!(acquired, (0, Action::AcquireWithToken));
+            let mut count = 0;
+            while let (0, Action::GuardedWrite { token: 7, value }) = step(&mut *locks, 0, &Answer::Done) {
+                assert!(value > last, "values are unique");
+                (last, count) = (value, count + 1);
+            }
+            counts.insert(count);
+        }
+        assert_eq!(counts, (1..=MAX_WRITES).collect());
+        for (answer, next) in [(&refused, Action::Release), (&unknown, Action::AcquireWithToken)] {
+            step(&mut *locks, 0, &Answer::Value(7.into()));
+            assert!(matches!(step(&mut *locks, 0, answer), (0, Action::GuardedWrite { token: 7, .. })));
+            assert_eq!(step(&mut *locks, 0, &Answer::Done), (0, next), "{answer:?}");
         }
     }
 

@@ -61,8 +61,9 @@ impl Completion {
             (_, Answer::NotDone(why)) => Self { error: Some(why), ..end(EventType::Fail) },
             (_, Answer::Unknown(why)) => Self { error: Some(why), reconnect: true, ..end(kind) },
             (Action::Read | Action::Peek | Action::Dequeue | Action::Generate, Answer::Value(value))
+            | (Action::Insert, Answer::Value(value @ Value::Map(_)))
             | (
-                Action::Elements | Action::Poll(_) | Action::Balances | Action::Transaction(_),
+                Action::Elements | Action::Poll(_) | Action::Rows | Action::Balances | Action::Transaction(_),
                 Answer::Value(value @ Value::List(_)),
             )
             | (Action::Count | Action::Send(_) | Action::AcquireWithToken, Answer::Value(value @ Value::Int(_))) => {

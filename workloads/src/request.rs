@@ -47,6 +47,11 @@ pub enum Action {
     Send(i64),
     /// Returns what a log has from an offset on, as pairs of offset and value.
     Poll(i64),
+    /// Inserts a row into a table, whose value is one more than the largest there, with the system's own timestamp, and
+    /// returns it.
+    Insert,
+    /// Returns all rows of a table, in the order of their timestamps.
+    Rows,
     /// Returns an id that no other request got.
     Generate,
     /// Returns the balances of all accounts of a bank.
@@ -159,6 +164,8 @@ impl Action {
             | Self::AcquireWithToken
             | Self::Send(_)
             | Self::Poll(_)
+            | Self::Insert
+            | Self::Rows
             | Self::Generate
             | Self::Balances
             | Self::Transaction(_) => true,
@@ -182,7 +189,9 @@ impl Action {
     /// Returns true if the action certainly changes nothing.
     pub fn is_read(&self) -> bool {
         match self {
-            Self::Read | Self::Elements | Self::Peek | Self::Count | Self::Poll(_) | Self::Balances => true,
+            Self::Read | Self::Elements | Self::Peek | Self::Count | Self::Poll(_) | Self::Rows | Self::Balances => {
+                true
+            }
             Self::Write(_)
             | Self::Cas { .. }
             | Self::Add(_)
@@ -194,6 +203,7 @@ impl Action {
             | Self::Release
             | Self::GuardedWrite { .. }
             | Self::Send(_)
+            | Self::Insert
             | Self::Generate
             | Self::Transfer { .. } => false,
             Self::Transaction(micro_operations) => micro_operations.iter().all(MicroOperation::is_read),
@@ -248,14 +258,14 @@ impl Request {
     /// Returns the name of the function in a history.
     pub(crate) fn f(&self) -> &'static str {
         match self.action {
-            Action::Read | Action::Elements | Action::Count | Action::Balances => "read",
+            Action::Read | Action::Elements | Action::Count | Action::Rows | Action::Balances => "read",
             Action::Generate => "generate",
             Action::Send(_) => "send",
             Action::Poll(_) => "poll",
             Action::Transfer { .. } => "transfer",
             Action::Write(_) | Action::GuardedWrite { .. } => "write",
             Action::Cas { .. } => "cas",
-            Action::Add(_) | Action::Increment(_) => "add",
+            Action::Add(_) | Action::Increment(_) | Action::Insert => "add",
             Action::Enqueue(_) => "enqueue",
             Action::Dequeue => "dequeue",
             Action::Peek => "peek",
@@ -271,6 +281,8 @@ impl Request {
             Action::Balances => "balances",
             Action::Increment(_) => "increment",
             Action::GuardedWrite { .. } => "guarded-write",
+            Action::Insert => "insert",
+            Action::Rows => "rows",
             _ => self.f(),
         }
     }
@@ -286,6 +298,8 @@ impl Request {
             | Action::Acquire
             | Action::AcquireWithToken
             | Action::Release
+            | Action::Insert
+            | Action::Rows
             | Action::Generate
             | Action::Balances => None,
             Action::Write(value)

@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use histories::Value;
+
 use crate::{Answer, Request};
 
 /// Workload: the requests of all clients, before, while and after faults are in force.
@@ -14,6 +16,11 @@ pub trait Workload: Debug + Send + Sync {
 
     /// Returns the model by which its histories are judged, as `schism check --model` names it.
     fn model(&self) -> &'static str;
+
+    /// Returns the value that each key has before its first change, as the model has it; null if it is absent.
+    fn initial(&self) -> Value {
+        Value::Nil
+    }
 
     /// Creates a generator of the requests.
     fn generator(&self, seed: u64, mix: &Mix) -> Box<dyn Generator>;

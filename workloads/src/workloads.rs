@@ -10,6 +10,7 @@ use crate::{
     kafka::Kafka,
     lock::{FENCED_LOCK, LEASED_LOCK, LOCK},
     long_fork::LongFork,
+    monotonic::Monotonic,
     multi_register::MultiRegister,
     queue::Queue,
     register::{CAS, CAUSAL, REGISTER},
@@ -41,6 +42,7 @@ pub static WORKLOADS: &[&dyn Workload] = &[
     &Kafka,
     &CAUSAL,
     &LEASED_LOCK,
+    &Monotonic,
 ];
 
 /// Returns the names of all workloads, in the same order.

@@ -30,6 +30,8 @@ pub(crate) struct FewCalls<'a> {
     pub(super) calls: Vec<(Operation, Call<'a>)>,
     /// Client of each call.
     pub(super) clients: Vec<Client>,
+    /// True for each call that its generator calls final.
+    pub(super) are_final: Vec<bool>,
 }
 
 impl<'a> Key<'a> {
@@ -113,6 +115,7 @@ impl<'a> Key<'a> {
             history,
             calls,
             clients: indexes.iter().map(|index| self.client(*index)).collect(),
+            are_final: indexes.iter().map(|index| history.is_final(*index as usize)).collect(),
         }
     }
 

@@ -7,6 +7,7 @@
 mod bank;
 mod causal;
 mod causal_reverse;
+mod final_reads;
 mod kafka;
 mod key;
 mod leased_lock;

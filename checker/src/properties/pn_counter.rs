@@ -1,20 +1,15 @@
 //! Counter that grows and shrinks, and only has to be right in the end: a final `read` shows the sum of all
 //! acknowledged additions, with any of those of unknown outcome. Earlier reads may show anything.
-//!
-//! A read is final if it is the last operation on the counter of its node (of its process, if nodes are not named), and
-//! begins after every operation that is not the last of its node, and after every acknowledged addition to any counter.
-//! A read that only comes after the last addition to its own counter may be one of the load, and stale.
 
 use std::collections::BTreeSet;
 
-use histories::{History, NEVER, Operation, Outcome, Value};
-use rustc_hash::FxHashMap;
+use histories::{Operation, Outcome, Value};
 
-use super::{Besides, FewCalls, Key, Property, Violation, key::Client};
+use super::{
+    Besides, FewCalls, Key, Property, Violation,
+    final_reads::{ADD, FinalReads, READ, is_final_read},
+};
 use crate::{UnknownWhy, specification::Call, unknown::unsupported};
-
-const ADD: &str = "add";
-const READ: &str = "read";
 
 /// Maximum number of sums that additions of unknown outcome may make.
 const MAX_SUMS: usize = 1 << 16;
@@ -38,14 +33,12 @@ impl Property for PnCounter {
         let number = |operation: &Operation| whole(key.history.value(operation.input));
         let acknowledged: Vec<(u32, &Operation)> = key.answered(ADD).collect();
         let certain = whole(key.initial) + acknowledged.iter().map(|(_, add)| number(add)).sum::<i128>();
-        let reads = last_reads(key)?;
-        // Looked for among all keys only if some read is wrong.
-        let mut quiet = None;
+        let mut finals = FinalReads::of(key)?;
         let mut is_judged = acknowledged.is_empty();
         let is_unknown = |add: &Operation| add.outcome == Outcome::Info && key.call(add).function == ADD;
         let mut unknown = key.all().filter(|(_, add)| is_unknown(add)).peekable();
         let mut sums = BTreeSet::from([certain]);
-        for (index, read) in reads {
+        for (index, read) in finals.candidates.clone() {
             key.step()?;
             while let Some((_, add)) = unknown.next_if(|(_, add)| add.invoked < read.completed) {
                 let with: Vec<i128> = sums.iter().map(|sum| sum + number(add)).collect();
@@ -59,7 +52,7 @@ impl Property for PnCounter {
             }
             let shown = whole(key.history.value(read.output));
             let is_right = sums.contains(&shown);
-            let is_final = is_right || *quiet.get_or_insert_with(|| end_of_additions(key.history)) <= read.invoked;
+            let is_final = is_right || finals.has(read);
             is_judged |= is_final;
             if is_final && !is_right {
                 let possible = match (sums.len(), sums.first(), sums.last()) {
@@ -97,49 +90,8 @@ impl Property for PnCounter {
             }
             !possible.contains(&call.output.map_or(0, whole))
         };
-        let goes_on = |at: usize| few.clients[at + 1..].contains(&few.clients[at]);
-        let all = 0..few.calls.len();
-        all.clone().any(|at| {
-            let (read, call) = &few.calls[at];
-            call.function == READ
-                && read.outcome == Outcome::Ok
-                && !goes_on(at)
-                && all.clone().all(|other| !goes_on(other) || end(&few.calls[other].0) < read.invoked)
-                && end_of_additions(few.history) <= read.invoked
-                && is_wrong(&few.calls[at])
-        })
+        (0..few.calls.len()).any(|at| is_final_read(few, at) && is_wrong(&few.calls[at]))
     }
-}
-
-/// Returns the reads of a key that may be final, as far as the key tells, with their indexes, in the order of their
-/// ends.
-fn last_reads<'a>(key: &Key<'a>) -> Result<Vec<(u32, &'a Operation)>, UnknownWhy> {
-    let mut last: FxHashMap<Client, (u32, &Operation)> = FxHashMap::default();
-    let mut over = 0;
-    for (index, operation) in key.all() {
-        key.step()?;
-        if let Some((_, earlier)) = last.insert(key.client(index), (index, operation)) {
-            over = over.max(end(earlier) + 1);
-        }
-        if operation.outcome == Outcome::Ok && key.call(operation).function == ADD {
-            over = over.max(operation.completed);
-        }
-    }
-    let is_read = |read: &Operation| read.outcome == Outcome::Ok && key.call(read).function == READ;
-    let mut reads: Vec<_> = last.into_values().filter(|(_, read)| over <= read.invoked && is_read(read)).collect();
-    reads.sort_unstable_by_key(|(_, read)| read.completed);
-    Ok(reads)
-}
-
-/// Returns the rank of the last completion of an acknowledged addition to any key; 0 if there is none.
-fn end_of_additions(history: &History) -> u32 {
-    let is_done = |add: &&Operation| add.outcome == Outcome::Ok && history.function_name(add.function) == ADD;
-    history.operations.iter().filter(is_done).map(|add| add.completed).max().unwrap_or(0)
-}
-
-/// Returns the rank of the completion, or of the invocation if there is no completion that says what happened.
-fn end(operation: &Operation) -> u32 {
-    if operation.completed == NEVER { operation.invoked } else { operation.completed }
 }
 
 /// Returns a number; what is absent counts as 0.
@@ -154,7 +106,7 @@ mod tests {
     use histories::{
         Event,
         EventType::{self, Fail, Info, Invoke, Ok as Done},
-        HistoryBuilder, Process,
+        History, HistoryBuilder, Process,
     };
     use rand::{RngExt as _, SeedableRng as _};
     use rand_pcg::Pcg64;
@@ -223,6 +175,31 @@ mod tests {
         let failed = [(1, Invoke, READ, Value::Nil), (1, Fail, READ, Value::Nil)];
         let unknown = decided(&PnCounter, &after_a_stale_read(1, &failed), &Value::Nil);
         assert!(matches!(unknown, Err(UnknownWhy::Unsupported { .. })));
+    }
+
+    #[test]
+    fn reads_that_are_called_final_are_the_final_ones() {
+        let judged = |marked: [bool; 3]| {
+            let mut builder = HistoryBuilder::default();
+            for (process, shown) in [(1, 0), (2, 5), (3, 7)] {
+                let is_final = marked[process as usize - 1];
+                if process == 1 {
+                    for kind in [Invoke, Done] {
+                        let add = Event::new(Process::Client(0), kind, ADD);
+                        builder.push(Event { value: Some(5.into()), ..add }).unwrap();
+                    }
+                }
+                for (kind, value) in [(Invoke, Value::Nil), (Done, shown.into())] {
+                    let read = Event::new(Process::Client(process), kind, READ);
+                    builder.push(Event { value: Some(value), is_final, ..read }).unwrap();
+                }
+            }
+            let found = decided(&PnCounter, &builder.finish(), &Value::Nil).unwrap();
+            found.map(|evidence| evidence.operations)
+        };
+        assert_eq!(judged([false, true, false]), None, "the others may be of the load");
+        assert_eq!(judged([false, true, true]), Some(vec![3]));
+        assert_eq!(judged([false; 3]), Some(vec![1]), "without the word, each is the last of its process");
     }
 
     #[test]

@@ -26,7 +26,7 @@ const LINES: &str = concat!(
     "\n",
     r#"{"index":5,"time":9,"process":2,"type":"invoke","f":"frob","key":"k","value":0.5}"#,
     "\n",
-    r#"{"index":6,"time":9,"process":3,"type":"invoke","f":"read","key":"k"}"#,
+    r#"{"index":6,"time":9,"process":3,"type":"invoke","f":"read","key":"k","final?":true}"#,
     "\n",
     r#"{"index":7,"time":11,"process":3,"type":"fail","f":"read","key":"k","error":"refused"}"#,
     "\n",
@@ -42,8 +42,11 @@ fn in_columns(history: &History) -> Vec<u8> {
 fn lines_of(history: &History) -> String {
     let values: Vec<_> = (0_u32..).take(history.values.len()).map(|id| history.value(ValueId(id))).collect();
     let processes: Vec<_> = history.operations.iter().map(|operation| history.process(operation.process)).collect();
-    let History { operations, others, function_names, times, nodes, revisions, .. } = history;
-    format!("{operations:?} {values:?} {others:?} {function_names:?} {times:?} {nodes:?} {revisions:?} {processes:?}")
+    let History { operations, others, function_names, times, nodes, finals, revisions, .. } = history;
+    format!(
+        "{operations:?} {values:?} {others:?} {function_names:?} {times:?} {nodes:?} {finals:?} {revisions:?} \
+        {processes:?}"
+    )
 }
 
 /// Returns the test lines with two revisions.

@@ -81,6 +81,9 @@ impl EdnStyle {
         if event.mismatch {
             line.push_str(", :mismatch true");
         }
+        if event.is_final {
+            line.push_str(", :final? true");
+        }
         push_field(&mut line, "node", event.node.map(|node| Value::Int(node.into())).as_ref());
         if let Some(revision) = event.revision {
             line.push_str(&format!(", :revision {revision}"));

@@ -44,6 +44,7 @@ pub(super) enum Field {
     Value,
     Observed,
     Mismatch,
+    Final,
     Node,
     Revision,
     Error,
@@ -61,6 +62,7 @@ impl Field {
             b"value" => Self::Value,
             b"observed" => Self::Observed,
             b"mismatch" => Self::Mismatch,
+            b"final?" => Self::Final,
             b"node" => Self::Node,
             b"revision" => Self::Revision,
             b"error" => Self::Error,
@@ -113,6 +115,7 @@ impl<'a> EventBuilder<'a> {
             Field::Value => event.value = Some(value),
             Field::Observed => event.observed = Some(value),
             Field::Mismatch => event.mismatch = value == Value::Bool(true),
+            Field::Final => event.is_final = value == Value::Bool(true),
             Field::Error => {
                 event.error = match value {
                     Value::Nil => None,

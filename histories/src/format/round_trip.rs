@@ -40,12 +40,12 @@ fn operation() -> impl Strategy<Value = [Event<'static>; 2]> {
         option::of(value()),
         option::of(0_u16..9),
         option::of("[a-z:\" ]{0,6}"),
-        any::<bool>(),
+        any::<[bool; 2]>(),
         option::of(0..u64::MAX >> 1),
     );
     (0..8_usize, value(), value(), value(), 0..3_usize, extra).prop_map(
         |(function, first, second, found, kind, extra)| {
-            let (observed, node, error, mismatch, revision) = extra;
+            let (observed, node, error, [mismatch, is_final], revision) = extra;
             let f = ["read", "write", "cas", "append", "delete", "check-7", "kill", "txn"][function];
             let process = if f == "kill" { Process::nemesis() } else { Process::Client(0) };
             let kind = [EventType::Ok, EventType::Fail, EventType::Info][kind];
@@ -61,7 +61,7 @@ fn operation() -> impl Strategy<Value = [Event<'static>; 2]> {
                 _ => argument.clone(),
             };
             let begin = if f == "kill" { EventType::Info } else { EventType::Invoke };
-            let invoke = Event { value: argument, node, ..Event::new(process.clone(), begin, f) };
+            let invoke = Event { value: argument, node, is_final, ..Event::new(process.clone(), begin, f) };
             let observed = observed.filter(|_| f == "cas" && kind == EventType::Fail);
             let mismatch = mismatch && observed.is_some();
             let error = error.map(Into::into);

@@ -50,6 +50,18 @@ fn what_a_read_returned_comes_from_its_completion() {
 }
 
 #[test]
+fn what_either_event_calls_final_is_final() {
+    let events = |invoked, completed| {
+        let [invoke, done] = [event(0, Invoke, "read", None), event(0, Done, "read", int(1))];
+        history(vec![Event { is_final: invoked, ..invoke }, Event { is_final: completed, ..done }])
+    };
+    for (invoked, completed) in [(true, false), (false, true), (true, true)] {
+        assert!(events(invoked, completed).is_final(0));
+    }
+    assert!(!events(false, false).has_finals());
+}
+
+#[test]
 fn revisions_stand_beside_the_operations_if_there_are_any() {
     let events = |revisions: [Option<u64>; 3]| {
         let of = |(process, revision)| {

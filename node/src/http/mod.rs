@@ -16,6 +16,8 @@
 //!   this at one moment, or none of it, and answers with the same `"ops"`, in which each `"r"` has the value that it
 //!   read. One that only reads is read in this mode; any other is an entry of the log. `["add", key, number]` adds to a
 //!   whole number, and `["at-least", key, number]` refuses all of it unless the value is that large; absent is 0.
+//!   `["insert", key, null]` adds a row `{"val": …, "sts": …}` to a list, one more than the `val` of the last row with
+//!   the revision of this transaction, and answers with the row.
 //! - `POST /v1/sessions` begins a session and answers with its `"client"`.
 //! - `GET /v1/status` describes the state of the node.
 //! - `GET /v1/members` answers with the members that this node knows: its `"voters"`, those that it leaves

@@ -73,7 +73,8 @@ pub(super) fn transact(mode: ReadMode, bytes: &[u8]) -> Question {
         MicroOperation::Append { .. }
         | MicroOperation::Write { .. }
         | MicroOperation::Add { .. }
-        | MicroOperation::AtLeast { .. } => None,
+        | MicroOperation::AtLeast { .. }
+        | MicroOperation::Insert { .. } => None,
     };
     let keys_read: Option<Vec<String>> = micro_operations.iter().map(key_read).collect();
     let request = keys_read.map_or_else(

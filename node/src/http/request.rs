@@ -149,10 +149,11 @@ fn micro_operation(name: &str, key: &str, argument: &Value) -> Result<MicroOpera
         "add" => Ok(MicroOperation::Add { key: key.to_owned(), number: whole("add", argument)? }),
         "at-least" => Ok(MicroOperation::AtLeast { key: key.to_owned(), number: whole("at-least", argument)? }),
         "r" if argument.is_null() => Ok(MicroOperation::Read { key: key.to_owned() }),
-        "r" => Err(ApiError::bad("`r` has no argument: it is [\"r\", key, null]")),
+        "insert" if argument.is_null() => Ok(MicroOperation::Insert { key: key.to_owned() }),
+        "r" | "insert" => Err(ApiError::bad(format!("`{name}` has no argument: it is [\"{name}\", key, null]"))),
         _ => Err(ApiError::bad(
             "an operation of a transaction is [\"append\", key, value], [\"w\", key, value], [\"add\", key, number], \
-            [\"at-least\", key, number] or [\"r\", key, null]",
+            [\"at-least\", key, number], [\"insert\", key, null] or [\"r\", key, null]",
         )),
     }
 }

@@ -134,7 +134,7 @@ fn to_bytes(body: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(body).expect("a response is plain data")
 }
 
-/// Returns the micro-operations of a transaction with the values that they read.
+/// Returns the micro-operations of a transaction with the values that they read, and the rows that they inserted.
 fn answered<'a>(
     subject: &'a Subject,
     found: &'a [Option<kv::Json>],
@@ -145,6 +145,7 @@ fn answered<'a>(
         MicroOperation::Write { key, value } => ("w", key.as_str(), Cow::Borrowed(json(Some(value)))),
         MicroOperation::Add { key, number } => ("add", key.as_str(), Cow::Owned(of_number(*number))),
         MicroOperation::AtLeast { key, number } => ("at-least", key.as_str(), Cow::Owned(of_number(*number))),
+        MicroOperation::Insert { key } => ("insert", key.as_str(), Cow::Borrowed(json(found.as_ref()))),
         MicroOperation::Read { key } => ("r", key.as_str(), Cow::Borrowed(json(found.as_ref()))),
     };
     micro_operations.iter().zip(found).map(with_found).collect()

@@ -233,6 +233,7 @@ async fn wrong_input_is_refused_and_never_reaches_the_loop() {
         (Method::POST, "/v1/txn", r#"{"ops": [["write", "k", 1]]}"#, 400, "[\"w\", key, value], "),
         (Method::POST, "/v1/txn", r#"{"ops": [["add", "k", "1"]]}"#, 400, "`add` takes a whole number"),
         (Method::POST, "/v1/txn", r#"{"ops": [["at-least", "k", 0.5]]}"#, 400, "`at-least` takes a whole number"),
+        (Method::POST, "/v1/txn", r#"{"ops": [["insert", "k", 1]]}"#, 400, "`insert` has no argument"),
         (Method::POST, "/v1/txn", r#"{"ops": [["w", "k", null]]}"#, 400, "`w` is null"),
         (Method::POST, "/v1/txn", r#"{"ops": [["append", "k", null]]}"#, 400, "`append` is null"),
         (Method::POST, "/v1/txn?read=eventual", r#"{"ops": [["r", "k", null]]}"#, 400, "unknown variant `eventual`"),

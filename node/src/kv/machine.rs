@@ -14,6 +14,7 @@ use super::{
     cells::{Cell, Cells},
     integer,
     list::{self, MAX_LIST_BYTES},
+    rows,
     session::Sessions,
 };
 use crate::{
@@ -88,7 +89,7 @@ impl Machine {
             Query::First(key) => self.first(key),
             Query::Values(keys) => {
                 let reads: Vec<_> = keys.iter().map(|key| MicroOperation::Read { key: key.clone() }).collect();
-                let read = self.transact(&reads, &mut BTreeMap::new());
+                let read = self.transact(&reads, self.applied, &mut BTreeMap::new());
                 let revision = self.applied;
                 read.map_or_else(CommandResult::Refused, |found| CommandResult::Transaction { found, revision })
             }
@@ -187,7 +188,7 @@ impl Machine {
             Op::Dequeue { key } => self.dequeue(key, at).unwrap_or_else(CommandResult::Refused),
             Op::Transaction { micro_operations } => {
                 let mut changed = BTreeMap::new();
-                let found = self.transact(&micro_operations, &mut changed);
+                let found = self.transact(&micro_operations, at, &mut changed);
                 if found.is_ok() || self.has(Defect::RefusedTransactionStays) {
                     let kept = if self.has(Defect::HalfTransaction) { 1 } else { changed.len() };
                     for (key, value) in changed.into_iter().take(kept) {
@@ -226,10 +227,11 @@ impl Machine {
         Ok(CommandResult::Got(VersionedValue { value: Some(first), revision: at }))
     }
 
-    /// Returns the values that a transaction reads, and adds those that it leaves to `changed`.
+    /// Returns the values that a transaction at `at` reads, and adds those that it leaves to `changed`.
     fn transact(
         &self,
         micro_operations: &[MicroOperation],
+        at: LogIndex,
         changed: &mut BTreeMap<String, Json>,
     ) -> Result<Vec<Option<Json>>, Refusal> {
         let mut found = Vec::with_capacity(micro_operations.len());
@@ -255,6 +257,11 @@ impl Machine {
                         return Err(Refusal::TooSmall);
                     }
                     found.push(None);
+                }
+                MicroOperation::Insert { key } => {
+                    let (rows, row) = rows::insert(now(key).as_ref(), at)?;
+                    changed.insert(key.clone(), rows);
+                    found.push(Some(row));
                 }
                 MicroOperation::Read { key } => {
                     let misses_own = self.has(Defect::TransactionMissesOwnWrites);

@@ -1,14 +1,15 @@
 //! Replicated state machine: a map from keys to JSON values, with retries that take effect once.
 //!
 //! Commands and results are here; `machine` applies them, `cells` holds the map, `list` changes values that are lists,
-//! `integer` those that are integers, `session` remembers the registered clients and the answers they got, and `digest`
-//! tells states apart.
+//! `integer` those that are integers, `rows` those that are lists of numbered rows, `session` remembers the registered
+//! clients and the answers they got, and `digest` tells states apart.
 
 mod cells;
 mod digest;
 mod integer;
 mod list;
 mod machine;
+mod rows;
 mod session;
 
 use std::fmt;
@@ -175,6 +176,11 @@ pub(crate) enum MicroOperation {
         /// Smallest value.
         number: i64,
     },
+    /// Insertion of a row with the next number, which is read, at the end of a list of rows.
+    Insert {
+        /// Key of the list.
+        key: String,
+    },
 }
 
 /// Question about the state, which changes nothing.
@@ -253,7 +259,7 @@ pub(crate) enum CommandResult {
     },
     /// Result of a transaction.
     Transaction {
-        /// Value that each micro-operation read; `None` for a change and an absent key.
+        /// Value that each micro-operation read, or row that it inserted; `None` for other changes and an absent key.
         found: Vec<Option<Json>>,
         /// Log index of the state that was read or made.
         revision: LogIndex,
@@ -282,6 +288,9 @@ pub(crate) enum Refusal {
     /// The sum is no integer of 64 bits.
     #[error("the sum is beyond 64 bits")]
     SumTooLarge,
+    /// The value is no list of rows.
+    #[error("the value of the key is no list of rows")]
+    NotRows,
     /// A value is smaller than the transaction demands.
     #[error("the value of the key is smaller than it must be")]
     TooSmall,

@@ -49,7 +49,7 @@ impl World<'_> {
         self.origin_ns = self.now_ns;
         let end_ns = self.origin_ns + self.plan.time_limit_ms * MS;
         self.record = Record::new(self.origin_ns, self.keeps_all);
-        if let Some(event) = judge_by(self.plan.workload().model()) {
+        if let Some(event) = judge_by(self.plan.workload()) {
             self.record.add(self.now_ns, event)?;
         }
         self.clients = Clients::new(self.plan, &mix(self.plan), self.origin_ns);

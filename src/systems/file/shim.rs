@@ -48,6 +48,7 @@ impl ShimTable {
             Action::AcquireWithToken => knows("fenced-lock") || knows("leased-lock"),
             Action::GuardedWrite { .. } => knows("leased-lock"),
             Action::Send(_) | Action::Poll(_) => knows("kafka"),
+            Action::Insert | Action::Rows => knows("monotonic"),
             Action::Generate => knows("unique-ids"),
             Action::Balances | Action::Transfer { .. } => knows("bank"),
             Action::Transaction(parts) => {

@@ -26,6 +26,10 @@ enum ExpectedAnswer {
     Mismatch,
     /// A fencing token.
     Token,
+    /// The row with this value, whatever its timestamp is.
+    Row(i64),
+    /// The rows with the values from 1 to this one, with timestamps that grow.
+    Rows(i64),
 }
 
 impl FileSystem {
@@ -72,6 +76,10 @@ impl FileSystem {
             (17, Action::Send(7), value(0), "to an empty log"),
             (17, Action::Send(8), value(1), "after 7"),
             (17, Action::Poll(1), log(&[(1, 8)]), "after 7 and 8 were sent"),
+            (20, Action::Rows, ExpectedAnswer::Rows(0), "before anything was inserted"),
+            (20, Action::Insert, ExpectedAnswer::Row(1), "into an empty table"),
+            (20, Action::Insert, ExpectedAnswer::Row(2), "after one row"),
+            (20, Action::Rows, ExpectedAnswer::Rows(2), "after two rows"),
             (16, Action::Balances, balances(0), "before any transfer"),
             (16, transfer(3), ExpectedAnswer::Done, "when it has 10"),
             (16, transfer(8), ExpectedAnswer::Refused, "when it has 7"),
@@ -92,6 +100,7 @@ impl FileSystem {
             lists(),
             registers(0, 6),
             registers(GROUP, GROUP),
+            (20, Action::Rows, ExpectedAnswer::Rows(2), "after two rows"),
             (16, Action::Balances, balances(3), "after 3 went from account 0 to 1"),
         ])
     }
@@ -218,6 +227,8 @@ impl TrialStep {
             Action::GuardedWrite { token, value } => format!("guarded-write {key} {value} under {token}"),
             Action::Send(value) => format!("send {key} {value}"),
             Action::Poll(from) => format!("poll {key} from {from}"),
+            Action::Insert => format!("insert {key}"),
+            Action::Rows => format!("rows {key}"),
             Action::Generate => format!("generate {key}"),
             Action::Balances => format!("balances {key}"),
             Action::Transfer { from, to, amount } => format!("transfer {key} {amount} from {from} to {to}"),
@@ -244,6 +255,15 @@ impl TrialStep {
             (ExpectedAnswer::Elements(wanted), Answer::Value(Value::List(found))) => {
                 wanted.len() == found.len() && wanted.iter().all(|element| found.contains(&(*element).into()))
             }
+            (ExpectedAnswer::Row(wanted), Answer::Value(row)) => {
+                value_and_timestamp(row).is_some_and(|(value, _)| value == *wanted)
+            }
+            (ExpectedAnswer::Rows(last), Answer::Value(Value::List(rows))) => {
+                let rows: Option<Vec<_>> = rows.iter().map(value_and_timestamp).collect();
+                rows.is_some_and(|rows| {
+                    rows.iter().map(|(value, _)| *value).eq(1..=*last) && rows.is_sorted_by_key(|(_, stamp)| *stamp)
+                })
+            }
             _ => false,
         };
         let wanted = match &self.expected {
@@ -253,6 +273,9 @@ impl TrialStep {
             ExpectedAnswer::Elements(all) => format!("ok, {all:?} in any order"),
             ExpectedAnswer::Mismatch => "mismatch; of a shim, fail without an error".to_owned(),
             ExpectedAnswer::Token => "ok, a whole number".to_owned(),
+            ExpectedAnswer::Row(value) => format!("ok, {{\"val\": {value}, \"sts\": a timestamp}}"),
+            ExpectedAnswer::Rows(0) => "ok, no rows".to_owned(),
+            ExpectedAnswer::Rows(last) => format!("ok, rows with `val` from 1 to {last}, by a growing `sts`"),
         };
         let hint = match (answer, &self.expected) {
             (Answer::Unknown(why), _) if why.starts_with("no rule names") => "; no rule of the file applies",
@@ -266,6 +289,15 @@ impl TrialStep {
             _ => "",
         };
         (!is_right).then(|| format!("{} should be: {wanted}{hint}", self.after))
+    }
+}
+
+/// Returns value and timestamp of a row.
+fn value_and_timestamp(row: &Value) -> Option<(i64, i64)> {
+    let Value::Map(row) = row else { return None };
+    match (row.named("val")?, row.named("sts")?) {
+        (Value::Int(value), Value::Int(stamp)) => Some((*value, *stamp)),
+        _ => None,
     }
 }
 

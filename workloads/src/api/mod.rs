@@ -169,6 +169,8 @@ impl Api {
             | Action::Generate
             | Action::Balances
             | Action::Transfer { .. }
+            | Action::Insert
+            | Action::Rows
             | Action::Transaction(_) => None,
         }
     }

@@ -18,6 +18,9 @@ pub(super) const FUNCTIONS: [Function; 5] =
     [Function::Read, Function::Write, Function::Cas, Function::Append, Function::Delete];
 pub(super) const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Mismatch, Outcome::Fail, Outcome::Info];
 
+/// Added to the outcome of an operation that is called final.
+pub(super) const FINAL: u8 = 128;
+
 /// Text part of the file: everything that has no columns.
 #[derive(Serialize)]
 pub(super) struct Text<'a> {

@@ -14,8 +14,9 @@
 //!
 //! A block holds columns, each with one entry per operation: rank of the invocation, rank of the completion, key,
 //! input, `to`, output, process (4 bytes each), function, outcome (1 byte each), node (2), times of invocation and
-//! completion in nanoseconds (8 each), and in `schism02` the revision (8). Ranks and ids mean what they mean in
-//! [`Operation`]; "none" is 2³²−1 for ranks and ids, and 2⁶⁴−1 for revisions.
+//! completion in nanoseconds (8 each), and in `schism02` the revision (8). To the outcome of an operation that is
+//! called final, 128 is added. Ranks and ids mean what they mean in [`Operation`]; "none" is 2³²−1 for ranks and ids,
+//! and 2⁶⁴−1 for revisions.
 //!
 //! A file is not trusted: whatever a reader of events would reject is an error here, too. Transactions have no columns.
 

@@ -7,7 +7,7 @@ use std::{
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::layout::{BLOCK, ChecksumStream, FUNCTIONS, MAGICS, MAX_TEXT, OUTCOMES, OwnedText, WIDTHS};
+use super::layout::{BLOCK, ChecksumStream, FINAL, FUNCTIONS, MAGICS, MAX_TEXT, OUTCOMES, OwnedText, WIDTHS};
 use crate::{
     Event, Function, History, NEVER, Operation, Outcome, Process, ReadError, Times, Value, ValueId,
     format::{control::ReadControl, lines::Place},
@@ -185,7 +185,7 @@ fn take(history: &mut History, block: &[u8], count: usize) -> Result<(), Columns
                 (None, Some(name)) if usize::from(name) < history.function_names.len() => Function::Other(name),
                 _ => return Err("a function without a name".into()),
             },
-            outcome: *OUTCOMES.get(usize::from(column(29)[at])).ok_or("an invalid outcome")?,
+            outcome: *OUTCOMES.get(usize::from(column(29)[at] & !FINAL)).ok_or("an invalid outcome")?,
         };
         let past = history.first_named as usize + history.process_names.len();
         if !history.process_names.is_empty() && operation.process as usize >= past {
@@ -200,6 +200,9 @@ fn take(history: &mut History, block: &[u8], count: usize) -> Result<(), Columns
         let times = Times { invoked_ns: long(32, at), completed_ns: long(40, at) };
         if times.completed_ns < times.invoked_ns {
             return Err("an operation that ends before it begins".into());
+        }
+        if column(29)[at] & FINAL != 0 {
+            history.mark_final(history.operations.len());
         }
         history.operations.push(operation);
         history.nodes.push(u16::from_le_bytes(array(&column(30)[2 * at..])));

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::layout::{BLOCK, ChecksumStream, FUNCTIONS, MAGICS, OwnedText, Text};
+use super::layout::{BLOCK, ChecksumStream, FINAL, FUNCTIONS, MAGICS, OwnedText, Text};
 use crate::{Function, History, Operation, Value, ValueId};
 
 /// Writes a history in columns.
@@ -54,7 +54,8 @@ pub fn write_columns(out: &mut dyn Write, history: &History) -> io::Result<()> {
             buffer.extend(operations.iter().flat_map(|operation| field(operation).to_le_bytes()));
         }
         buffer.extend(operations.iter().map(|operation| function_number(operation.function)));
-        buffer.extend(operations.iter().map(|operation| operation.outcome as u8));
+        let mark = |index: usize| if history.is_final(index) { FINAL } else { 0 };
+        buffer.extend((from..until).zip(operations).map(|(index, operation)| operation.outcome as u8 | mark(index)));
         buffer.extend(history.nodes[from..until].iter().flat_map(|node| node.to_le_bytes()));
         buffer.extend(history.times[from..until].iter().flat_map(|times| times.invoked_ns.to_le_bytes()));
         buffer.extend(history.times[from..until].iter().flat_map(|times| times.completed_ns.to_le_bytes()));

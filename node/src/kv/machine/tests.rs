@@ -215,6 +215,20 @@ fn numbers_are_added_unless_one_would_be_too_small() {
 }
 
 #[test]
+fn rows_count_on_and_have_the_revision_of_their_transaction() {
+    let mut machine = Machine::default();
+    let insert = |key: &str| MicroOperation::Insert { key: key.into() };
+    let row = |val: i64, sts: u64| value(&json!({"val": val, "sts": sts}));
+    let applied = apply(&mut machine, None, transaction(&[insert("a"), insert("a"), insert("b")]));
+    let found = vec![Some(row(1, 1)), Some(row(2, 1)), Some(row(1, 1))];
+    assert_eq!(applied, CommandResult::Transaction { found, revision: LogIndex(1) });
+    let refused = transaction(&[insert("a"), append("number", 1), MicroOperation::Insert { key: "number".into() }]);
+    assert_eq!(apply(&mut machine, None, refused), CommandResult::Refused(Refusal::NotRows));
+    let applied = apply(&mut machine, None, transaction(&[insert("a")]));
+    assert_eq!(applied, CommandResult::Transaction { found: vec![Some(row(3, 3))], revision: LogIndex(3) });
+}
+
+#[test]
 fn a_transaction_that_is_refused_changes_nothing_at_all() {
     let mut machine = Machine::default();
     apply(&mut machine, None, put("number", 5));
