@@ -293,8 +293,7 @@ impl Plan {
             words.extend(["--every".to_owned(), every, "--for".to_owned(), lasts, "--fault-timing".to_owned(), spread]);
         }
         words.extend(self.overlap.then(|| "--overlap".to_owned()));
-        let conditions = self.simulation.iter().flat_map(Simulation::arguments);
-        words.extend(conditions.flat_map(|(name, value)| [name.to_owned(), value]));
+        words.extend(self.simulation.iter().flat_map(Simulation::arguments));
         words.extend(system.options_of(&self.read, &self.settings).arguments());
         words.extend(system.writes_trace(&self.settings).then(|| "--trace".to_owned()));
         shell_words(&words)

@@ -60,6 +60,9 @@ impl Results {
         if self.report.has_internal_error() {
             status = status.worst(ExitStatus::Internal);
         }
+        if self.live.broken_rule.is_some() {
+            status = status.worst(ExitStatus::NotLinearizable);
+        }
         if self.live.not_recovered.is_some() || self.live.harness_failed.is_some() {
             status = status.worst(ExitStatus::Failed);
         }
@@ -147,9 +150,13 @@ impl FirstSign {
             Some(if operation.completed == NEVER { times.invoked_ns } else { times.completed_ns })
         };
         let ends_ns = |evidence: &Evidence| evidence.operations.iter().filter_map(end_ns).max();
-        let end_ns = evidence.filter_map(ends_ns).min().filter(|_| history.has_times())?;
-        let begun = (0..history.operations.len()).filter(|index| history.times(*index).invoked_ns <= end_ns).count();
-        Some(Self { time_ms: end_ns / 1_000_000, operations: begun })
+        evidence.filter_map(ends_ns).min().filter(|_| history.has_times()).map(|end_ns| Self::at(history, end_ns))
+    }
+
+    /// Returns a moment of a history that has times, in nanoseconds.
+    pub(crate) fn at(history: &History, at_ns: u64) -> Self {
+        let begun = (0..history.operations.len()).filter(|index| history.times(*index).invoked_ns <= at_ns).count();
+        Self { time_ms: at_ns / 1_000_000, operations: begun }
     }
 }
 
@@ -217,6 +224,9 @@ pub(crate) struct LiveResults {
     pub(crate) client_problems: Option<String>,
     /// Reason why the cluster did not recover after healing, if it did not.
     pub(crate) not_recovered: Option<String>,
+    /// First rule of Raft that simulated nodes broke, if they did, whatever their clients saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) broken_rule: Option<String>,
     /// Nodes that did not end in time when they were asked at the end of the run, and were killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) killed_at_end: Option<String>,

@@ -3,6 +3,8 @@
 
 mod clients;
 mod faults;
+mod invariants;
+mod member;
 mod network;
 mod queue;
 mod record;
@@ -12,18 +14,19 @@ mod world;
 
 use std::panic::{self, AssertUnwindSafe};
 
-use checker::{Options, Verdict};
+use checker::{Options, Report, Verdict};
 use histories::History;
 use node::raft::RuleCounts;
 
 pub(crate) use self::{
     faults::impossible,
-    search::{Found, Search, Tally},
+    invariants::BrokenRule,
+    search::{Found, Search, Tally, of_seed},
     shrink::shrunk,
 };
 use crate::{
     check::{model_named, transactions::as_report},
-    run::{Cost, FinishedRun, LiveResults, RunFiles, RunLocation, RunStart, Span, plan::Plan, store_run},
+    run::{Cost, FinishedRun, FirstSign, LiveResults, RunFiles, RunLocation, RunStart, Span, plan::Plan, store_run},
 };
 
 /// Outcome of a simulated run.
@@ -33,6 +36,10 @@ pub(crate) struct Outcome {
     /// Reason why the run could not be carried out to its end, or the cluster did not recover.
     pub(crate) problem: Option<String>,
     pub(crate) operations: usize,
+    /// First rule of Raft that the nodes broke, whatever clients saw.
+    pub(crate) broken: Option<BrokenRule>,
+    /// Moment at which a violation was complete, or the rule broken.
+    pub(crate) first_sign: Option<FirstSign>,
     /// Virtual duration of the run, from its first event to its last.
     pub(crate) lasted_ns: u64,
     /// Number of times that each rule of Raft decided something.
@@ -42,7 +49,14 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Returns true if the run shows that something is wrong with the system.
     pub(crate) fn is_finding(&self) -> bool {
-        self.verdict == Verdict::NotLinearizable || self.problem.is_some()
+        self.verdict == Verdict::NotLinearizable || self.broken.is_some() || self.problem.is_some()
+    }
+
+    /// Describes what the run found; none if it found nothing.
+    pub(crate) fn finding(&self) -> Option<String> {
+        let violation = (self.verdict == Verdict::NotLinearizable).then(|| "not linearizable".to_owned());
+        let broken = self.broken.as_ref().map(|broken| format!("broken rule: {broken}"));
+        violation.into_iter().chain(broken).chain(self.problem.clone()).reduce(|all, next| format!("{all}; {next}"))
     }
 }
 
@@ -52,6 +66,8 @@ pub(crate) fn simulate(plan: &Plan) -> Outcome {
     let failed = |problem: String| Outcome {
         verdict: Verdict::Unknown,
         problem: Some(problem),
+        broken: None,
+        first_sign: None,
         operations: 0,
         lasted_ns: 0,
         rules: RuleCounts::default(),
@@ -63,21 +79,29 @@ pub(crate) fn simulate(plan: &Plan) -> Outcome {
             failed(format!("a panic: {}", said.unwrap_or_default()))
         }
         Ok(Err(error)) => failed(format!("{:#}", anyhow::Error::new(error))),
-        Ok(Ok(finished)) => Outcome {
-            verdict: judge(plan, &finished.recorded.history),
-            problem: finished.not_recovered,
-            operations: finished.recorded.history.operations.len(),
-            lasted_ns: finished.end_ns,
-            rules: finished.rules,
-        },
+        Ok(Ok(finished)) => {
+            let history = &finished.recorded.history;
+            let report = judge(plan, history);
+            let broken_ns = finished.broken.as_ref().map(|broken| broken.at_ns.saturating_sub(finished.origin_ns));
+            let signs = [FirstSign::of(history, &report.keys), broken_ns.map(|at_ns| FirstSign::at(history, at_ns))];
+            Outcome {
+                verdict: report.verdict,
+                problem: finished.not_recovered,
+                broken: finished.broken,
+                first_sign: signs.into_iter().flatten().min_by_key(|sign| sign.time_ms),
+                operations: history.operations.len(),
+                lasted_ns: finished.end_ns,
+                rules: finished.rules,
+            }
+        }
     }
 }
 
-fn judge(plan: &Plan, history: &History) -> Verdict {
+fn judge(plan: &Plan, history: &History) -> Report {
     if let Some(model) = model_named(plan.workload().model()) {
-        return checker::check(history, &Options { all: false, ..Options::new(model) }).verdict;
+        return checker::check(history, &Options { all: false, ..Options::new(model) });
     }
-    as_report(history, &checker::check_transactions(history, &checker::Limits::none())).verdict
+    as_report(history, &checker::check_transactions(history, &checker::Limits::none()))
 }
 
 /// Carries out a plan, and stores it like a run of real processes.
@@ -91,6 +115,7 @@ pub(crate) fn simulate_and_store(plan: &Plan, place: &RunLocation) -> anyhow::Re
         start: RunStart { leader_after_ms: finished.origin_ns / 1_000_000, origin_mono_ns: finished.origin_ns },
         load: Some(Span { from_ns: 0, until_ns: plan.time_limit_ms * 1_000_000 }),
         not_recovered: finished.not_recovered,
+        broken_rule: finished.broken.map(|broken| broken.to_string()),
         cost: Cost { messages: finished.messages, fsyncs: finished.fsyncs },
         ..LiveResults::default()
     };

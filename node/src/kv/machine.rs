@@ -68,6 +68,11 @@ impl Machine {
         self.applied
     }
 
+    /// Returns a checksum of the whole state: equal states have equal ones.
+    pub(crate) fn checksum(&self) -> u32 {
+        crc32c::crc32c(&postcard::to_stdvec(&self.state).expect("the state is plain data"))
+    }
+
     /// Returns the current value at `key`.
     pub(crate) fn get(&self, key: &str) -> VersionedValue {
         match self.state.cells.get(key) {

@@ -31,6 +31,6 @@ pub use io::{LeaderReadMode, Output, Persist, ProposalOutcome, ReadOutcome, Snap
 pub use message::{AppendResult, Body, Message, QuorumContact};
 pub use node::Raft;
 pub use rules::{Rule, RuleCounts};
-pub use status::Status;
+pub use status::{Standing, Status};
 pub use types::{Entry, HardState, LogIndex, NodeId, Payload, Role, Term, Time};
 pub use validity::InvalidMessage;

@@ -121,6 +121,9 @@ impl Raft {
     /// has made durable itself.
     pub(super) fn advance_commit(&mut self) {
         let State::Leader(own) = &self.state else { return };
+        if self.commit >= self.log.last_index() {
+            return; // as most of the time
+        }
         let matches = own.followers.values().map(|progress| progress.matched);
         let quorum = self.config.quorum();
         let members = match self.config.defect {

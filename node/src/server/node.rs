@@ -29,7 +29,7 @@ use crate::{
     kv::{Machine, MachineError},
     raft::{
         Elections, Entry, InvalidMessage, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadOutcome, RuleCounts,
-        Snapshot, Status, StoredState, Term, Time,
+        Snapshot, Standing, Status, StoredState, Term, Time,
     },
     request::{Counters, ReadMode, Reason, Request, StatusReport},
     storage::{CompactionOutcome, Directory, Medium, StartMode, Storage},
@@ -60,8 +60,8 @@ pub(crate) struct Node<O: Outlet = Links, M: Medium = Directory> {
     host: HostClock,
     clock: Clock,
     raft: Raft,
-    /// Status of the core, as of the last input.
-    status: Status,
+    /// Standing of the core, as of the last input.
+    standing: Standing,
     storage: Storage<M>,
     machine: Machine,
     /// Term of the last applied entry.
@@ -134,8 +134,8 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         let mut clock = Clock::new(host.clone(), config.clock_file.clone());
         let raft = Raft::new(config.raft(life), stored, clock.now())
             .map_err(|error| Error::State { node: id, problem: error.to_string() })?;
-        let status = raft.status();
-        log.write(Event::Started { term: status.term, last_index: status.last_index });
+        let Status { term, last_index, .. } = raft.status();
+        log.write(Event::Started { term, last_index });
         let mut node = Self {
             id,
             members,
@@ -147,8 +147,8 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             compact_after: host.now(),
             host,
             clock,
+            standing: raft.standing(),
             raft,
-            status,
             storage,
             machine: Machine::new(config.defect),
             applied_term: Term::default(),
@@ -206,9 +206,33 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         &mut self.outlet
     }
 
-    /// Returns the status of the core, as of the last input.
-    pub(crate) fn status(&self) -> &Status {
-        &self.status
+    /// Returns the status of the core.
+    pub(crate) fn status(&self) -> Status {
+        self.raft.status()
+    }
+
+    /// Returns the standing of the core, as of the last input.
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Returns the core.
+    pub(crate) fn core(&self) -> &Raft {
+        &self.raft
+    }
+
+    /// Ends the node and returns its core.
+    pub(crate) fn into_core(self) -> Raft {
+        self.raft
+    }
+
+    /// Returns true if this node leads, and its lease will run at a time of the host.
+    pub(crate) fn has_lease_at(&self, host_time: HostTime) -> bool {
+        self.raft.status().lease_until.is_some_and(|until| self.clock.at(host_time) < until)
+    }
+
+    pub(crate) fn machine(&self) -> &Machine {
+        &self.machine
     }
 
     /// Returns how often each rule of the core has decided something.
@@ -339,6 +363,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
     fn apply(&mut self, entry: &Entry) -> Result<(), Error> {
         let applied = self.machine.apply(entry).map_err(|error| self.invalid_state(&error))?;
         self.applied_term = entry.term;
+        self.outlet.applied(entry);
         let decisions = self.pending.applied(entry.index, entry.term);
         if let (Some(waiting), Some(applied)) = (decisions.committed, applied) {
             self.answer(waiting, Ok(applied));
@@ -375,19 +400,15 @@ impl<O: Outlet, M: Medium> Node<O, M> {
 
     /// Logs a change of role, term or leader.
     fn notice_role(&mut self) {
-        let status = self.raft.status();
-        if status.commit > self.status.commit {
-            self.trace.committed(status.commit);
+        let before = std::mem::replace(&mut self.standing, self.raft.standing());
+        let Standing { role, term, leader, commit } = self.standing;
+        if commit > before.commit {
+            self.trace.committed(commit);
         }
-        let changed =
-            (status.role, status.term, status.leader) != (self.status.role, self.status.term, self.status.leader);
-        let follows_another = (status.term, status.leader) != self.leader_view();
-        self.status = status;
-        if follows_another {
+        if (term, leader) != (before.term, before.leader) {
             self.end_forwarded();
         }
-        if changed {
-            let Status { role, term, leader, .. } = self.status;
+        if (role, term, leader) != (before.role, before.term, before.leader) {
             self.log.write(Event::RoleChanged { role, term, leader });
         }
     }

@@ -4,6 +4,7 @@ use node::simulation::Outgoing;
 use workloads::Message;
 
 use super::{Happening, MS, Reply, SimulationError, World, place_of};
+use crate::systems::schism::QUORUM;
 use nemesis::NodeId;
 
 impl World<'_> {
@@ -16,8 +17,8 @@ impl World<'_> {
 
     /// Lets a client begin an operation.
     pub(super) fn turn(&mut self, client: usize) -> Result<(), SimulationError> {
-        let (number, message) = self.clients.begin(client, self.now_ns, &mut self.record)?;
-        let node = place_of(NodeId(self.clients.node(client)));
+        let (number, node, message) = self.clients.begin(client, self.now_ns, &mut self.record)?;
+        let node = place_of(NodeId(node));
         let arrival_ns = self.now_ns + self.network.latency_ns();
         let is_heard = self.network.admits_clients(node);
         if is_heard && !self.members[node].host.is_up() {
@@ -48,6 +49,9 @@ impl World<'_> {
             self.queue.plan(at_ns, Happening::Reply { number, reply: Reply::Reset });
             return Ok(());
         }
+        if self.plan.read.name() == QUORUM && message.method.as_str() == "GET" {
+            self.invariants.note_read(number);
+        }
         let body = message.body.as_deref().unwrap_or_default();
         if let Some((status, body)) = member.host.ask(number, message.method.as_str(), &message.path, body) {
             self.route(node, self.now_ns, Outgoing::Answer(number, status, body));
@@ -59,6 +63,9 @@ impl World<'_> {
     pub(super) fn route(&mut self, from: usize, at_ns: u64, leaving: Outgoing) {
         match leaving {
             Outgoing::Frame(to, parcel) => {
+                if let Some(promise) = parcel.promise() {
+                    self.invariants.note_promise(from, promise, at_ns);
+                }
                 let to = usize::try_from(to.0).expect("a cluster has few nodes") - 1;
                 let life = self.members[to].life;
                 let [first, again] = self.network.arrivals(from, to, at_ns, parcel.bears_repetition());
@@ -71,6 +78,7 @@ impl World<'_> {
                 }
             }
             Outgoing::Answer(number, status, body) => {
+                self.invariants.look_at_answer(number, status, from, &self.members[from].host, at_ns);
                 let at_ns = at_ns + self.network.latency_ns();
                 self.queue.plan(at_ns, Happening::Reply { number, reply: Reply::Answer(status, body) });
             }
