@@ -92,7 +92,8 @@ impl Clock {
 
     /// Advances to the host's time `host_time`, at which the file contained `skew`.
     fn advance(&mut self, host_time: HostTime, skew: Option<ClockSkew>) -> Time {
-        self.own_ns = self.at(host_time).0;
+        let passed = host_time.since(self.host_time).mul_f64(self.skew.rate);
+        self.own_ns = self.own_ns.saturating_add(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX));
         self.host_time = host_time;
         if let Some(skew) = skew.filter(|skew| skew.generation != self.skew.generation) {
             self.own_ns = self.own_ns.saturating_add_signed(skew.jump_ns);
@@ -102,12 +103,6 @@ impl Clock {
     }
 
     /// Returns the time that the host must wait until this clock has advanced by `span`, at the current rate.
-    /// Returns the time that the clock will show at a time of the host after the last reading, if nobody skews it.
-    pub(crate) fn at(&self, host_time: HostTime) -> Time {
-        let passed = host_time.since(self.host_time).mul_f64(self.skew.rate);
-        Time(self.own_ns.saturating_add(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX)))
-    }
-
     pub(crate) fn host_span(&self, span: Duration) -> Duration {
         span.div_f64(self.skew.rate)
     }

@@ -314,19 +314,10 @@ impl SimulatedHost {
         self.node.as_ref().map(Node::core).or(self.ended.as_ref())
     }
 
-    /// Returns the last index that the node's state machine has applied; none if it is down.
-    pub fn applied(&self) -> Option<LogIndex> {
-        self.node.as_ref().map(|node| node.machine().applied())
-    }
-
-    /// Returns a checksum of the state of the node's machine; none if it is down.
-    pub fn state_checksum(&self) -> Option<u32> {
-        self.node.as_ref().map(|node| node.machine().checksum())
-    }
-
-    /// Returns true if the node leads, and its lease runs at a time, by its own clock.
-    pub fn has_lease_at(&self, now_ns: u64) -> bool {
-        self.node.as_ref().is_some_and(|node| node.has_lease_at(HostTime(now_ns)))
+    /// Returns the last index that the node's state machine has applied, and a checksum of its state; none if it is
+    /// down.
+    pub fn state(&self) -> Option<(LogIndex, u32)> {
+        self.node.as_ref().map(Node::state)
     }
 
     /// Returns the node's counters: messages sent, and syncs of its disk after each start.

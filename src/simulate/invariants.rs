@@ -42,10 +42,6 @@ pub(super) struct Invariants {
     entries: BTreeMap<LogIndex, FirstApplication>,
     /// First state at an index, with its node.
     states: BTreeMap<LogIndex, (u32, usize)>,
-    /// Last entry that was committed when each quorum read arrived, by the number of its request.
-    reads: BTreeMap<u64, LogIndex>,
-    /// True once a clock was skewed so that leases promise nothing.
-    is_skewed: bool,
     broken: Option<BrokenRule>,
 }
 
@@ -101,28 +97,6 @@ impl Invariants {
         }
     }
 
-    /// Takes note of a quorum read that arrives at a node.
-    pub(super) fn note_read(&mut self, number: u64) {
-        let committed = self.entries.last_key_value().map(|(index, _)| *index);
-        self.reads.extend(committed.map(|index| (number, index)));
-    }
-
-    /// Looks at the answer to a read, from a state that has all that was committed when it arrived.
-    pub(super) fn look_at_answer(&mut self, number: u64, status: u16, node: usize, host: &SimulatedHost, now_ns: u64) {
-        let Some(committed) = self.reads.remove(&number) else { return };
-        if let Some(applied) = host.applied().filter(|applied| status == 200 && *applied < committed) {
-            self.report(now_ns, || {
-                let node = name(node);
-                format!("a quorum read sees what is committed (D 6.4): {node} answered at {applied}, not {committed}")
-            });
-        }
-    }
-
-    /// Takes note of a fault of clocks: leases bear a jump back, and nothing else.
-    pub(super) fn note_skew(&mut self, rate: f64, jump_ns: i64) {
-        self.is_skewed |= (rate - 1.0).abs() > f64::EPSILON || jump_ns > 0;
-    }
-
     /// Looks at a node that has taken a step, and at what it has applied.
     pub(super) fn look(&mut self, node: usize, applied: &[AppliedEntry], members: &[Member], now_ns: u64) {
         self.keep_promises(node, &members[node].host);
@@ -154,7 +128,7 @@ impl Invariants {
 
     /// Compares the state of a node with that of others at the same place in the log.
     pub(super) fn look_at_state(&mut self, node: usize, host: &SimulatedHost, now_ns: u64) {
-        let Some((index, checksum)) = host.applied().zip(host.state_checksum()) else { return };
+        let Some((index, checksum)) = host.state() else { return };
         let (first, other) = *self.states.entry(index).or_insert((checksum, node));
         if first != checksum {
             self.report(now_ns, || {
@@ -212,13 +186,6 @@ impl Invariants {
             let (leader, votes, all) = (name(node), voters.len(), self.nodes.len());
             self.report(now_ns, || {
                 format!("a majority elects (§5.2): {leader} leads in {term} by {votes} of {all} votes")
-            });
-        }
-        let has_lease = |(other, member): &(usize, &Member)| *other != node && member.host.has_lease_at(now_ns);
-        if let Some((other, _)) = members.iter().enumerate().find(has_lease).filter(|_| !self.is_skewed) {
-            let [leader, other] = [node, other].map(name);
-            self.report(now_ns, || {
-                format!("nobody is elected during a lease (D 6.4.1): {leader} leads in {term}, and {other} has one")
             });
         }
         let committed = self.entries.values().rev().find(|first| first.in_term < term).map(|first| first.entry);

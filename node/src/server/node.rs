@@ -226,13 +226,9 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         self.raft
     }
 
-    /// Returns true if this node leads, and its lease will run at a time of the host.
-    pub(crate) fn has_lease_at(&self, host_time: HostTime) -> bool {
-        self.raft.status().lease_until.is_some_and(|until| self.clock.at(host_time) < until)
-    }
-
-    pub(crate) fn machine(&self) -> &Machine {
-        &self.machine
+    /// Returns the last index that the state machine has applied, and a checksum of its state.
+    pub(crate) fn state(&self) -> (LogIndex, u32) {
+        (self.machine.applied(), self.machine.checksum())
     }
 
     /// Returns how often each rule of the core has decided something.

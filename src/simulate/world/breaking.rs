@@ -76,7 +76,6 @@ impl World<'_> {
                 self.queue.plan(self.now_ns + STALL_NS, Happening::Links);
             }
             ResolvedFault::Clock { nodes, rate, jump_ns } => {
-                self.invariants.note_skew(*rate, *jump_ns);
                 for node in nodes {
                     self.skew(place_of(*node), *rate, *jump_ns);
                 }

@@ -4,7 +4,6 @@ use node::simulation::Outgoing;
 use workloads::Message;
 
 use super::{Happening, MS, Reply, SimulationError, World, place_of};
-use crate::systems::schism::QUORUM;
 use nemesis::NodeId;
 
 impl World<'_> {
@@ -49,9 +48,6 @@ impl World<'_> {
             self.queue.plan(at_ns, Happening::Reply { number, reply: Reply::Reset });
             return Ok(());
         }
-        if self.plan.read.name() == QUORUM && message.method.as_str() == "GET" {
-            self.invariants.note_read(number);
-        }
         let body = message.body.as_deref().unwrap_or_default();
         if let Some((status, body)) = member.host.ask(number, message.method.as_str(), &message.path, body) {
             self.route(node, self.now_ns, Outgoing::Answer(number, status, body));
@@ -78,7 +74,6 @@ impl World<'_> {
                 }
             }
             Outgoing::Answer(number, status, body) => {
-                self.invariants.look_at_answer(number, status, from, &self.members[from].host, at_ns);
                 let at_ns = at_ns + self.network.latency_ns();
                 self.queue.plan(at_ns, Happening::Reply { number, reply: Reply::Answer(status, body) });
             }
