@@ -14,7 +14,10 @@ use crate::{
     report::simulated_hunt::{self, HuntedRow},
     run::plan::Plan,
     store::{ConfinedFolder, SchemaVersion, read_json, refused, write_inside},
-    terminal::{self, Progress, words::seconds},
+    terminal::{
+        self, Progress,
+        words::{counted, seconds},
+    },
 };
 
 /// Name of the file with the results.
@@ -132,7 +135,9 @@ fn describe(rows: &[HuntedRow<'_>], store: &Path) -> String {
             |first| format!("seed {}\n{} of processor time", first.seed, seconds(first.after_ms * 1_000_000)),
         );
         let sign = match (catch.time_ms, catch.operations) {
-            (Some(time_ms), Some(operations)) => format!("{}\n{operations} operations", seconds(time_ms * 1_000_000)),
+            (Some(time_ms), Some(operations)) => {
+                format!("{}\n{}", seconds(time_ms * 1_000_000), counted(operations, "operation"))
+            }
             _ => "-".to_owned(),
         };
         let [found, sound] = [*catch, *sound].map(|catch| catch.words().join("\n"));

@@ -7,7 +7,7 @@ use super::page::{frame, text};
 use crate::{
     campaign::simulated_hunt::SimulatedCatch,
     store::{ConfinedFolder, write_inside},
-    terminal::words::seconds,
+    terminal::words::{counted, seconds},
 };
 
 /// Name of the page in the hunt's folder.
@@ -72,7 +72,7 @@ fn line(HuntedRow { defect, command, catch, sound }: &HuntedRow<'_>) -> Markup {
             }
             td {
                 @if let (Some(time_ms), Some(operations)) = (catch.time_ms, catch.operations) {
-                    (seconds(time_ms * 1_000_000)) ", " (operations) " operations"
+                    (seconds(time_ms * 1_000_000)) ", " (counted(operations, "operation"))
                 }
             }
             td { (sound.words().join("; ")) }
