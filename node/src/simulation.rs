@@ -1,6 +1,8 @@
 //! A node without threads, sockets and clocks of its own: it is given inputs at virtual times, and returns what leaves
 //! it, each with its time. Its core, loop, storage and client API are those of the real one.
 
+mod parcel;
+
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use crate::{
@@ -12,28 +14,28 @@ use crate::{
     host_clock::{HostClock, HostTime},
     http::DirectRequest,
     input::Input,
-    raft::{NodeId, RuleCounts, Status},
+    raft::{Entry, LogIndex, NodeId, Payload, Raft, RuleCounts, Standing, Status, Term},
     request::Reply,
     server::{MAX_INPUTS, Node, Outlet, Surroundings},
     storage::{Owner, SimulatedMedium, StartMode},
 };
 
-pub use crate::storage::DiskOptions;
+pub use self::parcel::{Parcel, Promise};
+pub use crate::storage::{DiskOptions, Hindrance};
 
 /// Time that a node is busy with a batch of inputs, and with each of them, besides the time of its disk.
 const BATCH_NS: u64 = 10_000;
 const INPUT_NS: u64 = 5_000;
 
-/// Frame on its way between two nodes.
-#[derive(Clone, Debug)]
-pub struct Parcel(Frame);
-
-impl Parcel {
-    /// Returns true if it is a message of Raft, which bears to be delivered twice. A request that is forwarded does
-    /// not: the link's protocol (TCP) delivers it once or never.
-    pub fn bears_repetition(&self) -> bool {
-        matches!(self.0, Frame::Raft { .. })
-    }
+/// Entry that a node has applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppliedEntry {
+    /// Place in the log.
+    pub index: LogIndex,
+    /// Term of the entry.
+    pub term: Term,
+    /// Checksum of its command; none if it has none.
+    pub checksum: Option<u32>,
 }
 
 /// Something that leaves a node.
@@ -55,6 +57,7 @@ struct Outbox {
     defect: Option<Defect>,
     asked: BTreeMap<u64, DirectRequest>,
     outgoing: Vec<(u64, Outgoing)>,
+    applied: Vec<AppliedEntry>,
     sent: u64,
 }
 
@@ -85,6 +88,17 @@ impl Outlet for Outbox {
             self.outgoing.push((self.clock.now().0, Outgoing::Answer(client, status, body)));
         }
     }
+
+    fn applied(&mut self, Entry { index, term, payload }: &Entry) {
+        let checksum = match payload {
+            Payload::Noop => None,
+            Payload::Command(bytes) => Some(crc32c::crc32c(bytes)),
+            Payload::Membership(members) => {
+                Some(crc32c::crc32c(&postcard::to_stdvec(members).expect("members are plain data")))
+            }
+        };
+        self.applied.push(AppliedEntry { index: *index, term: *term, checksum });
+    }
 }
 
 /// Host of a simulated node: its clock and its disk, which outlive the node's process, and that process. All times are
@@ -98,6 +112,8 @@ pub struct SimulatedHost {
     /// Rate of the node's clock, which holds for its next start too.
     rate: f64,
     node: Option<Node<Outbox, SimulatedMedium>>,
+    /// Core of the process that ended last, while none runs.
+    ended: Option<Raft>,
     inbox: Vec<Input<u64>>,
     broken: Vec<NodeId>,
     log: CapturedLog,
@@ -120,6 +136,7 @@ impl SimulatedHost {
             failures_per_million,
             rate: 1.0,
             node: None,
+            ended: None,
             inbox: Vec::new(),
             broken: Vec::new(),
             log: CapturedLog::default(),
@@ -146,6 +163,7 @@ impl SimulatedHost {
             defect: self.config.defect,
             asked: BTreeMap::new(),
             outgoing: Vec::new(),
+            applied: Vec::new(),
             sent: 0,
         };
         let log = Log::to(self.config.id, self.log.clone()).by(self.clock.clone());
@@ -154,6 +172,7 @@ impl SimulatedHost {
         let mut node = Node::start(&self.config, surroundings)?;
         node.skew_clock(self.rate, 0);
         self.node = Some(node);
+        self.ended = None;
         Ok(())
     }
 
@@ -181,10 +200,15 @@ impl SimulatedHost {
         self.disk.lose_power_after(after, seed);
     }
 
+    /// Hinders the disk from now on.
+    pub fn hinder_disk(&self, hindrance: Hindrance) {
+        self.disk.hinder(hindrance);
+    }
+
     fn end(&mut self) {
         self.work = self.counters();
         self.rules = self.rule_counts();
-        self.node = None;
+        self.ended = self.node.take().map(Node::into_core);
         self.inbox.clear();
     }
 
@@ -235,17 +259,23 @@ impl SimulatedHost {
         !self.inbox.is_empty()
     }
 
-    /// Lets the node take its inputs and the time, and appends what leaves it to `outgoing`, each with its time. The
-    /// node is busy until [`Self::free_at_ns`].
+    /// Lets the node take its inputs and the time, and appends what leaves it to `outgoing`, each with its time, and
+    /// what it applies to `applied`. The node is busy until [`Self::free_at_ns`].
     ///
     /// # Errors
     /// Returns an error if the disk failed or lost power; the process has ended. What left it before is appended too.
-    pub fn step(&mut self, now_ns: u64, outgoing: &mut Vec<(u64, Outgoing)>) -> Result<(), Error> {
+    pub fn step(
+        &mut self,
+        now_ns: u64,
+        outgoing: &mut Vec<(u64, Outgoing)>,
+        applied: &mut Vec<AppliedEntry>,
+    ) -> Result<(), Error> {
         let Some(node) = &mut self.node else { return Ok(()) };
         self.clock.reach(HostTime(now_ns));
         let busy_ns = BATCH_NS + INPUT_NS * self.inbox.len() as u64;
         let stepped = node.step(&mut self.inbox);
         outgoing.append(&mut node.outlet_mut().outgoing);
+        applied.append(&mut node.outlet_mut().applied);
         self.clock.pass(Duration::from_nanos(busy_ns));
         if stepped.is_err() {
             self.end();
@@ -266,8 +296,34 @@ impl SimulatedHost {
     }
 
     /// Returns the state of the node; none if it is down.
-    pub fn status(&self) -> Option<&Status> {
+    pub fn status(&self) -> Option<Status> {
         self.node.as_ref().map(Node::status)
+    }
+
+    /// Returns the role, term and leader of the node; none if it is down.
+    pub fn standing(&self) -> Option<Standing> {
+        self.node.as_ref().map(Node::standing)
+    }
+
+    /// Returns true if the node's log has the entry of `term` at `index`, or a snapshot in its place; of a node that is
+    /// down, the log that it had in memory.
+    pub fn holds(&self, index: LogIndex, term: Term) -> bool {
+        self.core().is_some_and(|core| core.holds(index, term))
+    }
+
+    /// Returns the term of the entry at `index` in the same log; none if there is none, or a snapshot has replaced it.
+    pub fn term_at(&self, index: LogIndex) -> Option<Term> {
+        self.core().and_then(|core| core.term_at(index))
+    }
+
+    fn core(&self) -> Option<&Raft> {
+        self.node.as_ref().map(Node::core).or(self.ended.as_ref())
+    }
+
+    /// Returns the last index that the node's state machine has applied, and a digest of its state; none if it is
+    /// down.
+    pub fn state(&self) -> Option<(LogIndex, u64)> {
+        self.node.as_ref().map(Node::state).map(|(index, digest)| (index, digest.bits()))
     }
 
     /// Returns the node's counters: messages sent, and syncs of its disk after each start.
@@ -343,7 +399,7 @@ mod tests {
 
         fn step(&mut self, node: usize) -> Result<(), Error> {
             let mut outgoing = Vec::new();
-            let stepped = self.hosts[node].step(self.now_ns, &mut outgoing);
+            let stepped = self.hosts[node].step(self.now_ns, &mut outgoing, &mut Vec::new());
             for (at_ns, leaving) in outgoing {
                 match leaving {
                     Outgoing::Frame(to, parcel) => {

@@ -107,7 +107,7 @@ impl Catch {
 }
 
 /// Returns the lower median; none of nothing.
-fn median<T: Ord + Copy>(mut of: Vec<T>) -> Option<T> {
+pub(super) fn median<T: Ord + Copy>(mut of: Vec<T>) -> Option<T> {
     of.sort_unstable();
     of.get(of.len().saturating_sub(1) / 2).copied()
 }

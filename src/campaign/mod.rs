@@ -6,6 +6,7 @@ mod job;
 pub(crate) mod plan;
 mod progress;
 pub(crate) mod record;
+pub(crate) mod simulated_hunt;
 pub(crate) mod summary;
 
 use std::{

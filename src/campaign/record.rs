@@ -147,6 +147,7 @@ impl Record {
         let category = match results.verdict {
             Verdict::NotLinearizable => Category::Violation,
             _ if results.violated_audits().next().is_some() => Category::Violation,
+            _ if results.live.broken_rule.is_some() => Category::Violation,
             _ if results.live.harness_failed.is_some() => Category::HarnessFailure,
             _ if results.live.not_recovered.is_some() => Category::RecoveryFailure,
             Verdict::Unknown => Category::Unknown,

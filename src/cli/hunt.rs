@@ -9,13 +9,18 @@ use std::{
 use clap::{Args, Parser};
 use node::Defect;
 
-use super::{campaign::stop_on_signal, run::RunArgs};
+use super::{
+    campaign::stop_on_signal,
+    run::RunArgs,
+    simulated_hunt::{self, SimulatedHuntRequest},
+};
 use crate::{
     campaign::{
         self, Manner, MatrixProgress,
         folder::{Folder, StoredPlan, read_plan},
         hunt::{Catch, Hunt, HuntedDefect},
         plan::{Seeds, WrittenPlan},
+        simulated_hunt::SearchLimits,
     },
     error::{ExitStatus, Failure},
     run::plan::parse_time_limit,
@@ -25,6 +30,12 @@ use crate::{
 
 /// Faults of a hunt that knows nothing of the defect: all kinds.
 const BLIND: &str = "--faults kill,pause,partition,clock";
+/// Number of runs of each kind, and the duration of each, unless others are asked for.
+const SEEDS: u32 = 5;
+const TIME_LIMIT: Duration = Duration::from_mins(1);
+/// The same on virtual time.
+const SIMULATED_SEEDS: u32 = 40;
+const SIMULATED_TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Name of the file with the results.
 const FILE: &str = "hunt.json";
 
@@ -33,21 +44,31 @@ const FILE: &str = "hunt.json";
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism hunt --defects votes-twice,long-lease --seeds 3 --time-limit 20s
+  schism hunt --simulate --within 10s         all defects on virtual time, in some minutes
   schism hunt                                 all defects; takes days
 
 A hunt that was interrupted goes on where it ended when the same command is given again: a folder has a campaign for \
-each defect, and hunt.json. Exit code 0 when all runs are over, whatever they found, unless the sound node failed.")]
+each defect, and hunt.json; of --simulate, simulated.json. Exit code 0 when all runs are over, whatever they found, \
+unless the sound node failed.")]
 pub(crate) struct HuntArgs {
     /// Defects to hunt for, separated by commas [default: all].
     #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = parse_defects)]
     defects: Option<Vec<Defect>>,
-    /// Number of runs of each kind, each with another seed.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    seeds: u32,
-    /// Duration of each run's load.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time_limit)]
-    time_limit: Duration,
-    /// Maximum number of runs at a time [default: as many as the machine can take, measured].
+    /// Number of runs of each kind, each with another seed [default: 5; 40 on virtual time, and more until one finds
+    /// something].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    seeds: Option<u32>,
+    /// Duration of each run's load [default: 60s; 10s on virtual time].
+    #[arg(long, value_name = "TIME", value_parser = parse_time_limit)]
+    time_limit: Option<Duration>,
+    /// Hunt on virtual time, under the faults that should show the defect.
+    #[arg(long)]
+    simulate: bool,
+    /// Processor time for each defect after which no other seed is tried, on virtual time.
+    #[arg(long, value_name = "TIME", default_value = "60s", requires = "simulate", value_parser = parse_time_limit)]
+    within: Duration,
+    /// Maximum number of runs at a time [default: as many as the machine can take, measured; one for each processor on
+    /// virtual time].
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     at_once: Option<u16>,
     /// Folder of the hunt.
@@ -73,6 +94,9 @@ impl HuntArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let stop = stop_on_signal()?;
         let chosen = self.defects.clone().unwrap_or_else(|| Defect::ALL.to_vec());
+        if self.simulate {
+            return simulated_hunt::execute(&self.simulated(chosen), &stop);
+        }
         let mut hunt = Hunt {
             schema_version: SchemaVersion::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -102,6 +126,18 @@ impl HuntArgs {
             Some((0, 1..)) => ExitStatus::Failed,
             Some((0, 0)) | None => ExitStatus::Linearizable,
         })
+    }
+
+    fn simulated(&self, defects: Vec<Defect>) -> SimulatedHuntRequest<'_> {
+        let within_ms = u64::try_from(self.within.as_millis()).unwrap_or(u64::MAX);
+        SimulatedHuntRequest {
+            defects,
+            limits: SearchLimits { seeds: self.seeds.unwrap_or(SIMULATED_SEEDS).into(), within_ms },
+            time_limit: self.time_limit.unwrap_or(SIMULATED_TIME_LIMIT),
+            at_once: self.at_once,
+            store: &self.store,
+            json: self.json,
+        }
     }
 
     /// Carries out the campaigns on one defect; none if the hunt was stopped before they were over.
@@ -152,7 +188,8 @@ impl HuntArgs {
         words.extend(options.split(' '));
         let parsed = RunCommand::try_parse_from(&words);
         let run = parsed.map_err(|error| Failure::new(ExitStatus::Internal, format!("{words:?}: {error}")))?.run;
-        Ok(WrittenPlan { seeds: Seeds::Count(self.seeds), time_limit: self.time_limit, ..run.as_cell()? })
+        let seeds = Seeds::Count(self.seeds.unwrap_or(SEEDS));
+        Ok(WrittenPlan { seeds, time_limit: self.time_limit.unwrap_or(TIME_LIMIT), ..run.as_cell()? })
     }
 
     fn write(&self, hunt: &Hunt) -> anyhow::Result<()> {

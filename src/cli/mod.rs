@@ -22,6 +22,7 @@ pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod shrink;
 pub(crate) mod simulate;
+mod simulated_hunt;
 pub(crate) mod store;
 pub(crate) mod system;
 mod systems;

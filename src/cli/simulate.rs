@@ -20,6 +20,7 @@ use crate::{
     run::{
         FinishedRun, RunLocation,
         plan::{Plan, Simulation, default_workload, parse_time_limit, usual_partition},
+        script_of,
     },
     simulate::{Found, Search, Tally, impossible, shrunk, simulate_and_store},
     systems::{ReadMode, SystemName, schism::simulated_settings},
@@ -29,6 +30,8 @@ use crate::{
     },
 };
 
+/// Name under which the script of a finding's faults is to be stored.
+const SCRIPT: &str = "faults.toml";
 /// Number of findings that are named.
 const MAX_NAMED: usize = 10;
 
@@ -41,8 +44,8 @@ const MAX_NAMED: usize = 10;
   schism simulate --read leader --seeds 1000 --until-violation
   schism simulate --read quorum --faults kill,pause,partition --seeds 10000 -j 8
   schism simulate --read lease --faults clock,partition --seed 7 --store store
-A finding is made smaller and printed as a command. Faults are those of schism run, but starve and those of disks; \
-of power-loss, the modes whole and reordered.")]
+A finding is made smaller and printed as a command. Faults are those of schism run, but those of packets and members; \
+of disks, power-loss (the modes whole and reordered), disk-slow and disk-error.")]
 pub(crate) struct SimulateArgs {
     /// Number of nodes in the cluster.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=9))]
@@ -123,6 +126,10 @@ struct ConditionArgs {
     /// Deviation of a node's clock from true time, at most, in millionths.
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=500_000))]
     drift: u32,
+    /// Let clients send an unanswered write again, to the next node and in a session, in which it takes effect
+    /// once; the history has it as one operation.
+    #[arg(long)]
+    retry: bool,
     /// Faults of the schedule that are kept, by their places from 0 on, such as 0,2; or none [default: all].
     #[arg(long, value_name = "LIST", value_parser = parse_places)]
     keep_faults: Option<Places>,
@@ -220,12 +227,12 @@ impl SimulateArgs {
         Ok(Shrunk { plan, runs, stored })
     }
 
-    fn plan(&self, seed: u64) -> anyhow::Result<Plan> {
+    pub(super) fn plan(&self, seed: u64) -> anyhow::Result<Plan> {
         let system = SystemName::default().find().map_err(usage)?;
         let read = self.read.clone().unwrap_or_else(|| system.default_read());
         system.check_read(&read).map_err(usage)?;
         let usual = || usual_partition(true).parse().expect("it is a list of faults");
-        let ConditionArgs { latency, loss, repeated, reordered, sync, disk_errors, drift, keep_faults } =
+        let ConditionArgs { latency, loss, repeated, reordered, sync, disk_errors, drift, retry, keep_faults } =
             &self.conditions;
         let plan = Plan {
             nodes: self.nodes,
@@ -249,6 +256,7 @@ impl SimulateArgs {
                 sync_us: *sync,
                 disk_errors_ppm: *disk_errors,
                 drift_ppm: *drift,
+                retry: *retry,
                 kept_faults: keep_faults.clone().map(|places| places.0),
             }),
             ..Plan::default()
@@ -272,16 +280,28 @@ struct Shrunk {
 }
 
 impl Shrunk {
-    /// Returns the command that starts real processes under the same plan.
-    fn real(&self) -> String {
-        Plan { simulation: None, ..self.plan.clone() }.command()
+    /// Returns the command that starts real processes under the same plan, and the script of its faults if only some of
+    /// the schedule are kept.
+    fn real(&self) -> (String, Option<String>) {
+        let mut plan = Plan { simulation: None, ..self.plan.clone() };
+        let kept = self.plan.simulation.as_ref().and_then(|conditions| conditions.kept_faults.as_ref());
+        let is_kept = |place: usize| kept.is_none_or(|kept| kept.contains(&place));
+        let faults: Vec<_> = (0..).zip(&plan.schedule).filter(|(place, _)| is_kept(*place)).map(|(_, it)| it).collect();
+        let script =
+            (!faults.is_empty() && faults.len() < plan.schedule.len()).then(|| script_of(faults.iter().copied()));
+        if faults.is_empty() {
+            plan.faults = "none".parse().expect("it is a list of faults");
+        }
+        plan.script = script.as_ref().map(|_| SCRIPT.to_owned());
+        (plan.command(), script)
     }
 }
 
 fn status_of_tally(tally: &Tally) -> ExitStatus {
     let worst = |status: ExitStatus, found: &Found| {
         let problem = found.outcome.problem.as_ref().map_or(ExitStatus::Linearizable, |_| ExitStatus::Failed);
-        status.worst(status_of(found.outcome.verdict)).worst(problem)
+        let broken = found.outcome.broken.as_ref().map_or(ExitStatus::Linearizable, |_| ExitStatus::NotLinearizable);
+        status.worst(status_of(found.outcome.verdict)).worst(broken).worst(problem)
     };
     let undecided = if tally.unknown > 0 { ExitStatus::Unknown } else { ExitStatus::Linearizable };
     tally.found.iter().fold(undecided, worst)
@@ -309,7 +329,7 @@ fn described(search: &Search, tally: &Tally, shrunk: Option<&Shrunk>) -> String 
         text += &format!("  {} could not be decided\n", counted_u64(tally.unknown, "run"));
     }
     for found in tally.found.iter().take(MAX_NAMED) {
-        text += &format!("  seed {}: {}\n", found.seed, words(found));
+        text += &format!("  seed {}: {}\n", found.seed, found.outcome.finding().unwrap_or_default());
     }
     if tally.found.len() > MAX_NAMED {
         text += &format!("  and {} more\n", grouped(tally.found.len() - MAX_NAMED));
@@ -318,18 +338,16 @@ fn described(search: &Search, tally: &Tally, shrunk: Option<&Shrunk>) -> String 
         text += &format!("\nThe smallest that still shows it, after {}:\n", counted(shrunk.runs, "more run"));
         text += &format!("  {}\n", shrunk.plan.command());
         text += "The same plan for real processes, whose times differ; it may take some tries:\n";
-        text += &format!("  {}\n", shrunk.real());
+        let (real, script) = shrunk.real();
+        text += &format!("  {real}\n");
+        if let Some(script) = script {
+            text += &format!("with this {SCRIPT}:\n{}\n", script.trim_end());
+        }
         if let Some(stored) = &shrunk.stored {
             text += &format!("\n{}", run_summary::describe_run(stored));
         }
     }
     text
-}
-
-fn words(found: &Found) -> String {
-    let violation = (found.outcome.verdict == Verdict::NotLinearizable).then(|| "not linearizable".to_owned());
-    let all: Vec<_> = violation.into_iter().chain(found.outcome.problem.clone()).collect();
-    all.join("; ")
 }
 
 fn grouped_u64(number: u64) -> String {
@@ -361,6 +379,8 @@ struct SearchJson {
 struct FoundJson {
     seed: u64,
     verdict: Verdict,
+    /// First rule of Raft that the nodes broke, if they did.
+    broken_rule: Option<String>,
     problem: Option<String>,
     command: String,
 }
@@ -369,6 +389,9 @@ struct FoundJson {
 struct SmallestJson {
     command: String,
     real: String,
+    /// Script of the faults that `real` names, if it names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    script: Option<String>,
     runs: usize,
 }
 
@@ -377,11 +400,14 @@ impl SearchJson {
         let found = |found: &Found| FoundJson {
             seed: found.seed,
             verdict: found.outcome.verdict,
+            broken_rule: found.outcome.broken.as_ref().map(ToString::to_string),
             problem: found.outcome.problem.clone(),
             command: Plan { seed: found.seed, ..search.plan.clone() }.command(),
         };
-        let smallest =
-            |shrunk: &Shrunk| SmallestJson { command: shrunk.plan.command(), real: shrunk.real(), runs: shrunk.runs };
+        let smallest = |shrunk: &Shrunk| {
+            let (real, script) = shrunk.real();
+            SmallestJson { command: shrunk.plan.command(), real, script, runs: shrunk.runs }
+        };
         Self {
             version: search.plan.version.clone(),
             runs: tally.runs,

@@ -45,6 +45,9 @@ pub(crate) fn describe_run(finished: &FinishedRun) -> String {
     if let Some(problems) = &results.live.client_problems {
         text += &format!("  problems with the clients: {problems}\n");
     }
+    if let Some(rule) = &results.live.broken_rule {
+        text += &format!("  the nodes broke a rule: {rule}\n");
+    }
     if let Some(why) = &results.live.not_recovered {
         text += &format!("  the cluster did not recover after healing: {why}\n");
     }

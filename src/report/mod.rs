@@ -9,6 +9,7 @@ mod facts;
 pub(crate) mod outputs;
 mod page;
 mod sections;
+pub(crate) mod simulated_hunt;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use checker::{Limits, Verdict};
 use histories::{Format, Recorder};
 use tokio::sync::watch;
 
-use super::{judge::quick_verdict, meter::Meter, plan::Plan, results::StoppedEarly};
+use super::{judge::quick_report, meter::Meter, plan::Plan, results::StoppedEarly};
 
 /// Interval at which the history is judged, unless that takes long.
 const EVERY: Duration = Duration::from_millis(500);
@@ -94,7 +94,7 @@ impl EarlyStop {
             let history = histories::read_bytes(&path.display().to_string(), &bytes, Some(Format::JsonLines))?;
             let end = Instant::now() + CHECK_LIMIT;
             let limits = Limits { keep_going: &|| Instant::now() < end, ..Limits::none() };
-            Ok((quick_verdict(&plan, &history, &limits), history.operations.len()))
+            Ok((quick_report(&plan, &history, &limits).verdict, history.operations.len()))
         });
         let (verdict, operations) = judging.await.context("the checker ended in a panic")??;
         let differ = meter.states().is_some_and(|states| states.has_conflict());

@@ -46,6 +46,12 @@ impl FirstSign {
         Some(Self::at(history, end))
     }
 
+    /// Returns a moment of a history that has times, in nanoseconds.
+    pub(crate) fn at_time(history: &History, at_ns: u64) -> Self {
+        let begun = (0..history.operations.len()).filter(|index| history.times(*index).invoked_ns <= at_ns).count();
+        Self { time_ms: at_ns / 1_000_000, operations: begun }
+    }
+
     /// Returns the moment of the last event before this rank.
     fn at(history: &History, end: u32) -> Self {
         let mut sign = Self { time_ms: 0, operations: 0 };

@@ -162,18 +162,18 @@ fn leadership<'a>(plan: &Plan, reigns: &'a [Reign]) -> Leadership<'a> {
 fn first_sign(plan: &Plan, history: &History, report: &Report, budget: &Budget, can_repeat: bool) -> Option<FirstSign> {
     budget.within(history.operations.len(), |limits| {
         let is_violated = |beginning: &History| {
-            quick_verdict(plan, beginning, &Limits { decided: &|_| {}, ..*limits }) == Verdict::NotLinearizable
+            quick_report(plan, beginning, &Limits { decided: &|_| {}, ..*limits }).verdict == Verdict::NotLinearizable
         };
         FirstSign::of(history, &report.keys, can_repeat.then_some(&is_violated as &dyn Fn(&History) -> bool))
     })
 }
 
-/// Returns the verdict on a history of a plan, without evidence for every key.
-pub(crate) fn quick_verdict(plan: &Plan, history: &History, limits: &Limits<'_>) -> Verdict {
+/// Judges a history of a plan, without evidence for every key.
+pub(crate) fn quick_report(plan: &Plan, history: &History, limits: &Limits<'_>) -> Report {
     if let Some(options) = options_of(plan.workload()) {
-        return checker::check(history, &Options { all: false, limits: *limits, ..options }).verdict;
+        return checker::check(history, &Options { all: false, limits: *limits, ..options });
     }
-    as_report(history, &checker::check_transactions(history, limits), Level::StrictSerializable).verdict
+    as_report(history, &checker::check_transactions(history, limits), Level::StrictSerializable)
 }
 
 /// Judgement of a history by the model of its workload.

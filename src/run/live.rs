@@ -152,6 +152,7 @@ async fn run_on_cluster(
         harness_failed,
         client_problems: plan.system().client_problems(),
         not_recovered: recovery?,
+        broken_rule: None,
         killed_at_end: None,
         cost,
         availability,

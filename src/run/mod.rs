@@ -43,7 +43,7 @@ pub(crate) use self::{
     finished_run::FinishedRun,
     first_sign::FirstSign,
     host::Host,
-    judge::{checker_budget, quick_verdict, rejudge},
+    judge::{checker_budget, quick_report, rejudge},
     leadership::{Reign, Span},
     live::mix,
     messages::{Message, MessageLog},

@@ -324,8 +324,7 @@ impl Plan {
         let switches =
             [(self.overlap, "--overlap"), (self.pcap, "--pcap"), (self.stop_on_violation, "--stop-on-violation")];
         words.extend(switches.into_iter().filter(|(is_on, _)| *is_on).map(|(_, name)| name.to_owned()));
-        let conditions = self.simulation.iter().flat_map(Simulation::arguments);
-        words.extend(conditions.flat_map(|(name, value)| [name.to_owned(), value]));
+        words.extend(self.simulation.iter().flat_map(Simulation::arguments));
         words.extend(system.options_of(&self.read, &self.settings).arguments());
         words.extend(system.writes_trace(&self.settings).then(|| "--trace".to_owned()));
         shell_words(&words)

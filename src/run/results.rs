@@ -69,6 +69,9 @@ impl Results {
         if self.report.has_internal_error() {
             status = status.worst(ExitStatus::Internal);
         }
+        if self.live.broken_rule.is_some() {
+            status = status.worst(ExitStatus::NotLinearizable);
+        }
         if self.live.not_recovered.is_some() || self.live.harness_failed.is_some() {
             status = status.worst(ExitStatus::Failed);
         }
@@ -218,6 +221,9 @@ pub(crate) struct LiveResults {
     pub(crate) client_problems: Option<String>,
     /// Reason why the cluster did not recover after healing, if it did not.
     pub(crate) not_recovered: Option<String>,
+    /// First rule of Raft that simulated nodes broke, if they did, whatever their clients saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) broken_rule: Option<String>,
     /// Nodes that did not end in time when they were asked at the end of the run, and were killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) killed_at_end: Option<String>,

@@ -263,7 +263,7 @@ fn line_at(text: &str, at: usize) -> usize {
 }
 
 /// Returns a script of faults that hit given nodes at given times.
-pub(crate) fn script_of(schedule: &[PlannedFault]) -> String {
+pub(crate) fn script_of<'a>(schedule: impl IntoIterator<Item = &'a PlannedFault>) -> String {
     let mut text = String::new();
     for planned in schedule {
         let PlannedFault { at, lasts, .. } = planned;

@@ -19,6 +19,9 @@ pub(crate) struct Simulation {
     pub(crate) disk_errors_ppm: u32,
     /// Deviation of a node's clock from true time, at most, in millionths.
     pub(crate) drift_ppm: u32,
+    /// True if clients send writes that were not answered again, in sessions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) retry: bool,
     /// Places in the schedule of the faults that are kept; all of them if none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) kept_faults: Option<Vec<usize>>,
@@ -35,6 +38,7 @@ impl Default for Simulation {
             sync_us: 1000,
             disk_errors_ppm: 0,
             drift_ppm: 200,
+            retry: false,
             kept_faults: None,
         }
     }
@@ -54,7 +58,7 @@ impl Simulation {
     }
 
     /// Returns the options of `schism simulate` that ask for these conditions.
-    pub(super) fn arguments(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn arguments(&self) -> Vec<String> {
         let usual = Self::default();
         let kept = self.kept_faults.as_ref().map(|kept| {
             let places: Vec<_> = kept.iter().map(ToString::to_string).collect();
@@ -75,7 +79,9 @@ impl Simulation {
             ("--keep-faults", kept.is_some(), kept.unwrap_or_default()),
         ]
         .into_iter()
-        .filter_map(|(name, differs, value)| differs.then_some((name, value)))
+        .filter(|(_, differs, _)| *differs)
+        .flat_map(|(name, _, value)| [name.to_owned(), value])
+        .chain(self.retry.then(|| "--retry".to_owned()))
         .collect()
     }
 }

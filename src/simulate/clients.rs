@@ -6,7 +6,7 @@ use std::time::Duration;
 use histories::EventType;
 use histories::{Event, PairingError};
 use workloads::{
-    Answer, Generator, Message, Mix, Pace, Request, Response, Succession, Workload, http_answer, http_message,
+    Answer, Generator, Message, Mix, Pace, Request, Response, Session, Succession, Workload, http_answer, http_message,
 };
 
 use super::record::Record;
@@ -18,6 +18,8 @@ const STAGGER_NS: u64 = 1_000_000;
 const RETRY_NS: u64 = 50_000_000;
 /// Maximum number of keys that are read at the end on each node.
 const FINAL_KEYS: usize = 200;
+/// Maximum number of times that a client that retries sends a write.
+const MAX_TRIES: u16 = 5;
 /// Bits of a request's number that name its client.
 const CLIENT_BITS: u32 = 16;
 
@@ -45,6 +47,9 @@ pub(super) struct Clients {
     end_ns: u64,
     clients: Vec<Client>,
     load_clients: usize,
+    nodes: u16,
+    /// True if clients of the load send writes that were not answered again.
+    retry: bool,
     requests: u64,
 }
 
@@ -54,14 +59,29 @@ struct Client {
     /// Keys that are still to be read; none for a client of the load.
     left: Option<VecDeque<u32>>,
     open: Option<OpenRequest>,
+    /// Session of a client that retries, once it has begun one.
+    session: Option<Session>,
     is_done: bool,
 }
 
 #[derive(Debug)]
 struct OpenRequest {
+    /// Number of the request that is under way; 0, which none has, until it is sent again.
     number: u64,
-    request: Request,
+    /// Request of an operation; none if it begins a session.
+    request: Option<Request>,
+    message: Message,
+    node: u16,
     began_ns: u64,
+    tries: u16,
+    /// True if a try may have taken effect, and is to be sent again.
+    is_unclear: bool,
+}
+
+impl OpenRequest {
+    fn new(number: u64, node: u16, request: Option<Request>, message: Message, began_ns: u64) -> Self {
+        Self { number, request, message, node, began_ns, tries: 1, is_unclear: false }
+    }
 }
 
 /// Returns the client of the request with this number.
@@ -78,6 +98,7 @@ impl Clients {
             succession: Succession::new(node, number, concurrency.into()),
             left: None,
             open: None,
+            session: None,
             is_done: false,
         });
         Self {
@@ -89,6 +110,8 @@ impl Clients {
             end_ns: origin_ns + plan.time_limit_ms * 1_000_000,
             clients: clients.collect(),
             load_clients: concurrency.into(),
+            nodes: plan.nodes,
+            retry: plan.simulation.as_ref().is_some_and(|conditions| conditions.retry),
             requests: 0,
         }
     }
@@ -109,6 +132,7 @@ impl Clients {
             succession: Succession::new(node, process, nodes.into()),
             left: Some(keys.clone()),
             open: None,
+            session: None,
             is_done: false,
         }));
         self.load_clients..self.clients.len()
@@ -127,14 +151,12 @@ impl Clients {
         Some((first.0, first.1, all))
     }
 
-    /// Returns the node of a client.
-    pub(super) fn node(&self, client: usize) -> u16 {
-        self.clients[client].succession.node()
-    }
-
     /// Returns the time at which a client that is ready begins its next operation; none if it is done.
     pub(super) fn due_ns(&mut self, client: usize, ready_ns: u64) -> Option<u64> {
         let end_ns = self.end_ns;
+        if self.clients[client].open.is_some() {
+            return Some(ready_ns);
+        }
         let is_reader = self.clients[client].left.is_some();
         let due_ns = match &self.clients[client].left {
             _ if ready_ns >= end_ns => None,
@@ -149,16 +171,27 @@ impl Clients {
         due_ns
     }
 
-    /// Begins an operation; returns the number of the request and the message.
+    /// Begins an operation, or sends it once more; returns the number of the request, its node and the message.
     pub(super) fn begin(
         &mut self,
         client: usize,
         now_ns: u64,
         record: &mut Record,
-    ) -> Result<(u64, Message), PairingError> {
+    ) -> Result<(u64, u16, Message), PairingError> {
         self.requests += 1;
         let number = self.requests << CLIENT_BITS | client as u64;
         let own = &mut self.clients[client];
+        if let Some(open) = &mut own.open {
+            (open.number, open.tries) = (number, open.tries + 1);
+            open.node = open.node % self.nodes + 1;
+            return Ok((number, open.node, open.message.clone()));
+        }
+        let (node, is_of_load) = (own.succession.node(), own.left.is_none());
+        if self.retry && is_of_load && own.session.is_none() {
+            let message = Session::request();
+            own.open = Some(OpenRequest::new(number, node, None, message.clone(), now_ns));
+            return Ok((number, node, message));
+        }
         let request = match own.left.as_ref().and_then(|left| left.front()) {
             Some(key) => self.workload.final_read(*key),
             None => self.generator.next(u16::try_from(client).expect("there are at most 1024 clients")),
@@ -167,11 +200,18 @@ impl Clients {
         // A client holds locks under a number that no other ever had.
         let owner = i64::try_from(own.succession.process()).unwrap_or(i64::MAX).saturating_add(1);
         let message = http_message(&request, &self.read_mode, owner);
-        own.open = Some(OpenRequest { number, request, began_ns: now_ns });
-        Ok((number, message))
+        let message = match &mut own.session {
+            Some(session) => session.next(message),
+            None => message,
+        };
+        // Only what may have to be sent again is kept.
+        let kept = if own.session.is_some() { message.clone() } else { Message::get(String::new()) };
+        own.open = Some(OpenRequest::new(number, node, Some(request), kept, now_ns));
+        Ok((number, node, message))
     }
 
-    /// Ends an operation, unless the client has given up on it; returns the time at which the client is ready again.
+    /// Ends an operation, unless the client has given up on it, or sends it again; returns the time at which the client
+    /// is ready again.
     pub(super) fn end(
         &mut self,
         number: u64,
@@ -181,18 +221,34 @@ impl Clients {
     ) -> Result<Option<u64>, PairingError> {
         let client = client_of(number);
         let own = &mut self.clients[client];
-        let Some(OpenRequest { request, began_ns, .. }) = own.open.take_if(|open| open.number == number) else {
-            return Ok(None);
+        let Some(open) = own.open.take_if(|open| open.number == number) else { return Ok(None) };
+        let Some(request) = &open.request else {
+            own.session = match reply {
+                Reply::Answer(status, body) => Session::begin(status, &body),
+                Reply::Refused | Reply::Reset | Reply::Late => None,
+            };
+            return Ok(Some(if own.session.is_some() { now_ns } else { now_ns + RETRY_NS }));
         };
-        let response: Response = match reply {
-            Reply::Answer(status, body) => http_answer(&request, status, &body),
-            Reply::Refused => Answer::NotDone("no connection: refused".to_owned()).into(),
-            Reply::Reset => Answer::Unknown("connection reset".to_owned()).into(),
-            Reply::Late => Answer::Unknown("timed out".to_owned()).into(),
-        };
+        let mut response = response_to(request, reply);
+        if own.session.is_some() && open.message.method.as_str() != "GET" {
+            let is_unclear = open.is_unclear || matches!(response.answer, Answer::Unknown(_));
+            match response.answer {
+                Answer::NotDone(_) | Answer::Unknown(_) if is_unclear && open.tries < MAX_TRIES => {
+                    own.open = Some(OpenRequest { number: 0, is_unclear, ..open });
+                    return Ok(Some(now_ns + RETRY_NS));
+                }
+                // The first try may have happened.
+                Answer::NotDone(why) if is_unclear => response = Answer::Unknown(why).into(),
+                _ => {}
+            }
+        }
+        let OpenRequest { request: Some(request), began_ns, .. } = open else { return Ok(None) };
         let ending = own.succession.end(&request, response);
         let Event { kind, .. } = ending.event;
         record.add(now_ns, ending.event)?;
+        if kind == EventType::Info {
+            own.session = None; // its last write may still come
+        }
         let Some(left) = &mut own.left else {
             self.generator.observe(
                 u16::try_from(client).expect("there are at most 1024 clients"),
@@ -211,7 +267,17 @@ impl Clients {
 
     /// Returns the requests that are open at a node.
     pub(super) fn open_at(&self, node: u16) -> impl Iterator<Item = u64> {
-        let at_node = self.clients.iter().filter(move |client| client.succession.node() == node);
-        at_node.filter_map(|client| Some(client.open.as_ref()?.number))
+        let open = self.clients.iter().filter_map(|client| client.open.as_ref());
+        open.filter(move |open| open.node == node && open.number != 0).map(|open| open.number)
+    }
+}
+
+/// Returns the answer to a request that ended like this.
+fn response_to(request: &Request, reply: Reply) -> Response {
+    match reply {
+        Reply::Answer(status, body) => http_answer(request, status, &body),
+        Reply::Refused => Answer::NotDone("no connection: refused".to_owned()).into(),
+        Reply::Reset => Answer::Unknown("connection reset".to_owned()).into(),
+        Reply::Late => Answer::Unknown("timed out".to_owned()).into(),
     }
 }

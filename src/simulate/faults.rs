@@ -8,6 +8,8 @@ use nemesis::{
     ResolvedFault, SkewWay,
 };
 
+use node::simulation::Hindrance;
+
 use super::record::Record;
 use crate::run::{LeaderSearch, attempt_event, heal_event, outcome_event, waits_for_leader, with_nodes};
 
@@ -109,7 +111,10 @@ impl Faults {
         self.delay_ns = delay_ns;
         match &fault {
             // It is in force once all of its nodes are down.
-            ResolvedFault::Kill { nodes } | ResolvedFault::Disk { nodes, .. } => {
+            ResolvedFault::Kill { nodes } => {
+                self.dying.insert(id, nodes.clone());
+            }
+            ResolvedFault::Disk { nodes, fault } if !matches!(DiskEffect::of(*fault), Some(DiskEffect::Hinders(_))) => {
                 self.dying.insert(id, nodes.clone());
             }
             _ => {
@@ -154,6 +159,14 @@ impl Faults {
         self.ledger.down().contains(&node)
     }
 
+    /// Returns the share of the processor that a fault leaves, and its period in ms, if it starves and is in force.
+    pub(super) fn starvation(&self, id: FaultId) -> Option<(u8, u64)> {
+        match self.ledger.get(id) {
+            Some(ResolvedFault::Starve { cpu_percent, period_ms, .. }) => Some((*cpu_percent, *period_ms)),
+            _ => None,
+        }
+    }
+
     /// Returns the faults in force.
     pub(super) fn in_force(&self) -> Vec<FaultId> {
         self.ledger.ids()
@@ -170,26 +183,38 @@ pub(crate) fn impossible(faults: &FaultSpecs) -> Option<&FaultSpec> {
         | FaultSpec::RollingRestart { .. }
         | FaultSpec::CrashLoop { .. }
         | FaultSpec::Partition(_)
-        | FaultSpec::Flap { .. } => false,
+        | FaultSpec::Flap { .. }
+        | FaultSpec::Starve { .. } => false,
         FaultSpec::Clock { skew, .. } => skew.way(true) == SkewWay::Vdso,
-        FaultSpec::Disk { fault, .. } => loses_all(*fault).is_none(),
-        FaultSpec::Starve { .. } | FaultSpec::Members { .. } | FaultSpec::Packets { .. } => true,
+        FaultSpec::Disk { fault, .. } => DiskEffect::of(*fault).is_none(),
+        FaultSpec::Members { .. } | FaultSpec::Packets { .. } => true,
     })
 }
 
-/// Returns true if a power loss forgets all that was not synced, and false if any part of it may stay; none if it is
-/// another fault of disks, or a power loss of a kind that no simulated disk has.
-pub(super) fn loses_all(fault: DiskFault) -> Option<bool> {
-    match fault {
-        DiskFault::PowerLoss { mode: LossMode::Whole, .. } => Some(true),
-        DiskFault::PowerLoss { mode: LossMode::Reordered, .. } => Some(false),
-        DiskFault::PowerLoss { mode: LossMode::Part | LossMode::Torn, .. }
-        | DiskFault::Slow { .. }
-        | DiskFault::Error
-        | DiskFault::Full
-        | DiskFault::ReadOnly
-        | DiskFault::CrashAtFsync { .. }
-        | DiskFault::Corrupt { .. } => None,
+/// Effect of a fault of disks on a simulated one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DiskEffect {
+    /// The node dies, and all that was not synced is forgotten.
+    LosesAll,
+    /// The node dies, and any part of it is forgotten.
+    LosesAny,
+    Hinders(Hindrance),
+}
+
+impl DiskEffect {
+    /// Returns the effect of a fault; none if no simulated disk can have it.
+    pub(super) fn of(fault: DiskFault) -> Option<Self> {
+        match fault {
+            DiskFault::PowerLoss { mode: LossMode::Whole, .. } => Some(Self::LosesAll),
+            DiskFault::PowerLoss { mode: LossMode::Reordered, .. } => Some(Self::LosesAny),
+            DiskFault::Slow { delay_ms } => Some(Self::Hinders(Hindrance::Slow(u64::from(delay_ms) * 1_000_000))),
+            DiskFault::Error => Some(Self::Hinders(Hindrance::Failing)),
+            DiskFault::PowerLoss { mode: LossMode::Part | LossMode::Torn, .. }
+            | DiskFault::Full
+            | DiskFault::ReadOnly
+            | DiskFault::CrashAtFsync { .. }
+            | DiskFault::Corrupt { .. } => None,
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod clients;
 mod faults;
+mod invariants;
+mod member;
 mod network;
 mod queue;
 mod record;
@@ -17,11 +19,13 @@ use node::raft::RuleCounts;
 
 pub(crate) use self::{
     faults::impossible,
-    search::{Found, Search, Tally},
+    invariants::BrokenRule,
+    search::{Found, Search, Tally, of_seed},
     shrink::shrunk,
 };
 use crate::run::{
-    Cost, FinishedRun, LiveResults, RunFiles, RunLocation, RunStart, Span, plan::Plan, quick_verdict, store_run,
+    Cost, FinishedRun, FirstSign, LiveResults, RunFiles, RunLocation, RunStart, Span, plan::Plan, quick_report,
+    store_run,
 };
 
 /// Outcome of a simulated run.
@@ -31,6 +35,10 @@ pub(crate) struct Outcome {
     /// Reason why the run could not be carried out to its end, or the cluster did not recover.
     pub(crate) problem: Option<String>,
     pub(crate) operations: usize,
+    /// First rule of Raft that the nodes broke, whatever clients saw.
+    pub(crate) broken: Option<BrokenRule>,
+    /// Moment at which a violation was complete, or the rule broken.
+    pub(crate) first_sign: Option<FirstSign>,
     /// Virtual duration of the run, from its first event to its last.
     pub(crate) lasted_ns: u64,
     /// Number of times that each rule of Raft decided something.
@@ -40,7 +48,14 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Returns true if the run shows that something is wrong with the system.
     pub(crate) fn is_finding(&self) -> bool {
-        self.verdict == Verdict::NotLinearizable || self.problem.is_some()
+        self.verdict == Verdict::NotLinearizable || self.broken.is_some() || self.problem.is_some()
+    }
+
+    /// Describes what the run found; none if it found nothing.
+    pub(crate) fn finding(&self) -> Option<String> {
+        let violation = (self.verdict == Verdict::NotLinearizable).then(|| "not linearizable".to_owned());
+        let broken = self.broken.as_ref().map(|broken| format!("broken rule: {broken}"));
+        violation.into_iter().chain(broken).chain(self.problem.clone()).reduce(|all, next| format!("{all}; {next}"))
     }
 }
 
@@ -50,6 +65,8 @@ pub(crate) fn simulate(plan: &Plan) -> Outcome {
     let failed = |problem: String| Outcome {
         verdict: Verdict::Unknown,
         problem: Some(problem),
+        broken: None,
+        first_sign: None,
         operations: 0,
         lasted_ns: 0,
         rules: RuleCounts::default(),
@@ -61,21 +78,23 @@ pub(crate) fn simulate(plan: &Plan) -> Outcome {
             failed(format!("a panic: {}", said.unwrap_or_default()))
         }
         Ok(Err(error)) => failed(format!("{:#}", anyhow::Error::new(error))),
-        Ok(Ok(finished)) => Outcome {
-            verdict: quick_verdict(plan, &finished.recorded.history, &Limits::none()),
-            problem: finished.not_recovered,
-            operations: finished.recorded.history.operations.len(),
-            lasted_ns: finished.end_ns,
-            rules: finished.rules,
-        },
+        Ok(Ok(finished)) => {
+            let history = &finished.recorded.history;
+            let report = quick_report(plan, history, &Limits::none());
+            let broken_ns = finished.broken.as_ref().map(|broken| broken.at_ns.saturating_sub(finished.origin_ns));
+            let of_rule = broken_ns.map(|at_ns| FirstSign::at_time(history, at_ns));
+            let signs = [FirstSign::of(history, &report.keys, None), of_rule];
+            Outcome {
+                verdict: report.verdict,
+                problem: finished.not_recovered,
+                broken: finished.broken,
+                first_sign: signs.into_iter().flatten().min_by_key(|sign| sign.time_ms),
+                operations: history.operations.len(),
+                lasted_ns: finished.end_ns,
+                rules: finished.rules,
+            }
+        }
     }
-}
-
-fn judge(plan: &Plan, history: &History) -> Verdict {
-    if let Some(options) = options_of(plan.workload()) {
-        return checker::check(history, &Options { all: false, ..options }).verdict;
-    }
-    as_report(history, &checker::check_transactions(history, &checker::Limits::none())).verdict
 }
 
 /// Carries out a plan, and stores it like a run of real processes.
@@ -89,6 +108,7 @@ pub(crate) fn simulate_and_store(plan: &Plan, place: &RunLocation) -> anyhow::Re
         start: RunStart { leader_after_ms: finished.origin_ns / 1_000_000, origin_mono_ns: finished.origin_ns },
         load: Some(Span { from_ns: 0, until_ns: plan.time_limit_ms * 1_000_000 }),
         not_recovered: finished.not_recovered,
+        broken_rule: finished.broken.map(|broken| broken.to_string()),
         cost: Cost { messages: finished.messages, fsyncs: finished.fsyncs },
         ..LiveResults::default()
     };

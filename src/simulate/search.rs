@@ -106,6 +106,6 @@ impl Search {
 }
 
 /// Returns the plan with another seed.
-pub(super) fn of_seed(plan: &Plan, seed: u64) -> Plan {
+pub(crate) fn of_seed(plan: &Plan, seed: u64) -> Plan {
     Plan { seed, ..plan.clone() }.schedule()
 }

@@ -60,7 +60,8 @@ fn smaller(plan: &Plan) -> Vec<Plan> {
     if plan.keys > 1 {
         all.push(Plan { keys: 1, ..plan.clone() });
     }
-    let calm = Simulation { kept_faults: conditions.kept_faults.clone(), ..Simulation::calm() };
+    let Simulation { retry, kept_faults, .. } = conditions.clone();
+    let calm = Simulation { retry, kept_faults, ..Simulation::calm() };
     if calm != conditions {
         all.push(with(calm));
     }

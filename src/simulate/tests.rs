@@ -63,7 +63,7 @@ fn every_workload_holds_through_the_log_under_all_faults() {
     for workload in workloads::WORKLOADS {
         let plan = Plan { workload: workload.name().to_owned(), ..plan("log", "kill,pause,partition,clock", 5) };
         let outcome = simulate(&plan);
-        assert_eq!((outcome.verdict, &outcome.problem), (Verdict::Linearizable, &None), "{}", workload.name());
+        assert_eq!((outcome.verdict, outcome.finding()), (Verdict::Linearizable, None), "{}", workload.name());
     }
 }
 
@@ -78,25 +78,64 @@ fn quorum_reads_hold_under_each_fault_that_simulated_hosts_can_have() {
         "power-loss:all",
         "power-loss:all,mode=reordered",
         "partition:clients-random",
+        "starve:all",
+        "disk-slow",
+        "disk-error",
         "partition:isolate-leader,kill:deposed-leader",
     ] {
         let plan = Plan { time_limit_ms: 15_000, ..plan("quorum", faults, 3) }.schedule();
         assert_eq!(impossible(&plan.faults), None, "{faults}");
         assert!(lines(&plan).contains("\"outcome\":\"installed\""), "{faults}");
         let outcome = simulate(&plan);
-        assert_eq!((outcome.verdict, &outcome.problem), (Verdict::Linearizable, &None), "{faults}");
+        assert_eq!((outcome.verdict, outcome.finding()), (Verdict::Linearizable, None), "{faults}");
     }
 }
 
 #[test]
 fn faults_that_no_simulated_host_can_have_are_refused_and_never_left_out() {
-    let of_disks = ["disk-slow", "disk-error", "crash-at-fsync", "power-loss:mode=torn"];
-    for faults in ["kill,starve", "clock:rate=0", "clock:by=vdso", "loss:5%", "reset"].into_iter().chain(of_disks) {
+    let of_disks = ["kill,disk-full", "disk-read-only", "disk-corrupt", "crash-at-fsync", "power-loss:mode=torn"];
+    for faults in of_disks.into_iter().chain(["clock:rate=0", "clock:by=vdso", "loss:5%", "reset"]) {
         let plan = plan("quorum", faults, 3);
         assert!(impossible(&plan.faults).is_some(), "{faults}");
         let problem = simulate(&plan).problem.unwrap_or_default();
         assert!(problem.starts_with("no simulated host can have a fault of the plan: "), "{faults}: {problem}");
     }
+}
+
+/// Returns the plan of a run with a defect.
+fn planted(defect: &str, workload: &str, faults: &str) -> Plan {
+    let usual = plan("quorum", faults, 0);
+    let options = crate::systems::Options::default().with("defect", Some(defect));
+    let settings = crate::systems::schism::simulated_settings(&usual.read, &options).unwrap();
+    Plan { settings, workload: workload.to_owned(), ..usual }
+}
+
+#[test]
+fn a_rule_of_raft_that_the_nodes_broke_is_named_whatever_clients_saw() {
+    for (defect, workload, faults, rule) in [
+        ("votes-twice", "register", "partition,pause:leader", "one vote a term (§5.2): in term "),
+        ("pre-votes-count", "register", "partition,pause:leader", "a majority elects (§5.2): n"),
+        ("commits-alone", "register", "partition:isolate-leader", "a majority commits (§5.3): n"),
+        ("loses-last-record", "register", "kill:all", "promises outlive a restart (figure 2): n"),
+        ("vote-not-durable", "register", "kill:random,pause:leader", "promises outlive a restart (figure 2): n"),
+        ("increments-by-chance", "counter", "none", "equal logs give equal states (§2): those of n"),
+    ] {
+        let plan = planted(defect, workload, faults);
+        let broken = (0..16).find_map(|seed| simulate(&of_seed(&plan, seed)).broken);
+        assert!(broken.as_ref().is_some_and(|it| it.to_string().starts_with(rule)), "{defect}: {broken:?}");
+    }
+}
+
+#[test]
+fn clients_that_retry_in_sessions_see_each_write_once_and_twice_if_numbers_are_ignored() {
+    let retry = |plan: Plan| Plan { simulation: Some(Simulation { retry: true, ..Simulation::default() }), ..plan };
+    for seed in 0..4 {
+        let outcome = simulate(&of_seed(&retry(plan("quorum", "kill,partition", 0)), seed));
+        assert_eq!((outcome.verdict, outcome.finding()), (Verdict::Linearizable, None), "{outcome:?}");
+    }
+    let broken = retry(planted("ignores-sequence-numbers", "counter", "kill,partition"));
+    assert!(broken.command().contains(" --retry"), "{}", broken.command());
+    assert!((0..16).any(|seed| simulate(&of_seed(&broken, seed)).verdict == Verdict::NotLinearizable));
 }
 
 #[test]
@@ -107,12 +146,9 @@ fn planted_defects_of_each_part_of_a_node_are_found() {
         ("cas-ignores-from", "register", "none"),
         ("link-repeats-frames", "counter", "none"),
     ] {
-        let usual = plan("quorum", faults, 0);
-        let options = crate::systems::Options::default().with("defect", Some(defect));
-        let settings = crate::systems::schism::simulated_settings(&usual.read, &options).unwrap();
-        let plan = Plan { settings, workload: workload.to_owned(), ..usual };
+        let plan = planted(defect, workload, faults);
         assert!(plan.command().contains(&format!(" --defect {defect}")), "{}", plan.command());
-        let found = (0..8).any(|seed| simulate(&search::of_seed(&plan, seed)).is_finding());
+        let found = (0..8).any(|seed| simulate(&of_seed(&plan, seed)).is_finding());
         assert!(found, "{}", plan.command());
     }
 }
@@ -132,7 +168,7 @@ fn quorum_reads_hold_and_leader_reads_are_found_stale() {
     let faults = "partition:isolate-leader";
     let outcomes = |read: &str| (0..4).map(|seed| simulate(&plan(read, faults, seed))).collect::<Vec<_>>();
     for outcome in outcomes("quorum") {
-        assert_eq!((outcome.verdict, &outcome.problem), (Verdict::Linearizable, &None), "{outcome:?}");
+        assert_eq!((outcome.verdict, outcome.finding()), (Verdict::Linearizable, None), "{outcome:?}");
         assert!(outcome.operations > 500, "{outcome:?}");
     }
     let stale = outcomes("leader");

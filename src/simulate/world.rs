@@ -8,13 +8,15 @@ use histories::PairingError;
 use nemesis::{FaultId, NodeId};
 use node::{
     raft::RuleCounts,
-    simulation::{DiskOptions, Outgoing, Parcel, SimulatedHost},
+    simulation::{AppliedEntry, DiskOptions, Outgoing, Parcel, SimulatedHost},
 };
 use workloads::{Message, Random};
 
 use super::{
     clients::{Clients, Reply, client_of},
     faults::{Faults, disk_failure},
+    invariants::{BrokenRule, Invariants},
+    member::Member,
     network::{Network, REDIAL_NS},
     queue::Queue,
     record::{Record, Recorded},
@@ -72,6 +74,8 @@ pub(super) struct Finished {
     pub(super) end_ns: u64,
     /// Reason why the cluster did not recover after healing, if it did not.
     pub(super) not_recovered: Option<String>,
+    /// First rule of Raft that the nodes broke.
+    pub(super) broken: Option<BrokenRule>,
     pub(super) rules: RuleCounts,
     pub(super) messages: u64,
     pub(super) fsyncs: u64,
@@ -106,6 +110,12 @@ enum Happening {
     /// A fault of the schedule is due, or ends.
     Fault(usize),
     Heal(FaultId),
+    /// A fault lets a node sleep, or run for a while.
+    Starve {
+        id: FaultId,
+        node: usize,
+        sleeps: bool,
+    },
     /// A node's process dies, if it is still in this life.
     Death {
         node: usize,
@@ -119,18 +129,6 @@ enum Happening {
     Links,
     /// Somebody looks whether the cluster is ready for what comes next.
     Look,
-}
-
-#[derive(Debug)]
-struct Member {
-    host: SimulatedHost,
-    /// Number of starts so far.
-    life: u32,
-    is_paused: bool,
-    /// Rate of its clock while no fault skews it.
-    rate: f64,
-    /// Time of the wake that is planned; the end of time if there is none.
-    wake_ns: u64,
 }
 
 /// Part of a run.
@@ -152,6 +150,7 @@ pub(super) struct World<'a> {
     phase: Phase,
     conditions: &'a Simulation,
     members: Vec<Member>,
+    invariants: Invariants,
     network: Network,
     clients: Clients,
     faults: Faults,
@@ -162,6 +161,8 @@ pub(super) struct World<'a> {
     not_recovered: Option<String>,
     /// Scratch space for what leaves a node in one step.
     outgoing: Vec<(u64, Outgoing)>,
+    /// Scratch space for what a node applies in one step.
+    applied: Vec<AppliedEntry>,
 }
 
 /// Carries out a plan; keeps the lines of its history and logs if `keeps_all`.
@@ -199,6 +200,7 @@ impl<'a> World<'a> {
             host: SimulatedHost::new(node_config(id, plan.nodes, &plan.settings, plan.seed), disk, random.bits()),
             life: 0,
             is_paused: false,
+            is_asleep: false,
             rate: drift(&mut random),
             wake_ns: u64::MAX,
         });
@@ -210,6 +212,7 @@ impl<'a> World<'a> {
             phase: Phase::Boot,
             conditions,
             members,
+            invariants: Invariants::new(nodes),
             network: Network::new(nodes, plan.seed, conditions),
             clients: Clients::new(plan, &mix(plan), 0),
             faults: Faults::new(Vec::new(), plan.nodes, 0, 0),
@@ -219,6 +222,7 @@ impl<'a> World<'a> {
             keeps_all,
             not_recovered: None,
             outgoing: Vec::new(),
+            applied: Vec::new(),
         };
         for node in 0..nodes {
             let rate = world.members[node].rate;
@@ -247,6 +251,7 @@ impl<'a> World<'a> {
             }
             Happening::Fault(place) => self.fault(place)?,
             Happening::Heal(id) => self.heal(id)?,
+            Happening::Starve { id, node, sleeps } => self.starve(id, node, sleeps),
             Happening::Death { node, life, loses_all } => {
                 if self.members[node].life == life && self.members[node].host.is_up() {
                     let seed = self.random.bits();
@@ -275,6 +280,7 @@ impl<'a> World<'a> {
         member.life += 1;
         match member.host.start(self.now_ns, nonces) {
             Ok(()) => {
+                self.invariants.look_at_restart(node, &self.members[node].host, self.now_ns);
                 self.plan_wake(node, self.members[node].host.free_at_ns());
                 let delay_ns = self.network.delay_ns(REDIAL_NS / 3);
                 self.queue.plan(self.now_ns + delay_ns, Happening::Links);
@@ -312,7 +318,7 @@ impl<'a> World<'a> {
     /// Lets a node take its inputs and the time, unless it cannot now.
     fn act(&mut self, node: usize) -> Result<(), SimulationError> {
         let member = &mut self.members[node];
-        if member.is_paused || !member.host.is_up() {
+        if member.is_paused || member.is_asleep || !member.host.is_up() {
             return Ok(());
         }
         let free_ns = member.host.free_at_ns();
@@ -321,11 +327,13 @@ impl<'a> World<'a> {
             return Ok(());
         }
         let mut outgoing = std::mem::take(&mut self.outgoing);
-        let stepped = member.host.step(self.now_ns, &mut outgoing);
+        let stepped = member.host.step(self.now_ns, &mut outgoing, &mut self.applied);
         for (at_ns, leaving) in outgoing.drain(..) {
             self.route(node, at_ns, leaving);
         }
         self.outgoing = outgoing;
+        self.invariants.look(node, &self.applied, &self.members, self.now_ns);
+        self.applied.clear();
         match stepped {
             Ok(()) => {
                 let host = &mut self.members[node].host;

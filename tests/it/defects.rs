@@ -90,3 +90,37 @@ fn a_hunt_tells_what_it_found_and_the_same_command_continues_it() {
     let told = run(dir.path(), &asked[..asked.len() - 1]).out;
     assert!(told.contains("1 of 1 defects found by fitting faults"), "{told}");
 }
+
+#[test]
+fn a_hunt_on_virtual_time_names_what_it_found_and_is_continued() {
+    let dir = tempfile::tempdir().unwrap();
+    let asked = [
+        "hunt",
+        "--simulate",
+        "--defects",
+        "cas-ignores-from,commits-alone",
+        "--seeds",
+        "2",
+        "--time-limit",
+        "3s",
+        "-j",
+        "1",
+        "--json",
+    ];
+    let ended = run(dir.path(), &asked);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let hunt: Value = serde_json::from_str(&ended.out).unwrap();
+    let searches = hunt["searches"].as_object().unwrap();
+    let of =
+        |name: &'static str| searches.iter().filter(move |(command, _)| command.contains(name)).map(|(_, found)| found);
+    assert!(of("--defect cas-ignores-from").all(|found| found["violations"].as_u64() > Some(0)), "{hunt}");
+    assert!(of("--defect commits-alone").all(|found| found["broken_rules"].as_u64() > Some(0)), "{hunt}");
+    assert!(searches.len() == 4 && of("--faults").any(|found| found["first"] == Value::Null), "{hunt}");
+    assert_eq!(run(dir.path(), &asked).out, ended.out, "it is over, and nothing is tried again");
+    let told = run(dir.path(), &asked[..asked.len() - 1]).out;
+    assert!(told.contains("2 of 2 defects found") && told.contains("by verdict"), "{told}");
+    let page = fs::read_to_string(dir.path().join("store/hunt/simulated.html")).unwrap();
+    assert!(page.contains("2 of 2 planted defects") && page.contains("schism simulate --read quorum"), "{page}");
+    let other = run(dir.path(), &["hunt", "--simulate", "--seeds", "3"]);
+    assert!(other.code == Some(64) && other.err.contains("choose another --store"), "{other:?}");
+}

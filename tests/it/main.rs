@@ -38,6 +38,7 @@ mod report;
 mod runs;
 mod seams;
 mod shrink;
+mod simulate;
 mod store;
 mod support;
 mod syntax;

@@ -35,7 +35,7 @@ fn faults_that_cannot_work_are_refused_before_anything_starts() {
         (&["run", "--every", "2s", "--for", "10ms"], "from 100ms to 24h"),
         (&["run", "--faults", "clock:rate=1"], "choose another rate, or a jump"),
         (&["run", "--faults", "clock:jump=1w"], "a time such as 500ms, 5s, -5s or 1m30s"),
-        (&["simulate", "--faults", "kill,starve"], "no simulated host can have the fault `starve"),
+        (&["simulate", "--faults", "kill,crash-at-fsync"], "no simulated host can have the fault `crash-at-fsync"),
         (&["simulate", "--faults", "disk-full"], "no simulated host can have the fault `disk-full"),
         (&["simulate", "--defect", "nothing"], "schism defects"),
         (&["campaign", "--faults", "none,kill:n9"], "there is no n9"),

@@ -9,6 +9,10 @@ pub struct DefectDescription {
     pub sign: Sign,
     /// Options of `schism run` under which the sign should show.
     pub options: &'static str,
+    /// Options of `schism simulate` beside these; its faults take the place of theirs.
+    pub simulated: &'static str,
+    /// Reason why no run on virtual time shows it; empty if one does.
+    pub survives: &'static str,
     /// Section of the paper that it breaks, or issue of a real system that had it.
     pub source: &'static str,
     /// Broken rule, as the lines of a comment.

@@ -7,7 +7,8 @@ use super::description::{DefectDescription, Sign};
 /// Defines the defects and their descriptions, in the same order. All runs that should show one have few clients: the
 /// more operations overlap, the more orders there are in which a lost write can hide.
 macro_rules! defects {
-    ($($(#[doc = $about:literal])+ $defect:ident: $name:literal, $sign:ident, $options:literal, $source:literal;)+) => {
+    ($($(#[doc = $about:literal])+ $defect:ident: $name:literal, $sign:ident, $options:literal $(+ $simulated:literal)?,
+        $source:literal $(, survives: $why:literal)?;)+) => {
         /// Planted defect: one rule that the node breaks.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
@@ -25,6 +26,8 @@ macro_rules! defects {
                     name: $name,
                     sign: Sign::$sign,
                     options: concat!("--concurrency 8 ", $options),
+                    simulated: concat!($($simulated)?),
+                    survives: concat!($($why)?),
                     source: $source,
                     comment: concat!($($about),+),
                 }),+];
@@ -51,10 +54,12 @@ defects! {
 
     /// Any answer of a follower counts for the newest round of heartbeats, though it was sent before that began.
     AnyAnswerConfirms: "any-answer-confirms", StaleRead, "--faults pause:leader,partition:isolate-leader",
-        "dissertation §6.4; etcd-io/etcd#20418, databendlabs/openraft#1993";
+        "dissertation §6.4; etcd-io/etcd#20418, databendlabs/openraft#1993",
+        survives: "it needs an answer that is later than an election, which simulated delays hardly reach";
 
     /// Reads that arrive while a round of heartbeats is out are confirmed by that round, which began before them.
-    JoinsOpenRound: "joins-open-round", StaleRead, "--faults pause:leader,partition:isolate-leader",
+    JoinsOpenRound: "joins-open-round", StaleRead,
+        "--faults pause:leader,partition:isolate-leader" + "--nodes 3 --latency 30ms",
         "dissertation §6.4, step 3; databendlabs/openraft#1993";
 
     /// A new leader answers reads before it has committed an entry of its own term.
@@ -70,15 +75,18 @@ defects! {
         "dissertation §6.4, last paragraph";
 
     /// A follower takes any read index for the answer to its latest question, also one to an earlier question.
-    AnyContextAnswers: "any-context-answers", StaleRead, "--faults pause:leader,partition:isolate-random",
+    AnyContextAnswers: "any-context-answers", StaleRead,
+        "--faults pause:leader,partition:isolate-random" + "--nodes 3 --latency 30ms",
         "etcd-io/etcd#20418";
 
     /// A node that does not lead answers a follower's question for the read index with its own commit index.
     AnyoneAnswersReadIndex: "anyone-answers-read-index", StaleRead, "--faults pause:leader,partition:isolate-leader",
-        "dissertation §6.4, step 2";
+        "dissertation §6.4, step 2",
+        survives: "it needs an answer that is later than an election, which simulated delays hardly reach";
 
     /// After a restart, a follower asks for read indexes under the same numbers as before it.
-    ContextsRepeat: "contexts-repeat", StaleRead, "--faults kill:random,pause:leader", "etcd-io/etcd#20418";
+    ContextsRepeat: "contexts-repeat", StaleRead, "--faults kill:random,pause:leader", "etcd-io/etcd#20418",
+        survives: "it needs an answer that is later than an election, which simulated delays hardly reach";
 
     /// Nodes apply entries, and answer for them, as soon as these are in their logs.
     AppliesUncommitted: "applies-uncommitted", Phantom, "--faults partition:isolate-leader",
@@ -92,7 +100,8 @@ defects! {
 
     /// A lease counts from the receipt of the answers, and not from the start of the round that they answer.
     LeaseFromReceipt: "lease-from-receipt", StaleRead, "--read lease --faults pause:leader,partition:isolate-leader",
-        "dissertation §6.4.1; openraft's guide on leader leases, hashicorp/raft's checkLeaderLease";
+        "dissertation §6.4.1; openraft's guide on leader leases, hashicorp/raft's checkLeaderLease",
+        survives: "it needs an answer that is later than an election, which simulated delays hardly reach";
 
     /// The answer of a single follower renews the lease, however many nodes there are.
     LeaseByOneAnswer: "lease-by-one-answer", StaleRead, "--read lease --nodes 5 --faults partition:halves",
@@ -121,11 +130,13 @@ defects! {
         "Raft §5.3; databendlabs/openraft d60f1e85, beb0302b";
 
     /// A leader commits entries of earlier terms by counting their replicas.
-    CommitsEarlierTerms: "commits-earlier-terms", LostWrite, "--faults kill:leader,pause:leader",
+    CommitsEarlierTerms: "commits-earlier-terms", LostWrite,
+        "--faults kill:leader,pause:leader" + "--latency 20ms --every 800ms --for 500ms --faults kill,partition,pause",
         "Raft §5.4.2, figure 8; logcabin/logcabin#44, canonical/raft#220, async-raft/async-raft#108";
 
     /// A follower accepts entries after one of another term than the leader has there.
-    SkipsTermCheck: "skips-term-check", Divergent, "--faults partition:isolate-leader,pause:leader",
+    SkipsTermCheck: "skips-term-check", Divergent,
+        "--faults partition:isolate-leader,pause:leader" + "--latency 20ms --every 800ms --for 500ms",
         "Raft §5.3; Students' Guide to Raft";
 
     /// A follower keeps entries that conflict with the leader's, and says that its log matches.
@@ -141,12 +152,15 @@ defects! {
         "Raft figure 2, AppendEntries step 5; scylladb/scylladb#9965, atomix/copycat#265";
 
     /// A follower takes entries that its snapshot has replaced for a conflict, and drops the log behind the snapshot.
-    PurgedIsConflict: "purged-is-conflict", LostWrite, "--snapshot-after 50 --faults pause,partition:isolate-random",
+    PurgedIsConflict: "purged-is-conflict", LostWrite,
+        "--snapshot-after 50 --faults pause,partition:isolate-random"
+            + "--latency 20ms --every 800ms --for 500ms --faults kill,partition,pause --reordered 200 --repeated 200",
         "Raft §7; databendlabs/openraft#511";
 
     /// A leader believes refusals that are older than what it knows of the follower, and sends everything again.
     BelievesLateConflicts: "believes-late-conflicts", Unavailable, "--faults pause:random",
-        "Raft §5.3; databendlabs/openraft#1500";
+        "Raft §5.3; databendlabs/openraft#1500",
+        survives: "it costs messages, and no answer";
 
     /// A leader counts entries as stored by a follower once it has sent them.
     SentCountsAsMatched: "sent-counts-as-matched", LostWrite, "--faults partition:isolate-leader,kill:leader",
@@ -171,7 +185,8 @@ defects! {
         "Raft figure 2, persistent state; vesoft-inc/nebula#3415";
 
     /// A term that a node learns from others is not on its disk, and forgotten after a restart.
-    TermNotDurable: "term-not-durable", SplitBrain, "--faults kill:random,pause:leader",
+    TermNotDurable: "term-not-durable", SplitBrain,
+        "--faults kill:random,pause:leader" + "--latency 20ms --every 800ms --for 500ms --faults kill,partition,pause",
         "Raft figure 2, persistent state; camunda/camunda#14509, camunda/camunda#19290";
 
     /// A node that does not lead returns to the term of an old leader that sends it entries, and may vote there again.
@@ -179,7 +194,8 @@ defects! {
         "Raft §5.1; vesoft-inc/nebula#2405, camunda/camunda#1068";
 
     /// A node forgets its vote when it learns who leads its term.
-    LeaderUpdateClearsVote: "leader-update-clears-vote", SplitBrain, "--faults partition,pause:leader",
+    LeaderUpdateClearsVote: "leader-update-clears-vote", SplitBrain,
+        "--faults partition,pause:leader" + "--latency 20ms --every 800ms --for 500ms --faults kill,partition,pause",
         "Raft §5.2; camunda/camunda#5356";
 
     /// A leader that steps down without a later term forgets its vote.
@@ -187,14 +203,18 @@ defects! {
         "--elections check-quorum --faults partition:isolate-leader,pause:leader", "Raft §5.2; microsoft/CCF#5891";
 
     /// A voter votes for candidates whatever their logs are.
-    VotesForAnyLog: "votes-for-any-log", LostWrite, "--faults partition:isolate-leader,kill:leader", "Raft §5.4.1";
+    VotesForAnyLog: "votes-for-any-log", LostWrite,
+        "--faults partition:isolate-leader,kill:leader"
+            + "--latency 20ms --every 800ms --for 500ms --faults kill,partition,pause", "Raft §5.4.1";
 
     /// A voter prefers the longer log to the one with the later last term.
     ComparesLengthFirst: "compares-length-first", LostWrite, "--faults partition:isolate-leader,pause:leader",
         "Raft §5.4.1; databendlabs/openraft a48a3282";
 
     /// A candidate counts each answer as another vote, also a second one of the same voter.
-    RepeatedVotesCount: "repeated-votes-count", SplitBrain, "--nodes 5 --faults partition,pause:leader",
+    RepeatedVotesCount: "repeated-votes-count", SplitBrain,
+        "--nodes 5 --faults partition,pause:leader"
+            + "--latency 20ms --every 800ms --for 500ms --faults kill,partition,pause --repeated 300 --reordered 300",
         "Raft §5.2; xnnyygn/xraft#27";
 
     /// A candidate counts votes that were given to it in earlier terms.
@@ -210,26 +230,31 @@ defects! {
         "Raft §5.1";
 
     /// All nodes wait for the same time before they stand for election.
-    EqualTimers: "equal-timers", Unavailable, "--faults kill:leader", "Raft §5.2; Students' Guide to Raft";
+    EqualTimers: "equal-timers", Unavailable, "--faults kill:leader", "Raft §5.2; Students' Guide to Raft",
+        survives: "elections take longer, and the cluster recovers in time";
 
     /// Every request for a vote restarts the voter's timer, also one that is refused.
     VoteRequestRestartsTimer: "vote-request-restarts-timer", Unavailable, "--faults partition:isolate-leader",
-        "Raft figure 2, followers; Students' Guide to Raft";
+        "Raft figure 2, followers; Students' Guide to Raft",
+        survives: "elections take longer, and the cluster recovers in time";
 
     /// A message of a deposed leader restarts a node's timer.
     OldLeaderRestartsTimer: "old-leader-restarts-timer", Unavailable, "--faults partition,pause:leader",
-        "Raft figure 2, followers; Students' Guide to Raft";
+        "Raft figure 2, followers; Students' Guide to Raft",
+        survives: "elections take longer, and the cluster recovers in time";
 
     /// A node begins a new term without asking first whether it could win, and deposes working leaders.
     NoPreVote: "no-pre-vote", Unavailable, "--faults partition:one-way,pause:random",
-        "dissertation §9.6; cockroachdb/cockroach#104042";
+        "dissertation §9.6; cockroachdb/cockroach#104042",
+        survives: "elections take longer, and the cluster recovers in time";
 
     /// A new leader appends no entry of its own, and commits what it inherited only with a client's next write.
     NoEntryOfOwnTerm: "no-entry-of-own-term", Unavailable, "--read-share 100 --faults kill:leader", "Raft §8";
 
     /// Followers keep still for a leader that says that no quorum answers it.
     DesertedLeaderSilences: "deserted-leader-silences", Unavailable, "--faults partition:one-way",
-        "dissertation §6.2; Cloudflare's outage of 2 November 2020";
+        "dissertation §6.2; Cloudflare's outage of 2 November 2020",
+        survives: "elections take longer, and the cluster recovers in time";
 
     // Members
 
@@ -263,10 +288,12 @@ defects! {
 
     /// A leader counts entries as its own that are not on its disk yet.
     CountsUnsyncedTail: "counts-unsynced-tail", LostWrite, "--faults power-loss:all",
-        "dissertation §10.2.1; etcd-io/etcd#14370, camunda/camunda#4160";
+        "dissertation §10.2.1; etcd-io/etcd#14370, camunda/camunda#4160",
+        survives: "the loop syncs what a leader appends before it takes the answers of others";
 
     /// A follower says that it has entries before they are on its disk.
-    SendsBeforeDurable: "sends-before-durable", LostWrite, "--faults power-loss:all",
+    SendsBeforeDurable: "sends-before-durable", LostWrite,
+        "--faults power-loss:all" + "--faults kill:all --every 800ms --for 400ms",
         "Raft figure 2; cloud-software-foundation/c5#263, deventlab/d-engine#447";
 
     /// The log is written but never synced: what a loss of power leaves of it is a matter of luck.
@@ -278,7 +305,8 @@ defects! {
 
     /// A node whose log is damaged cuts it off there, and starts.
     CutsDamagedRecord: "cuts-damaged-record", LostWrite, "--faults kill:all",
-        "Alagappan et al., Protocol-Aware Recovery, FAST 2018; eBay/NuRaft#185";
+        "Alagappan et al., Protocol-Aware Recovery, FAST 2018; eBay/NuRaft#185",
+        survives: "no simulated disk is damaged";
 
     /// A node whose last write was torn by a crash starts with an empty log.
     TornTailDropsLog: "torn-tail-drops-log", LostWrite, "--faults kill:all", "eBay/NuRaft#185";
@@ -314,14 +342,15 @@ defects! {
 
     /// A node that cannot read a snapshot goes on with the state that it had.
     SwallowsRestoreError: "swallows-restore-error", Divergent,
-        "--snapshot-after 50 --faults partition:isolate-random", "atomix/atomix#1038";
+        "--snapshot-after 50 --faults partition:isolate-random", "atomix/atomix#1038",
+        survives: "no snapshot arrives damaged";
 
     /// A snapshot lacks the last write before it was taken.
     SnapshotLacksLastWrite: "snapshot-lacks-last-write", LostWrite, "--snapshot-after 50 --faults kill:all",
         "Raft §7; etcd-io/etcd#17780";
 
     /// A snapshot lacks the sessions of clients, whose commands are then refused on some nodes only.
-    SessionsNotInSnapshot: "sessions-not-in-snapshot", Divergent, "--snapshot-after 50 --faults kill",
+    SessionsNotInSnapshot: "sessions-not-in-snapshot", Divergent, "--snapshot-after 50 --faults kill" + "--retry",
         "dissertation §6.3";
 
     /// A node applies the first entry after a snapshot twice.
@@ -370,11 +399,13 @@ defects! {
     // Sessions
 
     /// A command takes effect each time it is sent, whatever its sequence number.
-    IgnoresSequenceNumbers: "ignores-sequence-numbers", DoubleApply, "--faults kill,partition",
+    IgnoresSequenceNumbers: "ignores-sequence-numbers", DoubleApply, "--faults kill,partition" + "--retry",
         "dissertation §6.3; etcd-io/etcd#14890, etcd-io/etcd#18424";
 
     /// A command of a session that is unknown, as it has expired, takes effect, once more if it did before.
-    ServesUnknownSessions: "serves-unknown-sessions", DoubleApply, "--faults kill,partition", "dissertation §6.3";
+    ServesUnknownSessions: "serves-unknown-sessions", DoubleApply, "--faults kill,partition" + "--retry",
+        "dissertation §6.3",
+        survives: "no session expires before 4096 others have begun";
 
     // Answers to clients
 
@@ -387,7 +418,9 @@ defects! {
         "Raft §8; etcd-io/etcd#741";
 
     /// A write is answered as done once any entry is applied at its index, also that of another leader.
-    AnswersByIndex: "answers-by-index", LostWrite, "--faults partition:isolate-leader,pause:leader",
+    AnswersByIndex: "answers-by-index", LostWrite,
+        "--faults partition:isolate-leader,pause:leader"
+            + "--latency 20ms --every 800ms --for 500ms",
         "Students' Guide to Raft: applying client operations";
 
     /// A write that is not answered in time is answered with "it did not happen".
@@ -410,5 +443,6 @@ defects! {
         "Raft §5.1: RPCs may be repeated; requests that are forwarded may not";
 
     /// Requests that are forwarded have the same numbers after each restart, so that a late answer meets another one.
-    IdsFromZero: "ids-from-zero", Phantom, "--faults kill:random,pause:leader", "etcd-io/etcd#20418";
+    IdsFromZero: "ids-from-zero", Phantom, "--faults kill:random,pause:leader", "etcd-io/etcd#20418",
+        survives: "it needs an answer that is later than an election, which simulated delays hardly reach";
 }

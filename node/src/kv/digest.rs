@@ -23,6 +23,11 @@ impl Digest {
         self.0 = self.0.wrapping_sub(hash(part));
     }
 
+    /// Returns the digest as a number.
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
     /// Returns the digest of a state that has the parts of both.
     pub(super) fn with(self, other: Self) -> Self {
         Self(self.0.wrapping_add(other.0))

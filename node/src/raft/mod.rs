@@ -35,6 +35,6 @@ pub use membership::{Change, ChangeRefusal, MAX_VOTERS, Membership};
 pub use message::{AppendResult, Body, Message, QuorumContact};
 pub use node::Raft;
 pub use rules::{Rule, RuleCounts};
-pub use status::Status;
+pub use status::{Standing, Status};
 pub use types::{HardState, LogIndex, NodeId, Role, Term, Time};
 pub use validity::InvalidMessage;

@@ -329,7 +329,7 @@ impl Raft {
     }
 
     /// Returns the configuration in force: the latest in the log, committed or not (§6).
-    pub(super) fn membership(&self) -> &Arc<Membership> {
+    pub fn membership(&self) -> &Arc<Membership> {
         if self.config.has(Defect::ChangesWaitForCommit) {
             return self.memberships.at(self.commit);
         }

@@ -131,6 +131,9 @@ impl Raft {
 
     fn commit_replicated(&mut self) {
         let State::Leader(own) = &self.state else { return };
+        if self.commit >= self.log.last_index() {
+            return; // as most of the time
+        }
         let needed = |quorum: usize| match self.config.defect {
             Some(Defect::CommitsAlone) => 1,
             Some(Defect::CommitsByMinority) => (quorum - 1).max(1),

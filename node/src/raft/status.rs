@@ -38,7 +38,35 @@ pub struct Status {
     pub matched: Vec<(NodeId, LogIndex)>,
 }
 
+/// Part of the state of a node that its caller follows from input to input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Current role.
+    pub role: Role,
+    /// Current term.
+    pub term: Term,
+    /// Current leader, as far as it knows; itself while it believes that it leads.
+    pub leader: Option<NodeId>,
+    /// Last index that it knows to be committed.
+    pub commit: LogIndex,
+}
+
 impl Raft {
+    /// Returns the part of the node's state that its caller follows, which costs nothing.
+    pub fn standing(&self) -> Standing {
+        Standing { role: self.role(), term: self.hard_state.term, leader: self.leader, commit: self.commit }
+    }
+
+    /// Returns the term of the entry at `index`; none if there is none, or a snapshot has replaced it.
+    pub fn term_at(&self, index: LogIndex) -> Option<Term> {
+        self.log.term(index)
+    }
+
+    /// Returns true if the log has the entry of `term` at `index`, or a snapshot in its place.
+    pub fn holds(&self, index: LogIndex, term: Term) -> bool {
+        index < self.log.base_index() || self.log.term(index) == Some(term)
+    }
+
     /// Returns the node's externally visible state.
     pub fn status(&self) -> Status {
         let (lease_until, matched) = match &self.state {

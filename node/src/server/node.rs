@@ -30,10 +30,10 @@ use crate::{
     frame::Frame,
     host_clock::{HostClock, HostTime},
     input::Input,
-    kv::{CommandResult, Machine, MachineError},
+    kv::{CommandResult, Digest, Machine, MachineError},
     raft::{
         Elections, Entry, InvalidMessage, LogIndex, Membership, Message, NodeId, Payload, ProposalOutcome, Raft,
-        ReadOutcome, RuleCounts, Snapshot, Status, StoredState, Term, Time,
+        ReadOutcome, RuleCounts, Snapshot, Standing, Status, StoredState, Term, Time,
     },
     request::{Counters, MembershipReport, ReadMode, Reason, Request, StatusReport},
     storage::{CompactionOutcome, Directory, Medium, StartMode, Storage},
@@ -63,8 +63,10 @@ pub(crate) struct Node<O: Outlet = Links, M: Medium = Directory> {
     host: HostClock,
     clock: Clock,
     raft: Raft,
-    /// Status of the core, as of the last input.
-    status: Status,
+    /// Standing of the core, as of the last input.
+    standing: Standing,
+    /// Configuration for whose members there are links.
+    membership: Arc<Membership>,
     storage: Storage<M>,
     machine: Machine,
     /// Term of the last applied entry.
@@ -138,8 +140,8 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         let mut clock = Clock::new(host.clone(), config.clock_file.clone());
         let raft = Raft::new(config.raft(life), stored, clock.now())
             .map_err(|error| Error::State { node: id, problem: error.to_string() })?;
-        let status = raft.status();
-        log.write(Event::Started { term: status.term, last_index: status.last_index });
+        let Status { term, last_index, .. } = raft.status();
+        log.write(Event::Started { term, last_index });
         let mut node = Self {
             id,
             elections: config.elections,
@@ -150,8 +152,9 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             compact_after: host.now(),
             host,
             clock,
+            standing: raft.standing(),
+            membership: Arc::clone(raft.membership()),
             raft,
-            status,
             storage,
             machine: Machine::new(config.defect),
             applied_term: Term::default(),
@@ -166,7 +169,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             log,
             trace,
         };
-        node.connect(&Arc::clone(&node.status.membership));
+        node.connect();
         node.carry_out()?; // restores the snapshot, before anybody can read
         Ok(node)
     }
@@ -211,9 +214,29 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         &mut self.outlet
     }
 
-    /// Returns the status of the core, as of the last input.
-    pub(crate) fn status(&self) -> &Status {
-        &self.status
+    /// Returns the status of the core.
+    pub(crate) fn status(&self) -> Status {
+        self.raft.status()
+    }
+
+    /// Returns the standing of the core, as of the last input.
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Returns the core.
+    pub(crate) fn core(&self) -> &Raft {
+        &self.raft
+    }
+
+    /// Ends the node and returns its core.
+    pub(crate) fn into_core(self) -> Raft {
+        self.raft
+    }
+
+    /// Returns the last index that the state machine has applied, and a digest of its state.
+    pub(crate) fn state(&self) -> (LogIndex, Digest) {
+        (self.machine.applied(), self.machine.digest())
     }
 
     /// Returns how often each rule of the core has decided something.
@@ -355,6 +378,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         }
         self.applied_term = entry.term;
         self.checkpoints.note(&self.machine, entry.term);
+        self.outlet.applied(entry);
         let decisions = self.pending.applied(entry.index, entry.term);
         if let (Some(waiting), Some(applied)) = (decisions.committed, applied) {
             self.answer(waiting, Ok(applied));
@@ -392,37 +416,33 @@ impl<O: Outlet, M: Medium> Node<O, M> {
 
     /// Logs a change of role, term or leader.
     fn notice_role(&mut self) {
-        let status = self.raft.status();
-        if status.commit > self.status.commit {
-            self.trace.committed(status.commit);
+        let before = std::mem::replace(&mut self.standing, self.raft.standing());
+        let Standing { role, term, leader, commit } = self.standing;
+        if commit > before.commit {
+            self.trace.committed(commit);
         }
-        let members_before = std::mem::replace(&mut self.status.membership, Arc::clone(&status.membership));
-        if !Arc::ptr_eq(&members_before, &status.membership) && *members_before != *status.membership {
-            self.notice_members(&status.membership);
+        let members_before = std::mem::replace(&mut self.membership, Arc::clone(self.raft.membership()));
+        if !Arc::ptr_eq(&members_before, &self.membership) && *members_before != *self.membership {
+            self.notice_members();
         }
-        let changed =
-            (status.role, status.term, status.leader) != (self.status.role, self.status.term, self.status.leader);
-        let follows_another = (status.term, status.leader) != self.leader_view();
-        self.status = status;
-        if follows_another {
+        if (term, leader) != (before.term, before.leader) {
             self.end_forwarded();
         }
-        if changed {
-            let Status { role, term, leader, .. } = self.status;
+        if (role, term, leader) != (before.role, before.term, before.leader) {
             self.log.write(Event::RoleChanged { role, term, leader });
         }
     }
 
     /// Logs another configuration, and makes links to its members.
-    fn notice_members(&mut self, membership: &Membership) {
-        let (voters, outgoing) = (membership.voters.clone(), membership.outgoing.clone());
-        let learners = membership.learners.keys().copied().collect();
+    fn notice_members(&mut self) {
+        let (voters, outgoing) = (self.membership.voters.clone(), self.membership.outgoing.clone());
+        let learners = self.membership.learners.keys().copied().collect();
         self.log.write(Event::MembersChanged { voters, outgoing, learners });
-        self.connect(membership);
+        self.connect();
     }
 
-    fn connect(&mut self, membership: &Membership) {
-        for (peer, address) in &membership.addresses {
+    fn connect(&mut self) {
+        for (peer, address) in &self.membership.addresses {
             self.outlet.connect(*peer, *address);
         }
     }

@@ -4,7 +4,12 @@ use std::{fmt::Debug, net::SocketAddr};
 
 use tokio::sync::oneshot;
 
-use crate::{frame::Frame, raft::NodeId, request::Reply, transport::Links};
+use crate::{
+    frame::Frame,
+    raft::{Entry, NodeId},
+    request::Reply,
+    transport::Links,
+};
 
 /// Way out of a node.
 pub(crate) trait Outlet: Debug {
@@ -22,6 +27,9 @@ pub(crate) trait Outlet: Debug {
 
     /// Answers a client, which may be gone.
     fn answer(&mut self, client: Self::Client, reply: Reply);
+
+    /// Takes note of an entry that the state machine has applied, if anybody outside wants to know.
+    fn applied(&mut self, _entry: &Entry) {}
 }
 
 impl Outlet for Links {

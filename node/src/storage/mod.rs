@@ -56,8 +56,8 @@ use crate::{
 pub(crate) use compaction::CompactionOutcome;
 pub(crate) use image::Owner;
 pub(crate) use medium::{Directory, Medium};
-pub use simulated::DiskOptions;
 pub(crate) use simulated::SimulatedMedium;
+pub use simulated::{DiskOptions, Hindrance};
 
 const LOCK: &str = "lock";
 const WAL: &str = "wal";

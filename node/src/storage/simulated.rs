@@ -76,6 +76,19 @@ struct Behaviour {
     options: DiskOptions,
     clock: HostClock,
     random: Pcg64,
+    hindrance: Hindrance,
+}
+
+/// Hindrance of a disk by a fault, until it is healed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hindrance {
+    /// None.
+    #[default]
+    None,
+    /// Each sync takes longer by this time, in nanoseconds.
+    Slow(u64),
+    /// Each sync fails.
+    Failing,
 }
 
 impl Behaviour {
@@ -84,8 +97,10 @@ impl Behaviour {
         let (shortest, longest) = self.options.sync_ns;
         let usual = shortest + self.random.next_u64() % (longest.saturating_sub(shortest) + 1);
         let factor = if self.random.next_u64().is_multiple_of(SLOW_ONE_IN) { SLOW_FACTOR } else { 1 };
-        self.clock.pass(Duration::from_nanos(usual.saturating_mul(factor)));
-        self.random.next_u64() % MILLION < self.options.failures_per_million.into()
+        let delay = if let Hindrance::Slow(delay_ns) = self.hindrance { delay_ns } else { 0 };
+        self.clock.pass(Duration::from_nanos(usual.saturating_mul(factor).saturating_add(delay)));
+        let has_bad_luck = self.random.next_u64() % MILLION < self.options.failures_per_million.into();
+        has_bad_luck || self.hindrance == Hindrance::Failing
     }
 }
 
@@ -158,7 +173,8 @@ pub(crate) struct SimulatedMedium(Arc<Mutex<Disk>>);
 impl SimulatedMedium {
     /// Creates an empty disk on the time of `clock`.
     pub(crate) fn new(options: DiskOptions, clock: HostClock, seed: u64) -> Self {
-        let behaviour = Some(Behaviour { options, clock, random: Pcg64::seed_from_u64(seed) });
+        let behaviour =
+            Some(Behaviour { options, clock, random: Pcg64::seed_from_u64(seed), hindrance: Hindrance::None });
         Self(Arc::new(Mutex::new(Disk { behaviour, ..Disk::default() })))
     }
 
@@ -191,6 +207,13 @@ impl SimulatedMedium {
     pub(crate) fn lose_power_after(&self, after: usize, seed: u64) {
         let mut disk = self.disk();
         disk.fault = Some((disk.syncs + 1 + after, DiskFault::PowerLost(seed)));
+    }
+
+    /// Hinders the disk from now on.
+    pub(crate) fn hinder(&self, hindrance: Hindrance) {
+        if let Some(behaviour) = &mut self.disk().behaviour {
+            behaviour.hindrance = hindrance;
+        }
     }
 
     /// Ends or begins the failures of syncs.

@@ -23,6 +23,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let taken = failed_cas(facts.history, report.verdict);
     let unseen = facts.run.map_or(&[][..], |run| &run.results.coverage.unseen);
     let failed = facts.run.and_then(|run| run.results.live.not_recovered.as_deref());
+    let rule = facts.run.and_then(|run| run.results.live.broken_rule.as_deref());
     let problems = facts.run.and_then(|run| run.results.live.client_problems.as_deref());
     let defect = facts.run.and_then(|run| run.results.defect.as_ref());
     let violated = facts.run.into_iter().flat_map(|run| run.results.violated_audits());
@@ -53,6 +54,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         @if let Some(taken) = taken { p { (taken) "." } }
         @for note in &facts.history.notes { p { strong { "Note" } ": " (text(&note.to_string())) "." } }
         @if let Some(what) = problems { p { strong { "Problems with the clients" } ": " (text(what)) } }
+        @if let Some(rule) = rule { p { strong { "The nodes broke a rule" } ": " (text(rule)) "." } }
         @if let Some(why) = failed { p { strong { "The cluster did not recover after healing" } ": " (text(why)) } }
         @if let Some(nodes) = killed { p { strong { "Killed at the end" } ": " (text(nodes)) "." } }
         p { @if facts.run.is_some() { "To repeat it:" } @else { "To judge it again:" } }

@@ -1,14 +1,15 @@
 //! Faults as they hit the nodes, and their end.
 
-use nemesis::{FaultId, Leaders, NodeId, ResolvedFault, SkewWay};
-use node::raft::Role;
+use nemesis::{FaultId, Leaders, ResolvedFault, SkewWay};
+use node::{raft::Role, simulation::Hindrance};
 
 use super::{
     super::{
-        faults::{Step, loses_all},
+        faults::{DiskEffect, Step},
+        member::Member,
         network::{REDIAL_NS, STALL_NS},
     },
-    Happening, LAST_SYNCS, LAST_WORDS_NS, MS, Member, SimulationError, World, id_of, place_of, raft_id,
+    Happening, LAST_SYNCS, LAST_WORDS_NS, MS, SimulationError, World, id_of, place_of, raft_id,
 };
 
 impl World<'_> {
@@ -22,7 +23,7 @@ impl World<'_> {
             }
             Step::Skip => {}
             Step::Begin(id, fault, until_ns) => {
-                self.install(&fault)?;
+                self.install(id, &fault)?;
                 self.queue.plan(until_ns, Happening::Heal(id));
             }
         }
@@ -37,7 +38,7 @@ impl World<'_> {
         }
     }
 
-    fn install(&mut self, fault: &ResolvedFault) -> Result<(), SimulationError> {
+    fn install(&mut self, id: FaultId, fault: &ResolvedFault) -> Result<(), SimulationError> {
         match fault {
             ResolvedFault::Kill { nodes } => {
                 for node in nodes {
@@ -46,9 +47,10 @@ impl World<'_> {
             }
             ResolvedFault::Disk { nodes, fault: disk } => {
                 for node in nodes {
-                    match loses_all(*disk) {
-                        Some(true) => self.lose_all(place_of(*node))?,
-                        Some(false) => self.kill(place_of(*node))?,
+                    match DiskEffect::of(*disk) {
+                        Some(DiskEffect::LosesAll) => self.lose_all(place_of(*node))?,
+                        Some(DiskEffect::LosesAny) => self.kill(place_of(*node))?,
+                        Some(DiskEffect::Hinders(how)) => self.members[place_of(*node)].host.hinder_disk(how),
                         None => return Err(SimulationError::Impossible(fault.to_string())),
                     }
                 }
@@ -64,8 +66,13 @@ impl World<'_> {
                     self.members[place_of(*node)].is_paused = true;
                 }
             }
-            ResolvedFault::Starve { .. } | ResolvedFault::Members { .. } | ResolvedFault::Packets { .. } => {
+            ResolvedFault::Members { .. } | ResolvedFault::Packets { .. } => {
                 return Err(SimulationError::Impossible(fault.to_string()));
+            }
+            ResolvedFault::Starve { nodes, .. } => {
+                for node in nodes.iter().map(|node| place_of(*node)) {
+                    self.starve(id, node, true);
+                }
             }
             ResolvedFault::Partition { grudge, .. } => {
                 self.network.divide(self.now_ns, grudge);
@@ -81,6 +88,16 @@ impl World<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Lets a node sleep or run, as long as the fault is in force, and plans the next turn.
+    pub(super) fn starve(&mut self, id: FaultId, node: usize, sleeps: bool) {
+        let Some((cpu_percent, period_ms)) = self.faults.starvation(id) else { return };
+        self.members[node].is_asleep = sleeps;
+        self.plan_wake(node, self.now_ns);
+        let percent = if sleeps { 100 - u64::from(cpu_percent) } else { cpu_percent.into() };
+        let lasts_ns = (period_ms * MS * percent / 100).max(1);
+        self.queue.plan(self.now_ns + lasts_ns, Happening::Starve { id, node, sleeps: !sleeps });
     }
 
     /// Kills a node and loses what it has not synced: at once, or in the midst of one of its next syncs.
@@ -136,8 +153,16 @@ impl World<'_> {
     /// Heals a fault, if it is still in force.
     pub(super) fn heal(&mut self, id: FaultId) -> Result<(), SimulationError> {
         match self.faults.end(id, self.now_ns, &mut self.record)? {
+            Some(ResolvedFault::Disk { nodes, fault })
+                if matches!(DiskEffect::of(fault), Some(DiskEffect::Hinders(_))) =>
+            {
+                for node in nodes {
+                    self.members[place_of(node)].host.hinder_disk(Hindrance::None);
+                }
+            }
             Some(fault @ (ResolvedFault::Kill { .. } | ResolvedFault::Disk { .. })) => {
-                let loses_all = matches!(fault, ResolvedFault::Disk { fault, .. } if loses_all(fault) == Some(true));
+                let effect = if let ResolvedFault::Disk { fault, .. } = fault { DiskEffect::of(fault) } else { None };
+                let loses_all = effect == Some(DiskEffect::LosesAll);
                 for node in fault.nodes().map(place_of) {
                     // One that has outlived the kill so far is killed now.
                     let life = self.members[node].life;
@@ -150,9 +175,14 @@ impl World<'_> {
                     self.start(place_of(node))?;
                 }
             }
-            // These are never installed.
-            None
-            | Some(ResolvedFault::Starve { .. } | ResolvedFault::Members { .. } | ResolvedFault::Packets { .. }) => {}
+            // The latter are never installed.
+            None | Some(ResolvedFault::Members { .. } | ResolvedFault::Packets { .. }) => {}
+            Some(ResolvedFault::Starve { nodes, .. }) => {
+                for node in nodes {
+                    self.members[place_of(node)].is_asleep = false;
+                    self.plan_wake(place_of(node), self.now_ns);
+                }
+            }
             Some(ResolvedFault::Pause { nodes }) => {
                 for node in nodes {
                     self.members[place_of(node)].is_paused = false;
@@ -187,12 +217,9 @@ impl World<'_> {
 
     /// Returns who leads, by what the nodes that run claim.
     pub(super) fn leaders(&self) -> Leaders {
-        let running = self.members.iter().filter(|member| !member.is_paused);
-        let leading = running.filter_map(|member| member.host.status()).filter(|status| status.role == Role::Leader);
-        Leaders::of(leading.map(|status| (id_of_raft(status.id), status.term.0)).collect())
+        let running = self.members.iter().enumerate().filter(|(_, member)| !member.is_paused);
+        let standings = running.filter_map(|(node, member)| Some((node, member.host.standing()?)));
+        let leading = standings.filter(|(_, standing)| standing.role == Role::Leader);
+        Leaders::of(leading.map(|(node, standing)| (id_of(node), standing.term.0)).collect())
     }
-}
-
-fn id_of_raft(id: node::raft::NodeId) -> NodeId {
-    NodeId(u16::try_from(id.0).expect("a cluster has few nodes"))
 }

@@ -4,7 +4,7 @@ use histories::Event;
 use node::raft::{RuleCounts, Status};
 
 use super::{
-    super::{clients::Clients, faults::Faults, record::Record},
+    super::{clients::Clients, faults::Faults, member::Member, record::Record},
     Finished, Happening, LOOK_NS, MS, PATIENCE_NS, Phase, SimulationError, World,
 };
 use crate::{check::judge_by, run::mix};
@@ -73,7 +73,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn statuses(&self) -> Option<Vec<&Status>> {
+    fn statuses(&self) -> Option<Vec<Status>> {
         self.members.iter().map(|member| member.host.status()).collect()
     }
 
@@ -88,8 +88,8 @@ impl World<'_> {
     /// committed.
     fn is_settled(&self) -> bool {
         let (Some(statuses), Some(leader)) = (self.statuses(), self.leaders().current) else { return false };
-        let head = statuses[super::place_of(leader)];
-        let follows = |status: &&Status| {
+        let head = &statuses[super::place_of(leader)];
+        let follows = |status: &Status| {
             status.leader == Some(head.id) && status.term == head.term && status.applied >= head.commit
         };
         statuses.iter().all(follows)
@@ -97,7 +97,7 @@ impl World<'_> {
 
     /// Describes the states of all nodes.
     fn states(&self) -> String {
-        let state = |member: &super::Member| match member.host.status() {
+        let state = |member: &Member| match member.host.status() {
             Some(status) => status.to_string(),
             None => "down".to_owned(),
         };
@@ -105,6 +105,9 @@ impl World<'_> {
     }
 
     pub(super) fn finish(mut self) -> Finished {
+        for (node, member) in self.members.iter().enumerate() {
+            self.invariants.look_at_state(node, &member.host, self.now_ns);
+        }
         let work = self.members.iter().map(|member| member.host.counters());
         let (messages, fsyncs) = work.fold((0, 0), |sum, work| (sum.0 + work.0, sum.1 + work.1));
         let mut rules = RuleCounts::default();
@@ -118,6 +121,7 @@ impl World<'_> {
             origin_ns: self.origin_ns,
             end_ns: self.now_ns,
             not_recovered: self.not_recovered,
+            broken: self.invariants.broken().cloned(),
             messages,
             fsyncs,
         }

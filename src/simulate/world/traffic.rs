@@ -16,8 +16,8 @@ impl World<'_> {
 
     /// Lets a client begin an operation.
     pub(super) fn turn(&mut self, client: usize) -> Result<(), SimulationError> {
-        let (number, message) = self.clients.begin(client, self.now_ns, &mut self.record)?;
-        let node = place_of(NodeId(self.clients.node(client)));
+        let (number, node, message) = self.clients.begin(client, self.now_ns, &mut self.record)?;
+        let node = place_of(NodeId(node));
         let arrival_ns = self.now_ns + self.network.latency_ns();
         let is_heard = self.network.admits_clients(node);
         if is_heard && !self.members[node].host.is_up() {
@@ -59,6 +59,9 @@ impl World<'_> {
     pub(super) fn route(&mut self, from: usize, at_ns: u64, leaving: Outgoing) {
         match leaving {
             Outgoing::Frame(to, parcel) => {
+                if let Some(promise) = parcel.promise() {
+                    self.invariants.note_promise(from, promise, at_ns);
+                }
                 let to = usize::try_from(to.0).expect("a cluster has few nodes") - 1;
                 let life = self.members[to].life;
                 let [first, again] = self.network.arrivals(from, to, at_ns, parcel.bears_repetition());

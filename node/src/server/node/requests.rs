@@ -34,12 +34,12 @@ impl<O: Outlet, M: Medium> Node<O, M> {
     }
 
     pub(super) fn leader_view(&self) -> LeaderView {
-        (self.status.term, self.status.leader)
+        (self.standing.term, self.standing.leader)
     }
 
     /// Answers a local read, hands other requests to the core, or forwards them to the leader.
     fn begin(&mut self, waiting: PendingRequest<O::Client>, request: Request, now: Time) {
-        let here = self.status.role == Role::Leader
+        let here = self.standing.role == Role::Leader
             || matches!(request, Request::Read { mode: ReadMode::Local | ReadMode::Quorum, .. });
         if !here {
             return self.forward(waiting, request);
@@ -67,7 +67,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
     /// Forwards a request to the leader. A request is forwarded once for each leader and never by a peer, so that
     /// none circulates.
     fn forward(&mut self, waiting: PendingRequest<O::Client>, request: Request) {
-        let leader = self.status.leader.filter(|leader| *leader != self.id);
+        let leader = self.standing.leader.filter(|leader| *leader != self.id);
         let (Requester::Client(_), Some(leader)) = (&waiting.requester, leader) else {
             return self.refuse(waiting, Reason::NoLeader);
         };
@@ -116,7 +116,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
 
     /// Asks the new leader for the reads that the old one did not answer.
     pub(super) fn retry_reads(&mut self, now: Time) {
-        if self.status.leader.is_none() {
+        if self.standing.leader.is_none() {
             return;
         }
         for mut waiting in std::mem::take(&mut self.leaderless) {
@@ -139,7 +139,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
     }
 
     pub(super) fn answer(&mut self, waiting: PendingRequest<O::Client>, result: Result<CommandResult, Failure>) {
-        let reply = Reply { node: self.id, role: self.status.role, term: self.status.term, result };
+        let reply = Reply { node: self.id, role: self.standing.role, term: self.standing.term, result };
         self.deliver(waiting.requester, reply);
     }
 

@@ -112,7 +112,7 @@ impl Bench {
     /// Makes node 1 leader with the votes of peer 2.
     fn elect(&mut self) -> Term {
         let mut now = self.node.clock.now();
-        while self.node.status.role != Role::Leader {
+        while self.node.standing.role != Role::Leader {
             now = now.after(self.node.election_timeout * 2);
             self.node.raft.tick(now);
             self.node.carry_out().unwrap();
@@ -131,7 +131,7 @@ impl Bench {
                 self.node.carry_out().unwrap();
             }
         }
-        self.node.status.term
+        self.node.standing.term
     }
 
     fn ask(&mut self, request: Request) -> oneshot::Receiver<Reply> {
@@ -163,7 +163,7 @@ fn a_forwarded_request_is_never_passed_on() {
     let dir = tempdir().unwrap();
     let mut bench = Bench::new(dir.path());
     bench.append(2, 1, vec![], 0);
-    assert_eq!(bench.node.status.leader, Some(NodeId(2)));
+    assert_eq!(bench.node.standing.leader, Some(NodeId(2)));
     bench.handle_input(Input::Peer(NodeId(3), Frame::Forward { id: 7, request: Request::Write(put(1)) }));
     let answered = |frame| match frame {
         Frame::ForwardResponse { id, reply } => Some((id, reply.result)),
@@ -188,7 +188,7 @@ fn a_deposed_leaders_write_is_denied_only_once_another_entry_has_its_place() {
     let mut second = bench.ask(Request::Write(put(2)));
     let other = vec![entry(1, term + 1, Payload::Noop), entry(2, term + 1, Payload::Command(put(9).encode()))];
     bench.append(3, term + 1, other, 1);
-    assert_eq!(bench.node.status.role, Role::Follower);
+    assert_eq!(bench.node.standing.role, Role::Follower);
     assert_eq!(first.try_recv(), Err(TryRecvError::Empty), "deposed and overwritten, but nothing is committed there");
     bench.append(3, term + 1, vec![], 2);
     bench.message(
@@ -258,7 +258,7 @@ fn a_read_that_lost_its_leader_waits_for_the_next_for_some_elections() {
     let later = bench.node.clock.now().after(bench.node.election_timeout * 2);
     bench.node.raft.tick(later);
     bench.node.carry_out().unwrap();
-    assert_eq!((bench.node.status.leader, bench.node.leaderless.len()), (None, 2));
+    assert_eq!((bench.node.standing.leader, bench.node.leaderless.len()), (None, 2));
     bench.node.expire(bench.node.host.now());
     assert_eq!(read.try_recv(), Err(TryRecvError::Empty));
     bench.node.expire(bench.node.host.now() + bench.node.election_timeout * LEADERLESS_TIMEOUTS);
@@ -276,7 +276,7 @@ fn an_absurd_term_is_refused_and_told_now_and_then() {
     for _ in 0..100 {
         bench.message(3, u64::MAX, Body::ReadIndex { context: 1 });
     }
-    assert_eq!((bench.node.status.term, bench.node.status.leader), (Term(1), Some(NodeId(2))));
+    assert_eq!((bench.node.standing.term, bench.node.standing.leader), (Term(1), Some(NodeId(2))));
     let counts: Vec<u64> = bench
         .told
         .lines()

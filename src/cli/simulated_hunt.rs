@@ -1,0 +1,154 @@
+//! `schism hunt --simulate`: which planted defects are found on virtual time, and how soon.
+
+use std::{path::Path, sync::atomic::AtomicBool, time::Duration};
+
+use clap::Parser;
+use comfy_table::{Table, presets};
+use node::Defect;
+
+use super::simulate::SimulateArgs;
+use crate::{
+    campaign::simulated_hunt::{SearchLimits, SimulatedCatch, SimulatedHunt, carry_out},
+    check::processors,
+    error::{ExitStatus, Failure},
+    report::simulated_hunt::{self, HuntedRow},
+    run::plan::Plan,
+    store::{ConfinedFolder, SchemaVersion, read_json, refused, write_inside},
+    terminal::{
+        self, Progress,
+        words::{counted, seconds},
+    },
+};
+
+/// Name of the file with the results.
+const FILE: &str = "simulated.json";
+
+/// Request for a hunt on virtual time.
+#[derive(Debug)]
+pub(super) struct SimulatedHuntRequest<'a> {
+    pub(super) defects: Vec<Defect>,
+    pub(super) limits: SearchLimits,
+    pub(super) time_limit: Duration,
+    /// Number of searches at a time; as many as there are processors if none.
+    pub(super) at_once: Option<u16>,
+    pub(super) store: &'a Path,
+    pub(super) json: bool,
+}
+
+/// Command line of a simulated run, to read the options of a defect.
+#[derive(Debug, Parser)]
+struct SimulateCommand {
+    #[command(flatten)]
+    simulate: SimulateArgs,
+}
+
+/// Carries out a hunt, or what is left of it in its folder.
+///
+/// # Errors
+/// Fails if its folder cannot be read or written, or is that of a hunt with other limits.
+pub(super) fn execute(request: &SimulatedHuntRequest<'_>, stop: &AtomicBool) -> anyhow::Result<ExitStatus> {
+    let SimulatedHuntRequest { defects, limits, store, .. } = request;
+    std::fs::create_dir_all(store)?;
+    let folder = ConfinedFolder::of(store).map_err(refused(store))?;
+    let begun = read_json::<SimulatedHunt>(&folder, FILE)?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    if begun.as_ref().is_some_and(|begun| begun.limits != *limits || begun.version != version) {
+        let what = format!("{}: a hunt with other limits, or of another schism", folder.path().join(FILE).display());
+        return Err(Failure::new(ExitStatus::Usage, what).hint("choose another --store").into());
+    }
+    let mut hunt = begun.unwrap_or_else(|| SimulatedHunt {
+        schema_version: SchemaVersion::default(),
+        version,
+        limits: *limits,
+        searches: std::collections::BTreeMap::new(),
+    });
+    let pairs = defects.iter().map(|defect| Ok((request.plan(*defect, true)?, request.plan(*defect, false)?)));
+    let pairs: Vec<(Plan, Plan)> = pairs.collect::<anyhow::Result<_>>()?;
+    let plans = pairs.iter().flat_map(|(with, without)| [with.clone(), without.clone()]).collect();
+    let progress = Progress::new("hunting on virtual time");
+    let at_once = request.at_once.map_or_else(processors, usize::from);
+    carry_out(&mut hunt, plans, at_once, stop, |hunt| {
+        progress.update(format!("{} searches done", hunt.searches.len()));
+        write_inside(&folder, FILE, |out| Ok(serde_json::to_writer_pretty(out, hunt)?)).map(drop)
+    })?;
+    drop(progress);
+    let rows: Vec<HuntedRow<'_>> = defects
+        .iter()
+        .zip(&pairs)
+        .filter_map(|(defect, (with, without))| {
+            let (command, sound) = (with.command(), hunt.searches.get(&without.command())?);
+            let catch = hunt.searches.get(&command)?;
+            Some(HuntedRow { defect: defect.description(), command, catch, sound })
+        })
+        .collect();
+    simulated_hunt::write(&rows, &folder)?;
+    if request.json {
+        terminal::print_json(&hunt)?
+    } else {
+        terminal::print(&describe(&rows, store))?
+    };
+    Ok(status(&rows, rows.len() < defects.len()))
+}
+
+impl SimulatedHuntRequest<'_> {
+    /// Returns the plan of a search, for the node with a defect or the sound one under the same load.
+    fn plan(&self, defect: Defect, is_planted: bool) -> anyhow::Result<Plan> {
+        let description = defect.description();
+        let replaces_faults = description.simulated.contains("--faults ");
+        let mut options: Vec<&str> = description.options.split_whitespace().collect();
+        if let Some(faults) = options.iter().position(|word| *word == "--faults").filter(|_| replaces_faults) {
+            options.drain(faults..faults + 2);
+        }
+        options.extend(description.simulated.split_whitespace());
+        let mut words = vec!["simulate"];
+        words.extend(is_planted.then_some(["--defect", description.name]).into_iter().flatten());
+        // A sound node gets the settings that one with a defect has, for the same load.
+        for (option, value) in [("--snapshot-after", "100"), ("--request-timeout", "500ms")] {
+            words.extend((!options.contains(&option)).then_some([option, value]).into_iter().flatten());
+        }
+        words.extend(options);
+        let parsed = SimulateCommand::try_parse_from(&words);
+        let parsed = parsed.map_err(|error| Failure::new(ExitStatus::Internal, format!("{words:?}: {error}")))?;
+        let plan = parsed.simulate.plan(0)?;
+        let time_limit_ms = u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX);
+        Ok(Plan { time_limit_ms, ..plan }.schedule())
+    }
+}
+
+fn status(rows: &[HuntedRow<'_>], is_interrupted: bool) -> ExitStatus {
+    let of_sound = rows.iter().map(|row| match row.sound {
+        SimulatedCatch { violations: 0, broken_rules: 0, unavailable: 0, .. } => ExitStatus::Linearizable,
+        SimulatedCatch { violations: 0, broken_rules: 0, .. } => ExitStatus::Failed,
+        _ => ExitStatus::NotLinearizable,
+    });
+    let interrupted = if is_interrupted { ExitStatus::Interrupted } else { ExitStatus::Linearizable };
+    of_sound.fold(interrupted, ExitStatus::worst)
+}
+
+fn describe(rows: &[HuntedRow<'_>], store: &Path) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["defect", "shows as", "found", "first found", "first sign", "sound node"]);
+    for HuntedRow { defect, catch, sound, .. } in rows {
+        let first = catch.first.as_ref().map_or_else(
+            || defect.survives.to_owned(),
+            |first| format!("seed {}\n{} of processor time", first.seed, seconds(first.after_ms * 1_000_000)),
+        );
+        let sign = match (catch.time_ms, catch.operations) {
+            (Some(time_ms), Some(operations)) => {
+                format!("{}\n{}", seconds(time_ms * 1_000_000), counted(operations, "operation"))
+            }
+            _ => "-".to_owned(),
+        };
+        let [found, sound] = [*catch, *sound].map(|catch| catch.words().join("\n"));
+        table.add_row([defect.name, defect.sign.name(), &found, &first, &sign, &sound]);
+    }
+    let found = rows.iter().filter(|row| row.catch.first.is_some()).count();
+    format!(
+        "{table}\nRuns that found something, with the 95 % interval of that share; below, what they found. First sign: \
+         medians of virtual\ntime and operations.\n{found} of {} defects found\nkept in {}; to look at: {}\n",
+        rows.len(),
+        store.join(FILE).display(),
+        store.join(simulated_hunt::PAGE).display(),
+    )
+}
