@@ -105,7 +105,8 @@ fn find_functions(
         let address = vdso::address_in(&fs::read(process.folder().join("auxv")).ok()?)?;
         let bytes = read(address, LONGEST_VDSO);
         let image = Image::of(&bytes)?;
-        let function = |(number, name): (usize, &&str)| Some((address + image.function(name)? as u64, number));
+        let function =
+            |(number, name): (usize, &&str)| Some((address + image.function(name, JUMP_BYTES)? as u64, number));
         let functions: Functions = FUNCTIONS.iter().enumerate().filter_map(function).collect();
         let has_first = functions.first().is_some_and(|(_, number)| *number == 0);
         has_first.then_some((address..address + image.length()?, functions))

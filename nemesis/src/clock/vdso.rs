@@ -37,15 +37,17 @@ impl<'a> Image<'a> {
         is_elf.then_some(Self(bytes))
     }
 
-    /// Finds the place of a function by its name, from the beginning of the image.
-    pub(super) fn function(&self, name: &str) -> Option<usize> {
+    /// Finds the place of a function of at least this length by its name, from the beginning of the image.
+    pub(super) fn function(&self, name: &str, least_bytes: usize) -> Option<usize> {
         let [symbols, names] = [self.dynamic(DT_SYMTAB)?, self.dynamic(DT_STRTAB)?];
         (0..self.count_symbols()?.min(MOST_SYMBOLS)).find_map(|number| {
             let symbol = symbols + number * SYMBOL;
             let at = names + u32_at(self.0, symbol)? as usize;
             let rest = self.0.get(at..)?.strip_prefix(name.as_bytes())?;
             let place = usize::try_from(u64_at(self.0, symbol + 8)?).ok()?;
-            (rest.first() == Some(&0) && (HEADER..self.0.len()).contains(&place)).then_some(place)
+            let is_long_enough = u64_at(self.0, symbol + 16)? >= least_bytes as u64;
+            let is_inside = (HEADER..self.0.len()).contains(&place);
+            (rest.first() == Some(&0) && is_long_enough && is_inside).then_some(place)
         })
     }
 
@@ -112,7 +114,7 @@ mod tests {
     use std::fs::{self, File};
     use std::os::unix::fs::FileExt;
 
-    use super::super::target::{FUNCTIONS, SYSCALL};
+    use super::super::target::{FUNCTIONS, JUMP_BYTES, SYSCALL};
     use super::*;
 
     #[test]
@@ -123,14 +125,15 @@ mod tests {
         bytes.truncate(read);
         let image = Image::of(&bytes).unwrap();
         for name in FUNCTIONS {
-            assert!(image.function(name).is_some(), "{name}");
+            assert!(image.function(name, JUMP_BYTES).is_some(), "{name}");
+            assert_eq!(image.function(name, bytes.len()), None, "it is shorter");
         }
-        assert_eq!(image.function("__vdso_clock"), None, "a name is compared to its end");
+        assert_eq!(image.function("__vdso_clock", 0), None, "a name is compared to its end");
         assert!(image.find(&SYSCALL).is_some());
         assert!(image.length().unwrap() <= read as u64);
         for length in 0..bytes.len().min(5000) {
             // Nothing is read beyond the end, however short it is.
-            Image::of(&bytes[..length]).and_then(|image| image.function(FUNCTIONS[0]));
+            Image::of(&bytes[..length]).and_then(|image| image.function(FUNCTIONS[0], 0));
         }
         assert!(Image::of(b"\x7fELF\x01\x01").is_none(), "32 bits");
         assert!(Image::of(b"MZ").is_none());
