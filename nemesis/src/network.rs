@@ -132,7 +132,9 @@ impl Network {
     }
 
     fn set_grudge(&mut self, grudge: Grudge) -> Result<(), Error> {
-        self.switch.iter().for_each(|switch| switch.set_cut(grudge.clone()));
+        if let Some(switch) = &self.switch {
+            switch.set_cut(grudge.clone());
+        }
         self.grudge = grudge;
         self.set_neighbours(None)
     }

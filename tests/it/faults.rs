@@ -140,6 +140,18 @@ fn a_script_is_followed_repeated_and_written_again() {
     assert_eq!(schedule(dir.path()), of_script, "both plans are the same data");
 }
 
+const PACKETS: &str = r#"
+[[fault]]
+at = "1s"
+lasts = "1s"
+fault = "loss:10%,shape=mute-leader+delay:5ms,jitter=2ms,shape=all-links"
+
+[[fault]]
+at = "3s"
+lasts = "1s"
+fault = "reset:clients-n2"
+"#;
+
 #[test]
 fn packets_are_at_fault_counted_and_captured_and_a_replay_draws_the_same() {
     let dir = tempfile::tempdir().unwrap();
@@ -148,9 +160,9 @@ fn packets_are_at_fault_counted_and_captured_and_a_replay_draws_the_same() {
         assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
         faults(dir.path())
     };
-    let list = "loss:10%,shape=mute-leader+delay:5ms,jitter=2ms,shape=all-links,reset:clients-n2";
-    let often = ["--every", "1500ms", "--for", "1s", "--fault-timing", "fixed", "--time-limit", "5s"];
-    let first = run(&[&["run", "--nodes", "3", "--seed", "1", "--pcap", "--faults", list][..], &often].concat());
+    fs::write(dir.path().join("packets.toml"), PACKETS).unwrap();
+    let script = ["run", "--nodes", "3", "--seed", "1", "--time-limit", "8s", "--pcap", "--script", "packets.toml"];
+    let first = run(&script);
     let words: Vec<&str> = first.iter().map(|fault| fault.1.as_str()).collect();
     assert!(words.iter().any(|words| words.starts_with("lose 10 % of packets to n")), "{words:?}");
     assert!(words.contains(&"delay packets by 5ms ± 2ms between n1 and n2 n3, between n2 and n3"), "{words:?}");
@@ -170,7 +182,7 @@ fn packets_are_at_fault_counted_and_captured_and_a_replay_draws_the_same() {
     let of_replay = schedule(dir.path());
     let written = schism(dir.path()).args(["export", "--script", "first", "-o", "again.toml"]).output().unwrap();
     assert!(written.status.success(), "{written:?}");
-    let again = ["run", "--nodes", "3", "--seed", "2", "--time-limit", "5s", "--script", "again.toml"];
+    let again = ["run", "--nodes", "3", "--seed", "2", "--time-limit", "8s", "--script", "again.toml"];
     assert_eq!(run(&again), first);
     assert_eq!(schedule(dir.path()), of_replay, "what is drawn for each packet, too");
 }

@@ -1,4 +1,4 @@
-//! Socket that receives and sends whole frames on one interface (AF_PACKET, packet(7)).
+//! Socket that receives and sends whole frames on one interface (`AF_PACKET`, packet(7)).
 
 use std::io::{self, IoSliceMut};
 use std::mem::size_of;

@@ -56,7 +56,7 @@ impl Lane {
     /// they have left; none if they would have to wait for longer than the queue allows.
     fn carry(&mut self, at: Duration, bytes: usize, bps: u64, queue: Duration) -> Option<Duration> {
         let begins = self.free_at.max(at);
-        if begins - at > queue {
+        if begins.saturating_sub(at) > queue {
             return None;
         }
         let takes_ns = (bytes as u128 * 8 * 1_000_000_000).div_ceil(u128::from(bps));

@@ -210,7 +210,7 @@ impl fmt::Display for PacketFault {
             Self::Reorder { ppm, by_us } => write!(f, "hold {} % of packets back by {}", percent(ppm), time(by_us)),
             Self::Duplicate { ppm } => write!(f, "send {} % of packets twice", percent(ppm)),
             Self::Corrupt { ppm, checksum: Checksum::Repaired } => {
-                write!(f, "flip a bit in {} % of packets, unseen by checksums", percent(ppm))
+                write!(f, "flip a bit, unseen by checksums, in {} % of packets", percent(ppm))
             }
             Self::Corrupt { ppm, checksum: Checksum::Wrong } => {
                 write!(f, "flip a bit in {} % of packets", percent(ppm))

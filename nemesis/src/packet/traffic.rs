@@ -91,7 +91,9 @@ impl Traffic {
     /// Returns the links of all faults, except for one.
     pub(super) fn links_without(&self, number: Option<u32>) -> Links {
         let mut links = Links::default();
-        self.rules.iter().filter(|(of, _)| Some(**of) != number).for_each(|(_, rule)| links.extend(&rule.links));
+        for (_, rule) in self.rules.iter().filter(|(of, _)| Some(**of) != number) {
+            links.extend(&rule.links);
+        }
         links
     }
 
@@ -107,7 +109,9 @@ impl Traffic {
             if self.held.len() >= MOST_HELD || self.held_bytes + length > MOST_HELD_BYTES {
                 let Frame { from, to, .. } = arrival.frame;
                 let blamed = self.rules.values_mut().find(|rule| rule.links.contains(from, to));
-                blamed.into_iter().for_each(|rule| rule.counts.over_limit += 1);
+                if let Some(rule) = blamed {
+                    rule.counts.over_limit += 1;
+                }
                 continue;
             }
             self.held_bytes += length;
@@ -118,7 +122,9 @@ impl Traffic {
 
     /// Counts packets that could not be looked at, or not be sent on.
     pub(super) fn miss(&mut self, packets: u64) {
-        self.rules.values_mut().for_each(|rule| rule.counts.missed += packets);
+        for rule in self.rules.values_mut() {
+            rule.counts.missed += packets;
+        }
     }
 
     /// Returns the time at which the next packet arrives.

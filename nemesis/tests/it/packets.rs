@@ -101,7 +101,9 @@ fn assert_clear(from: u16, to: u16) {
 }
 
 fn assert_all_clear() {
-    PAIRS.iter().for_each(|(from, to)| assert_clear(*from, *to));
+    for (from, to) in PAIRS {
+        assert_clear(from, to);
+    }
 }
 
 const PAIRS: [(u16, u16); 9] =
@@ -249,7 +251,9 @@ pub(crate) fn resets(sandbox: &Sandbox) {
         let connected = in_netns(1, || TcpStream::connect("10.77.0.2:7003"));
         if fault.ends_with("open") {
             let mut new = OpenConnection([connected.unwrap(), listener.accept().unwrap().0]);
-            new.0.iter().for_each(|end| end.set_nonblocking(true).unwrap());
+            for end in &new.0 {
+                end.set_nonblocking(true).unwrap();
+            }
             new.assert_delivers();
             nemesis.heal(id).unwrap();
             new.assert_delivers();
@@ -311,8 +315,10 @@ pub(crate) fn streams(sandbox: &Sandbox) {
             })
             .collect();
         let OpenConnection([mut from, mut to]) = OpenConnection::between(1, 2);
-        [&from, &to].iter().for_each(|end| end.set_nonblocking(false).unwrap());
-        let data: Vec<u8> = (0..LENGTH).map(|at| (at / 7 % 251) as u8).collect();
+        for end in [&from, &to] {
+            end.set_nonblocking(false).unwrap();
+        }
+        let data: Vec<u8> = (0..=250_u8).flat_map(|byte| [byte; 7]).cycle().take(LENGTH).collect();
         let sent = data.clone();
         let started = Instant::now();
         let sender = thread::spawn(move || from.write_all(&sent).map(|()| from));
@@ -321,9 +327,9 @@ pub(crate) fn streams(sandbox: &Sandbox) {
         let took = started.elapsed();
         assert!(received == data, "{faults:?}");
         sender.join().unwrap().unwrap();
-        let mbit = LENGTH as f64 * 8.0 / 1e6 / took.as_secs_f64();
+        let mbit = LENGTH as u128 * 8 / took.as_micros().max(1);
         let counts: Vec<String> = begun.iter().map(|id| nemesis.heal(*id).unwrap().unwrap().to_string()).collect();
-        println!("{faults:?}: {mbit:.0} Mbit/s; {counts:?}");
+        println!("{faults:?}: {mbit} Mbit/s; {counts:?}");
     }
 }
 
