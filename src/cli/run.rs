@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     campaign::plan::WrittenPlan,
-    check::model_named,
+    check::options_of,
     error::{ExitStatus, Failure},
     render::run_summary,
     report,
@@ -274,7 +274,8 @@ impl RunArgs {
             ..Plan::default()
         };
         plan.check().map_err(usage)?;
-        let model = model_named(plan.workload().model()).filter(|model| self.stop_on_violation && model.is_property());
+        let model = options_of(plan.workload()).map(|options| options.model);
+        let model = model.filter(|model| self.stop_on_violation && model.is_property());
         if let Some(model) = model {
             let why = format!("only the end of a history decides the property {}", model.name());
             return Err(usage(why).hint("leave --stop-on-violation out, or choose another workload").into());

@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn votes_and_answers_to_entries_promise_and_nothing_that_leaves_early_does() {
         let of = |vote, matched| Some(Promise { term: Term(3), vote, matched });
-        let ask = |pre| Body::RequestVote { pre, last_log_index: LogIndex(4), last_log_term: Term(2) };
+        let ask = |pre| Body::RequestVote { pre, transfer: false, last_log_index: LogIndex(4), last_log_term: Term(2) };
         assert_eq!((promise(ask(false)), promise(ask(true))), (of(Some(NodeId(1)), None), None));
         let vote = |pre, granted| Body::RequestVoteResponse { pre, granted };
         assert_eq!((promise(vote(false, true)), promise(vote(true, true))), (of(Some(NodeId(2)), None), None));

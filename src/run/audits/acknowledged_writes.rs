@@ -9,7 +9,7 @@ use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
 use super::finding::Finding;
 use crate::{
-    check::model_named,
+    check::options_of,
     run::plan::Plan,
     systems::Guarantee,
     terminal::words::{counted, plain},
@@ -24,7 +24,7 @@ pub(super) fn audit(plan: &Plan, history: &History, since_ns: Option<u64>) -> Fi
     if read.is_none_or(|read| read.guarantee == Guarantee::Weaker) {
         return Finding::not_checked(format!("{} reads may be old", plan.read.name()));
     }
-    let kind = match model_named(plan.workload().model()) {
+    let kind = match options_of(plan.workload()).map(|options| options.model) {
         Some(Model::Register) => Kind::Register,
         Some(Model::Set | Model::SetFull) => Kind::Set,
         _ => return Finding::not_checked(format!("nothing is known of what remains in workload {}", plan.workload)),

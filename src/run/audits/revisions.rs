@@ -5,14 +5,14 @@ use histories::History;
 
 use super::finding::Finding;
 use crate::{
-    check::model_named,
+    check::options_of,
     run::plan::Plan,
     terminal::words::{counted, plain},
 };
 
 /// Judges the revisions in a history, by what its report says of them.
 pub(super) fn audit(plan: &Plan, history: &History, report: &Report) -> Finding {
-    if !model_named(plan.workload().model()).is_some_and(Model::is_register) {
+    if !options_of(plan.workload()).is_some_and(|options| options.model.is_register()) {
         return Finding::not_checked(format!("the workload {} has none", plan.workload));
     }
     let numbered = (0..history.operations.len()).filter(|index| history.revision(*index).is_some()).count();
