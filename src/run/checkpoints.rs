@@ -112,6 +112,7 @@ impl CheckpointLog {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "a node may not answer, these do")]
     fn status(checkpoints: &[(u64, u64, &str)]) -> Option<Status> {
         let checkpoint =
             |&(index, term, digest): &(u64, u64, &str)| Checkpoint { index, term, digest: digest.to_owned() };

@@ -380,7 +380,7 @@ mod tests {
             span: span(400, 900),
         };
         let operations = [("write", 1, 350, 360, EventType::Ok), ("read", 2, 470, 480, EventType::Ok)];
-        let found = coverage(&operations, &reigns, &[killed.clone()], true);
+        let found = coverage(&operations, &reigns, std::slice::from_ref(&killed), true);
         assert_eq!(found.replaced, ReplacedCoverage { times: 1, writes_before: 1, reads_after: 1 });
         assert_eq!(found.weak, [""; 0]);
         let found = coverage(&operations[..1], &reigns, &[killed], true);
