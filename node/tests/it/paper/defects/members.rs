@@ -72,6 +72,7 @@ fn two_leaders_that_change_before_an_own_commit_commit_apart() {
             net.run(2, Node::time_out, |message| leaves(message, &[2, 3, 4]) || entries_to_4(message));
         }
         net.change(2, remove(1), &[2, 3]);
+        net.run(1, |node| node.pass(20), |message| leaves(message, &[1, 4]));
         net.elect(1, &[1, 4]);
         net.is_split
     }));
