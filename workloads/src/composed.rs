@@ -16,9 +16,8 @@ pub(crate) fn micro_operations(request: &Request) -> Option<Vec<Micro>> {
         Action::Generate => vec![("add", key.clone(), Some(1)), ("r", key, None)],
         // A log is a list, in which the last element is what was just sent.
         Action::Send(value) => vec![("append", key.clone(), Some(value)), ("r", key, None)],
-        Action::Poll(_) => vec![("r", key, None)],
+        Action::Poll(_) | Action::Rows => vec![("r", key, None)],
         Action::Insert => vec![("insert", key, None)],
-        Action::Rows => vec![("r", key, None)],
         // The node keeps what an account has beyond its beginning.
         Action::Balances => (0..bank::ACCOUNTS).map(|number| ("r", account(number), None)).collect(),
         Action::Transfer { from, to, amount } => vec![

@@ -76,16 +76,12 @@ impl FileSystem {
             (17, Action::Send(7), value(0), "to an empty log"),
             (17, Action::Send(8), value(1), "after 7"),
             (17, Action::Poll(1), log(&[(1, 8)]), "after 7 and 8 were sent"),
-            (20, Action::Rows, ExpectedAnswer::Rows(0), "before anything was inserted"),
-            (20, Action::Insert, ExpectedAnswer::Row(1), "into an empty table"),
-            (20, Action::Insert, ExpectedAnswer::Row(2), "after one row"),
-            (20, Action::Rows, ExpectedAnswer::Rows(2), "after two rows"),
             (16, Action::Balances, balances(0), "before any transfer"),
             (16, transfer(3), ExpectedAnswer::Done, "when it has 10"),
             (16, transfer(8), ExpectedAnswer::Refused, "when it has 7"),
             (16, Action::Balances, balances(3), "after 3 went from account 0 to 1"),
         ];
-        self.known(steps.into_iter().chain(transactions()))
+        self.known(steps.into_iter().chain(transactions()).chain(rows()))
     }
 
     /// Returns reads of what a trial leaves behind.
@@ -160,6 +156,16 @@ fn transactions() -> [Step; 10] {
         transaction(0, [(MicroOperation::read_register(19), 1.into())], "after 1 was written"),
         transaction(GROUP, writes_of_group, "to a new group of registers, with a read between"),
         registers(GROUP, GROUP),
+    ]
+}
+
+/// Returns the operations of a trial on a table of rows.
+fn rows() -> [Step; 4] {
+    [
+        (20, Action::Rows, ExpectedAnswer::Rows(0), "before anything was inserted"),
+        (20, Action::Insert, ExpectedAnswer::Row(1), "into an empty table"),
+        (20, Action::Insert, ExpectedAnswer::Row(2), "after one row"),
+        (20, Action::Rows, ExpectedAnswer::Rows(2), "after two rows"),
     ]
 }
 
