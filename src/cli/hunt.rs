@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, Parser};
 use node::Defect;
 
-use super::{campaign::stop_on_signal, run::RunArgs};
+use super::{campaign::stop_on_signal, defects::parse_defect, run::RunArgs};
 use crate::{
     campaign::{
         self, Manner, MatrixProgress,
@@ -39,7 +39,7 @@ A hunt that was interrupted goes on where it ended when the same command is give
 each defect, and hunt.json. Exit code 0 when all runs are over, whatever they found, unless the sound node failed.")]
 pub(crate) struct HuntArgs {
     /// Defects to hunt for, separated by commas [default: all].
-    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = parse_defects)]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = parse_defect)]
     defects: Option<Vec<Defect>>,
     /// Number of runs of each kind, each with another seed.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
@@ -58,10 +58,6 @@ pub(crate) struct HuntArgs {
     json: bool,
 }
 
-fn parse_defects(name: &str) -> Result<Defect, String> {
-    name.parse().map_err(|error: node::UnknownDefect| error.to_string())
-}
-
 /// Command line of a run, to read the options of a defect.
 #[derive(Debug, Parser)]
 struct RunCommand {
@@ -71,7 +67,7 @@ struct RunCommand {
 
 impl HuntArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        let stop = stop_on_signal()?;
+        let stop = stop_on_signal("the same command")?;
         let chosen = self.defects.clone().unwrap_or_else(|| Defect::ALL.to_vec());
         let mut hunt = Hunt {
             schema_version: SchemaVersion::default(),

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     systems::{Effort, StatusClient},
-    terminal::Progress,
+    terminal,
 };
 
 /// Minimum duration of a fault that comes late.
@@ -57,10 +57,9 @@ pub(crate) async fn run_schedule(
     cluster: &Cluster,
     recorder: &Recorder,
     in_force: &FaultsInForce,
-    progress: &Progress,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let mut execution = Execution::new(schedule, cluster, recorder, in_force, progress);
+    let mut execution = Execution::new(schedule, cluster, recorder, in_force);
     let mut agenda = agenda(schedule);
     let mut waiting: Vec<(&PlannedFault, usize, Trigger)> = waiting(schedule);
     let (counts, mut seen) = watch::channel(EventCounts::default());
@@ -103,7 +102,6 @@ struct Execution<'a> {
     cluster: &'a Cluster,
     recorder: &'a Recorder,
     in_force: &'a FaultsInForce,
-    progress: &'a Progress,
     start: Instant,
     /// Faults in force, by their places in the schedule.
     ids: BTreeMap<usize, FaultId>,
@@ -120,14 +118,12 @@ impl<'a> Execution<'a> {
         cluster: &'a Cluster,
         recorder: &'a Recorder,
         in_force: &'a FaultsInForce,
-        progress: &'a Progress,
     ) -> Self {
         Self {
             schedule,
             cluster,
             recorder,
             in_force,
-            progress,
             start: Instant::now(),
             ids: BTreeMap::new(),
             hit: BTreeMap::new(),
@@ -159,7 +155,7 @@ impl<'a> Execution<'a> {
     }
 
     fn show(&self, what: &str) {
-        self.progress.line(&format!("  {:>6.3} s  {what}", self.start.elapsed().as_secs_f64()));
+        terminal::note(&format!("  {:>6.3} s  {what}", self.start.elapsed().as_secs_f64()));
     }
 
     async fn inject(&mut self, place: usize) -> anyhow::Result<Outcome> {

@@ -1,6 +1,11 @@
 //! Past runs in a store, including those of campaigns, by the files that they left.
 
-use std::path::{Path, PathBuf};
+use std::{
+    cmp::Reverse,
+    fs,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use checker::Verdict;
 use serde::{Serialize, Serializer};
@@ -36,6 +41,8 @@ pub(crate) struct StoredRun {
     pub(crate) read: String,
     pub(crate) faults: String,
     pub(crate) seed: u64,
+    /// Duration of the load, ms; none if the run is not over.
+    pub(crate) load_ms: Option<u64>,
     /// True if the run belongs to a campaign.
     pub(crate) of_campaign: bool,
 }
@@ -53,6 +60,9 @@ impl StoredRun {
         let text = |of: fn(&Plan) -> String| plan.as_ref().map(of).unwrap_or_default();
         Self {
             verdict: verdict.to_owned(),
+            load_ms: results.as_ref().ok().and_then(Option::as_ref).and_then(|results| {
+                results.live.load.map(|load| load.until_ns.saturating_sub(load.from_ns) / 1_000_000)
+            }),
             is_without_violation: matches!(results, Ok(Some(results)) if results.verdict != Verdict::NotLinearizable),
             system: text(Plan::subject),
             workload: text(|plan| plan.workload.clone()),
@@ -76,7 +86,14 @@ pub(crate) fn is_run(path: &Path) -> bool {
     ConfinedFolder::of(path).is_ok_and(|folder| folder.has(TEST_FILE))
 }
 
-/// Finds all runs below a folder, sorted by path.
+impl StoredRun {
+    /// Returns the time at which the run began, if its files tell.
+    fn begun(&self) -> Option<SystemTime> {
+        fs::symlink_metadata(self.path.join(TEST_FILE)).and_then(|found| found.modified()).ok()
+    }
+}
+
+/// Finds all runs below a folder, the newest first, and those of one time by path.
 ///
 /// # Errors
 /// Fails if it is not a folder.
@@ -88,6 +105,7 @@ pub(crate) fn find_runs(store: &Path) -> anyhow::Result<Vec<StoredRun>> {
     let mut found = Vec::new();
     look(&folder, store, MAX_DEPTH, &mut found);
     found.sort();
+    found.sort_by_key(|run| Reverse(run.begun()));
     Ok(found)
 }
 
