@@ -18,7 +18,7 @@ use std::{
     process::{self, ExitCode},
 };
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use nemesis::{Entry, HostMemory, PartitionBy};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -35,7 +35,13 @@ static MEMORY: HostMemory = HostMemory;
 fn main() -> ExitCode {
     report_missing_threads();
     let asked = match Cli::try_parse() {
-        Ok(cli) => cli.command,
+        Ok(cli) => {
+            cli.color.write_global();
+            if cli.quiet {
+                terminal::be_quiet();
+            }
+            cli.command
+        }
         Err(asked) => return terminal::usage(&asked).into(),
     };
     allow_many_connections();
@@ -110,6 +116,9 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Hunt(args) => args.execute(),
         Command::Faults(args) => args.execute(),
         Command::Doctor(args) => args.execute(),
+        Command::Explain(args) => args.execute(),
+        Command::Completions(args) => args.execute(Cli::command()),
+        Command::Man(args) => args.execute(Cli::command()),
         Command::Node(args) => args.execute(),
         Command::Version => terminal::print(&format!("schism {}\n", env!("CARGO_PKG_VERSION"))),
     };

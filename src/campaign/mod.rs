@@ -36,6 +36,7 @@ use crate::{
     check::processors,
     error::{ExitStatus, Failure, host_limits},
     run::plan::shell_words,
+    terminal,
 };
 
 /// Maximum number of times that a run is started if it fails by itself.
@@ -282,13 +283,13 @@ impl Campaign<'_> {
         self.measure = false;
         self.at_once = pace(processors, busy);
         let at_once = self.at_once;
-        self.progress.line(&format!("one run keeps {busy:.2} of {processors} processors busy: {at_once} at a time"));
+        terminal::note(&format!("one run keeps {busy:.2} of {processors} processors busy: {at_once} at a time"));
     }
 
     fn slow_down(&mut self) {
         if self.at_once > 1 {
             self.at_once -= 1;
-            self.progress.line(&format!("a run starved and is repeated alone; from now on {} at a time", self.at_once));
+            terminal::note(&format!("a run starved and is repeated alone; from now on {} at a time", self.at_once));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     plan::{CampaignPlan, RunPlan},
@@ -21,7 +21,6 @@ const UNDER_WAY: char = '~';
 #[derive(Debug)]
 pub(crate) struct MatrixProgress {
     plan: CampaignPlan,
-    bars: MultiProgress,
     rows: BTreeMap<String, ProgressBar>,
     total: ProgressBar,
     /// One sign per run of a cell, by the number of the cell.
@@ -31,7 +30,6 @@ pub(crate) struct MatrixProgress {
 impl MatrixProgress {
     /// Shows the progress of the given runs; hidden unless stderr is a terminal.
     pub(crate) fn new(plan: &CampaignPlan, runs: &[RunPlan]) -> Self {
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let mut signs: BTreeMap<usize, Vec<char>> = BTreeMap::new();
         let mut rows = BTreeMap::new();
         for run in runs {
@@ -40,7 +38,7 @@ impl MatrixProgress {
         for cell in plan.cells() {
             let row = cell.row(plan);
             rows.entry(row).or_insert_with_key(|row| {
-                let bar = bars.add(ProgressBar::no_length());
+                let bar = terminal::bars().add(ProgressBar::no_length());
                 if let Ok(style) = ProgressStyle::with_template("{prefix:>12}  {wide_msg}") {
                     bar.set_style(style);
                 }
@@ -48,7 +46,7 @@ impl MatrixProgress {
                 bar
             });
         }
-        let total = bars.add(ProgressBar::new(runs.len() as u64));
+        let total = terminal::bars().add(ProgressBar::new(runs.len() as u64));
         let template = "{spinner} {pos} of {len} runs {bar:30} {elapsed_precise}, {eta} to go";
         if let Ok(style) = ProgressStyle::with_template(template) {
             total.set_style(style);
@@ -57,7 +55,7 @@ impl MatrixProgress {
         for signs in signs.values_mut() {
             signs.resize(plan.seeds.list().len(), PENDING);
         }
-        let this = Self { plan: plan.clone(), bars, rows, total, signs: Mutex::new(signs) };
+        let this = Self { plan: plan.clone(), rows, total, signs: Mutex::new(signs) };
         for run in runs {
             this.show(run, PENDING);
         }
@@ -89,11 +87,6 @@ impl MatrixProgress {
                 record.category.name(),
             )));
         }
-    }
-
-    /// Prints a line above the bars, which stays.
-    pub(crate) fn line(&self, text: &str) {
-        self.bars.suspend(|| terminal::note(text));
     }
 
     fn show(&self, run: &RunPlan, sign: char) {

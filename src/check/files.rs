@@ -13,7 +13,7 @@ const LIKE_A_SHELL: MatchOptions =
 
 /// Names of the history in a run's folder, and its compressed forms, in the order in which they are looked for.
 const NAMES: [&str; 4] = ["history.jsonl", "history.edn", "history.json", "history.columns"];
-const ENDS: [&str; 3] = ["", ".gz", ".zst"];
+const ENDS: [&str; 3] = ["", "gz", "zst"];
 
 /// Replaces each pattern by its matches, sorted, and the folder of each run by its history. An existing file is no
 /// pattern, whatever its name; a pattern without a match stays, and [`matched`] refuses it.
@@ -36,13 +36,15 @@ pub(crate) fn expand(named: Vec<PathBuf>) -> Vec<PathBuf> {
     files.into_iter().map(|file| in_folder(&file).unwrap_or(file)).collect()
 }
 
-/// Returns the history in the folder of a run.
-fn in_folder(folder: &Path) -> Option<PathBuf> {
-    if !folder.is_dir() {
-        return None;
+/// Returns the history in the folder of a run, or that with this name which has been compressed since.
+fn in_folder(name: &Path) -> Option<PathBuf> {
+    let with_ends =
+        |path: PathBuf| ENDS.map(|end| if end.is_empty() { path.clone() } else { path.with_added_extension(end) });
+    if name.is_dir() {
+        return NAMES.iter().flat_map(|history| with_ends(name.join(history))).find(|path| path.is_file());
     }
-    let names = NAMES.iter().flat_map(|name| ENDS.iter().map(move |end| folder.join(format!("{name}{end}"))));
-    names.into_iter().find(|path| path.is_file())
+    let is_gone = NAMES.iter().any(|history| name.ends_with(history)) && !name.exists();
+    with_ends(name.to_owned()).into_iter().find(|path| is_gone && path.is_file())
 }
 
 /// Returns the one file that a name means: the history in the folder of a run, or the file itself.

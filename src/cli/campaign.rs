@@ -19,6 +19,7 @@ use toml::Spanned;
 use super::{
     node_options::NodeOptionArgs,
     partition::PartitionArgs,
+    run::wrong_fault,
     systems::{ReadModeParser, SystemChoice, SystemParser, find_all},
 };
 use crate::{
@@ -29,7 +30,7 @@ use crate::{
     },
     error::{ExitStatus, Failure, host_limits},
     render::describe_campaign,
-    report::outputs,
+    report::{campaign::INDEX, outputs},
     run::plan::parse_time_limit,
     systems::{ReadMode, SystemName},
     terminal,
@@ -132,20 +133,20 @@ fn workloads_help() -> String {
 #[derive(Clone, Debug)]
 struct FaultMixes(Vec<FaultMix>);
 
-fn parse_list(text: &str) -> Result<FaultMixes, nemesis::SpecError> {
-    parse_mixes(text).map(FaultMixes)
+fn parse_list(text: &str) -> Result<FaultMixes, String> {
+    parse_mixes(text).map(FaultMixes).map_err(|error| wrong_fault(&error))
 }
 
 impl CampaignArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let folder = Folder::open(&self.store, self.asked()?, self.resume)?;
-        let stop = stop_on_signal()?;
+        let stop = stop_on_signal("--resume")?;
         let manner = Manner { at_once: self.at_once, until_failure: self.until_failure };
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
         drop(progress);
         let status = terminal::beside(summary.status(), outputs::write(folder.inside(), &summary));
-        let status = terminal::beside(status, show(&summary, folder.path(), self.json));
+        let status = terminal::beside(status, show(&summary, folder.path(), status, self.json));
         let cut_short =
             summary.finished < summary.planned && !(self.until_failure && status == ExitStatus::NotLinearizable);
         Ok(if cut_short { status.worst(ExitStatus::Interrupted) } else { status })
@@ -223,18 +224,22 @@ fn line_at(text: &str, at: usize) -> Option<usize> {
 }
 
 /// Prints the results of a campaign.
-pub(super) fn show(summary: &campaign::summary::Summary, folder: &Path, json: bool) -> anyhow::Result<()> {
+pub(super) fn show(
+    summary: &campaign::summary::Summary,
+    folder: &Path,
+    status: ExitStatus,
+    json: bool,
+) -> anyhow::Result<ExitStatus> {
     if json {
-        terminal::print_json(summary)?;
+        terminal::print_json(summary)
     } else {
-        terminal::print(&format!("{}\nkept in {}\n", describe_campaign(summary), folder.display()))?;
+        terminal::print_answer(&describe_campaign(summary, &folder.join(INDEX)), status)
     }
-    Ok(())
 }
 
-/// Returns a flag that is set when this process is interrupted. Runs under way are then ended, and repeated on
-/// --resume.
-pub(super) fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
+/// Returns a flag that is set when this process is interrupted. Runs under way are then ended; `again` says what
+/// repeats them.
+pub(super) fn stop_on_signal(again: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     let stopped = Arc::new(AtomicBool::new(false));
     let runtime = host_limits::small_runtime()?;
     let (mut interrupt, mut terminate) = {
@@ -249,7 +254,7 @@ pub(super) fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
                 _ = terminate.recv() => {}
             }
         });
-        terminal::note("interrupted: ending the runs that are under way; --resume does them again");
+        terminal::note(&format!("interrupted: ending the runs that are under way; {again} does them again"));
         stop.store(true, Ordering::Relaxed);
     };
     std::thread::Builder::new().spawn(wait).map_err(|error| host_limits::no_threads(&error))?;

@@ -6,15 +6,15 @@ use std::{
     time::Instant,
 };
 
-use checker::{
-    Hierarchy, KeyReport, Model, Prefix, Report, StalenessReport, TransactionReport, UnknownWhy, Verdict, WeakVerdict,
-};
+use checker::{Hierarchy, KeyReport, Model, Prefix, Report, StalenessReport, UnknownWhy, Verdict, WeakVerdict};
 use clap::Args;
-use histories::{Event, History, Value};
-use serde::{Serialize, Serializer};
+use histories::{History, Value};
 use serde_json::json;
 
-use super::fail_on::FailOn;
+use super::{
+    fail_on::FailOn,
+    verdict_json::{FileJson, FileVerdict, JudgedReport, PrefixRow},
+};
 use crate::{
     check::{
         Budget, JudgingOptions, ReadCutShort, evidence, files, guard, hints, linearization, status_of,
@@ -23,7 +23,8 @@ use crate::{
     },
     error::{ExitStatus, Failure},
     render::{self, ReportTable, Row, hierarchy, prefix, verdict},
-    terminal::{self, words::plain},
+    run::plan::shell_words,
+    terminal::{self, Answer, Step, words::plain},
 };
 
 /// Decides whether recorded histories are linearizable.
@@ -123,6 +124,7 @@ impl CheckArgs {
                         Ok(judged) => judged.with_notes(found.as_ref().ok()),
                         Err(error) => {
                             table.add_unreadable(file);
+                            rows.push(FileJson::refused(file, &error));
                             worst = worst.worst(terminal::failure(&error.context(file.display().to_string())));
                             budget.free(found);
                             continue;
@@ -136,16 +138,16 @@ impl CheckArgs {
                     }
                     let mut status = self.fail_on.status(judged.status, judged.weak.is_some());
                     if self.json {
-                        rows.push(FileVerdict::of(file, judged, self.explain));
+                        rows.push(FileJson::judged(file, judged.into_json(self.explain)));
                     } else if self.files.len() == 1 {
-                        status =
-                            terminal::beside(status, terminal::print(&format!("{}: {}", file.display(), judged.words)));
+                        status = terminal::beside(status, self.show(file, judged, status));
                     }
                     budget.free(found);
                     status
                 }
                 Err(error) => {
                     table.add_unreadable(file);
+                    rows.push(FileJson::refused(file, &error));
                     terminal::failure(&error)
                 }
             };
@@ -157,6 +159,18 @@ impl CheckArgs {
             worst = terminal::beside(worst, terminal::print(&format!("{table}\n")));
         }
         (worst, written)
+    }
+
+    /// Prints the verdict on the only file, and for a violation the next steps.
+    fn show(&self, file: &Path, judged: Findings, status: ExitStatus) -> anyhow::Result<ExitStatus> {
+        let mut answer = Answer { subject: format!("{}: ", file.display()), ..judged.answer };
+        if status == ExitStatus::NotLinearizable && file != "-" {
+            let has_proof = matches!(&judged.report, JudgedReport::Keys(report) if report.property.is_none());
+            answer.steps.extend(again_as("report").map(|command| Step::Command("page", command)));
+            let proof = again_as("check").filter(|_| has_proof && !self.explain);
+            answer.steps.extend(proof.map(|command| Step::Command("proof", command + " --explain")));
+        }
+        terminal::print_answer(&answer, status)
     }
 
     /// # Errors
@@ -182,7 +196,8 @@ impl CheckArgs {
         let weaker_models = wanted.then(|| guard(|| self.judging.weaker_models(history, &report, budget)));
         let found = self.explain.then(|| guard(|| self.prefixes(history, &report, budget)));
         let notes = hints::all(history, &report, &options, self.judging.says_initial());
-        let mut words = verdict::describe(history, &report);
+        let mut answer = verdict::describe(history, &report);
+        let words = &mut answer.details;
         if report.verdict == Verdict::NotLinearizable && !notes.is_empty() {
             words.push('\n');
         }
@@ -192,15 +207,15 @@ impl CheckArgs {
         let panics = weaker_models.iter().filter_map(|result| result.as_ref().err());
         for panic in panics.chain(found.iter().filter_map(|result| result.as_ref().err())) {
             status = status.worst(ExitStatus::Internal);
-            words += &format!("  an internal error in the further analysis: {panic}; please report it\n");
+            *words += &format!("  an internal error in the further analysis: {panic}; please report it\n");
         }
         let (ladder, staleness) = weaker_models.and_then(Result::ok).unzip();
         let found = found.and_then(Result::ok).unwrap_or_default();
-        words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, found));
+        *words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, found));
         let is_register = matches!(options.model, Model::Register | Model::KeyValue);
         if report.verdict == Verdict::NotLinearizable && is_register {
-            words += &ladder.as_ref().map_or_else(String::new, |ladder| hierarchy::describe(ladder, self.explain));
-            words += &staleness.as_ref().map_or_else(String::new, hierarchy::staleness);
+            *words += &ladder.as_ref().map_or_else(String::new, |ladder| hierarchy::describe(ladder, self.explain));
+            *words += &staleness.as_ref().map_or_else(String::new, hierarchy::staleness);
         }
         let prefixes = found.iter().map(|(key, found)| {
             let around = prefix::around(history, found.until_ns);
@@ -211,7 +226,7 @@ impl CheckArgs {
         Ok(Findings {
             status,
             row: Row::of(&report),
-            words,
+            answer,
             weak: report.weak,
             notes,
             orders: report.keys.iter_mut().map(KeyOrder::of).collect(),
@@ -266,6 +281,19 @@ impl CheckArgs {
     }
 }
 
+/// Returns this command line for another command that judges files; none if it has options that only `check` has, or
+/// names that cannot be shown.
+fn again_as(command: &str) -> Option<String> {
+    const ONLY_HERE: [&str; 3] = ["--all", "--explain", "--linearization"];
+    let words: Result<Vec<String>, _> = std::env::args_os().skip(1).map(std::ffi::OsString::into_string).collect();
+    let words = words.ok()?;
+    let has_own = words.iter().any(|word| ONLY_HERE.iter().any(|own| word.starts_with(own)));
+    let is_plain = words.first().is_some_and(|word| word == "check") && (command == "check" || !has_own);
+    let others = words.into_iter().skip(1);
+    is_plain
+        .then(|| shell_words(&["schism".to_owned(), command.to_owned()].into_iter().chain(others).collect::<Vec<_>>()))
+}
+
 /// Returns the failure to read a file because of a bug in schism.
 fn reading_panicked(file: &Path, panic: &str) -> Failure {
     let what = format!("{}: internal error while reading: {panic}", file.display());
@@ -294,20 +322,11 @@ impl KeyOrder {
     }
 }
 
-/// Longest prefix of a key's operations that can be ordered, and what was done to the system around its end.
-#[derive(Serialize)]
-pub(crate) struct PrefixRow {
-    key: Value,
-    until_ns: u64,
-    dies_at: usize,
-    around: Vec<Event<'static>>,
-}
-
 /// Findings about a file, for every form of output.
 pub(crate) struct Findings {
     pub(crate) status: ExitStatus,
     pub(crate) row: Row,
-    pub(crate) words: String,
+    pub(crate) answer: Answer,
     /// Reason why a positive verdict is no evidence, if it is weak.
     pub(crate) weak: Option<WeakVerdict>,
     /// Hints for the next attempt, and assumptions that the verdict rests on.
@@ -338,7 +357,7 @@ impl Findings {
         Self {
             status: status_of_report(&report),
             row: Row::of(&report),
-            words: verdict::describe(history, &report),
+            answer: verdict::describe(history, &report),
             weak: None,
             notes: Vec::new(),
             orders: Vec::new(),
@@ -356,7 +375,7 @@ impl Findings {
         Self {
             status,
             row: render::transactions::row(&history, &report, level, weak),
-            words: render::transactions::describe(&history, &report, level, weak),
+            answer: render::transactions::describe(&history, &report, level, weak),
             weak,
             notes: Vec::new(),
             orders: vec![KeyOrder {
@@ -370,10 +389,16 @@ impl Findings {
         }
     }
 
+    /// Returns the findings for JSON, with the prefixes if `explain`.
+    fn into_json(self, explain: bool) -> FileVerdict {
+        let Self { report, weak, notes, ladder, staleness, prefixes, .. } = self;
+        FileVerdict { report, weak, notes, ladder, staleness, prefixes: explain.then_some(prefixes) }
+    }
+
     /// Adds notes on how the history was read.
     fn with_notes(mut self, history: Option<&History>) -> Self {
         for note in history.iter().flat_map(|history| &history.notes).map(ToString::to_string) {
-            self.words += &format!("\n  note: {note}\n");
+            self.answer.details += &format!("\n  note: {note}\n");
             self.notes.push(note);
         }
         self
@@ -385,7 +410,7 @@ impl Findings {
         Self {
             status: status_of(verdict),
             row: Row::unread(verdict, cut.operations()),
-            words: format!("{verdict}: {cut}\n"),
+            answer: Answer { verdict: verdict.to_string(), summary: format!(": {cut}\n"), ..Answer::default() },
             weak: None,
             notes: Vec::new(),
             orders: Vec::new(),
@@ -400,47 +425,6 @@ impl Findings {
             prefixes: Vec::new(),
         }
     }
-}
-
-/// Verdict on a file in JSON.
-#[derive(Serialize)]
-struct FileVerdict<'a> {
-    #[serde(serialize_with = "serialize_path")]
-    file: &'a Path,
-    report: JudgedReport,
-    weak: Option<WeakVerdict>,
-    notes: Vec<String>,
-    ladder: Option<Hierarchy>,
-    staleness: Option<StalenessReport>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prefixes: Option<Vec<PrefixRow>>,
-}
-
-/// Serializes a path as JSON can hold it: a few names are not UTF-8.
-fn serialize_path<S: Serializer>(file: &Path, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&file.display())
-}
-
-impl<'a> FileVerdict<'a> {
-    fn of(file: &'a Path, judged: Findings, explain: bool) -> Self {
-        let Findings { report, weak, notes, ladder, staleness, prefixes, .. } = judged;
-        Self { file, report, weak, notes, ladder, staleness, prefixes: explain.then_some(prefixes) }
-    }
-}
-
-/// A report on keys, on transactions, or on a file that was not read.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(crate) enum JudgedReport {
-    Keys(Report),
-    Transactions(TransactionReport),
-    /// Report on a file that was not read to its end, in the form of one on keys, none of which is known.
-    Unread {
-        verdict: Verdict,
-        why: serde_json::Value,
-        keys: [KeyReport; 0],
-        operations: usize,
-    },
 }
 
 /// Parses the argument of `--linearization`, and refuses stdout, which the verdict goes to.

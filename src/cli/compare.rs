@@ -1,7 +1,9 @@
 //! `schism compare`: read modes by cost and risk.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 
@@ -9,6 +11,7 @@ use super::{
     campaign::stop_on_signal,
     node_options::NodeOptionArgs,
     partition::PartitionArgs,
+    run::wrong_fault,
     systems::{ReadModeParser, SystemChoice, SystemParser, find_all},
 };
 use crate::{
@@ -22,7 +25,7 @@ use crate::{
     report,
     run::plan::parse_time_limit,
     systems::ReadMode,
-    terminal::{self, Table},
+    terminal::{self, Answer, Step, Table, words::counted},
 };
 
 /// Compares the cost and the risk of read modes. Each mode runs under the same load and faults, one run at a time and
@@ -44,7 +47,7 @@ pub(crate) struct CompareArgs {
     reads: Option<Vec<ReadMode>>,
     /// Faults, one setting each [default: none;partition:isolate-leader;clock+partition:isolate-leader, as far as the
     /// systems can be under them: no faults, honest clocks, and drift].
-    #[arg(long, value_delimiter = ';', value_name = "LIST")]
+    #[arg(long, value_delimiter = ';', value_name = "LIST", value_parser = parse_mix)]
     faults: Option<Vec<FaultMix>>,
     /// Sizes of the cluster, in nodes, one setting each [default: 3, or as many as the systems can have].
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
@@ -82,6 +85,10 @@ pub(crate) struct CompareArgs {
 /// Number of nodes where systems can have as many: the fewest that bear the loss of one.
 const USUAL_NODES: u16 = 3;
 
+fn parse_mix(text: &str) -> Result<FaultMix, String> {
+    text.parse().map_err(|error| wrong_fault(&error))
+}
+
 impl CompareArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let choices = self.system.unwrap_or_else(|| vec![SystemChoice::default()]);
@@ -107,7 +114,7 @@ impl CompareArgs {
         let plan = WrittenPlan { faults: Some(faults), ..plan }.complete();
         plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
         let folder = Folder::open(&self.store, Some(StoredPlan::new(plan, None)), self.resume)?;
-        let stop = stop_on_signal()?;
+        let stop = stop_on_signal("--resume")?;
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
         let manner = Manner { at_once: Some(1), until_failure: false };
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
@@ -116,22 +123,24 @@ impl CompareArgs {
         let comparison = compare::measure(&summary, folder.inside())?;
         folder.write("compare.json", &comparison)?;
         report::compare::write(&comparison, folder.inside())?;
-        if self.json {
-            terminal::print_json(&comparison)?;
-        } else {
-            terminal::print(&format!("{}\nkept in {}\n", describe(&comparison), folder.path().display()))?;
-        }
         let done = summary.runs.iter().filter(|run| run.facts.is_some()).count();
-        Ok(match (done == summary.planned, summary.finished == summary.planned) {
+        let status = match (done == summary.planned, summary.finished == summary.planned) {
             (true, _) => ExitStatus::Linearizable,
             (false, true) => ExitStatus::Failed,
             (false, false) => ExitStatus::Interrupted,
-        })
+        };
+        if self.json {
+            terminal::print_json(&comparison)?;
+        } else {
+            terminal::print_answer(&describe(&comparison, folder.path()), status)?;
+        }
+        Ok(status)
     }
 }
 
-fn describe(comparison: &Comparison) -> String {
-    let mut text = comparison.plan.subject_in_words().map_or_else(String::new, |subject| subject + "\n\n");
+fn describe(comparison: &Comparison, folder: &Path) -> Answer {
+    let subject = comparison.plan.subject_in_words().map_or_else(String::new, |subject| subject + "\n");
+    let mut text = String::new();
     for setting in &comparison.settings {
         let mut table = Table::new([
             "reads",
@@ -180,9 +189,15 @@ fn describe(comparison: &Comparison) -> String {
                 },
             ]);
         }
-        text += &format!("{}\n{table}\n", setting.name);
+        text += &format!("\n{}\n{table}\n", setting.name);
         text += &format!("  reads, fastest first: {}\n", order_in_words(&setting.by_read_latency, " < "));
-        text += &format!("  throughput, highest first: {}\n\n", order_in_words(&setting.by_throughput, " > "));
+        text += &format!("  throughput, highest first: {}\n", order_in_words(&setting.by_throughput, " > "));
     }
-    text + &comparison.advice() + "\n"
+    Answer {
+        subject,
+        verdict: format!("{} of {} measured", comparison.finished, counted(comparison.planned, "run")),
+        summary: format!("\n{}\n", comparison.advice()),
+        steps: vec![Step::Page(folder.join(report::compare::PAGE))],
+        details: text,
+    }
 }

@@ -1,12 +1,15 @@
 //! `schism defects`: the defects that can be planted in a node.
 
 use clap::Args;
-use node::{Defect, DefectDescription};
+use node::{Defect, DefectDescription, UnknownDefect};
 use serde::Serialize;
 
 use crate::{
     error::ExitStatus,
-    terminal::{self, Table, words::counted},
+    terminal::{
+        self, Table,
+        words::{counted, did_you_mean},
+    },
 };
 
 /// Lists the defects that can be planted in nodes: rules that they break on purpose, to learn whether a test finds it.
@@ -17,11 +20,20 @@ use crate::{
   schism run --defect read-asks-nobody --faults partition:isolate-leader")]
 pub(crate) struct DefectsArgs {
     /// Defect to describe in full.
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = parse_defect)]
     defect: Option<Defect>,
     /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
+}
+
+/// Parses the name of a defect.
+///
+/// # Errors
+/// Fails with the defect that may be meant by an unknown name.
+pub(super) fn parse_defect(name: &str) -> Result<Defect, String> {
+    let known = || Defect::ALL.iter().map(|defect| defect.name());
+    name.parse().map_err(|error: UnknownDefect| format!("{error}{}", did_you_mean(name, known())))
 }
 
 /// Defect, as printed by `--json`.

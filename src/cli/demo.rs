@@ -10,13 +10,17 @@ use crate::{
     error::ExitStatus,
     render::run_summary::{coverage_in_words, explain},
     report,
-    run::{FinishedRun, Host, RunLocation, plan::Plan},
+    run::{
+        FinishedRun, Host, RunLocation,
+        plan::{Plan, shell_words},
+    },
+    store::REPORT_FILE,
     systems::{
         Options,
         schism::{LEADER, QUORUM},
     },
     terminal::{
-        self, Table,
+        self, Answer, Step, Table,
         words::{grouped, seconds},
     },
 };
@@ -61,7 +65,9 @@ impl DemoArgs {
                 break;
             }
         }
-        let status = terminal::beside(status(&finished), terminal::print(&describe(&finished)));
+        let status = status(&finished);
+        let again = format!("schism demo --seed {seed}");
+        let status = terminal::beside(status, terminal::print_answer(&describe(&finished, again), status));
         Ok(unwritten.into_iter().fold(status, |status, error| terminal::beside::<()>(status, Err(error))))
     }
 }
@@ -81,21 +87,26 @@ fn status(finished: &[FinishedRun]) -> ExitStatus {
     status
 }
 
-fn describe(finished: &[FinishedRun]) -> String {
-    let mut text = table(finished).to_string() + "\n";
+fn describe(finished: &[FinishedRun], again: String) -> Answer {
+    let (verdict, why) = conclusion(finished);
+    let pages = finished.iter().map(|run| Step::Page(run.shown_dir().join(REPORT_FILE)));
+    let mut text = String::new();
     for run in finished {
         let results = &run.results;
-        text += &format!("\n{} reads: {}", run.plan.read.name(), explain(run));
+        let Answer { verdict, summary, details, .. } = explain(run);
+        text += &format!("\n{} reads: {verdict}{summary}{details}", run.plan.read.name());
         text += &coverage_in_words(&results.coverage);
         if results.verdict == Verdict::Linearizable && results.weak {
             text += &format!("  weak evidence: {}\n", results.coverage.weak.join("; "));
         }
     }
-    text += "\nHistories, verdicts, node logs and a page to look at, report.html:\n";
-    for run in finished {
-        text += &format!("  {}\n", run.shown_dir().display());
+    Answer {
+        verdict: verdict.to_owned(),
+        summary: format!("\n{why}\n{}\n", table(finished)),
+        steps: pages.chain([Step::Command("again", again)]).collect(),
+        details: text + &invitation(finished),
+        ..Answer::default()
     }
-    text + &conclusion(finished)
 }
 
 fn table(finished: &[FinishedRun]) -> Table {
@@ -117,14 +128,32 @@ fn table(finished: &[FinishedRun]) -> Table {
     table
 }
 
-fn conclusion(finished: &[FinishedRun]) -> String {
-    let as_expected = finished.len() == EXPECTED.len() && status(finished) == ExitStatus::Linearizable;
-    let text = if as_expected {
-        "\nBasic Raft reads are not linearizable: a leader that does not know yet that it was deposed answers from \
-        its own state.\n\
-         Quorum reads are: before it answers, a leader makes sure that a majority still follows it.\n"
+/// Returns whether the verdicts are as expected, and what follows from that.
+fn conclusion(finished: &[FinishedRun]) -> (&'static str, &'static str) {
+    if finished.len() == EXPECTED.len() && status(finished) == ExitStatus::Linearizable {
+        (
+            "As expected: basic Raft reads are not linearizable, quorum reads are.",
+            "A leader that does not know yet that it was deposed answers basic reads from its own state. Before it \
+            answers a quorum read, it makes sure that a majority still follows it.\n",
+        )
     } else {
-        "\nThis is not as expected. Please look at the histories above, and try another --seed.\n"
-    };
-    text.to_owned()
+        ("This is not as expected.", "Please look at the pages, and try another --seed.\n")
+    }
+}
+
+/// Returns commands to go on with.
+fn invitation(finished: &[FinishedRun]) -> String {
+    let first = finished.first().map(|run| run.shown_dir().display().to_string()).unwrap_or_default();
+    let commands = [
+        vec!["schism", "explain", &first],
+        vec!["schism", "check", "--explain", &first],
+        vec!["schism", "run", "--read", "lease", "--faults", "clock,partition:isolate-leader"],
+    ];
+    let line =
+        |words: Vec<&str>| format!("  {}\n", shell_words(&words.into_iter().map(str::to_owned).collect::<Vec<_>>()));
+    format!(
+        "\nTo go on: what linearizable means, by these operations; how far they can be ordered; reads that trust \
+        clocks\n{}",
+        commands.map(line).concat()
+    )
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use nemesis::Capability;
+use nemesis::{Capability, FaultKind};
 use serde_json::json;
 
 use super::partition::PartitionArgs;
@@ -12,7 +12,8 @@ use crate::{
     terminal::{self, Table},
 };
 
-/// Shows which faults this host can inject, and what to do about those that it cannot.
+/// Shows which faults this host can inject, and what to do about those that it cannot. Exit code 1 if it lacks
+/// something that the demo needs: its partitions, or a writable store.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     /// Folder of the stored runs, which must be writable.
@@ -29,9 +30,11 @@ impl DoctorArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let can = nemesis::probe(self.partition.way());
         let store = writable(&self.store);
+        let has_demo = can.supports_kind(FaultKind::Partition).is_ok() && store.is_ok();
+        let status = if has_demo { ExitStatus::Linearizable } else { ExitStatus::NotLinearizable };
         if self.json {
             let rows = json!({ "capabilities": can.list(), "store": store.as_ref().err() });
-            return terminal::print_json(&rows);
+            return Ok(terminal::beside(status, terminal::print_json(&rows)));
         }
         let mut table = Table::new(["capability", "here", "detail", "enables", "where it is missing"]);
         for row in can.list() {
@@ -40,7 +43,8 @@ impl DoctorArgs {
         let detail = store.as_ref().err().map_or_else(|| self.store.display().to_string(), Clone::clone);
         let remedy = if store.is_ok() { "" } else { "choose another with --store" };
         table.add_row(["writable store", yes_or_no(store.is_ok()), &detail, "keeping runs", remedy]);
-        terminal::print(&format!("{table}\n"))
+        let demo = if has_demo { "can run here" } else { "lacks something here: see above" };
+        Ok(terminal::beside(status, terminal::print(&format!("{table}\nThe demo {demo}.\n"))))
     }
 }
 

@@ -11,6 +11,7 @@ use node::Defect;
 
 use super::{
     campaign::stop_on_signal,
+    defects::parse_defect,
     run::RunArgs,
     simulated_hunt::{self, SimulatedHuntRequest},
 };
@@ -52,7 +53,7 @@ each defect, and hunt.json; of --simulate, simulated.json. Exit code 0 when all 
 unless the sound node failed.")]
 pub(crate) struct HuntArgs {
     /// Defects to hunt for, separated by commas [default: all].
-    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = parse_defects)]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = parse_defect)]
     defects: Option<Vec<Defect>>,
     /// Number of runs of each kind, each with another seed [default: 5; 40 on virtual time, and more until one finds
     /// something].
@@ -79,10 +80,6 @@ pub(crate) struct HuntArgs {
     json: bool,
 }
 
-fn parse_defects(name: &str) -> Result<Defect, String> {
-    name.parse().map_err(|error: node::UnknownDefect| error.to_string())
-}
-
 /// Command line of a run, to read the options of a defect.
 #[derive(Debug, Parser)]
 struct RunCommand {
@@ -92,7 +89,7 @@ struct RunCommand {
 
 impl HuntArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        let stop = stop_on_signal()?;
+        let stop = stop_on_signal("the same command")?;
         let chosen = self.defects.clone().unwrap_or_else(|| Defect::ALL.to_vec());
         if self.simulate {
             return simulated_hunt::execute(&self.simulated(chosen), &stop);

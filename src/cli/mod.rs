@@ -8,6 +8,7 @@ pub(crate) mod defects;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 mod elections;
+pub(crate) mod explain;
 pub(crate) mod export;
 mod fail_on;
 pub(crate) mod faults;
@@ -20,16 +21,21 @@ mod partition;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod shell;
 pub(crate) mod shrink;
 pub(crate) mod simulate;
 mod simulated_hunt;
 pub(crate) mod store;
 pub(crate) mod system;
 mod systems;
+mod verdict_json;
 
-use clap::{Parser, Subcommand};
+use clap::{
+    Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 
-use crate::error::ExitStatus;
+use crate::{error::ExitStatus, terminal::ColorChoice};
 
 /// Injects faults into a cluster and checks whether its clients saw a linearizable history.
 ///
@@ -39,13 +45,28 @@ use crate::error::ExitStatus;
 #[derive(Debug, Parser)]
 #[command(name = "schism", version, after_help = ExitStatus::help(), after_long_help = examples())]
 pub(crate) struct Cli {
+    /// Colours and links: always, never, or on a terminal unless NO_COLOR is set.
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto", value_parser = colours())]
+    pub(crate) color: ColorChoice,
+    /// Print errors and results only, without progress and remarks.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+fn colours() -> impl TypedValueParser<Value = ColorChoice> {
+    PossibleValuesParser::new(["auto", "always", "never"]).map(|when| match &*when {
+        "always" => ColorChoice::Always,
+        "never" => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    })
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
+    Explain(explain::ExplainArgs),
     Run(run::RunArgs),
     Simulate(simulate::SimulateArgs),
     System(system::SystemArgs),
@@ -65,6 +86,8 @@ pub(crate) enum Command {
     Faults(faults::FaultsArgs),
     Doctor(doctor::DoctorArgs),
     Node(node::NodeArgs),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
     /// Prints the version.
     Version,
 }
@@ -72,6 +95,7 @@ pub(crate) enum Command {
 fn examples() -> String {
     let examples = "Examples:
   schism demo                                     see basic Raft reads fail
+  schism explain                                  what a run shows
   schism run --read lease --faults clock,partition:isolate-leader
   schism run --read quorum --faults kill,pause,partition --time-limit 30s
   schism simulate --read leader --seeds 1000 --until-violation

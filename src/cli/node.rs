@@ -13,7 +13,10 @@ use crate::{
 
 /// Runs one node of the Raft key-value store (`schism run` starts nodes by itself).
 #[derive(Debug, Args)]
-#[command(after_help = "Example, the first of three nodes by hand:
+#[command(
+    override_usage = "schism node [OPTIONS] --id <ID> --peer <ID=ADDR>... --client-addr <ADDR>\n                   \
+--data-dir <DIR>",
+    after_help = "Example, the first of three nodes by hand:
   schism node --id 1 --client-addr 127.0.0.1:8001 --data-dir n1 --init \\
       --peer 1=127.0.0.1:7001 --peer 2=127.0.0.1:7002 --peer 3=127.0.0.1:7003
   curl -X PUT localhost:8001/v1/kv/k -d '{\"value\": 5}'
@@ -22,7 +25,8 @@ A fourth that joins later, with the same --peer options, and the request that ad
   schism node --id 4 --peer ... --join 127.0.0.1:7004 --client-addr 127.0.0.1:8004 --data-dir n4 --init
   curl -X POST localhost:8001/v1/members -d '{\"add\": 4, \"address\": \"127.0.0.1:7004\"}'
 --init is for the very first start. A node that was started before finds its vote and log in its directory; \
-it must not come back without them, and refuses to.")]
+it must not come back without them, and refuses to."
+)]
 pub(crate) struct NodeArgs {
     /// Id of this node.
     #[arg(long)]

@@ -6,7 +6,7 @@ use clap::{
     Args,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _},
 };
-use nemesis::{FaultKind, FaultSpecs, FaultTiming, SHAPES, Spread, TARGETS};
+use nemesis::{FaultKind, FaultSpecs, FaultTiming, SHAPES, SpecError, Spread, TARGETS};
 use workloads::WORKLOADS;
 
 use super::{
@@ -26,7 +26,7 @@ use crate::{
         repeated_plan,
     },
     systems::ReadMode,
-    terminal,
+    terminal::{self, words::did_you_mean},
 };
 
 /// Starts a cluster, runs clients while faults come and go, and judges what the clients saw.
@@ -46,7 +46,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME", value_parser = workload_names())]
     workload: Option<String>,
     /// Faults to inject during the load [default: partition:isolate-leader, or partition if nobody says who leads].
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", value_parser = parse_faults)]
     faults: Option<FaultSpecs>,
     #[command(flatten)]
     timing: TimingArgs,
@@ -296,9 +296,26 @@ fn show(finished: &FinishedRun, json: bool) -> anyhow::Result<()> {
     if json {
         terminal::print_json(&finished.as_json())?;
     } else {
-        terminal::print(&run_summary::describe_run(finished))?;
+        terminal::print_answer(&run_summary::describe_run(finished, true), finished.results.status())?;
     }
     page
+}
+
+/// Parses a list of faults.
+///
+/// # Errors
+/// Fails with the reason, and the fault that may be meant by an unknown name.
+pub(super) fn parse_faults(text: &str) -> Result<FaultSpecs, String> {
+    text.parse().map_err(|error| wrong_fault(&error))
+}
+
+/// Describes what is wrong with a fault, and which one may be meant by an unknown name.
+pub(super) fn wrong_fault(error: &SpecError) -> String {
+    let similar = match error {
+        SpecError::UnknownFault(name) => did_you_mean(name, FaultKind::ALL.iter().map(|kind| kind.name())),
+        _ => String::new(),
+    };
+    format!("{error}{similar}")
 }
 
 pub(super) fn usage(why: String) -> Failure {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{
     node_options::NodeOptionArgs,
-    run::{TimingArgs, draw_seed, usage, workload_names},
+    run::{TimingArgs, draw_seed, parse_faults, usage, workload_names},
     systems::ReadModeParser,
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
     simulate::{Found, Search, Tally, impossible, shrunk, simulate_and_store},
     systems::{ReadMode, SystemName, schism::simulated_settings},
     terminal::{
-        self, Progress,
+        self, Answer, Progress,
         words::{counted, grouped},
     },
 };
@@ -58,7 +58,7 @@ pub(crate) struct SimulateArgs {
     workload: Option<String>,
     /// Faults to inject during the load; a node that is killed loses what it has not synced [default:
     /// partition:isolate-leader].
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", value_parser = parse_faults)]
     faults: Option<FaultSpecs>,
     #[command(flatten)]
     timing: TimingArgs,
@@ -184,11 +184,7 @@ impl SimulateArgs {
         let printed = if self.json {
             terminal::print_json(&finished.as_json())
         } else {
-            let text = run_summary::describe_run(&finished);
-            // Of a run that is not kept, the last line would name a folder that is gone.
-            let shown =
-                if kept.is_some() { text.as_str() } else { text.trim_end().rsplit_once('\n').map_or("", |it| it.0) };
-            terminal::print(&format!("{}\n", shown.trim_end()))
+            terminal::print_answer(&run_summary::describe_run(&finished, kept.is_some()), finished.results.status())
         };
         Ok(terminal::beside(terminal::beside(finished.results.status(), printed), page))
     }
@@ -210,8 +206,14 @@ impl SimulateArgs {
         let printed = if self.json {
             terminal::print_json(&SearchJson::of(&search, &tally, shrunk.as_ref()))
         } else {
-            terminal::print(&described(&search, &tally, shrunk.as_ref()))
+            terminal::print_answer(&described(&search, &tally, shrunk.as_ref()), status)
         };
+        let stored = shrunk.as_ref().and_then(|shrunk| shrunk.stored.as_ref()).filter(|_| !self.json);
+        let printed = printed.and_then(|printed| {
+            let Some(run) = stored else { return Ok(printed) };
+            terminal::print("\n")?;
+            terminal::print_answer(&run_summary::describe_run(run, true), run.results.status())
+        });
         Ok(terminal::beside(status, printed))
     }
 
@@ -307,17 +309,17 @@ fn status_of_tally(tally: &Tally) -> ExitStatus {
     tally.found.iter().fold(undecided, worst)
 }
 
-fn described(search: &Search, tally: &Tally, shrunk: Option<&Shrunk>) -> String {
+fn described(search: &Search, tally: &Tally, shrunk: Option<&Shrunk>) -> Answer {
     let plan = &search.plan;
-    let mut text = format!(
-        "{} of {} nodes, {} reads, faults {}: {}\n",
+    let subject = format!(
+        "{} of {} nodes, {} reads, faults {}: ",
         counted_u64(tally.runs, "simulated run"),
         plan.nodes,
         plan.read.name(),
         plan.faults,
-        if tally.findings == 0 { "nothing found".to_owned() } else { counted_u64(tally.findings, "finding") },
     );
-    text += &format!(
+    let verdict = if tally.findings == 0 { "nothing found".to_owned() } else { counted_u64(tally.findings, "finding") };
+    let mut text = format!(
         "  {} operations in {} virtual seconds\n",
         grouped_u64(tally.operations),
         grouped_u64(tally.lasted_ns / 1_000_000_000)
@@ -343,11 +345,8 @@ fn described(search: &Search, tally: &Tally, shrunk: Option<&Shrunk>) -> String 
         if let Some(script) = script {
             text += &format!("with this {SCRIPT}:\n{}\n", script.trim_end());
         }
-        if let Some(stored) = &shrunk.stored {
-            text += &format!("\n{}", run_summary::describe_run(stored));
-        }
     }
-    text
+    Answer { subject, verdict, summary: "\n".to_owned(), details: text, ..Answer::default() }
 }
 
 fn grouped_u64(number: u64) -> String {

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs, io, iter,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -12,6 +13,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::{
+    campaign::folder::read_plan,
     error::{ExitStatus, Failure},
     run::{COLUMNS_FILE, Stage, StoredRun, find_runs, is_run},
     store::{ConfinedFolder, refused, write_inside},
@@ -32,7 +34,7 @@ pub(crate) struct StoreArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Lists runs, those of campaigns included, with verdicts and sizes.
+    /// Lists runs, those of campaigns included, the newest first, with verdicts, durations of their loads, and sizes.
     Ls {
         /// The store.
         #[arg(value_name = "DIR", default_value = "store")]
@@ -41,9 +43,10 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Removes runs; for `latest`, the run that it links to. A link that leads out of its folder is refused.
+    /// Removes runs and campaigns; for `latest`, the run that it links to, and `latest` then links to the newest one
+    /// that is left. A link that leads out of its folder is refused.
     Rm {
-        /// Folders of the runs.
+        /// Folders of the runs, or of campaigns with all their runs.
         #[arg(required = true, value_name = "RUN")]
         runs: Vec<PathBuf>,
     },
@@ -84,7 +87,7 @@ fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
     if json {
         return terminal::print_json(&rows);
     }
-    let mut table = Table::new(["run", "verdict", "workload", "faults", "seed", "size"]);
+    let mut table = Table::new(["run", "verdict", "workload", "faults", "seed", "load", "size"]);
     let mut bytes = 0;
     for Row { kept, bytes: of_run } in &rows {
         bytes += of_run;
@@ -95,6 +98,7 @@ fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
             sanitize::line(&kept.workload),
             sanitize::line(&kept.faults),
             kept.seed.to_string(),
+            kept.lasted_ms.map_or_else(|| "-".to_owned(), |ms| format!("{} s", (ms + 500) / 1000)),
             mib(*of_run),
         ]);
     }
@@ -104,11 +108,15 @@ fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
 fn remove(runs: &[PathBuf]) -> anyhow::Result<ExitStatus> {
     // All are looked at before the first is removed; one may be named twice.
     let meant: BTreeSet<PathBuf> = runs.iter().map(|run| resolve_run(run)).collect::<anyhow::Result<_>>()?;
+    let mut text = String::new();
     for run in meant {
+        let what = if is_run(&run) { "run" } else { "campaign" };
+        let size = mib(size(&run));
         fs::remove_dir_all(&run).with_context(|| format!("cannot remove {}", run.display()))?;
-        remove_latest_link(&run).with_context(|| format!("cannot remove the link to {}", run.display()))?;
+        move_latest_link(&run).with_context(|| format!("cannot move the link to {}", run.display()))?;
+        text += &format!("removed the {what} in {}, {size}\n", run.display());
     }
-    Ok(ExitStatus::Linearizable)
+    terminal::print(&text)
 }
 
 /// Maximum depth below a link at which a run still belongs to the store, or to the campaign.
@@ -117,8 +125,8 @@ const MAX_LINKS_ABOVE: usize = 4;
 /// Returns the folder of the run that a path means, without links.
 fn resolve_run(run: &Path) -> anyhow::Result<PathBuf> {
     let refuse = |what: String, hint: String| Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
-    if !is_run(run) {
-        let what = format!("{} is not the folder of a run: nothing was removed", run.display());
+    if !is_run(run) && read_plan(run)?.is_none() {
+        let what = format!("{} is not the folder of a run or a campaign: nothing was removed", run.display());
         return refuse(what, "`schism store ls` names them".to_owned());
     }
     let whole = fs::canonicalize(run).with_context(|| format!("cannot find {}", run.display()))?;
@@ -140,12 +148,17 @@ fn resolve_run(run: &Path) -> anyhow::Result<PathBuf> {
 /// Name of the link to the newest run of a store.
 const LATEST: &str = "latest";
 
-/// Removes the link to the newest run of the store, if that run is gone.
-fn remove_latest_link(run: &Path) -> io::Result<()> {
+/// Points the link to the newest run of the store, if that run is gone, at the newest of those that are left.
+fn move_latest_link(run: &Path) -> anyhow::Result<()> {
     for holder in run.ancestors().skip(1).take(MAX_LINKS_ABOVE) {
         let link = holder.join(LATEST);
-        if fs::read_link(&link).is_ok_and(|target| holder.join(target) == run) {
-            fs::remove_file(link)?;
+        if !fs::read_link(&link).is_ok_and(|target| holder.join(target) == run) {
+            continue;
+        }
+        fs::remove_file(&link)?;
+        let newest = find_runs(holder)?.into_iter().find(|left| !left.of_campaign);
+        if let Some(target) = newest.as_ref().and_then(|left| left.path.strip_prefix(holder).ok()) {
+            symlink(target, link)?;
         }
     }
     Ok(())
@@ -164,8 +177,8 @@ fn collect_garbage(store: &Path, older_than: Option<Duration>, dry_run: bool) ->
             freed += before;
             if !dry_run {
                 fs::remove_dir_all(run.path()).with_context(|| format!("cannot remove {}", kept.path.display()))?;
-                remove_latest_link(run.path())
-                    .with_context(|| format!("cannot remove the link to {}", kept.path.display()))?;
+                move_latest_link(run.path())
+                    .with_context(|| format!("cannot move the link to {}", kept.path.display()))?;
             }
             continue;
         }

@@ -1,12 +1,15 @@
 //! The results of a campaign: the matrix of verdicts, and what is not as expected.
 
+use std::path::Path;
+
 use crate::{
     campaign::{
         record::{Category, Record},
         summary::{AuditCount, CellSummary, Summary},
     },
+    run::plan::shell_words,
     terminal::{
-        Table,
+        Answer, Step, Table,
         words::{counted, shortened},
     },
 };
@@ -14,8 +17,8 @@ use crate::{
 /// Maximum number of violations listed at the end.
 const MAX_LISTED: usize = 5;
 
-/// Describes the results of a campaign.
-pub(crate) fn describe_campaign(summary: &Summary) -> String {
+/// Describes the results of a campaign, whose page is in its folder.
+pub(crate) fn describe_campaign(summary: &Summary, page: &Path) -> Answer {
     let (rows, columns) = summary.axes();
     let mut table = Table::new(std::iter::once("reads").chain(columns.iter().map(String::as_str))).ruled();
     for row in &rows {
@@ -26,21 +29,28 @@ pub(crate) fn describe_campaign(summary: &Summary) -> String {
         let cells = counts.into_iter().map(AuditCount::words);
         table.add_row(std::iter::once(format!("audit: {}", kind.name())).chain(cells));
     }
-    let mut text = format!("{table}\n");
-    text.extend(summary.plan.subject_in_words().map(|subject| subject + "\n"));
-    text += "Runs with a violation, of those that could have found one; below, the 95 % interval of that share.\n";
+    let subject = summary.plan.subject_in_words().map_or_else(String::new, |subject| subject + "\n");
     let counts = Category::ALL.map(|category| (summary.count(category), category.name()));
     let counts: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
-    text += &format!("{} of {}: {}\n", summary.finished, counted(summary.planned, "run"), counts.join(", "));
-    let mut surprised = false;
+    let verdict = format!("{} of {}: {}", summary.finished, counted(summary.planned, "run"), counts.join(", "));
+    let mut said = "\n".to_owned();
     for CellSummary { cell, .. } in summary.surprises() {
-        surprised = true;
-        text += &format!("not as expected: {} reads under {}\n", cell.row(&summary.plan), cell.faults);
+        said += &format!("not as expected: {} reads under {}\n", cell.row(&summary.plan), cell.faults);
     }
-    if !surprised && summary.finished > 0 {
-        text += "all results as expected\n";
+    if said.len() == 1 && summary.finished > 0 {
+        said += "all results as expected\n";
     }
+    let mut steps = vec![Step::Page(page.to_owned())];
+    if summary.finished < summary.planned {
+        let folder = page.parent().unwrap_or(Path::new(".")).display().to_string();
+        let words = ["schism", "campaign", "--resume", "--store", &folder].map(str::to_owned);
+        steps.push(Step::Command("resume", shell_words(&words)));
+    }
+    let mut text = format!(
+        "\n{table}\nRuns with a violation, of those that could have found one; below, the 95 % interval of that \
+        share.\n"
+    );
     let cells = summary.cells.iter().filter_map(|cell| summary.run(cell.shortest.as_deref()?));
     let mut shortest: Vec<&Record> = cells.collect();
     shortest.sort_by_key(|run| run.facts.as_ref().and_then(|facts| facts.evidence_operations).unwrap_or(usize::MAX));
@@ -57,7 +67,7 @@ pub(crate) fn describe_campaign(summary: &Summary) -> String {
     for run in failed.take(MAX_LISTED) {
         text += &format!("  {}: {}: {}\n", run.id, run.category.name(), shortened(&run.told()));
     }
-    text
+    Answer { subject, verdict, summary: said, steps, details: text }
 }
 
 fn cell(cell: &CellSummary) -> String {
@@ -72,15 +82,15 @@ mod tests {
 
     #[test]
     fn the_table_names_what_is_not_as_expected() {
-        let text = describe_campaign(&made_up(|_| Some(Category::NoViolation)));
-        assert!(text.contains("not as expected: local reads under none"), "{text}");
-        assert!(!text.contains("quorum reads under"), "{text}");
-        assert!(text.contains("90 of 90 runs: 90 no violation"), "{text}");
+        let told = describe_campaign(&made_up(|_| Some(Category::NoViolation)), "night/index.html".as_ref());
+        assert!(told.summary.contains("not as expected: local reads under none"), "{told:?}");
+        assert!(!told.summary.contains("quorum reads under"), "{told:?}");
+        assert!(told.verdict.contains("90 of 90 runs: 90 no violation"), "{told:?}");
     }
 
     #[test]
     fn hostile_text_does_not_steer_the_terminal() {
-        let text = describe_campaign(&made_up(|_| Some(Category::Violation)));
+        let text = describe_campaign(&made_up(|_| Some(Category::Violation)), "night/index.html".as_ref()).details;
         assert!(!text.contains('\u{1b}') && !text.contains('\0'), "{text}");
         assert_eq!(shortened("a\u{202e}b\nc"), "a\u{fffd}b c");
         assert_eq!(shortened(&"x".repeat(1000)).chars().count(), 161);

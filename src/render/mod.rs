@@ -2,6 +2,7 @@
 
 pub(crate) mod dot;
 pub(crate) mod hierarchy;
+mod lesson;
 mod matrix;
 pub(crate) mod operations;
 pub(crate) mod prefix;
@@ -11,5 +12,6 @@ mod table;
 pub(crate) mod transactions;
 pub(crate) mod verdict;
 
+pub(crate) use lesson::describe_lesson;
 pub(crate) use matrix::describe_campaign;
 pub(crate) use table::{ReportTable, Row};

@@ -1,21 +1,44 @@
 //! The results of a run, in words.
 
-use checker::Level;
+use checker::{Level, Verdict};
 use histories::Function;
 
 use super::{hierarchy, transactions, verdict::describe};
 use crate::{
-    run::{Audit, Counts, Coverage, Finding, FinishedRun, Latency, StoppedEarly},
+    run::{Audit, Counts, Coverage, Finding, FinishedRun, Latency, StoppedEarly, plan::shell_words},
     store::REPORT_FILE,
-    terminal::words::{counted, grouped, seconds},
+    terminal::{
+        Answer, Step,
+        words::{counted, grouped, seconds},
+    },
 };
 
-/// Describes everything that a user of `schism run` wants to know first.
-pub(crate) fn describe_run(finished: &FinishedRun) -> String {
+/// Describes everything that a user of `schism run` wants to know first. Of a run that is not kept, there is only the
+/// command that repeats it.
+pub(crate) fn describe_run(finished: &FinishedRun, is_kept: bool) -> Answer {
     let results = &finished.results;
-    let mut text = format!("{}\n", finished.plan.summary());
-    text.extend(results.defect.as_ref().map(|defect| format!("  {defect}\n")));
-    text += &explain(finished);
+    let mut answer = explain(finished);
+    let mut subject = format!("{}\n", finished.plan.summary());
+    subject.extend(results.defect.as_ref().map(|defect| format!("  {defect}\n")));
+    answer.subject = subject;
+    if is_kept {
+        answer.steps.push(Step::Page(finished.shown_dir().join(REPORT_FILE)));
+    }
+    answer.steps.push(Step::Command("again", finished.plan.command()));
+    let is_of_keys = results.transactions.is_none() && results.report.property.is_none();
+    if is_kept && is_of_keys && results.verdict == Verdict::NotLinearizable {
+        let dir = finished.shown_dir().display().to_string();
+        let words = ["schism", "check", "--explain", &dir].map(str::to_owned);
+        answer.steps.push(Step::Command("proof", shell_words(&words)));
+    }
+    answer.details += &figures(finished);
+    answer
+}
+
+/// Describes the operations of a run, what it could have caught, and what was wrong with it.
+fn figures(finished: &FinishedRun) -> String {
+    let results = &finished.results;
+    let mut text = String::new();
     if let Some(StoppedEarly { after_ms, operations }) = results.live.stopped_early {
         let after = seconds(after_ms * 1_000_000);
         text +=
@@ -57,8 +80,7 @@ pub(crate) fn describe_run(finished: &FinishedRun) -> String {
     if results.weak {
         text += &format!("  weak evidence: {}\n", results.coverage.weak.join("; "));
     }
-    let dir = finished.shown_dir();
-    text + &format!("  kept in {}; to look at: {}\n", dir.display(), dir.join(REPORT_FILE).display())
+    text
 }
 
 /// Describes the audits that found no violation: one line for those that hold, and one for those that were not made.
@@ -73,28 +95,30 @@ fn unviolated_in_words(audits: &[Audit]) -> String {
 }
 
 /// Describes the verdict with its evidence and the context of the violation, and the audits that found one.
-pub(crate) fn explain(finished: &FinishedRun) -> String {
+pub(crate) fn explain(finished: &FinishedRun) -> Answer {
     let FinishedRun { history, results, .. } = finished;
-    let mut text = results.transactions.as_ref().map_or_else(
+    let mut answer = results.transactions.as_ref().map_or_else(
         || describe(history, &results.report),
         |report| transactions::describe(history, report, Level::StrictSerializable, results.report.weak),
     );
+    let text = &mut answer.details;
     if let Some(ladder) = &finished.results.ladder {
-        text += &hierarchy::describe(ladder, false);
+        *text += &hierarchy::describe(ladder, false);
     }
-    text += &finished.results.staleness.as_ref().map_or_else(String::new, hierarchy::staleness);
+    *text += &finished.results.staleness.as_ref().map_or_else(String::new, hierarchy::staleness);
     for audit in finished.results.violated_audits() {
         for said in audit.finding.evidence() {
-            text += &format!("\n  Violated, {}: {said}.\n", audit.kind.name());
+            answer.summary += &format!("\n  Violated, {}: {said}.\n", audit.kind.name());
         }
     }
+    let text = &mut answer.details;
     if !finished.results.context.is_empty() {
-        text += "\n  Events around that moment:\n";
+        *text += "\n  Events around that moment:\n";
         for sentence in &finished.results.context {
-            text += &format!("    {sentence}\n");
+            *text += &format!("    {sentence}\n");
         }
     }
-    text
+    answer
 }
 
 /// Describes what the run could have caught, and the outcomes of operations under each fault.

@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     check::transactions::refuting,
-    terminal::words::{counted, grouped, plain, push_line},
+    terminal::{
+        Answer,
+        words::{counted, grouped, plain, push_line},
+    },
 };
 
 /// Describes the report on one history: whether `level` holds, the clearest anomaly that refutes it, and the counts of
@@ -19,19 +22,22 @@ pub(crate) fn describe(
     report: &TransactionReport,
     level: Level,
     weak: Option<WeakVerdict>,
-) -> String {
-    let mut text = format!("{}: {}", verdict(report, level), counted(report.transactions, "transaction"));
+) -> Answer {
+    let mut summary = format!(": {}", counted(report.transactions, "transaction"));
     if report.answered < report.transactions {
-        text += &format!(", {} of them answered", grouped(report.answered));
+        summary += &format!(", {} of them answered", grouped(report.answered));
     }
-    text.push('\n');
+    summary.push('\n');
     if let Some(weak) = weak {
-        push_line(&mut text, format_args!("  weak evidence: {}, so this says nothing of the system", weak.reason()));
+        push_line(&mut summary, format_args!("  weak evidence: {}, so this says nothing of the system", weak.reason()));
     }
     if let Some(why) = &report.why {
-        push_line(&mut text, format_args!("  {why}"));
+        push_line(&mut summary, format_args!("  {why}"));
     }
+    let mut text = String::new();
     if let Some(anomaly) = refuting(report, level) {
+        push_line(&mut summary, format_args!("\n  {}: {}", anomaly.name, anomaly.claim));
+        text.push('\n');
         in_words(&mut text, history, anomaly);
     }
     if !report.counts.is_empty() {
@@ -47,7 +53,7 @@ pub(crate) fn describe(
             push_line(&mut text, format_args!("  (the order of the versions could not be determined for every key)"));
         }
     }
-    text
+    Answer { verdict: verdict(report, level), summary, details: text, ..Answer::default() }
 }
 
 /// Tells whether `level` holds.
@@ -73,7 +79,6 @@ pub(crate) fn row(history: &History, report: &TransactionReport, level: Level, w
 }
 
 fn in_words(text: &mut String, history: &History, anomaly: &Anomaly) {
-    push_line(text, format_args!("\n  {}: {}", anomaly.name, anomaly.claim));
     for (number, &operation) in (1..).zip(&anomaly.operations) {
         push_line(text, format_args!("    T{number}  {}", transaction(history, operation)));
     }

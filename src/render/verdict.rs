@@ -6,15 +6,20 @@ use histories::{History, Value};
 use super::operations::operation_in_words;
 use crate::{
     check::evidence::{clearest, keys_with},
-    terminal::words::{counted, grouped, plain, push_line},
+    terminal::{
+        Answer,
+        words::{counted, grouped, plain, push_line},
+    },
 };
 
 /// Describes the report on one history: the verdict, and for a violation the clearest evidence.
-pub(crate) fn describe(history: &History, report: &Report) -> String {
-    let mut text = format!("{}: {}\n", report.verdict_in_words(), counts_in_words(report));
-    text.push_str(&weakness(report));
+pub(crate) fn describe(history: &History, report: &Report) -> Answer {
+    let verdict = report.verdict_in_words();
+    let mut summary = format!(": {}\n{}", counts_in_words(report), weakness(report));
+    let mut text = String::new();
     let violated: Vec<&KeyReport> = keys_with(report, Verdict::NotLinearizable);
     if let Some((key, evidence)) = clearest(&violated) {
+        push_line(&mut summary, format_args!("\n  {}", evidence.claim));
         evidence_in_words(&mut text, history, report, evidence);
         let others = violated.iter().filter(|other| other.key != key.key).map(|other| other.key.to_string());
         let others: Vec<String> = others.collect();
@@ -39,7 +44,7 @@ pub(crate) fn describe(history: &History, report: &Report) -> String {
     if !skipped.is_empty() {
         push_line(&mut text, format_args!("\n  {} not checked; --all checks every key", counted(skipped.len(), "key")));
     }
-    text
+    Answer { verdict, summary, details: text, ..Answer::default() }
 }
 
 /// Describes the number of operations checked, and their outcomes if not all were answered.
@@ -95,7 +100,6 @@ fn doubts(report: &Report) -> String {
 const MAX_OPERATIONS: usize = 24;
 
 fn evidence_in_words(text: &mut String, history: &History, report: &Report, evidence: &Evidence) {
-    push_line(text, format_args!("\n  {}", evidence.claim));
     if !evidence.reasons.is_empty() {
         push_line(text, format_args!("\n  Why no order can explain it:"));
         for (number, reason) in (1..).zip(&evidence.reasons) {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Name of the page in the folder.
-pub(super) const FILE: &str = "compare.html";
+pub(crate) const PAGE: &str = "compare.html";
 const SCRIPT: &str = include_str!("assets/compare.js");
 
 /// Writes the page of a comparison.
@@ -19,7 +19,7 @@ const SCRIPT: &str = include_str!("assets/compare.js");
 /// Fails if the file cannot be written.
 pub(crate) fn write(comparison: &Comparison, folder: &ConfinedFolder) -> anyhow::Result<()> {
     let html = frame("Read modes compared", &body(comparison)).into_string();
-    write_inside(folder, FILE, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
+    write_inside(folder, PAGE, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
 }
 
 fn body(comparison: &Comparison) -> Markup {

@@ -16,7 +16,7 @@ use crate::{
 
 const SCRIPT: &str = include_str!("assets/store.js");
 /// Pages of a campaign or a comparison, in its folder.
-const PAGES: [&str; 2] = [INDEX, super::compare::FILE];
+const PAGES: [&str; 2] = [INDEX, super::compare::PAGE];
 
 pub(crate) fn page(root: &Path, all: &[StoredRun]) -> Markup {
     let under_way = all.iter().any(|kept| kept.stage == Stage::UnderWay);

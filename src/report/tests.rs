@@ -55,7 +55,7 @@ fn without_roles_a_run_is_judged_and_shown_and_says_what_nobody_saw() {
     assert!(results.coverage.writes > 50 && results.counts.ok > 100, "{:?}", results.counts);
     assert_eq!(results.coverage.faults.len(), 1, "{:?}", results.coverage);
     assert_eq!((&*results.coverage.unseen, &*results.coverage.weak), (&[UNSEEN.to_owned()][..], &[][..]));
-    let told = describe_run(&run);
+    let told = describe_run(&run, true).details;
     assert!(told.contains(UNSEEN) && told.contains("all nodes up after"), "{told}");
     assert!(!told.contains("leader change"), "nobody counted them: {told}");
     assert!(page.contains(UNSEEN), "the page does not say what nobody saw");

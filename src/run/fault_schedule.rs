@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     systems::{Effort, StatusClient},
-    terminal::Progress,
+    terminal,
 };
 
 /// Minimum duration of a fault that comes late.
@@ -59,10 +59,9 @@ pub(crate) async fn run_schedule(
     cluster: &Cluster,
     recorder: &Recorder,
     in_force: &FaultsInForce,
-    progress: &Progress,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let mut execution = Execution::new(schedule, cluster, recorder, in_force, progress);
+    let mut execution = Execution::new(schedule, cluster, recorder, in_force);
     let mut agenda = agenda(schedule);
     let mut waiting: Vec<(&PlannedFault, usize, Trigger)> = waiting(schedule);
     let (counts, mut seen) = watch::channel(EventCounts::default());
@@ -105,7 +104,6 @@ struct Execution<'a> {
     cluster: &'a Cluster,
     recorder: &'a Recorder,
     in_force: &'a FaultsInForce,
-    progress: &'a Progress,
     start: Instant,
     /// True if faults of this schedule change the members, so that each must know them.
     changes_members: bool,
@@ -124,14 +122,12 @@ impl<'a> Execution<'a> {
         cluster: &'a Cluster,
         recorder: &'a Recorder,
         in_force: &'a FaultsInForce,
-        progress: &'a Progress,
     ) -> Self {
         Self {
             schedule,
             cluster,
             recorder,
             in_force,
-            progress,
             start: Instant::now(),
             changes_members: schedule.iter().any(|planned| planned.fault.kind().changes_members()),
             ids: BTreeMap::new(),
@@ -165,7 +161,7 @@ impl<'a> Execution<'a> {
     }
 
     fn show(&self, what: &str) {
-        self.progress.line(&format!("  {:>6.3} s  {what}", self.start.elapsed().as_secs_f64()));
+        terminal::note(&format!("  {:>6.3} s  {what}", self.start.elapsed().as_secs_f64()));
     }
 
     async fn inject(&mut self, place: usize) -> anyhow::Result<Outcome> {

@@ -117,13 +117,13 @@ async fn run_on_cluster(
     let clients = Clients::open(&load, connector.clone(), stop.clone()).await?;
     let driving = workloads::drive(&load, clients, Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
     let (schedule, limit) = (&plan.schedule, plan.time_limit());
-    let breaking = fault_schedule::run_schedule(schedule, limit, cluster, &recorder, &in_force, progress, stop.clone());
+    let breaking = fault_schedule::run_schedule(schedule, limit, cluster, &recorder, &in_force, stop.clone());
     let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin)?);
     let before = meter.read(cluster).await;
     let from_ns = elapsed_ns(origin_mono_ns);
     let (driven, broken) = tokio::select! {
         both = async { tokio::join!(driving, breaking) } => both,
-        () = show_figures(progress, &counts, &in_force) => unreachable!("figures are shown for ever"),
+        () = show_figures(progress, limit, &counts, &in_force) => unreachable!("figures are shown for ever"),
         () = meter.keep_reading(cluster) => unreachable!("the meter is read for ever"),
         error = keep_flushing(&recorder) => return Err(error.into()),
         error = prober.keep_probing() => return Err(error.context("probing the nodes")),
@@ -239,13 +239,16 @@ async fn keep_flushing(recorder: &Recorder) -> RecordError {
     }
 }
 
-async fn show_figures(progress: &Progress, counts: &workloads::Progress, in_force: &FaultsInForce) {
+async fn show_figures(progress: &Progress, limit: Duration, counts: &workloads::Progress, in_force: &FaultsInForce) {
+    let start = Instant::now();
     loop {
         let kinds: Vec<_> = in_force.kinds().into_iter().map(FaultKind::name).collect();
         let faults = if kinds.is_empty() { String::new() } else { format!("; in force: {}", kinds.join(", ")) };
         let [ok, fail, info] = [counts.ok(), counts.fail(), counts.info()]
             .map(|count| grouped(usize::try_from(count).unwrap_or(usize::MAX)));
-        progress.update(format!("load: {ok} ok, {fail} failed, {info} unknown{faults}"));
+        let (passed, all) = (start.elapsed().min(limit).as_secs_f64(), limit.as_secs_f64());
+        let time = format!("{passed:.0} of {all:.0} s, {:.0} %", 100.0 * passed / all);
+        progress.update(format!("load: {time}: {ok} ok, {fail} failed, {info} unknown{faults}"));
         tokio::time::sleep(PROGRESS_EVERY).await;
     }
 }

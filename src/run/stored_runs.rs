@@ -1,8 +1,10 @@
 //! Past runs in a store, including those of campaigns, by the files that they left.
 
 use std::{
+    cmp::Reverse,
+    fs,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use checker::Verdict;
@@ -121,7 +123,14 @@ pub(crate) fn is_run(path: &Path) -> bool {
     ConfinedFolder::of(path).is_ok_and(|folder| folder.has(TEST_FILE))
 }
 
-/// Finds all runs below a folder, sorted by path.
+impl StoredRun {
+    /// Returns the time at which the run began, if its files tell.
+    fn begun(&self) -> Option<SystemTime> {
+        fs::symlink_metadata(self.path.join(TEST_FILE)).and_then(|found| found.modified()).ok()
+    }
+}
+
+/// Finds all runs below a folder, the newest first, and those of one time by path.
 ///
 /// # Errors
 /// Fails if it is not a folder.
@@ -133,6 +142,7 @@ pub(crate) fn find_runs(store: &Path) -> anyhow::Result<Vec<StoredRun>> {
     let mut found = Vec::new();
     look(&folder, store, MAX_DEPTH, &mut found);
     found.sort();
+    found.sort_by_key(|run| Reverse(run.begun()));
     Ok(found)
 }
 

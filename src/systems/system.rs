@@ -13,6 +13,7 @@ use super::{
     status::{Status, StatusPage, StatusRequest},
     trace::{LogEvent, LogLine, TraceRecord},
 };
+use crate::terminal::words::did_you_mean;
 
 /// A system under test. Roles, clocks, logs and traces are optional: without them a run shows less, faults that need
 /// them are refused, and nothing else changes.
@@ -220,7 +221,8 @@ impl dyn System {
             return Ok(());
         }
         let known: Vec<&str> = self.read_modes().iter().map(|known| &*known.name).collect();
-        Err(format!("{} has no read mode {:?}; it has: {}", self.name(), read.name(), known.join(", ")))
+        let similar = did_you_mean(read.name(), known.iter().copied());
+        Err(format!("{} has no read mode {:?}; it has: {}{similar}", self.name(), read.name(), known.join(", ")))
     }
 
     /// Checks that the system has a workload.

@@ -1,6 +1,6 @@
 //! Width of the terminal, and text that is wrapped to it.
 
-use std::{env, os::fd::AsFd};
+use std::{borrow::Cow, env, os::fd::AsFd};
 
 use anstream::adapter::strip_str;
 use terminal_size::{Width, terminal_size_of};
@@ -17,6 +17,11 @@ pub(super) fn columns(stream: impl AsFd) -> Option<usize> {
     let of_terminal = terminal_size_of(stream).map(|(Width(columns), _)| usize::from(columns));
     let columns = of_terminal.or_else(|| env::var("COLUMNS").ok()?.parse().ok())?;
     (columns > 0).then(|| columns.clamp(LEAST, MOST))
+}
+
+/// Wraps text to the width of a stream, if it has one.
+pub(super) fn fitted(text: &str, stream: impl AsFd) -> Cow<'_, str> {
+    columns(stream).map_or(Cow::Borrowed(text), |columns| wrap(text, columns).into())
 }
 
 /// Returns the width of text in columns, escape sequences left out.
@@ -106,14 +111,15 @@ mod tests {
 
     #[test]
     fn colours_and_links_take_no_room() {
-        let styled = "\u{1b}[31mnot linearizable\u{1b}[0m: \u{1b}]8;;file:///a/long/path/to/a/page\u{1b}\\page\u{1b}]8;;\u{1b}\\";
-        assert_eq!(width(styled), "not linearizable: page".len());
-        assert_eq!(wrap(styled, 40), styled);
+        let link = "\u{1b}]8;;file:///a/long/path/to/a/page\u{1b}\\page\u{1b}]8;;\u{1b}\\";
+        let styled = format!("\u{1b}[31mnot linearizable\u{1b}[0m: {link}");
+        assert_eq!(width(&styled), "not linearizable: page".len());
+        assert_eq!(wrap(&styled, 40), styled);
     }
 
     proptest! {
         #[test]
-        fn no_line_is_too_wide_and_no_word_is_lost(words in "( {0,5}[a-zäλ0-9.:]{1,12}){0,30}", columns in 40_usize..90) {
+        fn words_fit_and_stay(words in "( {0,5}[a-zäλ0-9.:]{1,12}){0,30}", columns in 40_usize..90) {
             let wrapped = wrap(&words, columns);
             prop_assert!(wrapped.lines().all(|line| width(line) <= columns), "{wrapped}");
             let kept: Vec<_> = wrapped.split_whitespace().collect();

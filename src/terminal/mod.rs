@@ -1,6 +1,7 @@
 //! The terminal, and the only place that prints. Data goes to stdout, everything else to stderr; a closed pipe is
 //! success. Text of a history, a log or a record goes through [`sanitize`] first.
 
+mod answer;
 mod columns;
 mod output;
 mod progress;
@@ -8,18 +9,18 @@ pub(crate) mod sanitize;
 mod table;
 pub(crate) mod words;
 
-use std::{
-    borrow::Cow,
-    io::{self, Write as _},
-    os::fd::AsFd,
-};
+use std::io::{self, Write as _};
 
+pub(crate) use anstream::ColorChoice;
+pub(crate) use answer::{Answer, Step};
 pub(crate) use output::{replace, write_whole};
-pub(crate) use progress::{Bar, Progress, tick};
+pub(crate) use progress::{Bar, Progress, bars, be_quiet, note, tick};
 pub(crate) use table::Table;
 
+use clap::error::{ContextKind, ContextValue};
 use serde::Serialize;
 
+use self::{columns::fitted, progress::complain};
 use crate::error::{ExitStatus, Failure, host_limits};
 
 /// Prints text to stdout, wrapped to its width.
@@ -30,21 +31,23 @@ pub(crate) fn print(text: &str) -> anyhow::Result<ExitStatus> {
     print_as_it_is(&fitted(&sanitize::lines(text), io::stdout()))
 }
 
-/// Wraps text to the width of a stream, if it has one.
-fn fitted<'a>(text: &'a str, stream: impl AsFd) -> Cow<'a, str> {
-    columns::columns(stream).map_or(Cow::Borrowed(text), |columns| columns::wrap(text, columns).into())
-}
-
-/// Prints workflow commands for a CI that reads the output, without sanitizing them.
+/// Prints an answer to stdout; the status gives its verdict the colour.
 ///
 /// # Errors
 /// Fails like [`print()`].
-pub(crate) fn print_commands(commands: &str) -> anyhow::Result<ExitStatus> {
-    print_as_it_is(commands)
+pub(crate) fn print_answer(answer: &Answer, status: ExitStatus) -> anyhow::Result<ExitStatus> {
+    print_to(answer::stdout(), &fitted(&answer.text(status), io::stdout()))
 }
 
-fn print_as_it_is(text: &str) -> anyhow::Result<ExitStatus> {
-    let mut out = io::stdout().lock();
+/// Prints text for other programs, such as a completion script or commands for a CI, as it is.
+///
+/// # Errors
+/// Fails like [`print()`].
+pub(crate) fn print_as_it_is(text: &str) -> anyhow::Result<ExitStatus> {
+    print_to(io::stdout().lock(), text)
+}
+
+fn print_to(mut out: impl io::Write, text: &str) -> anyhow::Result<ExitStatus> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitStatus::Linearizable),
@@ -64,18 +67,13 @@ pub(crate) fn print_json(data: &impl Serialize) -> anyhow::Result<ExitStatus> {
     }
 }
 
-/// Prints a remark to stderr; if stderr is closed, it is dropped.
-pub(crate) fn note(text: &str) {
-    drop(writeln!(io::stderr(), "{}", fitted(&sanitize::lines(text), io::stderr())));
-}
-
 /// Prints an error with its causes and its hint, and returns its exit status.
 pub(crate) fn failure(error: &anyhow::Error) -> ExitStatus {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    note(&format!("error: {}", causes.join(": ")));
+    complain(&format!("error: {}", causes.join(": ")));
     let known = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
     if let Some(hint) = known.and_then(|failure| failure.hint.as_deref()).or_else(|| host_limits::lacking_in(error)) {
-        note(&format!("\nhint: {hint}"));
+        complain(&format!("\nhint: {hint}"));
     }
     known.map_or(ExitStatus::Failed, |failure| failure.status)
 }
@@ -91,7 +89,14 @@ pub(crate) fn usage(asked: &clap::Error) -> ExitStatus {
     if sanitize::lines(&text) == text {
         drop(asked.print());
     } else {
-        note(text.trim_end());
+        complain(text.trim_end());
+    }
+    let is_negative =
+        |word: &str| word.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    if let Some(ContextValue::String(word)) = asked.get(ContextKind::InvalidArg)
+        && is_negative(word)
+    {
+        complain(&format!("\nhint: no option takes a negative number such as {word}"));
     }
     if asked.use_stderr() { ExitStatus::Usage } else { ExitStatus::Linearizable }
 }

@@ -2,14 +2,47 @@
 
 use std::{
     borrow::Cow,
-    sync::Once,
+    io::{self, Write as _},
+    sync::{
+        LazyLock, Once,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::sanitize;
+use super::{columns::fitted, sanitize};
+
+/// True if only errors are wanted on stderr.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Leaves out progress and remarks from now on.
+pub(crate) fn be_quiet() {
+    IS_QUIET.store(true, Ordering::Relaxed);
+    bars().set_draw_target(ProgressDrawTarget::hidden());
+}
+
+/// Prints a remark to stderr, above whatever bars are there, unless only errors are wanted; if stderr is closed, it is
+/// dropped.
+pub(crate) fn note(text: &str) {
+    if !IS_QUIET.load(Ordering::Relaxed) {
+        complain(text);
+    }
+}
+
+/// Prints to stderr even if only errors are wanted.
+pub(super) fn complain(text: &str) {
+    let text = format!("{}\n", fitted(&sanitize::lines(text), io::stderr()));
+    bars().suspend(|| drop(io::stderr().write_all(text.as_bytes())));
+}
+
+/// Returns the bars of this process, which all share stderr; hidden unless it is a terminal.
+pub(crate) fn bars() -> &'static MultiProgress {
+    static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+    &BARS
+}
 
 /// Progress of a run.
 #[derive(Debug)]
@@ -20,7 +53,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Creates a bar named `name`, hidden unless stderr is a terminal.
     pub(crate) fn new(name: &str) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let bar = bars().add(ProgressBar::no_length());
         let style = ProgressStyle::with_template("{spinner} {prefix} {elapsed_precise} {wide_msg}");
         if let Ok(style) = style {
             bar.set_style(style);
@@ -34,7 +67,7 @@ impl Progress {
     pub(crate) fn phase(&self, text: impl Into<Cow<'static, str>>) {
         let text = sanitize::line(&text.into());
         if self.bar.is_hidden() {
-            super::note(&format!("{}: {text}", self.bar.prefix()));
+            note(&format!("{}: {text}", self.bar.prefix()));
         }
         self.bar.set_message(text);
     }
@@ -42,11 +75,6 @@ impl Progress {
     /// Updates the figures of the phase, which only a terminal shows.
     pub(crate) fn update(&self, text: impl Into<Cow<'static, str>>) {
         self.bar.set_message(sanitize::line(&text.into()));
-    }
-
-    /// Prints a line above the bar, which stays.
-    pub(crate) fn line(&self, text: &str) {
-        self.bar.suspend(|| super::note(text));
     }
 }
 
@@ -102,8 +130,7 @@ impl Bar {
     pub(crate) fn alive(&self) {
         if !self.shown.is_completed() && self.started.elapsed() > QUIET {
             self.shown.call_once(|| {
-                self.bar.set_draw_target(ProgressDrawTarget::stderr());
-                tick(&self.bar, TICK);
+                tick(&bars().add(self.bar.clone()), TICK);
             });
         }
     }

@@ -61,6 +61,15 @@ pub(crate) fn push_line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     text.push('\n');
 }
 
+/// Returns a question with the known name that is most similar to `word`, to follow the words that there is none such.
+pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    /// Least similarity of names of which one may be meant (Jaro and Winkler), from 0 to 1.
+    const SIMILAR: f64 = 0.8;
+    let rated = known.into_iter().map(|name| (strsim::jaro_winkler(word, name), name));
+    let closest = rated.filter(|(similarity, _)| *similarity >= SIMILAR).max_by(|one, other| one.0.total_cmp(&other.0));
+    closest.map_or_else(String::new, |(_, name)| format!("; did you mean `{name}`?"))
+}
+
 /// Maximum length of a line about a run, in characters.
 const MAX_LINE_CHARS: usize = 160;
 
@@ -75,7 +84,7 @@ pub(crate) fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{counted, grouped, plain, seconds, stamp_in_words};
+    use super::{counted, did_you_mean, grouped, plain, seconds, stamp_in_words};
 
     #[test]
     fn numbers_read_well() {
@@ -85,6 +94,14 @@ mod tests {
         assert_eq!(seconds(4_182_999_999), "4.182 s");
         assert_eq!(stamp_in_words("20260131T235959Z").as_deref(), Some("2026-01-31 23:59:59 UTC"));
         assert_eq!(["seed-1", "20260131T2359Z", "２０260131T235959Z"].map(stamp_in_words), [None, None, None]);
+    }
+
+    #[test]
+    fn only_a_similar_name_is_offered() {
+        let known = ["kill", "pause", "partition"];
+        assert_eq!(did_you_mean("partitoin", known), "; did you mean `partition`?");
+        assert_eq!(did_you_mean("kil", known), "; did you mean `kill`?");
+        assert_eq!(did_you_mean("nothing", known), "");
     }
 
     #[test]

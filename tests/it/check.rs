@@ -149,7 +149,8 @@ fn a_pattern_that_no_shell_expanded_stands_for_what_it_matches() {
     let files = |arguments: &[&str]| {
         let ended = run(dir.path(), &[&["check", "--json"], arguments].concat());
         let reports: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
-        let names = reports.as_array().unwrap().iter().map(|report| report["file"].as_str().unwrap().to_owned());
+        let judged = reports.as_array().unwrap().iter().filter(|result| result["report"].is_object());
+        let names = judged.map(|result| result["file"].as_str().unwrap().to_owned());
         (ended.code, names.collect::<Vec<_>>(), ended.err)
     };
     let (code, names, _) = files(&["runs/*.jsonl"]);
@@ -231,4 +232,24 @@ fn a_counter_that_answers_no_number_is_not_accused() {
         let ended = run(dir.path(), &["check", "--model", "counter", path.to_str().unwrap()]);
         assert_eq!(ended.code, Some(code), "{value}: {ended:?}");
     }
+}
+
+#[test]
+fn json_has_each_file_with_a_head_and_says_why_one_was_not_judged() {
+    let (dir, _) = file(stale_read());
+    let transactions = r#"{"process":1,"type":"invoke","f":"txn","value":[["append","x",1]]}
+{"process":1,"type":"ok","f":"txn","value":[["append","x",1]]}
+"#;
+    std::fs::write(dir.path().join("transactions.jsonl"), transactions).unwrap();
+    std::fs::write(dir.path().join("bad.jsonl"), "{").unwrap();
+    let ended = run(dir.path(), &["check", "--json", "history.jsonl", "transactions.jsonl", "bad.jsonl"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let json: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    for (row, name) in json.as_array().unwrap().iter().zip(["history.jsonl", "transactions.jsonl", "bad.jsonl"]) {
+        let head = (&row["schema_version"], &row["version"], &row["file"]);
+        assert_eq!(head, (&1.into(), &env!("CARGO_PKG_VERSION").into(), &name.into()), "{row}");
+        let is_bad = name == "bad.jsonl";
+        assert_eq!((row["report"].is_object(), row["error"].is_string()), (!is_bad, is_bad), "{row}");
+    }
+    assert_eq!(json.as_array().unwrap().len(), 3);
 }

@@ -41,7 +41,9 @@ fn runs_are_listed_compressed_and_removed() {
     assert!(listed.out.contains(" workload ") && listed.out.contains(" queue "), "{listed:?}");
     let json = run(dir.path(), &["store", "ls", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
-    let facts = ["verdict", "system", "workload", "read", "faults"].map(|name| json[0][name].as_str().unwrap());
+    let rows = json.as_array().unwrap();
+    let of_bad = rows.iter().find(|row| row["path"] == "store/bad/20260131T235959Z").unwrap();
+    let facts = ["verdict", "system", "workload", "read", "faults"].map(|name| of_bad[name].as_str().unwrap());
     assert_eq!(facts, ["not-linearizable", "schism", "queue", "leader", "none"]);
     let packed = run(dir.path(), &["store", "gc"]);
     assert!(packed.out.starts_with("0 runs removed, 2 files compressed"), "{packed:?}");
@@ -53,9 +55,15 @@ fn runs_are_listed_compressed_and_removed() {
     let old = run(dir.path(), &["store", "gc", "--older-than", "0s"]);
     assert!(old.out.starts_with("1 runs removed"), "{old:?}");
     assert!(bad.exists(), "a violation was removed");
+    assert_eq!(
+        run(dir.path(), &["check", "store/bad/20260131T235959Z/history.jsonl"]).code,
+        Some(1),
+        "it is compressed"
+    );
     let wrong = run(dir.path(), &["store", "rm", "store"]);
     assert_eq!(wrong.code, Some(64), "{wrong:?}");
-    assert_eq!(run(dir.path(), &["store", "rm", "store/bad/20260131T235959Z"]).code, Some(0));
+    let removed = run(dir.path(), &["store", "rm", "store/bad/20260131T235959Z"]);
+    assert!(removed.out.starts_with("removed the run in ") && removed.code == Some(0), "{removed:?}");
     assert!(!bad.exists());
     assert_eq!(run(dir.path(), &["store", "ls", "nowhere"]).code, Some(65));
 }
@@ -216,4 +224,26 @@ fn serving_ends_within_a_moment_whoever_is_connected() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     drop((silent, half, kept));
+}
+
+#[test]
+fn the_newest_run_is_listed_first_and_linked_once_that_after_it_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let simulate = |seed: &str| {
+        let arguments = ["simulate", "--seed", seed, "--faults", "none", "--time-limit", "1s", "--store", "store"];
+        assert_eq!(run(dir.path(), &arguments).code, Some(0));
+        fs::canonicalize(dir.path().join("store/latest")).unwrap()
+    };
+    let (first, second) = (simulate("1"), simulate("2"));
+    let json = run(dir.path(), &["store", "ls", "--json"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json[0]["seed"], &json[1]["seed"]), (&2.into(), &1.into()));
+    assert!(json[0]["load_ms"].as_u64().unwrap() >= 900, "{json}");
+    assert_eq!(run(dir.path(), &["store", "rm", "store/latest"]).code, Some(0));
+    assert!(!second.exists());
+    assert_eq!(fs::canonicalize(dir.path().join("store/latest")).unwrap(), first);
+    assert_eq!(run(dir.path(), &["store", "gc"]).code, Some(0));
+    for of_latest in ["store/latest", "store/latest/history.jsonl"] {
+        assert_eq!(run(dir.path(), &["check", of_latest]).code, Some(0), "{of_latest}");
+    }
 }

@@ -21,7 +21,7 @@ pub(super) fn tell(summary: &Summary, markdown: &str) -> anyhow::Result<()> {
         file.write_all(markdown.as_bytes()).with_context(wrong)?;
     }
     if env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        terminal::print_commands(&annotations(summary))?;
+        terminal::print_as_it_is(&annotations(summary))?;
     }
     Ok(())
 }

@@ -61,6 +61,7 @@ fn the_reference_has_each_option_of_each_command_and_no_other() {
     };
     let judging = section("Options for judging");
     let reading = section("Options for reading histories");
+    let of_all = section("Options of all commands");
     let help = run(root(), &["--help"]).out;
     let (_, commands) = help.split_once("Commands:\n").unwrap();
     let names = commands.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
@@ -69,6 +70,7 @@ fn the_reference_has_each_option_of_each_command_and_no_other() {
     for name in names.into_iter().filter(|name| !["help", "version"].contains(name)) {
         let own = section(&format!("schism {name}"));
         let mut told = options_told(&own);
+        told.extend(options_told(&of_all));
         if own.contains("(#options-for-judging)") {
             told.extend(options_told(&judging).into_iter().chain(options_told(&reading)));
         }
