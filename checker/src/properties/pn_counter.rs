@@ -181,8 +181,7 @@ mod tests {
     fn reads_that_are_called_final_are_the_final_ones() {
         let judged = |marked: [bool; 3]| {
             let mut builder = HistoryBuilder::default();
-            for (process, shown) in [(1, 0), (2, 5), (3, 7)] {
-                let is_final = marked[process as usize - 1];
+            for ((process, shown), is_final) in [(1, 0), (2, 5), (3, 7)].into_iter().zip(marked) {
                 if process == 1 {
                     for kind in [Invoke, Done] {
                         let add = Event::new(Process::Client(0), kind, ADD);
