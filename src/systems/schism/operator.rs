@@ -110,7 +110,7 @@ mod tests {
             let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
             tokio::spawn(async move {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                stream.read(&mut [0; 1000]).await.unwrap();
+                assert!(stream.read(&mut [0; 1000]).await.unwrap() > 0);
                 stream.write_all(answer.as_bytes()).await.unwrap();
             });
         }
