@@ -115,7 +115,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Defects(args) => args.execute(),
         Command::Hunt(args) => args.execute(),
         Command::Faults(args) => args.execute(),
-        Command::Doctor(args) => args.execute(),
+        Command::Doctor(args) => Ok(args.execute()),
         Command::Explain(args) => args.execute(),
         Command::Completions(args) => args.execute(Cli::command()),
         Command::Man(args) => args.execute(Cli::command()),

@@ -27,14 +27,14 @@ pub(crate) struct DoctorArgs {
 }
 
 impl DoctorArgs {
-    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+    pub(crate) fn execute(self) -> ExitStatus {
         let can = nemesis::probe(self.partition.way());
         let store = writable(&self.store);
         let has_demo = can.supports_kind(FaultKind::Partition).is_ok() && store.is_ok();
         let status = if has_demo { ExitStatus::Linearizable } else { ExitStatus::NotLinearizable };
         if self.json {
             let rows = json!({ "capabilities": can.list(), "store": store.as_ref().err() });
-            return Ok(terminal::beside(status, terminal::print_json(&rows)));
+            return terminal::beside(status, terminal::print_json(&rows));
         }
         let mut table = Table::new(["capability", "here", "detail", "enables", "where it is missing"]);
         for row in can.list() {
@@ -44,7 +44,7 @@ impl DoctorArgs {
         let remedy = if store.is_ok() { "" } else { "choose another with --store" };
         table.add_row(["writable store", yes_or_no(store.is_ok()), &detail, "keeping runs", remedy]);
         let demo = if has_demo { "can run here" } else { "lacks something here: see above" };
-        Ok(terminal::beside(status, terminal::print(&format!("{table}\nThe demo {demo}.\n"))))
+        terminal::beside(status, terminal::print(&format!("{table}\nThe demo {demo}.\n")))
     }
 }
 

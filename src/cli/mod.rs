@@ -45,7 +45,7 @@ use crate::{error::ExitStatus, terminal::ColorChoice};
 #[derive(Debug, Parser)]
 #[command(name = "schism", version, after_help = ExitStatus::help(), after_long_help = examples())]
 pub(crate) struct Cli {
-    /// Colours and links: always, never, or on a terminal unless NO_COLOR is set.
+    /// Colours and links: always, never, or on a terminal unless `NO_COLOR` is set.
     #[arg(long, value_name = "WHEN", global = true, default_value = "auto", value_parser = colours())]
     pub(crate) color: ColorChoice,
     /// Print errors and results only, without progress and remarks.
