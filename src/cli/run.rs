@@ -32,6 +32,7 @@ use crate::{
 /// Starts a cluster, runs clients while faults come and go, and judges what the clients saw.
 #[derive(Debug, Args)]
 #[command(after_help = examples_and_faults())]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct RunArgs {
     /// Number of nodes in the cluster.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=9))]

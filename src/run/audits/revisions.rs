@@ -1,6 +1,6 @@
 //! Audit of the revisions that the store gave to values: none is given twice, and later answers have no lower ones.
 
-use checker::{Model, Report};
+use checker::Report;
 use histories::History;
 
 use super::finding::Finding;
