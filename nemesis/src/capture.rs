@@ -1,4 +1,5 @@
-//! Capture of all frames at the ports of hosts, in files that tcpdump and Wireshark read (pcap, draft-ietf-opsawg-pcap).
+//! Capture of all frames at the ports of hosts, in files that tcpdump and Wireshark read (pcap,
+//! draft-ietf-opsawg-pcap).
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};

@@ -34,28 +34,33 @@ impl FaultSpecs {
     /// # Errors
     /// Returns the first that cannot, with an alternative.
     pub fn check(&self, nodes: u16) -> Result<(), ImpossibleFault> {
+        let has_spares = self.0.iter().flat_map(Turn::specs).any(|spec| spec.kind().needs_spares());
         self.0.iter().try_for_each(|turn| {
-            let Err((spec, why)) = can_work(turn, nodes) else { return Ok(()) };
-            Err(ImpossibleFault { fault: turn.to_string(), nodes, why, alternative: alternative(turn, spec, nodes) })
+            let Err((spec, why)) = can_work(turn, nodes, has_spares) else { return Ok(()) };
+            let alternative = alternative(turn, spec, nodes, has_spares);
+            Err(ImpossibleFault { fault: turn.to_string(), nodes, why, alternative })
         })
     }
 }
 
 /// Checks that faults at once can work together, each after those before it. A target or shape left open is drawn from
 /// those that work.
-fn can_work(turn: &Turn, nodes: u16) -> Result<(), (&FaultSpec, String)> {
+fn can_work(turn: &Turn, nodes: u16, has_spares: bool) -> Result<(), (&FaultSpec, String)> {
     let mut earlier: Vec<Fault> = Vec::new();
     for spec in turn.specs() {
         let candidates = spec.candidates();
-        let working = candidates.iter().find(|fault| works(fault, &earlier, nodes).is_ok());
-        let Some(fault) = working else { return works(&candidates[0], &earlier, nodes).map_err(|why| (spec, why)) };
+        let working = candidates.iter().find(|fault| works(fault, &earlier, nodes, has_spares).is_ok());
+        let Some(fault) = working else {
+            return works(&candidates[0], &earlier, nodes, has_spares).map_err(|why| (spec, why));
+        };
         earlier.push(fault.clone());
     }
     Ok(())
 }
 
-/// Checks that a fault can be injected into a healthy cluster that has a leader, after earlier ones.
-pub(crate) fn works(fault: &Fault, earlier: &[Fault], nodes: u16) -> Result<(), String> {
+/// Checks that a fault can be injected into a healthy cluster that has a leader, after earlier ones. There are nodes
+/// that are no members only if it `has_spares`.
+pub(crate) fn works(fault: &Fault, earlier: &[Fault], nodes: u16, has_spares: bool) -> Result<(), String> {
     if let Fault::Clock { skew, .. } = fault
         && skew.is_none()
     {
@@ -66,15 +71,16 @@ pub(crate) fn works(fault: &Fault, earlier: &[Fault], nodes: u16) -> Result<(), 
         return Err("there is no node".into());
     }
     let leaders = Leaders { current: Some(NodeId(1)), deposed: all.get(1).copied() };
+    let spares = if has_spares { vec![NodeId(nodes + 1)] } else { Vec::new() };
     let mut ledger = Ledger::default();
     earlier.iter().chain([fault]).try_for_each(|fault| {
-        let aimed = ledger.aim(&PlannedFault::of(fault.clone()), (&all, &[NodeId(nodes + 1)]), leaders)?;
+        let aimed = ledger.aim(&PlannedFault::of(fault.clone()), (&all, &spares), leaders)?;
         ledger.enter(aimed);
         Ok(())
     })
 }
 
-fn alternative(turn: &Turn, spec: &FaultSpec, nodes: u16) -> String {
+fn alternative(turn: &Turn, spec: &FaultSpec, nodes: u16, has_spares: bool) -> String {
     if let FaultSpec::Packets { shape: Some(Shape::Clients(_) | Shape::CutOff(_)), fault } = spec
         && fault.forges_data()
     {
@@ -84,7 +90,7 @@ fn alternative(turn: &Turn, spec: &FaultSpec, nodes: u16) -> String {
         let known = if nodes > 1 { format!("a node from n1 to n{nodes}") } else { "n1".into() };
         return format!("aim at {}", TARGETS.replace("a node such as n1", &known));
     }
-    match (nodes + 1..=MOST_HOSTS).find(|more| can_work(turn, *more).is_ok()) {
+    match (nodes + 1..=MOST_HOSTS).find(|more| can_work(turn, *more, has_spares).is_ok()) {
         Some(more) => format!("it needs at least {more} nodes"),
         None if spec.kind().skews_clocks() => "choose another rate, or a jump".into(),
         None if turn.specs().len() > 1 => "let them take turns, separated by a comma".into(),

@@ -238,7 +238,7 @@ impl Planner<'_> {
         if !self.options.has_leader && faults.len() > 1 {
             faults.retain(|fault| !fault.needs_leader());
         }
-        let works = |fault: &Fault| works(fault, earlier, self.options.nodes).is_ok();
+        let works = |fault: &Fault| works(fault, earlier, self.options.nodes, true).is_ok();
         if !earlier.is_empty() && faults.iter().any(works) {
             faults.retain(works);
         }
@@ -363,7 +363,7 @@ mod tests {
         for nodes in 2..=9 {
             let options = ScheduleOptions { nodes, ..options("partition,clock:jump=1s", 600) };
             for window in plan(1, &options) {
-                assert_eq!(works(&window.fault, &[], nodes), Ok(()), "{nodes} nodes: {}", window.fault);
+                assert_eq!(works(&window.fault, &[], nodes, true), Ok(()), "{nodes} nodes: {}", window.fault);
             }
         }
     }

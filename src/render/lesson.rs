@@ -34,8 +34,8 @@ pub(crate) fn describe_lesson(finished: &FinishedRun) -> Answer {
     match clearest(&violated).filter(|_| is_of_objects) {
         Some((_, evidence)) => {
             push_line(&mut text, format_args!("\nHere, {}.", evidence.claim));
-            text += "\nTime runs to the right. What was answered took effect within its bar; what has a ? may have taken \
-                     effect at any time after its bar begins, or never:\n";
+            text += "\nTime runs to the right. What was answered took effect within its bar; what has a ? may have \
+                     taken effect at any time after its bar begins, or never:\n";
             text += &drawn(history, &evidence.operations);
             for (number, reason) in (1..).zip(&evidence.reasons) {
                 push_line(&mut text, format_args!("  {number}. {reason}"));

@@ -23,7 +23,7 @@ pub(crate) fn seconds(time_ns: u64) -> String {
     format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
 }
 
-/// Formats the stamp in a folder's name, `20260131T235959Z`, as `2026-01-31 23:59:59 UTC`; none if the name is no stamp.
+/// Formats the stamp in a folder's name, `20260131T235959Z`, as `2026-01-31 23:59:59 UTC`; none if it is no stamp.
 pub(crate) fn stamp_in_words(name: &str) -> Option<String> {
     let shape: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     (shape == "00000000T000000Z").then(|| {
