@@ -38,7 +38,9 @@ pub(crate) fn describe_campaign(summary: &Summary, page: &Path) -> Answer {
     for CellSummary { cell, .. } in summary.surprises() {
         said += &format!("not as expected: {} reads under {}\n", cell.row(&summary.plan), cell.faults);
     }
-    if said.len() == 1 && summary.finished > 0 {
+    let failures = [Category::RecoveryFailure, Category::HarnessFailure];
+    let all_ran = failures.into_iter().all(|category| summary.count(category) == 0);
+    if said.len() == 1 && summary.finished > 0 && all_ran {
         said += "all results as expected\n";
     }
     let mut steps = vec![Step::Page(page.to_owned())];
