@@ -3,8 +3,7 @@
 use std::{path::Path, sync::atomic::AtomicBool, time::Duration};
 
 use clap::Parser;
-use comfy_table::{Table, presets};
-use node::Defect;
+use node::{Defect, DefectDescription};
 
 use super::simulate::SimulateArgs;
 use crate::{
@@ -15,7 +14,7 @@ use crate::{
     run::plan::Plan,
     store::{ConfinedFolder, SchemaVersion, read_json, refused, write_inside},
     terminal::{
-        self, Progress,
+        self, Progress, Table,
         words::{counted, seconds},
     },
 };
@@ -78,7 +77,8 @@ pub(super) fn execute(request: &SimulatedHuntRequest<'_>, stop: &AtomicBool) -> 
         .filter_map(|(defect, (with, without))| {
             let (command, sound) = (with.command(), hunt.searches.get(&without.command())?);
             let catch = hunt.searches.get(&command)?;
-            Some(HuntedRow { defect: defect.description(), command, catch, sound })
+            let DefectDescription { name, sign, survives, .. } = defect.description();
+            Some(HuntedRow { defect: name, sign: sign.name(), survives, command, catch, sound })
         })
         .collect();
     simulated_hunt::write(&rows, &folder)?;
@@ -126,12 +126,10 @@ fn status(rows: &[HuntedRow<'_>], is_interrupted: bool) -> ExitStatus {
 }
 
 fn describe(rows: &[HuntedRow<'_>], store: &Path) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["defect", "shows as", "found", "first found", "first sign", "sound node"]);
-    for HuntedRow { defect, catch, sound, .. } in rows {
+    let mut table = Table::new(["defect", "shows as", "found", "first found", "first sign", "sound node"]).ruled();
+    for HuntedRow { defect, sign: shows_as, survives, catch, sound, .. } in rows {
         let first = catch.first.as_ref().map_or_else(
-            || defect.survives.to_owned(),
+            || (*survives).to_owned(),
             |first| format!("seed {}\n{} of processor time", first.seed, seconds(first.after_ms * 1_000_000)),
         );
         let sign = match (catch.time_ms, catch.operations) {
@@ -141,7 +139,7 @@ fn describe(rows: &[HuntedRow<'_>], store: &Path) -> String {
             _ => "-".to_owned(),
         };
         let [found, sound] = [*catch, *sound].map(|catch| catch.words().join("\n"));
-        table.add_row([defect.name, defect.sign.name(), &found, &first, &sign, &sound]);
+        table.add_row([defect, shows_as, found.as_str(), &first, &sign, &sound]);
     }
     let found = rows.iter().filter(|row| row.catch.first.is_some()).count();
     format!(

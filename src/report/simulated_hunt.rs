@@ -1,7 +1,6 @@
 //! The page of a hunt on virtual time, `simulated.html`: what was found of each defect, and the command that shows it.
 
 use maud::{Markup, html};
-use node::DefectDescription;
 
 use super::page::{frame, text};
 use crate::{
@@ -16,7 +15,11 @@ pub(crate) const PAGE: &str = "simulated.html";
 /// Results on one defect.
 #[derive(Clone, Debug)]
 pub(crate) struct HuntedRow<'a> {
-    pub(crate) defect: &'a DefectDescription,
+    pub(crate) defect: &'static str,
+    /// Sign by which it shows, in words.
+    pub(crate) sign: &'static str,
+    /// Reason why no run on virtual time shows it; empty if one does.
+    pub(crate) survives: &'static str,
     /// Command of the search's first run.
     pub(crate) command: String,
     pub(crate) catch: &'a SimulatedCatch,
@@ -55,11 +58,11 @@ fn body(rows: &[HuntedRow<'_>]) -> Markup {
     }
 }
 
-fn line(HuntedRow { defect, command, catch, sound }: &HuntedRow<'_>) -> Markup {
+fn line(HuntedRow { defect, sign, survives, command, catch, sound }: &HuntedRow<'_>) -> Markup {
     html! {
         tr {
-            th scope="row" { (defect.name) }
-            td { (defect.sign.name()) }
+            th scope="row" { (defect) }
+            td { (sign) }
             td { (catch.words().join("; ")) }
             td {
                 @match &catch.first {
@@ -67,7 +70,7 @@ fn line(HuntedRow { defect, command, catch, sound }: &HuntedRow<'_>) -> Markup {
                         "seed " (first.seed) ", after " (seconds(first.after_ms * 1_000_000)) ": " (text(&first.what))
                         details { summary { "command" } code { (text(command)) " (seed " (first.seed) ")" } }
                     }
-                    None => { (defect.survives) }
+                    None => { (survives) }
                 }
             }
             td {

@@ -238,7 +238,7 @@ fn the_newest_run_is_listed_first_and_linked_once_that_after_it_is_gone() {
     let json = run(dir.path(), &["store", "ls", "--json"]).out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json[0]["seed"], &json[1]["seed"]), (&2.into(), &1.into()));
-    assert!(json[0]["load_ms"].as_u64().unwrap() >= 900, "{json}");
+    assert!(json[0]["lasted_ms"].as_u64().unwrap() >= 900, "{json}");
     assert_eq!(run(dir.path(), &["store", "rm", "store/latest"]).code, Some(0));
     assert!(!second.exists());
     assert_eq!(fs::canonicalize(dir.path().join("store/latest")).unwrap(), first);

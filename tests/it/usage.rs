@@ -6,7 +6,7 @@ use crate::support::run;
 fn help_tells_the_exit_codes() {
     let ended = run(".".as_ref(), &["--help"]);
     assert_eq!(ended.code, Some(0));
-    for line in ["  0  linearizable", "  1  not linearizable", "  2  unknown", " 64  wrong usage", "130  interrupted"] {
+    for line in ["  0  linearizable", "  1  a violation", "  2  unknown", " 64  wrong usage", "130  interrupted"] {
         assert!(ended.out.contains(line), "{line}\n{}", ended.out);
     }
 }
