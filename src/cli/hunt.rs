@@ -45,7 +45,7 @@ const FILE: &str = "hunt.json";
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism hunt --defects votes-twice,long-lease --seeds 3 --time-limit 20s
-  schism hunt --simulate --within 10s         all defects on virtual time; minutes
+  schism hunt --simulate --within 10s         all defects on virtual time
   schism hunt                                 all defects; takes days
 
 A hunt that was interrupted goes on where it ended when the same command is given again: a folder has a campaign for \

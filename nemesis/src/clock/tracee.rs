@@ -202,14 +202,17 @@ fn resume(thread: Pid, request: c_long, until: Instant, is_it: impl Fn(c_int) ->
 /// to see.
 fn await_stop(thread: Pid, until: Instant) -> io::Result<Option<c_int>> {
     loop {
-        match wait(thread, libc::WSTOPPED) {
+        // A stop is shown to whoever traces, whatever is waited for, so that only its code tells it from an end.
+        match wait(thread, libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT) {
             Ok(None) => {}
-            Ok(Some(status)) => return Ok(Some(status)),
-            Err(Errno::ECHILD) => return Ok(None),
+            Ok(Some(change)) if change.is_stop => {
+                // It may have been killed since.
+                if let Some(stop) = wait(thread, libc::WSTOPPED)?.filter(|change| change.is_stop) {
+                    return Ok(Some(stop.status));
+                }
+            }
+            Ok(Some(_)) | Err(Errno::ECHILD) => return Ok(None),
             Err(error) => return Err(error.into()),
-        }
-        if !matches!(wait(thread, libc::WEXITED | libc::WNOWAIT), Ok(None)) {
-            return Ok(None);
         }
         if Instant::now() >= until {
             return Err(io::ErrorKind::TimedOut.into());
@@ -218,8 +221,16 @@ fn await_stop(thread: Pid, until: Instant) -> io::Result<Option<c_int>> {
     }
 }
 
-/// Returns the status of a thread if it is in such a state.
-fn wait(thread: Pid, state: c_int) -> nix::Result<Option<c_int>> {
+/// Change of a thread's state.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    /// True if the thread has stopped, false if it has ended.
+    is_stop: bool,
+    status: c_int,
+}
+
+/// Returns how a thread has changed, if it has changed to such a state.
+fn wait(thread: Pid, state: c_int) -> nix::Result<Option<Change>> {
     #[allow(
         unsafe_code,
         reason = "nix does not know all signals, and an error would come after the status is consumed"
@@ -234,7 +245,8 @@ fn wait(thread: Pid, state: c_int) -> nix::Result<Option<c_int>> {
     #[allow(unsafe_code, reason = "fields of a union")]
     // SAFETY: the structure is that of a change of a child, or zero.
     let (process, status) = unsafe { (found.si_pid(), found.si_status()) };
-    Ok((process != 0).then_some(status))
+    let is_stop = [libc::CLD_TRAPPED, libc::CLD_STOPPED].contains(&found.si_code);
+    Ok((process != 0).then_some(Change { is_stop, status }))
 }
 
 fn signal_mask(thread: Pid) -> io::Result<u64> {
