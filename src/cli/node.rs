@@ -22,7 +22,8 @@ use crate::{
   curl -X PUT localhost:8001/v1/kv/k -d '{\"value\": 5}'
   curl 'localhost:8002/v1/kv/k?read=quorum'
 A fourth that joins later, with the same --peer options, and the request that adds it:
-  schism node --id 4 --peer ... --join 127.0.0.1:7004 --client-addr 127.0.0.1:8004 --data-dir n4 --init
+  schism node --id 4 --client-addr 127.0.0.1:8004 --data-dir n4 --init \\
+      --peer ... --join 127.0.0.1:7004
   curl -X POST localhost:8001/v1/members -d '{\"add\": 4, \"address\": \"127.0.0.1:7004\"}'
 --init is for the very first start. A node that was started before finds its vote and log in its directory; \
 it must not come back without them, and refuses to."
