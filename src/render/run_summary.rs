@@ -106,12 +106,14 @@ pub(crate) fn explain(finished: &FinishedRun) -> Answer {
         *text += &hierarchy::describe(ladder, false);
     }
     *text += &finished.results.staleness.as_ref().map_or_else(String::new, hierarchy::staleness);
-    for audit in finished.results.violated_audits() {
-        for said in audit.finding.evidence() {
-            answer.summary += &format!("\n  Violated, {}: {said}.\n", audit.kind.name());
-        }
+    let claim = |audit: &Audit| Some(format!("\n  Violated, {}: {}\n", audit.kind.name(), audit.claim()?));
+    let claims: String = results.violated_audits().filter_map(claim).collect();
+    // What clients saw says more, if it is wrong.
+    if results.verdict == Verdict::NotLinearizable {
+        *text += &claims;
+    } else {
+        answer.summary += &claims;
     }
-    let text = &mut answer.details;
     if !finished.results.context.is_empty() {
         *text += "\n  Events around that moment:\n";
         for sentence in &finished.results.context {

@@ -43,11 +43,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             ", judged by schism " (env!("CARGO_PKG_VERSION")) "."
             @if let Some(why) = weak { " " strong { "Weak evidence" } ": " (why) "." }
         }
-        @for audit in violated {
-            p class="claim" {
-                strong { "Violated" } ", " a href="#audits" { (audit.kind.name()) } ": "
-                (text(&audit.finding.evidence().join("; "))) "."
-            }
+        @for (audit, claim) in violated.filter_map(|audit| Some((audit, audit.claim()?))) {
+            p class="claim" { strong { "Violated" } ", " a href="#audits" { (audit.kind.name()) } ": " (text(&claim)) }
         }
         @if let Some(run) = facts.run { (of_run(facts, run)) }
         @for what in unseen { p { strong { "Not observable" } ": " (text(what)) "." } }

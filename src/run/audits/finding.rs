@@ -83,6 +83,12 @@ impl Audit {
     pub(crate) fn is_violated(&self) -> bool {
         !self.finding.evidence().is_empty()
     }
+
+    /// Describes the violation: the first sentence that shows it, and the number of others. None if there is none.
+    pub(crate) fn claim(&self) -> Option<String> {
+        let (first, others) = self.finding.evidence().split_first()?;
+        Some(if others.is_empty() { format!("{first}.") } else { format!("{first}; and {} more.", others.len()) })
+    }
 }
 
 #[cfg(test)]
@@ -110,5 +116,16 @@ mod tests {
             assert_eq!(serde_json::from_str::<Audit>(text).unwrap(), audit);
             assert_eq!(audit.is_violated(), text.contains("violated"));
         }
+    }
+
+    #[test]
+    fn a_claim_is_one_sentence_however_much_shows_it() {
+        let claim = |evidence: &[&str]| {
+            let evidence = evidence.iter().map(|said| (*said).to_owned()).collect();
+            Audit { kind: AuditKind::Leaders, finding: Finding::of(evidence, String::new) }.claim()
+        };
+        assert_eq!(claim(&[]), None);
+        assert_eq!(claim(&["n1 and n2"]).as_deref(), Some("n1 and n2."));
+        assert_eq!(claim(&["n1 and n2", "n3 and n4", "n5"]).as_deref(), Some("n1 and n2; and 2 more."));
     }
 }
