@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{SigHandler, Signal, killpg, signal};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
@@ -129,6 +129,21 @@ pub struct NodeProcess {
     spawner: Arc<Spawner>,
 }
 
+/// Lets a program heed the signals that ask it to end. Whoever started us may ignore them, as a shell does for what runs
+/// in the background, and programs inherit that.
+fn heed_signals(command: &mut Command) {
+    #[allow(unsafe_code, reason = "signals are set between fork and exec")]
+    // SAFETY: system calls alone.
+    unsafe {
+        command.pre_exec(|| {
+            for asking in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+                signal(asking, SigHandler::SigDfl)?;
+            }
+            Ok(())
+        });
+    }
+}
+
 impl NodeProcess {
     pub(crate) fn start(
         node: NodeId,
@@ -148,6 +163,7 @@ impl NodeProcess {
         let spawn = |program: &PathBuf, args: &[OsString], group: i32, sign: &Sign| {
             let mut command = to_run(program, args, what, &log)?;
             command.process_group(group);
+            heed_signals(&mut command);
             sign.give(&mut command).map_err(failed())?;
             start(command, what, spawner).map_err(Error::system(format!("starting {node} ({})", program.display())))
         };

@@ -14,7 +14,7 @@ use nemesis::{
     Capabilities, Error, Firewall, Hosts, Leaders, Log, Nemesis, NodeCommand, NodeId, NodeLog, NodeProcess, Outcome,
     OwnView, PartitionBy, Partitioner, PlannedFault, Sandbox, ScheduleOptions, Stop, plan, probe,
 };
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigHandler, Signal, signal};
 
 use crate::harness::Test;
 use crate::host::{Starter, User, poll, state as state_of_host, succeed};
@@ -458,6 +458,9 @@ pub(crate) fn processes(sandbox: &Sandbox) {
     let mut paused = host.start(&shell("exec sleep 1000")).unwrap();
     paused.pause().unwrap();
     assert_eq!(end(&mut paused, 5000), (false, "signal: 15 (SIGTERM)".into()));
+    #[allow(unsafe_code, reason = "one system call")]
+    // SAFETY: nothing is called when the signal comes.
+    unsafe { signal(Signal::SIGINT, SigHandler::SigIgn) }.unwrap();
     let stop = Stop::Signal(Signal::SIGINT);
     let mut interrupted = host.start(&NodeCommand { stop, ..shell("exec sleep 1000") }).unwrap();
     assert_eq!(end(&mut interrupted, 5000), (false, "signal: 2 (SIGINT)".into()));
