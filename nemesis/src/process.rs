@@ -129,8 +129,8 @@ pub struct NodeProcess {
     spawner: Arc<Spawner>,
 }
 
-/// Lets a program heed the signals that ask it to end. Whoever started us may ignore them, as a shell does for what runs
-/// in the background, and programs inherit that.
+/// Lets a program heed the signals that ask it to end. Whoever started us may ignore them, as a shell does for what
+/// runs in the background, and programs inherit that.
 fn heed_signals(command: &mut Command) {
     #[allow(unsafe_code, reason = "signals are set between fork and exec")]
     // SAFETY: system calls alone.
