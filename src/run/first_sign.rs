@@ -19,8 +19,8 @@ pub(crate) struct FirstSign {
 
 impl FirstSign {
     /// Finds the first violation: the end of the shortest beginning of the history that `is_violated`, if beginnings
-    /// can be judged, or else of the evidence for one of these keys that was complete first. None if there is no
-    /// violation, or if the history has no times.
+    /// can be judged, which those of transactions cannot, or else of the evidence for one of these keys that was
+    /// complete first. None if there is no violation, or if the history has no times.
     pub(crate) fn of(
         history: &History,
         keys: &[KeyReport],
@@ -32,7 +32,8 @@ impl FirstSign {
             ranks.map(|it| if it.completed == NEVER { it.invoked } else { it.completed }).max()
         };
         let mut end = evidence.filter_map(complete).min().filter(|_| history.has_times())? + 1;
-        if let Some(is_violated) = is_violated.filter(|_| history.operations.len() <= MAX_OPERATIONS) {
+        let has_beginnings = history.operations.len() <= MAX_OPERATIONS && history.transactions.is_empty();
+        if let Some(is_violated) = is_violated.filter(|_| has_beginnings) {
             let mut sound = 0;
             while sound + 1 < end {
                 let middle = sound.midpoint(end);
@@ -77,7 +78,7 @@ fn beginning(history: &History, end: u32) -> History {
 #[cfg(test)]
 mod tests {
     use checker::{Model, Options, Verdict};
-    use histories::{Event, EventType, HistoryBuilder, Process};
+    use histories::{Event, EventType, HistoryBuilder, Process, Value};
 
     use super::*;
 
@@ -104,6 +105,26 @@ mod tests {
         let found = FirstSign::of(&history, &report.keys, None).unwrap();
         assert!(found.time_ms >= 80 && found.operations >= 4, "{found:?}");
         assert_eq!(FirstSign::of(&history, &[], Some(&is_violated)), None);
+    }
+
+    #[test]
+    fn beginnings_of_transactions_are_not_judged() {
+        let mut builder = HistoryBuilder::default();
+        let mut ms = 0;
+        for (process, access) in (0..).zip([["w", "x", "1"], ["r", "x", "0"]]) {
+            for kind in [EventType::Invoke, EventType::Ok] {
+                ms += 10;
+                let access = Value::List(access.into_iter().map(Value::from).collect());
+                let event = Event::new(Process::Client(process), kind, "txn");
+                let value = Some(Value::List(vec![access]));
+                builder.push(Event { time: ms * 1_000_000, value, ..event }).unwrap();
+            }
+        }
+        let history = builder.finish();
+        assert!(!history.transactions.is_empty());
+        let report = checker::check(&history, &Options::new(Model::MultiRegister));
+        let first = FirstSign::of(&history, &report.keys, Some(&|_| panic!("it was judged")));
+        assert!(first.is_some_and(|sign| sign.operations == 2), "{first:?}");
     }
 
     #[test]
