@@ -312,36 +312,16 @@ impl FaultKind {
 
     /// Returns true if it is a fault of a node's disk, which must then be one of ours.
     pub fn needs_disk(self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::PowerLoss
-            | Self::CrashAtFsync
-            | Self::DiskCorrupt
-            | Self::DiskSlow
-            | Self::DiskError
-            | Self::DiskFull
-            | Self::DiskReadOnly => true,
-            Self::Kill
-            | Self::Pause
-            | Self::Restart
-            | Self::RollingRestart
-            | Self::CrashLoop
-            | Self::StopLong
-            | Self::Starve
-            | Self::Partition
-            | Self::Flap
-            | Self::Loss
-            | Self::Delay
-            | Self::Reorder
-            | Self::Duplicate
-            | Self::Corrupt
-            | Self::Bandwidth
-            | Self::Reset
-            | Self::Clock
-            | Self::Add
-            | Self::Remove
-            | Self::Replace
-            | Self::Transfer => false,
-        }
+                | Self::CrashAtFsync
+                | Self::DiskCorrupt
+                | Self::DiskSlow
+                | Self::DiskError
+                | Self::DiskFull
+                | Self::DiskReadOnly
+        )
     }
 
     /// Returns true if the processes of the nodes live on, but answer nobody.

@@ -15,7 +15,7 @@ use crate::members::MemberChange;
 use crate::node_id::NodeId;
 use crate::packet::PacketFault;
 use crate::shape::{Shape, UnknownShape};
-use crate::spec_options::{OptionError, TypedOptions, milliseconds};
+use crate::spec_options::{OptionError, TypedOptions, milliseconds, value_named};
 use crate::target::{Target, UnknownTarget};
 
 /// Default rate of a clock, a fifth of the correct speed: a lease then lasts five times as long as promised.
@@ -355,9 +355,11 @@ fn clock(options: &str) -> Result<FaultSpec, SpecError> {
                 skew.strobe_ms = Some(period_ms.ok_or_else(|| bad("a time such as 200ms, up to a day"))?);
             }
             Some(("clocks", value)) => {
-                skew.clocks = find(&Clocks::NAMES, value).ok_or_else(|| bad("wall or all"))?;
+                skew.clocks = value_named(&Clocks::NAMES, value).ok_or_else(|| bad("wall or all"))?;
             }
-            Some(("by", value)) => skew.by = Some(find(&SkewWay::NAMES, value).ok_or_else(|| bad("file or vdso"))?),
+            Some(("by", value)) => {
+                skew.by = Some(value_named(&SkewWay::NAMES, value).ok_or_else(|| bad("file or vdso"))?);
+            }
             Some(("target", value)) => target = value.parse()?,
             _ => return Err(SpecError::UnknownClockOption(option.into())),
         }
@@ -369,10 +371,6 @@ fn clock(options: &str) -> Result<FaultSpec, SpecError> {
         return Err(bad("by=file", "without strobe and clocks=all, and with a rate of at least 0.001").into());
     }
     Ok(FaultSpec::Clock { target, skew })
-}
-
-fn find<T: Copy>(names: &[(&str, T)], name: &str) -> Option<T> {
-    names.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
 }
 
 impl fmt::Display for FaultSpec {

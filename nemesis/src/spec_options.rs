@@ -118,6 +118,16 @@ fn as_typed((name, value): &(&str, &str)) -> String {
     if value.is_empty() { (*name).to_owned() } else { format!("{name}={value}") }
 }
 
+/// Returns the value of this name in a list of all that an option may have.
+pub(crate) fn value_named<T: Copy>(list: &[(&str, T)], name: &str) -> Option<T> {
+    list.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+}
+
+/// Returns the name of a value in a list of all that an option may have.
+pub(crate) fn name_of<T: PartialEq>(list: &[(&'static str, T)], value: &T) -> &'static str {
+    list.iter().find(|(_, known)| known == value).map_or("", |(name, _)| name)
+}
+
 /// Parses `5s`, `-20ms` or `1m30s` to milliseconds, at most a day.
 pub(crate) fn milliseconds(text: &str) -> Option<i64> {
     let (sign, rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));

@@ -295,6 +295,11 @@ mod tests {
         Span { from_ns: from_ms * MS, until_ns: until_ms * MS }
     }
 
+    fn on_n1(kind: FaultKind, from_ms: u64, until_ms: u64) -> FaultWindow {
+        let words = format!("{} n1", kind.name());
+        FaultWindow { kind: Some(kind), words, nodes: vec![1], skew: None, span: span(from_ms, until_ms) }
+    }
+
     /// Measures operations given as (function, node, invoked ms, completed ms, outcome), each by a process of its own.
     fn coverage(
         operations: &[(&'static str, u16, u64, u64, EventType)],
@@ -353,13 +358,7 @@ mod tests {
         let found = coverage(&operations, &reigns, &[], false);
         assert_eq!(found.retired, RetiredCoverage { times: 1, reads_asked: 1, writes_elsewhere: 1 });
         assert!(found.weak.is_empty(), "{:?}", found.weak);
-        let killed = FaultWindow {
-            kind: Some(FaultKind::Kill),
-            words: "kill n1".to_owned(),
-            nodes: vec![1],
-            skew: None,
-            span: span(400, 900),
-        };
+        let killed = on_n1(FaultKind::Kill, 400, 900);
         let found = coverage(&operations, &reigns, &[killed], false);
         assert_eq!(found.retired, RetiredCoverage::default(), "who is dead can answer nothing wrongly");
         assert_eq!(found.weak, ["no deposed leader was asked for a read"]);
@@ -372,13 +371,7 @@ mod tests {
     fn a_leader_that_dies_could_have_taken_acknowledged_writes_with_it() {
         let reigns =
             [Reign { node: 1, term: 1, span: span(0, 400) }, Reign { node: 2, term: 2, span: span(450, 1000) }];
-        let killed = FaultWindow {
-            kind: Some(FaultKind::Kill),
-            words: "kill n1".to_owned(),
-            nodes: vec![1],
-            skew: None,
-            span: span(400, 900),
-        };
+        let killed = on_n1(FaultKind::Kill, 400, 900);
         let operations = [("write", 1, 350, 360, EventType::Ok), ("read", 2, 470, 480, EventType::Ok)];
         let found = coverage(&operations, &reigns, std::slice::from_ref(&killed), true);
         assert_eq!(found.replaced, ReplacedCoverage { times: 1, writes_before: 1, reads_after: 1 });
@@ -391,13 +384,7 @@ mod tests {
     fn a_paused_leader_is_out_of_reach() {
         let reigns =
             [Reign { node: 1, term: 1, span: span(0, 900) }, Reign { node: 2, term: 2, span: span(300, 1000) }];
-        let pause = FaultWindow {
-            kind: Some(FaultKind::Pause),
-            words: "pause n1".to_owned(),
-            nodes: vec![1],
-            skew: None,
-            span: span(100, 800),
-        };
+        let pause = on_n1(FaultKind::Pause, 100, 800);
         let found = coverage(&[("read", 1, 400, 500, EventType::Fail)], &reigns, &[pause], true);
         assert_eq!(found.deposed, DeposedCoverage { times: 1, reachable_ms: 100, ..DeposedCoverage::default() });
         assert_eq!(found.weak, ["nothing was written", "no deposed leader was asked for a read"]);

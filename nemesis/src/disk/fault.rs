@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::fault_kind::FaultKind;
+use crate::spec_options::{name_of, value_named};
 
 /// Maximum delay of an fsync: a process that waits for one cannot be killed before its end.
 const MAX_DELAY_MS: u32 = 2000;
@@ -94,14 +95,6 @@ const RULES: [(&str, EntryRule); 2] = [("ext4", EntryRule::Ext4), ("strict", Ent
 const DAMAGES: [(&str, Damage); 3] =
     [("bit-flip", Damage::BitFlip), ("truncated-tail", Damage::TruncatedTail), ("old-copy", Damage::OldCopy)];
 
-fn find<T: Copy>(list: &[(&str, T)], name: &str) -> Option<T> {
-    list.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
-}
-
-fn name<T: PartialEq>(list: &[(&'static str, T)], value: &T) -> &'static str {
-    list.iter().find(|(_, known)| known == value).map_or("", |(name, _)| name)
-}
-
 impl DiskFault {
     /// Returns the fault of a kind with its usual options; none if it is no fault of disks.
     pub(crate) fn usual(kind: FaultKind) -> Option<Self> {
@@ -113,27 +106,7 @@ impl DiskFault {
             FaultKind::DiskReadOnly => Some(Self::ReadOnly),
             FaultKind::CrashAtFsync => Some(Self::CrashAtFsync { n: DEFAULT_FSYNC }),
             FaultKind::DiskCorrupt => Some(Self::Corrupt { damage: Damage::default() }),
-            FaultKind::Kill
-            | FaultKind::Pause
-            | FaultKind::Restart
-            | FaultKind::RollingRestart
-            | FaultKind::CrashLoop
-            | FaultKind::StopLong
-            | FaultKind::Starve
-            | FaultKind::Partition
-            | FaultKind::Flap
-            | FaultKind::Loss
-            | FaultKind::Delay
-            | FaultKind::Reorder
-            | FaultKind::Duplicate
-            | FaultKind::Corrupt
-            | FaultKind::Bandwidth
-            | FaultKind::Reset
-            | FaultKind::Clock
-            | FaultKind::Add
-            | FaultKind::Remove
-            | FaultKind::Replace
-            | FaultKind::Transfer => None,
+            _ => None,
         }
     }
 
@@ -145,9 +118,11 @@ impl DiskFault {
         let number = |most| value.parse().ok().filter(|number| (1..=most).contains(number));
         match (self, option) {
             (Self::PowerLoss { mode, .. }, "mode") => {
-                *mode = find(&MODES, value).ok_or("whole, part, torn or reordered")?;
+                *mode = value_named(&MODES, value).ok_or("whole, part, torn or reordered")?;
             }
-            (Self::PowerLoss { entries, .. }, "entries") => *entries = find(&RULES, value).ok_or("ext4 or strict")?,
+            (Self::PowerLoss { entries, .. }, "entries") => {
+                *entries = value_named(&RULES, value).ok_or("ext4 or strict")?;
+            }
             (Self::Slow { delay_ms }, "delay") => {
                 let seconds = value.strip_suffix("ms").is_none();
                 let digits = value.strip_suffix("ms").or(value.strip_suffix('s'));
@@ -158,7 +133,7 @@ impl DiskFault {
             }
             (Self::CrashAtFsync { n }, "n") => *n = number(1_000_000).ok_or("a number from 1 to 1000000")?,
             (Self::Corrupt { damage }, "damage") => {
-                *damage = find(&DAMAGES, value).ok_or("bit-flip, truncated-tail or old-copy")?;
+                *damage = value_named(&DAMAGES, value).ok_or("bit-flip, truncated-tail or old-copy")?;
             }
             (fault, _) => return Err(fault.options()),
         }
@@ -179,12 +154,12 @@ impl DiskFault {
     pub(crate) fn typed(self) -> Vec<String> {
         match self {
             Self::PowerLoss { mode, entries } => {
-                vec![format!("mode={}", name(&MODES, &mode)), format!("entries={}", name(&RULES, &entries))]
+                vec![format!("mode={}", name_of(&MODES, &mode)), format!("entries={}", name_of(&RULES, &entries))]
             }
             Self::Slow { delay_ms } => vec![format!("delay={delay_ms}ms")],
             Self::Error | Self::Full | Self::ReadOnly => vec![],
             Self::CrashAtFsync { n } => vec![format!("n={n}")],
-            Self::Corrupt { damage } => vec![format!("damage={}", name(&DAMAGES, &damage))],
+            Self::Corrupt { damage } => vec![format!("damage={}", name_of(&DAMAGES, &damage))],
         }
     }
 

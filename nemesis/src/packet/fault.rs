@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rate::{bandwidth, percent, read_bandwidth, read_share, time};
 use crate::fault_kind::FaultKind;
-use crate::spec_options::{OptionError, TypedOptions};
+use crate::spec_options::{OptionError, TypedOptions, name_of, value_named};
 
 const DEFAULT_LOSS_PPM: u32 = 200_000;
 const DEFAULT_DELAY_US: u64 = 50_000;
@@ -92,14 +92,6 @@ pub enum PacketFault {
 const CHECKSUMS: [(&str, Checksum); 2] = [("repaired", Checksum::Repaired), ("wrong", Checksum::Wrong)];
 const AFTER_RESET: [(&str, AfterReset); 2] = [("open", AfterReset::Open), ("cut", AfterReset::Cut)];
 
-fn find<T: Copy>(list: &[(&str, T)], name: &str) -> Option<T> {
-    list.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
-}
-
-fn name<T: PartialEq>(list: &[(&'static str, T)], value: &T) -> &'static str {
-    list.iter().find(|(_, known)| known == value).map_or("", |(name, _)| name)
-}
-
 impl PacketFault {
     /// Reads the options of a kind of fault, except for its shape; none if it is no fault of packets.
     pub(crate) fn read(kind: FaultKind, options: &mut TypedOptions<'_>) -> Result<Option<Self>, OptionError> {
@@ -123,7 +115,7 @@ impl PacketFault {
             },
             FaultKind::Duplicate => Self::Duplicate { ppm: share(options, DEFAULT_DUPLICATE_PPM)? },
             FaultKind::Corrupt => {
-                let read = |value: &str| find(&CHECKSUMS, value);
+                let read = |value: &str| value_named(&CHECKSUMS, value);
                 let checksum = options.take("checksum", "repaired or wrong", read)?.unwrap_or_default();
                 Self::Corrupt { ppm: share(options, DEFAULT_CORRUPT_PPM)?, checksum }
             }
@@ -133,30 +125,10 @@ impl PacketFault {
                 Self::Bandwidth { bps, queue_us: options.time_us("queue")?.unwrap_or(DEFAULT_QUEUE_US) }
             }
             FaultKind::Reset => {
-                let read = |value: &str| find(&AFTER_RESET, value);
+                let read = |value: &str| value_named(&AFTER_RESET, value);
                 Self::Reset { then: options.take("then", "open or cut", read)?.unwrap_or_default() }
             }
-            FaultKind::Kill
-            | FaultKind::Pause
-            | FaultKind::Restart
-            | FaultKind::RollingRestart
-            | FaultKind::CrashLoop
-            | FaultKind::StopLong
-            | FaultKind::Starve
-            | FaultKind::Partition
-            | FaultKind::Flap
-            | FaultKind::Clock
-            | FaultKind::PowerLoss
-            | FaultKind::DiskSlow
-            | FaultKind::DiskError
-            | FaultKind::DiskFull
-            | FaultKind::DiskReadOnly
-            | FaultKind::CrashAtFsync
-            | FaultKind::DiskCorrupt
-            | FaultKind::Add
-            | FaultKind::Remove
-            | FaultKind::Replace
-            | FaultKind::Transfer => return Ok(None),
+            _ => return Ok(None),
         }))
     }
 
@@ -168,11 +140,11 @@ impl PacketFault {
             Self::Delay { delay_us, jitter_us } => vec![time(delay_us), format!("jitter={}", time(jitter_us))],
             Self::Reorder { ppm, by_us } => vec![format!("{}%", percent(ppm)), format!("by={}", time(by_us))],
             Self::Corrupt { ppm, checksum } => {
-                vec![format!("{}%", percent(ppm)), format!("checksum={}", name(&CHECKSUMS, &checksum))]
+                vec![format!("{}%", percent(ppm)), format!("checksum={}", name_of(&CHECKSUMS, &checksum))]
             }
             Self::Bandwidth { bps, queue_us } => vec![bandwidth(bps), format!("queue={}", time(queue_us))],
             Self::Reset { then } => {
-                return shape.into_iter().chain([format!("then={}", name(&AFTER_RESET, &then))]).collect();
+                return shape.into_iter().chain([format!("then={}", name_of(&AFTER_RESET, &then))]).collect();
             }
         };
         options.extend(shape.map(|shape| format!("shape={shape}")));

@@ -28,7 +28,7 @@ struct Ipv4Packet {
     protocol: u8,
     source: Ipv4Addr,
     destination: Ipv4Addr,
-    /// What it carries, without padding; none of a fragment, whose parts mean nothing alone.
+    /// Place of the content, without padding; none of a fragment, whose parts mean nothing alone.
     content: Option<Range<usize>>,
     end: usize,
 }

@@ -1,4 +1,4 @@
-//! What depends on the processor: machine code, registers, and the names of the functions of a vDSO.
+//! Machine code, registers and all else that depends on the processor, such as the names of the functions of a vDSO.
 
 #[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
 #[cfg_attr(not(target_arch = "x86_64"), path = "other.rs")]
