@@ -17,6 +17,13 @@ const check = (what, holds, detail = "") => {
   console.log(`${holds ? "ok    " : "FAILED"} ${what}${detail ? `: ${detail}` : ""}`);
 };
 
+/** Checks what is shown by the next frames: asks again until it holds or time is up. */
+async function shows(what, holds, detail = async () => "") {
+  const end = Date.now() + LIMIT_MS;
+  while (!(await holds()) && Date.now() < end) await new Promise((next) => setTimeout(next, 20));
+  check(what, await holds(), await detail());
+}
+
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: [
@@ -80,16 +87,16 @@ for (const [name, path] of [["violated", violated], ["campaign", campaign], ["cy
   await wrong.locator("rect").hover({ force: true });
   const tip = page.locator("#tip");
   const says = async (what) => await tip.isVisible() && what.test(await tip.innerText());
-  check("hovering tells of it", await says(/process \d+ on n\d/), await tip.innerText());
+  await shows("hovering tells of it", () => says(/process \d+ on n\d/), () => tip.innerText());
   await page.keyboard.press("Escape");
-  check("Escape takes the tip away", await tip.isHidden());
+  await shows("Escape takes the tip away", () => tip.isHidden());
   await wrong.focus();
-  check("focus tells of it too", await tip.isVisible());
+  await shows("focus tells of it too", () => tip.isVisible());
   await page.keyboard.press("Escape");
   const lost = page.locator("#messages .message.lost").first();
   await lost.scrollIntoViewIfNeeded();
   await lost.locator(".hit").hover({ force: true });
-  check("a lost message is told of", await says(/n\d to n\d: .* never/), await tip.innerText());
+  await shows("a lost message is told of", () => says(/n\d to n\d: .* never/), () => tip.innerText());
   const clocks = page.locator("#clocks [data-plot] canvas");
   await page.locator("#clocks").scrollIntoViewIfNeeded();
   await clocks.waitFor();
@@ -97,7 +104,10 @@ for (const [name, path] of [["violated", violated], ["campaign", campaign], ["cy
   const picture = page.locator("#explorer-picture");
   await picture.scrollIntoViewIfNeeded();
   await page.waitForFunction(() => document.getElementById("explorer-picture").dataset.scale);
-  const scale = async () => Number(await picture.getAttribute("data-scale"));
+  const scale = async () => {
+    await page.evaluate(() => new Promise(requestAnimationFrame)); // What was asked for before is drawn by then.
+    return Number(await picture.getAttribute("data-scale"));
+  };
   await page.getByRole("button", { name: "Evidence" }).click();
   const near = await scale();
   await page.getByRole("button", { name: "Whole run" }).click();
@@ -109,8 +119,7 @@ for (const [name, path] of [["violated", violated], ["campaign", campaign], ["cy
   const before = await scale();
   await picture.hover();
   await page.mouse.wheel(0, -300);
-  await page.waitForFunction((old) => Number(document.getElementById("explorer-picture").dataset.scale) < old, before);
-  check("zooming in by the wheel", await scale() < before);
+  await shows("zooming in by the wheel", async () => await scale() < before, () => scale());
   await page.getByRole("button", { name: "Evidence" }).click();
   await picture.focus();
   await page.keyboard.press("n");
