@@ -14,7 +14,7 @@ use std::{
 
 use crate::syntax::{Token, tokens, use_tree};
 
-/// Modules of the control CLI from the lowest to the highest. Each knows only those before it; `main.rs` knows all.
+/// Modules of the control CLI from the lowest to the highest. Each knows only those before it; `lib.rs` knows all.
 const LAYERS: [&str; 12] = [
     "error", "terminal", "check", "store", "systems", "run", "simulate", "campaign", "compare", "render", "report",
     "cli",
@@ -108,9 +108,9 @@ fn each_line_that_closes_a_circle_is_found() {
     let left = "use super::super::low::{self, TEXT};\nmod tests { use super::super::super::low; }\n";
     let right = "pub(in crate::high) struct Part;\nuse super::Text as Other;\nfn low() { low::low() }\n";
     let graph = |file: &str, line: &str| {
-        let main = "mod low;\nmod high;\npub use high::Text;\nfn main() { high::f() }\n";
+        let root = "mod low;\nmod high;\npub use high::Text;\nfn main() { high::f() }\n";
         let files = [
-            ("main.rs", main),
+            ("lib.rs", root),
             ("low.rs", low),
             ("high/mod.rs", high),
             ("high/left.rs", left),
@@ -345,7 +345,7 @@ fn definer<'a>(path: &[String], modules: &'a Modules, seen: &mut Vec<ModulePath>
     }
 }
 
-/// Returns the sources of a crate by the paths of their modules.
+/// Returns the sources of a crate's library by the paths of their modules.
 fn sources_of(name: &str) -> BTreeMap<ModulePath, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(name).join("src");
     let (mut sources, mut folders) = (BTreeMap::new(), vec![root.clone()]);
@@ -356,16 +356,17 @@ fn sources_of(name: &str) -> BTreeMap<ModulePath, String> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let file = path.strip_prefix(&root).unwrap().to_str().unwrap();
-                sources.insert(module_path(file), fs::read_to_string(&path).unwrap());
+                if file != "main.rs" {
+                    sources.insert(module_path(file), fs::read_to_string(&path).unwrap());
+                }
             }
         }
     }
     sources
 }
 
-/// Returns the path of the module that a file below `src/` is; of `main.rs` and `lib.rs`, that of the root.
+/// Returns the path of the module that a file below `src/` is; of `lib.rs`, that of the root.
 fn module_path(file: &str) -> ModulePath {
-    let is_root = ["main.rs", "lib.rs"].contains(&file);
-    let parts = file.trim_end_matches(".rs").split('/').filter(|part| *part != "mod" && !is_root);
+    let parts = file.trim_end_matches(".rs").split('/').filter(|part| *part != "mod" && file != "lib.rs");
     parts.map(str::to_owned).collect()
 }
