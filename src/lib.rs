@@ -41,6 +41,9 @@ pub fn main() -> ExitCode {
             if cli.quiet {
                 terminal::be_quiet();
             }
+            if cli.verbose {
+                terminal::be_verbose();
+            }
             cli.command
         }
         Err(asked) => return terminal::usage(&asked).into(),

@@ -21,9 +21,8 @@ pub(crate) fn expand(named: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut files = Vec::with_capacity(named.len());
     for name in named {
         let before = files.len();
-        if let Some(pattern) = pattern(&name)
-            && let Ok(found) = glob::glob_with(pattern, LIKE_A_SHELL)
-        {
+        for pattern in pattern(&name).map(with_compressed).unwrap_or_default() {
+            let Ok(found) = glob::glob_with(&pattern, LIKE_A_SHELL) else { continue };
             // A folder that cannot be looked into is named, so that reading it says why.
             files.extend(found.map(|path| path.unwrap_or_else(|error| error.path().to_owned())));
         }
@@ -31,9 +30,18 @@ pub(crate) fn expand(named: Vec<PathBuf>) -> Vec<PathBuf> {
             files.push(name);
         } else {
             files[before..].sort();
+            // A folder that cannot be looked into is so for each form of the pattern.
+            files.dedup();
         }
     }
     files.into_iter().map(|file| in_folder(&file).unwrap_or(file)).collect()
+}
+
+/// Returns a pattern, and if it names the histories of runs, those for the ones that have been compressed since.
+fn with_compressed(pattern: &str) -> Vec<String> {
+    let names_histories = NAMES.iter().any(|name| Path::new(pattern).file_name().is_some_and(|last| last == *name));
+    let ends = ENDS.iter().filter(|end| names_histories && !end.is_empty());
+    [pattern.to_owned()].into_iter().chain(ends.map(|end| format!("{pattern}.{end}"))).collect()
 }
 
 /// Returns the history in the folder of a run, or that with this name which has been compressed since.

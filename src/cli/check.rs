@@ -1,6 +1,7 @@
 //! `schism check`: the verdict on recorded histories.
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     path::{Path, PathBuf},
     time::Instant,
@@ -13,7 +14,7 @@ use serde_json::json;
 
 use super::{
     fail_on::FailOn,
-    verdict_json::{FileJson, FileVerdict, JudgedReport, PrefixRow},
+    verdict_json::{FileJson, FileVerdict, JudgedBy, JudgedReport, PrefixRow},
 };
 use crate::{
     check::{
@@ -24,7 +25,10 @@ use crate::{
     error::{ExitStatus, Failure},
     render::{self, ReportTable, Row, hierarchy, prefix, verdict},
     run::plan::shell_words,
-    terminal::{self, Answer, Step, words::plain},
+    terminal::{
+        self, Answer, Step,
+        words::{counted, plain},
+    },
 };
 
 /// Decides whether recorded histories are linearizable.
@@ -115,13 +119,17 @@ impl CheckArgs {
             let read = guard(|| files::matched(file).and_then(|()| budget.read(file, self.judging.reading())));
             let status = match read.unwrap_or_else(|panic| Err(reading_panicked(file, &panic).into())) {
                 Ok(found) => {
+                    tell_reading(file, &found, started);
                     let judged = match &found {
                         Ok(history) => guard(|| self.judge(history, &budget))
                             .unwrap_or_else(|panic| Ok(Findings::of_panic(history, panic))),
                         Err(cut) => Ok(Findings::of_exhausted(cut)),
                     };
                     let judged = match judged {
-                        Ok(judged) => judged.with_notes(found.as_ref().ok()),
+                        Ok(judged) => {
+                            tell_methods(file, &judged, started);
+                            judged.with_notes(found.as_ref().ok())
+                        }
                         Err(error) => {
                             table.add_unreadable(file);
                             rows.push(FileJson::refused(file, &error));
@@ -138,7 +146,7 @@ impl CheckArgs {
                     }
                     let mut status = self.fail_on.status(judged.status, judged.weak.is_some());
                     if self.json {
-                        rows.push(FileJson::judged(file, judged.into_json(self.explain)));
+                        rows.push(FileJson::judged(file, judged.into_json(self.judging.command(file), self.explain)));
                     } else if self.files.len() == 1 {
                         status = terminal::beside(status, self.show(file, judged, status));
                     }
@@ -182,7 +190,8 @@ impl CheckArgs {
                 let hint = "leave it out: the evidence against each level is shown anyway, and --json has all of it";
                 return Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
             }
-            return Ok(Findings::of_transactions(transactions::judge(history, &self.judging, budget)));
+            let judged = transactions::judge(history, &self.judging, budget);
+            return Ok(Findings::of_transactions(judged, self.judging.initial_of_transactions()));
         }
         self.judging.check_initial(Some(history))?;
         let options = self.judging.options(history);
@@ -225,6 +234,7 @@ impl CheckArgs {
         let prefixes = prefixes.collect();
         Ok(Findings {
             status,
+            options: JudgedBy::Object { model: options.model.name(), initial: options.initial },
             row: Row::of(&report),
             answer,
             weak: report.weak,
@@ -281,6 +291,26 @@ impl CheckArgs {
     }
 }
 
+/// Tells, if details are wanted, what was read, and how long that took.
+fn tell_reading(file: &Path, found: &Result<History, ReadCutShort>, started: Instant) {
+    if let Ok(history) = found {
+        let events = counted(history.operations.len(), "operation");
+        terminal::detail(|| format!("{}: read {events} in {:.1?}", file.display(), started.elapsed()));
+    }
+}
+
+/// Tells, if details are wanted, by which methods the keys were judged.
+fn tell_methods(file: &Path, judged: &Findings, started: Instant) {
+    let JudgedReport::Keys(report) = &judged.report else { return };
+    let mut methods: BTreeMap<String, usize> = BTreeMap::new();
+    for key in &report.keys {
+        *methods.entry(key.method.to_string()).or_default() += 1;
+    }
+    let methods: Vec<String> =
+        methods.into_iter().map(|(method, keys)| format!("{} by {method}", counted(keys, "key"))).collect();
+    terminal::detail(|| format!("{}: judged {} after {:.1?}", file.display(), methods.join(", "), started.elapsed()));
+}
+
 /// Returns this command line for another command that judges files; none if it has options that only `check` has, or
 /// names that cannot be shown.
 fn again_as(command: &str) -> Option<String> {
@@ -325,6 +355,7 @@ impl KeyOrder {
 /// Findings about a file, for every form of output.
 pub(crate) struct Findings {
     pub(crate) status: ExitStatus,
+    pub(crate) options: JudgedBy,
     pub(crate) row: Row,
     pub(crate) answer: Answer,
     /// Reason why a positive verdict is no evidence, if it is weak.
@@ -356,6 +387,7 @@ impl Findings {
         };
         Self {
             status: status_of_report(&report),
+            options: JudgedBy::Nothing {},
             row: Row::of(&report),
             answer: verdict::describe(history, &report),
             weak: None,
@@ -369,11 +401,13 @@ impl Findings {
     }
 
     /// Returns the findings about transactions.
-    fn of_transactions(judged: JudgedTransactions<'_>) -> Self {
+    fn of_transactions(judged: JudgedTransactions<'_>, initial: &Value) -> Self {
         let JudgedTransactions { history, status, mut report, level, weak } = judged;
+        let options = JudgedBy::Transactions { level, initial: initial.clone() };
         let order = report.order.take().filter(|_| status == ExitStatus::Linearizable);
         Self {
             status,
+            options,
             row: render::transactions::row(&history, &report, level, weak),
             answer: render::transactions::describe(&history, &report, level, weak),
             weak,
@@ -389,10 +423,10 @@ impl Findings {
         }
     }
 
-    /// Returns the findings for JSON, with the prefixes if `explain`.
-    fn into_json(self, explain: bool) -> FileVerdict {
-        let Self { report, weak, notes, ladder, staleness, prefixes, .. } = self;
-        FileVerdict { report, weak, notes, ladder, staleness, prefixes: explain.then_some(prefixes) }
+    /// Returns the findings for JSON, with the command that judges the file again, and the prefixes if `explain`.
+    fn into_json(self, command: String, explain: bool) -> FileVerdict {
+        let Self { options, report, weak, notes, ladder, staleness, prefixes, .. } = self;
+        FileVerdict { command, options, report, weak, notes, ladder, staleness, prefixes: explain.then_some(prefixes) }
     }
 
     /// Adds notes on how the history was read.
@@ -409,6 +443,7 @@ impl Findings {
         let verdict = Verdict::Unknown;
         Self {
             status: status_of(verdict),
+            options: JudgedBy::Nothing {},
             row: Row::unread(verdict, cut.operations()),
             answer: Answer { verdict: verdict.to_string(), summary: format!(": {cut}\n"), ..Answer::default() },
             weak: None,

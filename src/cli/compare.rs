@@ -20,7 +20,7 @@ use crate::{
         folder::{Folder, StoredPlan},
         plan::{FaultMix, Seeds, WrittenPlan},
     },
-    compare::{self, Comparison, order_in_words},
+    compare::{self, Comparison, HEADINGS, order_in_words},
     error::{ExitStatus, Failure},
     report,
     run::plan::parse_time_limit,
@@ -121,7 +121,7 @@ impl CompareArgs {
         drop(progress);
         report::outputs::write(folder.inside(), &summary)?;
         let comparison = compare::measure(&summary, folder.inside())?;
-        folder.write("compare.json", &comparison)?;
+        folder.write(compare::FILE, &comparison)?;
         report::compare::write(&comparison, folder.inside())?;
         let done = summary.runs.iter().filter(|run| run.facts.is_some()).count();
         let status = match (done == summary.planned, summary.finished == summary.planned) {
@@ -142,52 +142,9 @@ fn describe(comparison: &Comparison, folder: &Path) -> Answer {
     let subject = comparison.plan.subject_in_words().map_or_else(String::new, |subject| subject + "\n");
     let mut text = String::new();
     for setting in &comparison.settings {
-        let mut table = Table::new([
-            "reads",
-            "ops/s",
-            "read p50",
-            "p99",
-            "p99.9",
-            "write p50",
-            "p99",
-            "messages/op",
-            "fsyncs/op",
-            "longest gap",
-            "recovery",
-            "reads up",
-            "writes up",
-            "verdicts",
-            "stale reads",
-            "stale by",
-        ]);
+        let mut table = Table::new(HEADINGS);
         for mode in &setting.modes {
-            let ms = |figure: f64| format!("{figure:.2} ms");
-            let figure = |figure: Option<f64>, digits| {
-                figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.digits$}"))
-            };
-            let percent = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{share:.1} %"));
-            table.add_row([
-                mode.name.clone(),
-                format!("{:.0}", mode.throughput.median),
-                ms(mode.reads.p50),
-                ms(mode.reads.p99),
-                ms(mode.reads.p999),
-                ms(mode.writes.p50),
-                ms(mode.writes.p99),
-                figure(mode.messages_per_operation, 1),
-                figure(mode.fsyncs_per_operation, 2),
-                format!("{} ms", mode.longest_gap_ms),
-                mode.recovery_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms")),
-                percent(mode.reads_available),
-                percent(mode.writes_available),
-                mode.verdicts.join("\n"),
-                format!("{} of {}", mode.stale_reads, mode.all_reads),
-                if mode.stale_reads > 0 {
-                    format!("{} ms, {} writes", mode.stalest_ms, mode.most_versions_behind)
-                } else {
-                    "-".to_owned()
-                },
-            ]);
+            table.add_row(mode.words());
         }
         text += &format!("\n{}\n{table}\n", setting.name);
         text += &format!("  reads, fastest first: {}\n", order_in_words(&setting.by_read_latency, " < "));

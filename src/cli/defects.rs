@@ -3,9 +3,11 @@
 use clap::Args;
 use node::{Defect, DefectDescription, UnknownDefect};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{
     error::ExitStatus,
+    store::PrintedJson,
     terminal::{
         self, Table,
         words::{counted, did_you_mean},
@@ -62,8 +64,7 @@ impl DefectsArgs {
         let chosen = self.defect.map_or_else(|| Defect::ALL.to_vec(), |defect| vec![defect]);
         let defects: Vec<DefectJson> = chosen.into_iter().map(DefectJson::of).collect();
         match &defects[..] {
-            [only] if self.defect.is_some() && self.json => terminal::print_json(only),
-            _ if self.json => terminal::print_json(&defects),
+            all if self.json => terminal::print_json(&PrintedJson::new(json!({ "defects": all }))),
             [only] => terminal::print(&in_full(only)),
             all => terminal::print(&table(all)),
         }

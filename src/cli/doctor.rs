@@ -9,6 +9,7 @@ use serde_json::json;
 use super::partition::PartitionArgs;
 use crate::{
     error::ExitStatus,
+    store::PrintedJson,
     terminal::{self, Table},
 };
 
@@ -33,8 +34,11 @@ impl DoctorArgs {
         let has_demo = can.supports_kind(FaultKind::Partition).is_ok() && store.is_ok();
         let status = if has_demo { ExitStatus::Linearizable } else { ExitStatus::NotLinearizable };
         if self.json {
-            let rows = json!({ "capabilities": can.list(), "store": store.as_ref().err() });
-            return terminal::beside(status, terminal::print_json(&rows));
+            let problem = store.as_ref().err();
+            let store =
+                json!({ "path": self.store.display().to_string(), "writable": store.is_ok(), "problem": problem });
+            let found = json!({ "demo_can_run": has_demo, "capabilities": can.list(), "store": store });
+            return terminal::beside(status, terminal::print_json(&PrintedJson::new(found)));
         }
         let mut table = Table::new(["capability", "here", "detail", "enables", "where it is missing"]);
         for row in can.list() {

@@ -1,4 +1,5 @@
-//! `schism export`: the picture of a violation by itself, its graph, or the faults of a run as a script.
+//! `schism export`: the picture of a violation by itself, its graph, the faults of a run as a script, or the figures of
+//! a campaign or a comparison as a table.
 
 use std::path::PathBuf;
 
@@ -7,25 +8,31 @@ use maud::Markup;
 
 use super::report::with_facts;
 use crate::{
+    campaign::folder::stored_summary,
     check::JudgingOptions,
+    compare,
     error::{ExitStatus, Failure},
     render::dot,
-    report::{Facts, cycle, timeline},
+    report::{Facts, cycle, outputs, timeline},
     run::{repeated_plan, script_of},
+    store::{ConfinedFolder, refused},
     terminal,
 };
 
-/// Writes the picture of a violation by itself, its graph, or the faults of a run as a script.
+/// Writes the picture of a violation by itself, its graph, the faults of a run as a script, or the figures of a
+/// campaign or a comparison as a table.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism export --svg store/latest -o violation.svg
   schism export --dot transactions.edn | dot -Tpdf -o cycle.pdf
-  schism export --script store/latest -o faults.toml")]
+  schism export --script store/latest -o faults.toml
+  schism export --csv store/campaign -o runs.csv
+  schism export --markdown store/compare")]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     judging: JudgingOptions,
     /// Write the timeline of the violation, or the cycle of transactions, as SVG.
-    #[arg(long, required_unless_present_any = ["script", "dot"])]
+    #[arg(long, required_unless_present_any = ["script", "dot", "csv", "markdown"])]
     svg: bool,
     /// Write the cycle of transactions as a graph in Graphviz's language.
     #[arg(long, conflicts_with_all = ["svg", "script"])]
@@ -33,7 +40,13 @@ pub(crate) struct ExportArgs {
     /// Write the faults, with the nodes that they hit, for `schism run --script`.
     #[arg(long, conflicts_with = "svg")]
     script: bool,
-    /// Folder of a run, or a history.
+    /// Write the runs of a campaign as CSV, or the read modes of a comparison, one a line.
+    #[arg(long, conflicts_with_all = ["svg", "dot", "script"])]
+    csv: bool,
+    /// Write the tables of a campaign or a comparison as Markdown.
+    #[arg(long, conflicts_with_all = ["svg", "dot", "script", "csv"])]
+    markdown: bool,
+    /// Folder of a run, or a history; for --csv and --markdown, folder of a campaign or a comparison.
     #[arg(value_name = "DIR|FILE")]
     what: PathBuf,
     /// Output file; - is stdout.
@@ -46,14 +59,34 @@ impl ExportArgs {
         if self.script {
             self.judging.refuse_options("a script is not judged")?;
             let script = script_of(&repeated_plan(&self.what)?.schedule);
-            return terminal::write_whole(&self.output, |out| Ok(out.write_all(script.as_bytes())?));
+            return self.write(&script);
+        }
+        if self.csv || self.markdown {
+            self.judging.refuse_options("its runs are judged already")?;
+            return self.write(&self.table()?);
         }
         let picture = with_facts(&self.judging, &self.what, |facts| self.picture(facts))?;
         let Some(picture) = picture else {
             let what = format!("{}: there is no violation to draw", self.what.display());
             return Err(Failure::new(ExitStatus::Failed, what).hint("`schism report` shows the whole run").into());
         };
-        terminal::write_whole(&self.output, |out| Ok(out.write_all(picture.as_bytes())?))
+        self.write(&picture)
+    }
+
+    fn write(&self, text: &str) -> anyhow::Result<ExitStatus> {
+        terminal::write_whole(&self.output, |out| Ok(out.write_all(text.as_bytes())?))
+    }
+
+    /// Returns the table of a comparison, or of a campaign.
+    fn table(&self) -> anyhow::Result<String> {
+        let summary = stored_summary(&self.what)?;
+        let folder = ConfinedFolder::of(&self.what).map_err(refused(&self.what))?;
+        Ok(match compare::stored(&folder)? {
+            Some(comparison) if self.csv => outputs::csv::modes(&comparison),
+            Some(comparison) => outputs::markdown::comparison(&comparison),
+            None if self.csv => outputs::csv::runs(&summary),
+            None => outputs::markdown::page(&summary),
+        })
     }
 
     /// Returns the picture that was asked for; none if there is no violation.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::{
     error::ExitStatus,
+    store::PrintedJson,
     terminal::{self, Table},
 };
 
@@ -41,7 +42,7 @@ impl FaultsArgs {
         let can = nemesis::probe(PartitionBy::default());
         let rows: Vec<Row> = FaultKind::ALL.iter().map(|kind| Row::of(*kind, &can)).collect();
         if self.json {
-            return terminal::print_json(&json!({ "faults": rows }));
+            return terminal::print_json(&PrintedJson::new(json!({ "faults": rows })));
         }
         let mut table = Table::new(["fault", "what it does", "parameters", "needs", "here"]);
         for row in rows {

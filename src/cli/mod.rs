@@ -51,6 +51,10 @@ pub(crate) struct Cli {
     /// Print errors and results only, without progress and remarks.
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
+    /// Tell more on stderr: each command to the host and each attempt of a fault, how files are read and by which
+    /// methods they are judged.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

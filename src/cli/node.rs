@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use clap::Args;
 use node::{Defect, StorageError, raft::NodeId};
 
-use super::elections::ElectionArgs;
+use super::{defects::parse_defect, elections::ElectionArgs};
 use crate::{
     error::{ExitStatus, Failure},
     systems::schism::Elections,
@@ -74,7 +74,7 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
     request_timeout: Duration,
     /// Defect to plant: a rule that the node breaks on purpose; `schism defects` lists them.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse_defect)]
     defect: Option<Defect>,
     /// Seed of the randomised timeouts, and of nothing else [default: drawn].
     #[arg(long)]

@@ -295,7 +295,7 @@ impl RunArgs {
 fn show(finished: &FinishedRun, json: bool) -> anyhow::Result<()> {
     let page = report::of_run(finished);
     if json {
-        terminal::print_json(&finished.as_json())?;
+        terminal::print_json(&finished.as_json(true))?;
     } else {
         terminal::print_answer(&run_summary::describe_run(finished, true), finished.results.status())?;
     }

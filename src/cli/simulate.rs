@@ -23,6 +23,7 @@ use crate::{
         script_of,
     },
     simulate::{Found, Search, Tally, impossible, shrunk, simulate_and_store},
+    store::PrintedJson,
     systems::{ReadMode, SystemName, schism::simulated_settings},
     terminal::{
         self, Answer, Progress,
@@ -182,7 +183,7 @@ impl SimulateArgs {
         let finished = simulate_and_store(&plan, &place)?;
         let page = if kept.is_some() { report::of_run(&finished) } else { Ok(()) };
         let printed = if self.json {
-            terminal::print_json(&finished.as_json())
+            terminal::print_json(&finished.as_json(kept.is_some()))
         } else {
             terminal::print_answer(&run_summary::describe_run(&finished, kept.is_some()), finished.results.status())
         };
@@ -204,7 +205,7 @@ impl SimulateArgs {
         let shrunk = first.transpose()?;
         let status = status_of_tally(&tally);
         let printed = if self.json {
-            terminal::print_json(&SearchJson::of(&search, &tally, shrunk.as_ref()))
+            terminal::print_json(&PrintedJson::new(SearchJson::of(&search, &tally, shrunk.as_ref())))
         } else {
             terminal::print_answer(&described(&search, &tally, shrunk.as_ref()), status)
         };
@@ -359,8 +360,11 @@ fn counted_u64(number: u64, noun: &str) -> String {
 
 /// A search as printed by `--json`.
 #[derive(Serialize)]
-struct SearchJson {
-    version: String,
+struct SearchJson<'a> {
+    /// First seed, and the one after the last.
+    seeds: [u64; 2],
+    /// Options of the runs, as in `test.json`, with the schedule of the first seed.
+    plan: &'a Plan,
     runs: u64,
     operations: u64,
     virtual_seconds: u64,
@@ -386,6 +390,9 @@ struct FoundJson {
 
 #[derive(Serialize)]
 struct SmallestJson {
+    seed: u64,
+    /// Folder of the run, if it was stored.
+    path: Option<String>,
     command: String,
     real: String,
     /// Script of the faults that `real` names, if it names one.
@@ -394,8 +401,8 @@ struct SmallestJson {
     runs: usize,
 }
 
-impl SearchJson {
-    fn of(search: &Search, tally: &Tally, shrunk: Option<&Shrunk>) -> Self {
+impl<'a> SearchJson<'a> {
+    fn of(search: &'a Search, tally: &Tally, shrunk: Option<&Shrunk>) -> Self {
         let found = |found: &Found| FoundJson {
             seed: found.seed,
             verdict: found.outcome.verdict,
@@ -405,10 +412,13 @@ impl SearchJson {
         };
         let smallest = |shrunk: &Shrunk| {
             let (real, script) = shrunk.real();
-            SmallestJson { command: shrunk.plan.command(), real, script, runs: shrunk.runs }
+            let path = shrunk.stored.as_ref().map(|stored| stored.shown_dir().display().to_string());
+            let (seed, command) = (shrunk.plan.seed, shrunk.plan.command());
+            SmallestJson { seed, path, command, real, script, runs: shrunk.runs }
         };
         Self {
-            version: search.plan.version.clone(),
+            seeds: [search.seeds.start, search.seeds.end],
+            plan: &search.plan,
             runs: tally.runs,
             operations: tally.operations,
             virtual_seconds: tally.lasted_ns / 1_000_000_000,

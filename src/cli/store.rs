@@ -16,7 +16,7 @@ use crate::{
     campaign::folder::read_plan,
     error::{ExitStatus, Failure},
     run::{COLUMNS_FILE, Stage, StoredRun, find_runs, is_run},
-    store::{ConfinedFolder, refused, write_inside},
+    store::{ConfinedFolder, PrintedJson, refused, write_inside},
     systems::trace_files,
     terminal::{self, Table, sanitize},
 };
@@ -81,11 +81,20 @@ struct Row<'a> {
     bytes: u64,
 }
 
+/// A store as printed by `--json`.
+#[derive(Debug, Serialize)]
+struct StoreJson<'a> {
+    /// Path of the store.
+    store: String,
+    runs: Vec<Row<'a>>,
+}
+
 fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
     let all = find_runs(store)?;
     let rows: Vec<Row<'_>> = all.iter().map(|kept| Row { kept, bytes: size(&kept.path) }).collect();
     if json {
-        return terminal::print_json(&rows);
+        let store = store.display().to_string();
+        return terminal::print_json(&PrintedJson::new(StoreJson { store, runs: rows }));
     }
     let mut table = Table::new(["run", "verdict", "workload", "faults", "seed", "load", "size"]);
     let mut bytes = 0;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use checker::{Hierarchy, KeyReport, Report, StalenessReport, TransactionReport, Verdict, WeakVerdict};
+use checker::{Hierarchy, KeyReport, Level, Report, StalenessReport, TransactionReport, Verdict, WeakVerdict};
 use histories::{Event, Value};
 use serde::{Serialize, Serializer};
 
@@ -32,6 +32,9 @@ enum FileResult {
 /// Verdict on a file.
 #[derive(Serialize)]
 pub(super) struct FileVerdict {
+    /// Command that judges the file in the same way.
+    pub(super) command: String,
+    pub(super) options: JudgedBy,
     pub(super) report: JudgedReport,
     pub(super) weak: Option<WeakVerdict>,
     pub(super) notes: Vec<String>,
@@ -39,6 +42,22 @@ pub(super) struct FileVerdict {
     pub(super) staleness: Option<StalenessReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) prefixes: Option<Vec<PrefixRow>>,
+}
+
+/// Options that the file was judged by: those given, and for the others what the file shows.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum JudgedBy {
+    Object {
+        model: &'static str,
+        initial: Value,
+    },
+    Transactions {
+        level: Level,
+        initial: Value,
+    },
+    /// The file was not judged.
+    Nothing {},
 }
 
 /// Serializes a path as JSON can hold it: a few names are not UTF-8.

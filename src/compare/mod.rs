@@ -1,6 +1,7 @@
 //! Comparison of read modes by cost and risk, measured on the runs of a campaign in which the modes alternate.
 
 mod advice;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use hdrhistogram::Histogram;
 use histories::Outcome;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::words::HEADINGS;
 use crate::{
     campaign::{
         folder::run_name,
@@ -16,10 +18,12 @@ use crate::{
         summary::{CellSummary, Summary},
     },
     run::{self, FaultWindow, FinishedRun, plan::usual_partition},
-    store::{ConfinedFolder, SchemaVersion, refused},
+    store::{ConfinedFolder, SchemaVersion, read_json, refused},
     systems::{ReadMode, SystemName},
 };
 
+/// Name of the file with the figures, in the folder of a comparison.
+pub(crate) const FILE: &str = "compare.json";
 /// Precision of latencies in significant digits, and their maximum in µs (an hour).
 const DIGITS: u8 = 3;
 const MOST_US: u64 = 3_600_000_000;
@@ -115,6 +119,14 @@ pub(crate) struct Latencies {
 pub(crate) fn usual_faults(plan: &WrittenPlan) -> Vec<FaultMix> {
     let partition = usual_partition(plan.has_roles());
     plan.possible(["none".to_owned(), partition.to_owned(), format!("clock+{partition}")])
+}
+
+/// Reads the comparison in a folder; none if it has none.
+///
+/// # Errors
+/// Fails if it cannot be read.
+pub(crate) fn stored(folder: &ConfinedFolder) -> anyhow::Result<Option<Comparison>> {
+    Ok(read_json(folder, FILE)?)
 }
 
 /// Measures the runs of a campaign that came to a verdict.

@@ -1,6 +1,7 @@
 //! A cluster of nodes on hosts of their own: start, first leader, recovery, end. Each wait has a limit.
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
@@ -18,8 +19,9 @@ use super::{
 };
 use crate::{
     error::{ExitStatus, Failure, host_limits},
-    run::plan::Plan,
+    run::plan::{Plan, shell_words},
     systems::{Address, Deployment, Ports, Status, StatusClient, System, Timing, is_ready, is_settled, members_of},
+    terminal,
 };
 
 /// Words for a node whose process ended though nobody had asked it to.
@@ -29,6 +31,14 @@ pub(crate) const ENDED_BY_ITSELF: &str = "ended by itself";
 const LAST_WORDS_BYTES: usize = 2000;
 /// Number of characters quoted of what a node printed before it ended.
 const LAST_WORDS_CHARS: usize = 300;
+
+/// Returns the command line of a node's first start, as it is typed into a shell.
+fn words_of(command: &NodeCommand) -> String {
+    let arguments = command.args.iter().chain(&command.first_args).map(|argument| argument.to_string_lossy());
+    let words: Vec<String> =
+        [command.program.to_string_lossy()].into_iter().chain(arguments).map(Cow::into_owned).collect();
+    shell_words(&words)
+}
 
 /// Running nodes, and the nemesis that injects faults into them.
 #[derive(Debug)]
@@ -93,6 +103,7 @@ impl Cluster {
                 log: log.clone(),
                 clock: system.reads_clock_file().then_some(clock),
             };
+            terminal::detail(|| format!("  starting n{id}: {}", words_of(&command)));
             nemesis.start(NodeId(id), command).with_context(|| format!("starting n{id}"))?;
             logs.push(log);
         }

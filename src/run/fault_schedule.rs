@@ -175,6 +175,12 @@ impl<'a> Execution<'a> {
         let kind = planned.fault.kind();
         let members = if self.changes_members { self.cluster.members().await } else { None };
         self.recorder.record(attempt_event(kind, &planned.fault.to_string()))?;
+        let known = |node: Option<NodeId>| node.map_or_else(|| "nobody known".to_owned(), |node| node.to_string());
+        let Leaders { current, deposed } = leaders;
+        terminal::detail(|| {
+            let (current, deposed) = (known(current), known(deposed));
+            format!("  attempt: {}; leader: {current}, deposed: {deposed}", planned.fault)
+        });
         let inject = move |nemesis: &mut nemesis::Nemesis| {
             if let Some(members) = members {
                 nemesis.set_members(members.into_iter().map(NodeId).collect());

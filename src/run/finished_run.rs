@@ -93,13 +93,15 @@ impl FinishedRun {
         })
     }
 
-    /// Returns the results together with the run's name and the command that repeats it.
-    pub(crate) fn as_json(&self) -> RunJson<'_> {
+    /// Returns the results together with the run's plan and the command that repeats it, and its path if its folder is
+    /// kept.
+    pub(crate) fn as_json(&self, is_kept: bool) -> RunJson<'_> {
         RunJson {
             version: &self.plan.version,
             seed: self.plan.seed,
-            path: self.shown_dir().display().to_string(),
+            path: is_kept.then(|| self.shown_dir().display().to_string()),
             command: self.plan.command(),
+            plan: &self.plan,
             results: &self.results,
         }
     }
@@ -117,10 +119,12 @@ pub(crate) struct RunJson<'a> {
     /// Version of schism that carried out the run.
     version: &'a str,
     seed: u64,
-    /// Path of the run's folder.
-    path: String,
+    /// Path of the run's folder, if it is kept.
+    path: Option<String>,
     /// Command that repeats the run.
     command: String,
+    /// Options and schedule of the run, as in `test.json`.
+    plan: &'a Plan,
     #[serde(flatten)]
     results: &'a Results,
 }

@@ -130,6 +130,8 @@ pub(super) fn command_log(dir: &RunDir) -> anyhow::Result<nemesis::Log> {
         // A failure to write this log is no reason to end the run.
         let error = ran.error.map_or_else(String::new, |error| format!("  # {error}"));
         writeln!(file, "{}{error}", ran.command).ok();
+        let in_lines = |command: String| command.replace('\n', "\n    ");
+        terminal::detail(|| format!("  $ {}{error}  # {:.1?}", in_lines(ran.command.to_string()), ran.took));
     }))
 }
 

@@ -36,6 +36,9 @@ pub(crate) struct StoredRun {
     pub(crate) is_without_violation: bool,
     /// Verdict; `under way or killed` if there is none, `cannot be read` if its results cannot be.
     pub(crate) verdict: String,
+    /// Reason why its plan or its results cannot be read, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unreadable: Option<String>,
     pub(crate) system: String,
     pub(crate) workload: String,
     pub(crate) read: String,
@@ -66,13 +69,15 @@ pub(crate) enum Stage {
 impl StoredRun {
     /// Reads the run in `folder`, to be listed as `path`. Fields of a plan that cannot be read stay empty.
     fn read(folder: &ConfinedFolder, path: PathBuf) -> Self {
-        let plan = read_json::<Plan>(folder, TEST_FILE).ok().flatten();
+        let plan = read_json::<Plan>(folder, TEST_FILE);
         let results = read_json::<Results>(folder, RESULTS_FILE);
         let verdict = match &results {
             Ok(Some(results)) => results.verdict.name(),
             Ok(None) => "under way or killed",
             Err(_) => "cannot be read",
         };
+        let unreadable = plan.as_ref().err().or(results.as_ref().err()).map(ToString::to_string);
+        let plan = plan.ok().flatten();
         let found = results.as_ref().ok().and_then(Option::as_ref);
         let stage = if folder.has(RESULTS_FILE) {
             Stage::Over
@@ -84,6 +89,7 @@ impl StoredRun {
         let text = |of: fn(&Plan) -> String| plan.as_ref().map(of).unwrap_or_default();
         Self {
             verdict: verdict.to_owned(),
+            unreadable,
             began: path.file_name().and_then(|name| stamp_in_words(name.to_str()?)),
             lasted_ms: found
                 .and_then(|results| results.live.load)

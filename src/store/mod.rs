@@ -6,7 +6,7 @@ mod schema;
 
 pub(crate) use confined::{ConfinedFolder, refused, write_inside};
 pub(crate) use json::read_json;
-pub(crate) use schema::{SchemaVersion, VersionedFile};
+pub(crate) use schema::{PrintedJson, SchemaVersion, VersionedFile};
 
 /// Name of the page in a run's folder.
 pub(crate) const REPORT_FILE: &str = "report.html";

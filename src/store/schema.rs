@@ -46,6 +46,22 @@ impl<T> VersionedFile<T> {
     }
 }
 
+/// Data as printed by `--json`, with the versions of its layout and of schism.
+#[derive(Debug, Serialize)]
+pub(crate) struct PrintedJson<T> {
+    schema_version: SchemaVersion,
+    version: &'static str,
+    #[serde(flatten)]
+    content: T,
+}
+
+impl<T> PrintedJson<T> {
+    /// Returns data to be printed.
+    pub(crate) fn new(content: T) -> Self {
+        Self { schema_version: SchemaVersion::default(), version: env!("CARGO_PKG_VERSION"), content }
+    }
+}
+
 impl<'de> Deserialize<'de> for SchemaVersion {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         match u32::deserialize(from)? {

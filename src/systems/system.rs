@@ -233,6 +233,7 @@ impl dyn System {
         if self.workloads().contains(&name) && workloads::workload(name).is_some() {
             return Ok(());
         }
-        Err(format!("{} has no workload {name:?}; available: {}", self.name(), self.workloads().join(", ")))
+        let similar = did_you_mean(name, self.workloads().iter().copied());
+        Err(format!("{} has no workload {name:?}; available: {}{similar}", self.name(), self.workloads().join(", ")))
     }
 }

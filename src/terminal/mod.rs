@@ -14,7 +14,7 @@ use std::io::{self, Write as _};
 pub(crate) use anstream::ColorChoice;
 pub(crate) use answer::{Answer, Step};
 pub(crate) use output::{replace, write_whole};
-pub(crate) use progress::{Bar, Progress, bars, be_quiet, note, tick};
+pub(crate) use progress::{Bar, Progress, bars, be_quiet, be_verbose, detail, note, tick};
 pub(crate) use table::Table;
 
 use clap::error::{ContextKind, ContextValue};
@@ -93,10 +93,12 @@ pub(crate) fn usage(asked: &clap::Error) -> ExitStatus {
     }
     let is_negative =
         |word: &str| word.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    if let Some(ContextValue::String(word)) = asked.get(ContextKind::InvalidArg)
-        && is_negative(word)
-    {
-        complain(&format!("\nhint: no option takes a negative number such as {word}"));
+    for wrong in [ContextKind::InvalidArg, ContextKind::InvalidValue] {
+        if let Some(ContextValue::String(word)) = asked.get(wrong)
+            && is_negative(word)
+        {
+            complain(&format!("\nhint: no option but --initial takes a negative number such as {word}"));
+        }
     }
     if asked.use_stderr() { ExitStatus::Usage } else { ExitStatus::Linearizable }
 }

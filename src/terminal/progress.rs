@@ -18,6 +18,21 @@ use super::{columns::fitted, sanitize};
 /// True if only errors are wanted on stderr.
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
 
+/// True if details are wanted on stderr, too.
+static IS_VERBOSE: AtomicBool = AtomicBool::new(false);
+
+/// Tells details from now on.
+pub(crate) fn be_verbose() {
+    IS_VERBOSE.store(true, Ordering::Relaxed);
+}
+
+/// Prints a detail like [`note`], if details are wanted.
+pub(crate) fn detail(text: impl FnOnce() -> String) {
+    if IS_VERBOSE.load(Ordering::Relaxed) {
+        note(&text());
+    }
+}
+
 /// Leaves out progress and remarks from now on.
 pub(crate) fn be_quiet() {
     IS_QUIET.store(true, Ordering::Relaxed);

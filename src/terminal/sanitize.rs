@@ -201,6 +201,13 @@ pub(crate) fn markdown(text: &str) -> String {
         .replace("mailto:", "mailto&#58;")
 }
 
+/// Escapes text for a cell of CSV (RFC 4180), such that no spreadsheet takes it for a formula.
+pub(crate) fn csv(text: &str) -> String {
+    let plain = line(text);
+    let plain = if plain.starts_with(['=', '+', '-', '@']) { format!("'{plain}") } else { plain };
+    if plain.contains([',', '"']) { format!("\"{}\"", plain.replace('"', "\"\"")) } else { plain }
+}
+
 /// Formats text as a code span in Markdown that also works in a table.
 pub(crate) fn markdown_code(text: &str) -> String {
     format!("`{}`", line(text).replace('`', "'").replace('|', "¦"))

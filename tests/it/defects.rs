@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use crate::support::run;
+use crate::{json, support::run};
 
 #[test]
 fn a_run_with_a_defect_says_so_everywhere_and_finds_it() {
@@ -46,10 +46,10 @@ fn the_reference_lists_all_defects_as_the_command_does() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/defects.md");
     let page = fs::read_to_string(&path).unwrap();
     let (above, _) = page.split_once("| defect | broken rule |").unwrap_or((&page, ""));
-    let defects: Vec<Value> = serde_json::from_str(&run(".".as_ref(), &["defects", "--json"]).out).unwrap();
+    let defects = json::valid("defects", &run(".".as_ref(), &["defects", "--json"]).out);
     let mut whole =
         format!("{above}| defect | broken rule | sign | options | source |\n| --- | --- | --- | --- | --- |\n");
-    for defect in defects {
+    for defect in defects["defects"].as_array().unwrap() {
         let text = |name: &str| defect[name].as_str().unwrap().to_owned();
         let (name, command) = (text("name"), text("command"));
         let options = command.strip_prefix(&format!("schism run --defect {name} ")).unwrap();
@@ -79,7 +79,7 @@ fn a_hunt_tells_what_it_found_and_the_same_command_continues_it() {
     let asked = ["hunt", "--defects", "cas-ignores-from", "--seeds", "1", "--time-limit", "2s", "-j", "1", "--json"];
     let ended = run(dir.path(), &asked);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let found: Value = serde_json::from_str(&ended.out).unwrap();
+    let found = json::valid("hunt", &ended.out);
     let hunted = &found["defects"][0];
     assert_eq!((&hunted["name"], &hunted["fitting"]["violations"]), (&"cas-ignores-from".into(), &1.into()), "{found}");
     assert!(hunted["fitting"]["operations"].as_u64() > Some(1) && hunted["sound"]["violations"] == 0, "{found}");
@@ -109,7 +109,7 @@ fn a_hunt_on_virtual_time_names_what_it_found_and_is_continued() {
     ];
     let ended = run(dir.path(), &asked);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let hunt: Value = serde_json::from_str(&ended.out).unwrap();
+    let hunt = json::valid("hunt-simulated", &ended.out);
     let searches = hunt["searches"].as_object().unwrap();
     let of =
         |name: &'static str| searches.iter().filter(move |(command, _)| command.contains(name)).map(|(_, found)| found);

@@ -4,7 +4,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{in_time, run, schism};
+use crate::{
+    json,
+    support::{in_time, run, schism},
+};
 
 /// Options of a run that is soon over, and in which each read mode but `local` holds.
 const SHORT: [&str; 6] = ["--nodes", "3", "--time-limit", "2s", "--faults", "none"];
@@ -38,8 +41,9 @@ fn a_finding_becomes_one_command_a_script_and_a_stored_run_with_a_page() {
     let asked = ["--read", "local", "--seeds", "50", "--until-violation", "-j", "1", "--store", "kept", "--json"];
     let ended = simulate(dir.path(), &asked);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    let json: Value = serde_json::from_str(&ended.out).unwrap();
-    let smallest = &json["smallest"];
+    let found = json::valid("simulate", &ended.out);
+    let smallest = &found["smallest"];
+    assert!(dir.path().join(smallest["path"].as_str().unwrap()).is_dir(), "{smallest}");
     let command = |name: &str| smallest[name].as_str().unwrap().split(' ').skip(1).map(str::to_owned);
     let again: Vec<String> = command("command").collect();
     assert_eq!(in_time(schism(dir.path()).args(&again)).code, Some(1), "{again:?}");

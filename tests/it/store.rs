@@ -41,7 +41,7 @@ fn runs_are_listed_compressed_and_removed() {
     assert!(listed.out.contains(" workload ") && listed.out.contains(" queue "), "{listed:?}");
     let json = run(dir.path(), &["store", "ls", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
-    let rows = json.as_array().unwrap();
+    let rows = json["runs"].as_array().unwrap();
     let of_bad = rows.iter().find(|row| row["path"] == "store/bad/20260131T235959Z").unwrap();
     let facts = ["verdict", "system", "workload", "read", "faults"].map(|name| of_bad[name].as_str().unwrap());
     assert_eq!(facts, ["not-linearizable", "schism", "queue", "leader", "none"]);
@@ -237,8 +237,9 @@ fn the_newest_run_is_listed_first_and_linked_once_that_after_it_is_gone() {
     let (first, second) = (simulate("1"), simulate("2"));
     let json = run(dir.path(), &["store", "ls", "--json"]).out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((&json[0]["seed"], &json[1]["seed"]), (&2.into(), &1.into()));
-    assert!(json[0]["lasted_ms"].as_u64().unwrap() >= 900, "{json}");
+    let rows = &json["runs"];
+    assert_eq!((&rows[0]["seed"], &rows[1]["seed"]), (&2.into(), &1.into()));
+    assert!(rows[0]["lasted_ms"].as_u64().unwrap() >= 900, "{json}");
     assert_eq!(run(dir.path(), &["store", "rm", "store/latest"]).code, Some(0));
     assert!(!second.exists());
     assert_eq!(fs::canonicalize(dir.path().join("store/latest")).unwrap(), first);
@@ -246,4 +247,41 @@ fn the_newest_run_is_listed_first_and_linked_once_that_after_it_is_gone() {
     for of_latest in ["store/latest", "store/latest/history.jsonl"] {
         assert_eq!(run(dir.path(), &["check", of_latest]).code, Some(0), "{of_latest}");
     }
+}
+
+/// Commands of README and docs/ that name a stored run, with their exit codes for one with a violation.
+const OF_STORED_RUNS: [(&[&str], i32); 11] = [
+    (&["check", "store/latest"], 1),
+    (&["check", "store/latest/history.jsonl"], 1),
+    (&["check", "store/*/*/history.jsonl"], 1),
+    (&["report", "store/latest"], 1),
+    (&["report", "store/latest/history.jsonl", "-o", "page.html"], 1),
+    (&["explain"], 1),
+    (&["export", "--svg", "store/latest"], 0),
+    (&["export", "--script", "store/latest"], 0),
+    (&["shrink", "store/latest", "-o", "small.jsonl"], 1),
+    (&["shrink", "store/latest/history.jsonl", "-o", "small.jsonl"], 1),
+    (&["convert", "store/latest/history.jsonl", "history.edn"], 0),
+];
+
+#[test]
+fn whatever_names_a_stored_run_still_works_once_it_is_compressed() {
+    let dir = tempfile::tempdir().unwrap();
+    let simulate = |seed: &str, code: i32| {
+        let asked = ["simulate", "--read", "leader", "--seed", seed, "--time-limit", "5s", "--store", "store"];
+        assert_eq!(run(dir.path(), &asked).code, Some(code), "seed {seed}");
+    };
+    simulate("3", 1);
+    let before: Vec<_> = OF_STORED_RUNS.iter().map(|(command, _)| run(dir.path(), command)).collect();
+    let packed = run(dir.path(), &["store", "gc"]);
+    assert!(packed.out.starts_with("0 runs removed, 1 files compressed"), "{packed:?}");
+    for ((command, code), before) in OF_STORED_RUNS.iter().zip(before) {
+        let after = run(dir.path(), command);
+        assert_eq!((before.code, after.code), (Some(*code), Some(*code)), "{command:?}: {before:?} {after:?}");
+        assert_eq!(after.out.replace("history.jsonl.zst", "history.jsonl"), before.out, "{command:?}");
+    }
+    simulate("4", 1);
+    let both = run(dir.path(), &["check", "--json", "store/*/*/history.jsonl"]);
+    let both: serde_json::Value = serde_json::from_str(&both.out).unwrap();
+    assert_eq!(both.as_array().unwrap().len(), 2, "one is compressed, and one is not: {both}");
 }

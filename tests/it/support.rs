@@ -120,6 +120,29 @@ pub(crate) fn stale_read() -> String {
     .concat()
 }
 
+/// Makes a history of a bank, one read of which has lost some money.
+pub(crate) fn unbalanced_bank() -> String {
+    let event = |kind: &str, value: &str| format!("{{:type :{kind}, :f :read, :value {value}, :process 0}}\n");
+    let read = |seen: &str| event("invoke", "nil") + &event("ok", seen);
+    read("{0 50, 1 50}") + &read("{0 50, 1 40}")
+}
+
+/// Makes a history of transactions over lists, the second of which misses what the first had appended.
+pub(crate) fn stale_transactions() -> String {
+    let event = |process: u8, kind: &str, value: &str| {
+        format!("{{:type :{kind}, :f :txn, :value {value}, :process {process}}}\n")
+    };
+    [
+        event(0, "invoke", "[[:append 0 1]]"),
+        event(0, "ok", "[[:append 0 1]]"),
+        event(1, "invoke", "[[:r 0 nil]]"),
+        event(1, "ok", "[[:r 0 []]]"),
+        event(2, "invoke", "[[:r 0 nil]]"),
+        event(2, "ok", "[[:r 0 [1]]]"),
+    ]
+    .concat()
+}
+
 /// Makes `test.json` of a run as a schism wrote it before there was a schema version.
 pub(crate) fn plan(system: &str, read: &str, workload: &str) -> String {
     serde_json::json!({

@@ -1,22 +1,82 @@
 //! Tests of what people see: width, colour, order.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
-use crate::support::{CommandResult, file, locked_down, run, schism, stale_read};
+use crate::support::{CommandResult, file, locked_down, run, schism, stale_read, stale_transactions, unbalanced_bank};
 
-/// Commands whose output people read, without those that start nodes.
-const COMMANDS: [&[&str]; 10] = [
+/// Commands whose output people read, in a folder with the files of [`folder_with_all`]. `#` stands for the width, as
+/// each command must do the same at all of them.
+const COMMANDS: &[&[&str]] = &[
+    &["campaign", "--resume", "--store", "one"],
     &["check", "history.jsonl"],
     &["check", "--explain", "history.jsonl"],
     &["check", "history.jsonl", "history.jsonl", "missing.jsonl"],
+    &["check", "transactions.edn"],
+    &["check", "--model", "bank", "bank.edn"],
+    &[
+        "compare",
+        "--resume",
+        "--store",
+        "two",
+        "--reads",
+        "quorum",
+        "--faults",
+        "none",
+        "--time-limit",
+        "1s",
+        "--rounds=1",
+    ],
+    &["convert", "history.jsonl", "#.edn"],
+    &["convert", "history.jsonl", "-"],
     &["defects"],
     &["defects", "votes-twice"],
     &["doctor"],
+    &["explain"],
+    &["export", "--markdown", "one"],
+    &["export", "--script", "store/latest"],
     &["faults"],
+    &["generate", "--ops", "9", "--seed", "1", "--out", "#.jsonl"],
+    &["hunt", "--simulate", "--defects", "cas-ignores-from", "--seeds", "1", "--time-limit", "2s"],
+    &["merge", "one", "--into", "merged-#"],
+    &["report", "store/latest"],
+    &["report", "one"],
+    &["report", "history.jsonl"],
+    &["run", "--read", "nothing"],
+    &["run", "--faults", "partition:isolate-nobody"],
+    &["shrink", "history.jsonl", "-o", "#.jsonl"],
     &["simulate", "--read", "leader", "--seed", "3"],
+    &["simulate", "--workload", "append", "--read", "leader", "--seed", "3", "--time-limit", "3s"],
     &["simulate", "--read", "leader", "--seeds", "2"],
+    &["simulate", "--read", "leader", "--seeds", "2", "--until-violation", "-j", "1"],
     &["store", "ls"],
+    &["store", "gc", "--dry-run"],
+    &["system", "new", "mystore", "--with-server"],
+    &["system", "check", "mystore.toml"],
+    &["version"],
 ];
+
+/// Commands whose output is not for the width of a terminal, or which are watched by a test of their own.
+const OTHERS: [&str; 7] = ["completions", "demo", "help", "man", "node", "run", "serve"];
+
+/// Makes a folder with a history of each kind, a stored run, a campaign of one run and a comparison of one.
+fn folder_with_all() -> tempfile::TempDir {
+    let (dir, _) = file(stale_read());
+    fs::write(dir.path().join("transactions.edn"), stale_transactions()).unwrap();
+    fs::write(dir.path().join("bank.edn"), unbalanced_bank()).unwrap();
+    let quick = ["--reads", "quorum", "--faults", "none", "--time-limit", "1s"];
+    for (made, code) in [
+        (&["simulate", "--read", "leader", "--seed", "3", "--time-limit", "5s", "--store", "store"][..], 1),
+        (&[&["campaign", "--store", "one", "--seeds", "1"], &quick[..]].concat()[..], 0),
+        (&[&["compare", "--store", "two", "--rounds", "1"], &quick[..]].concat()[..], 0),
+    ] {
+        let ended = run(dir.path(), made);
+        assert_eq!(ended.code, Some(code), "{made:?}: {ended:?}");
+    }
+    dir
+}
+
+/// Width at which nothing is wrapped.
+const WIDEST: usize = 1000;
 
 fn at_width(folder: &std::path::Path, columns: usize, command: &[&str]) -> CommandResult {
     CommandResult::from(schism(folder).env("COLUMNS", columns.to_string()).args(command).output().unwrap())
@@ -37,7 +97,11 @@ fn assert_fits(text: &str, columns: usize, unbroken: &BTreeSet<String>, of: &[&s
     }
     let tables: BTreeSet<usize> = text.lines().filter(is_border).map(|line| line.chars().count()).collect();
     assert!(tables.len() <= 1, "{of:?} at {columns}: a table with several widths\n{text}");
-    let broken: Vec<_> = words(text).into_iter().filter(|word| !unbroken.contains(word) && !is_figure(word)).collect();
+    // Names of what a command makes have the width in them.
+    let is_whole = |word: &String| {
+        unbroken.contains(word) || unbroken.contains(&word.replace(&columns.to_string(), &WIDEST.to_string()))
+    };
+    let broken: Vec<_> = words(text).into_iter().filter(|word| !is_whole(word) && !is_figure(word)).collect();
     assert!(broken.is_empty(), "{of:?} at {columns}: broken {broken:?}\n{text}");
 }
 
@@ -48,17 +112,44 @@ fn is_figure(word: &str) -> bool {
 
 #[test]
 fn everything_fits_the_terminal_and_breaks_no_word() {
-    let (dir, _) = file(stale_read());
+    let dir = folder_with_all();
+    let at = |columns: usize, command: &[&str]| {
+        let words: Vec<String> = command.iter().map(|word| word.replace('#', &columns.to_string())).collect();
+        at_width(dir.path(), columns, &words.iter().map(String::as_str).collect::<Vec<_>>())
+    };
     for command in COMMANDS {
-        let unbroken = at_width(dir.path(), 1000, command);
-        assert!([Some(0), Some(1), Some(65)].contains(&unbroken.code), "{unbroken:?}");
+        let unbroken = at(WIDEST, command);
+        assert!([Some(0), Some(1), Some(64), Some(65)].contains(&unbroken.code), "{command:?}: {unbroken:?}");
         let unbroken = words(&(unbroken.out + &unbroken.err));
         for columns in [80, 120, 200] {
-            let ended = at_width(dir.path(), columns, command);
-            assert_fits(&ended.out, columns, &unbroken, command);
+            let ended = at(columns, command);
+            // What is written to stdout for a file or another program is not laid out.
+            if !command.contains(&"export") && !command.contains(&"-") {
+                assert_fits(&ended.out, columns, &unbroken, command);
+            }
             assert_fits(&ended.err, columns, &unbroken, command);
         }
     }
+}
+
+#[test]
+fn what_the_demo_prints_fits_the_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = at_width(dir.path(), 80, &["demo"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for text in [&ended.out, &ended.err] {
+        assert_fits(text, 80, &words(text), &["demo"]);
+    }
+}
+
+#[test]
+fn every_command_is_watched_at_all_widths() {
+    let help = at_width(".".as_ref(), 1000, &["--help"]).out;
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let names = commands.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    let watched = |name: &str| COMMANDS.iter().any(|command| command[0] == name) || OTHERS.contains(&name);
+    let missing: Vec<&str> = names.filter(|name| !watched(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
@@ -157,7 +248,13 @@ fn names_that_may_be_meant_are_offered() {
         (&["defects", "votes-thrice"], "did you mean `votes-twice`?"),
         (&["hunt", "--defects", "votes-twise"], "did you mean `votes-twice`?"),
         (&["man", "rum"], "did you mean `run`?"),
-        (&["run", "--seed", "-1"], "no option takes a negative number such as -1"),
+        (&["run", "--defect", "votes-twise"], "did you mean `votes-twice`?"),
+        (&["simulate", "--defect", "votes-twise"], "did you mean `votes-twice`?"),
+        (&["campaign", "--defect", "votes-twise"], "did you mean `votes-twice`?"),
+        (&["campaign", "--workloads", "registr"], "did you mean `register`?"),
+        (&["run", "--seed", "-1"], "no option but --initial takes a negative number such as -1"),
+        (&["run", "--seed=-1"], "no option but --initial takes a negative number such as -1"),
+        (&["simulate", "--seeds", "-3"], "no option but --initial takes a negative number such as -3"),
     ] {
         let ended = run(".".as_ref(), arguments);
         assert_eq!(ended.code, Some(64), "{arguments:?}: {ended:?}");
@@ -197,4 +294,20 @@ fn doctor_tells_by_its_exit_code_whether_the_demo_can_run() {
     assert_eq!((locked.code, locked.out.contains("The demo lacks something here")), (Some(1), true), "{locked:?}");
     let unwritable = run(dir.path(), &["doctor", "--store", "/proc/store"]);
     assert_eq!(unwritable.code, Some(1), "{unwritable:?}");
+}
+
+#[test]
+fn verbose_tells_each_command_each_attempt_and_each_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = ["run", "--nodes", "3", "--faults", "kill:leader", "--time-limit", "3s", "--seed", "1"];
+    let told = run(dir.path(), &[&arguments[..], &["-v"]].concat());
+    let line_of = |part: &str| told.err.lines().any(|line| line.contains(part));
+    for part in ["  $ ip link add", "  starting n1: ", "  attempt: kill"] {
+        assert!(line_of(part), "{part}: {}", told.err);
+    }
+    let usual = run(dir.path(), &arguments);
+    assert!(!usual.err.contains("  $ ") && !usual.err.contains("attempt:"), "{}", usual.err);
+    let told = run(dir.path(), &["check", "-v", "store/latest"]);
+    assert!(told.err.contains("operations in ") && told.err.contains(" by zones after "), "{told:?}");
+    assert_eq!(run(dir.path(), &["check", "-v", "-q", "store/latest"]).code, Some(64), "one excludes the other");
 }

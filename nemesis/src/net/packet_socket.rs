@@ -16,6 +16,8 @@ use super::request::Interface;
 
 /// Frames that wait for us, in bytes with the kernel's own data; without privileges the kernel allows less.
 const RECEIVE_BYTES: usize = 16 << 20;
+/// Request for a setting of an interface, in the type that C libraries differ in.
+const SIOCETHTOOL: libc::Ioctl = 0x8946;
 
 /// Socket bound to an interface in the network namespace in which it was opened, whatever thread uses it.
 #[derive(Debug)]
@@ -142,6 +144,6 @@ pub(crate) fn finish_frames(interface: &Interface) -> io::Result<()> {
     let mut request = libc::ifreq { ifr_name: name, ifr_ifru };
     #[allow(unsafe_code, reason = "this request has no safe form")]
     // SAFETY: both structures live during the call, and the name ends with a zero.
-    Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) })?;
+    Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) })?;
     Ok(())
 }

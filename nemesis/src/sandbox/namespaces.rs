@@ -70,9 +70,10 @@ pub(crate) fn mount_proc() {
 
 /// Mounts an empty writable folder over `/run` and binds its previous contents into it, except for the names of
 /// network namespaces and the xtables lock: `ip netns` and iptables need both of these writable and separate from the
-/// host's.
+/// host's. Makes the folder where there is none, as in an empty container.
 pub(crate) fn mount_run() -> io::Result<()> {
-    let run = fs::canonicalize("/var/run").or_else(|_| fs::canonicalize("/run"))?;
+    let made = || fs::create_dir_all("/run").and_then(|()| fs::canonicalize("/run"));
+    let run = fs::canonicalize("/var/run").or_else(|_| fs::canonicalize("/run")).or_else(|_| made())?;
     let folder = File::open(&run)?;
     let covered = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;

@@ -1,15 +1,19 @@
 //! Output as Markdown: the summary for the page of a CI.
 
-use crate::campaign::{
-    record::Category,
-    summary::{AuditCount, CellSummary, Summary},
-};
 use crate::terminal::sanitize::{markdown as text, markdown_code as code};
+use crate::{
+    campaign::{
+        record::Category,
+        summary::{AuditCount, CellSummary, Summary},
+    },
+    compare::{Comparison, HEADINGS, order_in_words},
+};
 
 /// Maximum number of violations listed.
 const MAX_VIOLATIONS: usize = 20;
 
-pub(super) fn page(summary: &Summary) -> String {
+/// Returns the summary of a campaign.
+pub(crate) fn page(summary: &Summary) -> String {
     let (rows, columns) = summary.axes();
     let mut page = format!("## schism campaign: {} of {} runs\n\n", summary.finished, summary.planned);
     page.extend(summary.plan.subject_in_words().map(|subject| text(&subject) + "\n\n"));
@@ -46,6 +50,28 @@ pub(super) fn page(summary: &Summary) -> String {
     }
     if violations.len() > MAX_VIOLATIONS {
         page += &format!("\nand {} more violations.\n", violations.len() - MAX_VIOLATIONS);
+    }
+    page
+}
+
+/// Returns the tables of a comparison, and what they mean.
+pub(crate) fn comparison(comparison: &Comparison) -> String {
+    let mut page = format!("## schism compare: {} of {} runs\n\n", comparison.finished, comparison.planned);
+    page.extend(comparison.plan.subject_in_words().map(|subject| text(&subject) + "\n\n"));
+    page += &format!("{}\n", text(&comparison.advice()));
+    for setting in &comparison.settings {
+        page += &format!(
+            "\n### {}\n\n| {} |\n|{}\n",
+            text(&setting.name),
+            HEADINGS.join(" | "),
+            "---|".repeat(HEADINGS.len())
+        );
+        for mode in &setting.modes {
+            let cells = mode.words().map(|cell| cell.split('\n').map(text).collect::<Vec<_>>().join("<br>"));
+            page += &format!("| {} |\n", cells.join(" | "));
+        }
+        page += &format!("\nReads, fastest first: {}\n", text(&order_in_words(&setting.by_read_latency, " < ")));
+        page += &format!("\nThroughput, highest first: {}\n", text(&order_in_words(&setting.by_throughput, " > ")));
     }
     page
 }

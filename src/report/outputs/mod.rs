@@ -1,8 +1,9 @@
 //! Outputs of a campaign for other programs: tables to query, test reports, summaries for the page of a CI.
 
+pub(crate) mod csv;
 mod github;
 mod junit;
-mod markdown;
+pub(crate) mod markdown;
 mod sqlite;
 
 use anyhow::Context as _;

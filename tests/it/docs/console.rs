@@ -9,10 +9,23 @@ use std::{
 use super::pages::{Block, Mark, pages};
 
 /// Command of a console block, with the exit code and the output that the page shows.
-struct Step {
-    command: String,
-    code: i32,
-    output: Vec<String>,
+pub(super) struct Step {
+    pub(super) command: String,
+    pub(super) code: i32,
+    pub(super) output: Vec<String>,
+}
+
+impl Step {
+    /// Runs the command in a folder. Returns what it printed, or what is wrong with that.
+    pub(super) fn follow(&self, folder: &Path) -> Result<String, String> {
+        let Output { status, stdout, .. } = shell(&self.command, folder).output().unwrap();
+        let printed = String::from_utf8(stdout).unwrap();
+        if status.code() == Some(self.code) && matches(&self.output, &printed) {
+            Ok(printed)
+        } else {
+            Err(format!("{} ({status})\n{printed}", self.command))
+        }
+    }
 }
 
 #[test]
@@ -29,10 +42,8 @@ fn every_console_block_prints_what_its_page_shows() {
                 continue;
             }
             for step in steps(&block) {
-                let Output { status, stdout, .. } = shell(&step.command, folder.path()).output().unwrap();
-                let printed = String::from_utf8(stdout).unwrap();
-                if status.code() != Some(step.code) || !matches(&step.output, &printed) {
-                    wrong += &format!("\n{}: {} ({status})\n{printed}", page.at(block.line), step.command);
+                if let Err(what) = step.follow(folder.path()) {
+                    wrong += &format!("\n{}: {what}", page.at(block.line));
                 }
                 run += 1;
             }
@@ -52,7 +63,8 @@ pub(super) fn shell(script: &str, folder: &Path) -> Command {
     shell
 }
 
-fn steps(block: &Block) -> Vec<Step> {
+/// Returns the commands of a console block.
+pub(super) fn steps(block: &Block) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for line in &block.lines {
         if let Some(command) = line.strip_prefix("$ ") {

@@ -6,9 +6,12 @@
 //!   wrapped; a line `...` stands for any output; `? 1` after a command is its exit code.
 //! - A block behind `<!-- file: NAME -->` is written to that file first.
 //! - A block behind `<!-- excerpt of a real run -->` is not run. Blocks fenced as `text` must have this mark.
+//! - The tutorial is followed word for word: its blocks fenced as `sh` are run too, and its excerpts must have the
+//!   shape of what was printed.
 //! - Of blocks fenced as `sh`, and of excerpts, the arguments of schism must be valid.
 
 mod commands;
 mod console;
 mod pages;
 mod rules;
+mod tutorial;
