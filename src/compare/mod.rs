@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 use histories::Outcome;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::advice::{Advice, AdviceKind};
 use crate::{
     campaign::{
         folder::run_name,
