@@ -129,7 +129,7 @@ pub(super) fn with_facts<T>(
         });
     }
     judging.check_initial(Some(&history))?;
-    let judged = judging.judge(&history, true, false, &budget);
+    let judged = judging.judge(&history, true, true, &budget);
     let violated = judged.verdict == Verdict::NotLinearizable && judged.property.is_none();
     let (ladder, staleness) = violated.then(|| judging.weaker_models(&history, &judged, &budget)).unzip();
     let prefix = |key: &_, of: &_| judging.prefix_of_evidence(&history, key, of, &budget);

@@ -1,13 +1,14 @@
 //! `schism serve`: the store in a browser.
 
+mod answers;
 mod connections;
+mod live;
 mod names;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::{Component, Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
-    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -15,9 +16,9 @@ use axum::{
     Router,
     body::Body,
     extract::{Path as UrlPath, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware,
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use clap::Args;
@@ -28,30 +29,26 @@ use tokio::{
 };
 use tower_http::services::ServeFile;
 
-use self::names::Names;
+use self::{
+    answers::{ServerState, html, live_html, not_found, with_security_headers},
+    names::Names,
+};
 use crate::{
-    check::Budget,
     error::{ExitStatus, host_limits},
     report, run,
-    store::{ConfinedFolder, REPORT_FILE},
+    store::ConfinedFolder,
     terminal,
 };
 
-/// Interval at which the page of a run under way is refreshed.
-const REFRESH_SECONDS: &str = "3";
-/// Maximum time to make the page of a run under way, for which the client waits.
-const LIVE_LIMIT: Duration = Duration::from_secs(20);
-const LIVE_MEMORY_BYTES: usize = 2 << 30;
-
-/// Shows the stored runs in a browser: a table that can be sorted and filtered, with the report of each run. The table
-/// refreshes itself while runs are under way.
+/// Shows the stored runs in a browser: a table that can be sorted and filtered, with the report of each run. The
+/// table follows the store, and the page of a run under way becomes its report.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   schism serve store                     # then open http://127.0.0.1:8090/
 
 Only requests for the names of this address are answered (127.0.0.1, localhost, [::1], or the address of --listen), \
-so that no other
-page in the browser can read the store.")]
+so that no other page in the browser can read the store. At most 64 connections are open at a time, and one that is \
+idle for 30 s is closed; at most 16 pages follow what changes, each for an hour until it asks again.")]
 pub(crate) struct ServeArgs {
     /// Folder of the stored runs.
     #[arg(value_name = "DIR", default_value = "store")]
@@ -61,18 +58,14 @@ pub(crate) struct ServeArgs {
     listen: SocketAddr,
 }
 
-/// State shared by all requests.
-#[derive(Debug)]
-struct ServerState {
-    root: PathBuf,
-    /// Permit to make a page: pages are made one at a time.
-    page_permits: Semaphore,
-}
-
 impl ServeArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         run::find_runs(&self.store)?;
-        let state = Arc::new(ServerState { root: self.store.canonicalize()?, page_permits: Semaphore::new(1) });
+        let state = Arc::new(ServerState {
+            root: self.store.canonicalize()?,
+            page_permits: Semaphore::new(1),
+            stream_permits: Arc::new(Semaphore::new(live::MAX_STREAMS)),
+        });
         let runtime = host_limits::small_runtime()?;
         let ended = runtime.block_on(self.listen(state));
         // Whatever is still read or made is for nobody.
@@ -92,7 +85,10 @@ impl ServeArgs {
         terminal::print(&format!("http://{address}/\n"))?;
         let app = Router::new()
             .route("/", get(index))
-            .route("/live/{*path}", get(live_page))
+            .route("/-/events", get(live::store_events))
+            .route("/-/live/{*path}", get(live::page))
+            .route("/-/events/{*path}", get(live::run_events))
+            .route("/-/judged/{*path}", get(live::judged))
             .route("/{*path}", get(file))
             .fallback(async || not_found())
             .layer(middleware::from_fn_with_state(Names::of(address), names::guard))
@@ -110,53 +106,9 @@ async fn index(State(state): State<Arc<ServerState>>) -> Response {
         run::find_runs(&state.root).map(|all| report::store::page(&state.root, &all))
     });
     match listed.await {
-        Ok(Ok(page)) => html(page.into_string()),
+        Ok(Ok(page)) => live_html(page.into_string()),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "the store cannot be read").into_response(),
     }
-}
-
-/// Makes the page of a run under way, as far as it has come; it refreshes itself until the run is over or was killed,
-/// and then leads to the report.
-async fn live_page(State(state): State<Arc<ServerState>>, UrlPath(path): UrlPath<String>) -> Response {
-    let Some(whole) = resolve(&state.root, &path).await else { return not_found() };
-    if whole.join(REPORT_FILE).is_file() {
-        return Redirect::to(&report::store::report_address(&path)).into_response();
-    }
-    let is_under_way = ConfinedFolder::of(&whole).is_ok_and(|folder| run::wrote_lately(&folder));
-    let Ok(_place) = state.page_permits.acquire().await else { return not_found() };
-    let told = tokio::task::spawn_blocking(move || {
-        let budget = Budget::new(LIVE_LIMIT, LIVE_MEMORY_BYTES);
-        run::rejudge(&whole, budget).map(|run| report::html(&report::facts_of(&run)))
-    });
-    let refresh = is_under_way.then_some([(header::REFRESH, REFRESH_SECONDS)]);
-    match told.await {
-        Ok(Ok(page)) => (refresh, html(page)).into_response(),
-        _ => (refresh, "nothing happened yet").into_response(),
-    }
-}
-
-/// Resolves a path in the store; never one outside of it.
-async fn resolve(root: &Path, path: &str) -> Option<PathBuf> {
-    let relative = Path::new(path);
-    let stays = relative.components().all(|part| matches!(part, Component::Normal(_)));
-    tokio::fs::canonicalize(root.join(relative)).await.ok().filter(|whole| stays && whole.starts_with(root))
-}
-
-fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, "no such file").into_response()
-}
-
-/// Answers with a page that may load nothing, whatever its content says.
-fn html(page: String) -> Response {
-    with_security_headers(Html(page).into_response())
-}
-
-fn with_security_headers(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(report::POLICY));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
-    response
 }
 
 /// Maximum number of files of a folder that are listed.
@@ -167,10 +119,16 @@ async fn folder(whole: PathBuf, path: String) -> Response {
     let listed = tokio::task::spawn_blocking(move || {
         let entries = ConfinedFolder::of(&whole)?.entries()?;
         let own = entries.into_iter().filter(|(_, kind)| kind.is_file() || kind.is_dir());
-        let mut names: Vec<String> = own.filter_map(|(name, _)| name.into_string().ok()).collect();
-        names.sort();
-        names.truncate(MAX_FILES);
-        std::io::Result::Ok(report::store::folder(&path, &names))
+        let mut files: Vec<report::store::ListedFile> = own
+            .filter_map(|(name, kind)| {
+                let bytes = kind.is_file().then(|| whole.join(&name).symlink_metadata().map(|found| found.len()).ok());
+                Some(report::store::ListedFile { name: name.into_string().ok()?, bytes: bytes.flatten() })
+            })
+            .collect();
+        files.sort();
+        let hidden = files.len().saturating_sub(MAX_FILES);
+        files.truncate(MAX_FILES);
+        std::io::Result::Ok(report::store::folder(&path, &files, hidden))
     });
     match listed.await {
         Ok(Ok(page)) => html(page.into_string()),
@@ -180,7 +138,7 @@ async fn folder(whole: PathBuf, path: String) -> Response {
 
 /// Answers with a file of the store, or the list of a folder.
 async fn file(State(state): State<Arc<ServerState>>, UrlPath(path): UrlPath<String>, request: Request) -> Response {
-    let Some(whole) = resolve(&state.root, &path).await else { return not_found() };
+    let Some(whole) = state.resolve(&path).await else { return not_found() };
     // A pipe or a device would hold whoever opens it.
     match tokio::fs::metadata(&whole).await {
         Ok(found) if found.is_dir() => return folder(whole, path).await,
@@ -198,5 +156,5 @@ async fn file(State(state): State<Arc<ServerState>>, UrlPath(path): UrlPath<Stri
     if response.status().is_success() {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     }
-    with_security_headers(response)
+    with_security_headers(response, report::POLICY)
 }

@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 use histories::Outcome;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::advice::{Advice, AdviceKind};
 pub(crate) use self::words::HEADINGS;
 use crate::{
     campaign::{

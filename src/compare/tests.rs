@@ -92,6 +92,22 @@ fn an_interrupted_comparison_says_so_first_and_advises_nothing() {
     assert!(advice.starts_with("Interrupted: 5 of 90 runs are over"), "{advice}");
     assert!(advice.contains("Not measured: leader and lease"), "{advice}");
     assert!(!advice.contains("fastest"), "{advice}");
+    let violated = made_up(|place| (place < 5).then_some(Category::Violation));
+    let advice = comparison(&violated, vec![mode(&violated, "local", 1.0, 1.0)]).advice();
+    assert!(advice.contains("Local reads were not linearizable") && !advice.contains("choose"), "{advice}");
+}
+
+#[test]
+fn where_no_run_could_have_found_anything_is_said_before_what_was_found() {
+    let summary = all(Category::Violation);
+    let weak = all(Category::Weak);
+    let settings = [("none", &weak), ("partition", &summary)];
+    let settings = settings.map(|(name, of)| Setting::new(name.to_owned(), vec![mode(of, "leader", 1.0, 1.0)]));
+    let both = Comparison { settings: settings.into(), ..comparison(&summary, Vec::new()) };
+    let advice = both.advice();
+    let place = |text: &str| advice.find(text).unwrap_or_else(|| panic!("no {text:?} in {advice}"));
+    assert!(place("Leader reads under none: no run could have found") < place("Leader reads were not linearizable"));
+    assert!(!both.settings[0].modes[0].verdicts.is_empty() && both.settings[0].can_rank());
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use checker::Share;
 use maud::{Markup, html};
 
-use super::page::{frame, text};
+use super::{
+    page::{frame, text},
+    trends::{self, class},
+};
 use crate::{
     campaign::{
         record::{Category, Record, RunFacts},
@@ -38,8 +41,11 @@ fn body(summary: &Summary) -> Markup {
             h1 { (title(summary)) }
             @if let Some(subject) = summary.plan.subject_in_words() { p { (text(&subject)) } }
             p {
-                @for (count, category) in counts.iter().filter(|(count, _)| *count > 0) { (count) " \
-                " (category.name()) " (" (category.sign()) ")  " }
+                @for (count, category) in counts.iter().filter(|(count, _)| *count > 0) {
+                    span class={ "count " (class(*category)) } {
+                        (category.sign()) " " (count) " " (category.name())
+                    } " "
+                }
             }
             p {
                 @if surprises.is_empty() { "Every read mode behaved as expected." }
@@ -77,7 +83,14 @@ fn body(summary: &Summary) -> Markup {
                     }
                 }
             }
+            p class="signs quiet" {
+                @for category in Category::ALL {
+                    span { b class=(class(category)) { (category.sign()) } " " (category.name()) }
+                }
+            }
+            (trends::first_violations(summary, link))
             (counterexamples(summary))
+            (trends::runs(summary, link))
             (over_the_seeds(summary))
             h2 { "Beside this page" }
             p { "campaign.json and campaign.sqlite (tables runs and cells) hold all figures, junit.xml and summary.md \
@@ -90,14 +103,14 @@ fn body(summary: &Summary) -> Markup {
 
 fn cell(summary: &Summary, cell: Option<&CellSummary>) -> Markup {
     let Some(cell) = cell else { return html! { td {} } };
-    let class = match (cell.violations.count, cell.of) {
+    let tint = match (cell.violations.count, cell.of) {
         (1.., _) => "fails",
         (0, 1..) => "holds",
         _ => "",
     };
     let runs = summary.runs.iter().filter(|run| run.cell.number == cell.cell.number);
     html! {
-        td class=(class) {
+        td class=(tint) {
             @for words in cell.words() { (words) br; }
             @if cell.as_expected == Some(false) { strong { "not as expected" } br; }
             span class="runs" {
@@ -105,7 +118,7 @@ fn cell(summary: &Summary, cell: Option<&CellSummary>) -> Markup {
                     a href=(link(run)) title={ "seed " (run.seed) ": \
                     " (run.category.name()) } aria-label={ (run.cell.row(&summary.plan)) ", \
                     " (text(&run.cell.faults.to_string())) ", seed " (run.seed) ": \
-                    " (run.category.name()) } { (run.category.sign()) }
+                    " (run.category.name()) } class=(class(run.category)) { (run.category.sign()) }
                 }
             }
         }

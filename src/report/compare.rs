@@ -4,9 +4,13 @@ use maud::{Markup, PreEscaped, html};
 
 use super::page::{PLOTS, frame, script_json, text};
 use crate::{
-    compare::{Comparison, Latencies, Mode, Setting, order_in_words},
+    campaign::record::Category,
+    compare::{Advice, AdviceKind, Comparison, Mode, Setting, order_in_words},
     store::{ConfinedFolder, write_inside},
-    terminal::{sanitize, words::grouped},
+    terminal::{
+        sanitize,
+        words::{counted, grouped},
+    },
 };
 
 /// Name of the page in the folder.
@@ -27,7 +31,12 @@ fn body(comparison: &Comparison) -> Markup {
         main {
             h1 { "Read modes compared" }
             @if let Some(subject) = comparison.plan.subject_in_words() { p { (text(&subject)) } }
-            p class="claim" { (sanitize::line(&comparison.advice())) }
+            ul class="advice" {
+                @for Advice { kind, text } in comparison.pieces_of_advice() {
+                    @let (class, sign) = sign(kind);
+                    li { span class=(class) aria-hidden="true" { (sign) } span { (sanitize::line(&text)) } }
+                }
+            }
             @for (number, setting) in comparison.settings.iter().enumerate() { (of_setting(number, setting)) }
             p { "The runs, with a report each: " a href=(super::campaign::INDEX) { "the matrix" } "." }
             p class="quiet" {
@@ -42,44 +51,55 @@ fn body(comparison: &Comparison) -> Markup {
     }
 }
 
+/// Returns the class and the sign of a piece of advice, those of a campaign's runs.
+fn sign(kind: AdviceKind) -> (&'static str, char) {
+    match kind {
+        AdviceKind::Lacking => ("unsure", Category::Weak.sign()),
+        AdviceKind::Violated => ("bad", Category::Violation.sign()),
+        AdviceKind::Held => ("good", Category::NoViolation.sign()),
+        AdviceKind::Other => ("quiet", '·'),
+    }
+}
+
 fn of_setting(number: usize, setting: &Setting) -> Markup {
+    let runs = setting.modes.iter().map(|mode| mode.runs).min().unwrap_or_default();
     html! {
         section {
             h2 { "Under " (text(&setting.name)) }
-            p { "Reads, fastest first: " strong { (order_in_words(&setting.by_read_latency, " < ")) } ". Throughput, \
-            highest first: "
-                strong { (order_in_words(&setting.by_throughput, " > ")) } "." }
+            @if setting.can_rank() {
+                p { "Reads, fastest first: " strong { (order_in_words(&setting.by_read_latency, " < ")) }
+                    ". Throughput, highest first: "
+                    strong { (order_in_words(&setting.by_throughput, " > ")) } "." }
+            } @else {
+                p class="quiet" { (counted(runs, "run")) " of a mode: too few to say which is faster." }
+            }
             div class="plot" data-setting=(number) role="img" aria-label="Read latency by percentile, logarithmic; \
             the figures are in the table" {}
-            div class="wide" tabindex="0" role="region" aria-label={ "Figures under " (text(&setting.name)) } {
-                table {
-                    thead { tr {
-                        th scope="col" { "reads" }
-                        @for name in ["ops/s", "read p50", "p90", "p99", "p99.9", "max ms", "write \
-                        p50", "p90", "p99", "p99.9", "max ms", "messages/op", "fsyncs/op", "longest gap \
-                        ms", "recovery ms", "reads up %", "writes up %", "verdicts", "stale reads", "stale by ms"] {
-                            th scope="col" class="number" { (name) }
-                        }
-                        th scope="col" { "holds instead" }
-                    } }
-                    tbody {
-                        @for mode in &setting.modes {
-                            tr {
-                                th scope="row" { (mode.name) }
-                                td class="number" { (format!("{:.0}", mode.throughput.median)) }
-                                (latencies(&mode.reads)) (latencies(&mode.writes))
-                                td class="number" { (figure(mode.messages_per_operation, 1)) }
-                                td class="number" { (figure(mode.fsyncs_per_operation, 2)) }
-                                td class="number" { (mode.longest_gap_ms) }
-                                td class="number" { @if let Some(ms) = mode.recovery_ms { (ms) } }
-                                @for share in [mode.reads_available, mode.writes_available] {
-                                    td class="number" { @if let Some(share) = share { (format!("{share:.1}")) } }
-                                }
-                                td class=(tint(mode)) { (mode.verdicts.join(", ")) }
-                                td class="number" { (grouped(mode.stale_reads)) " of " (grouped(mode.all_reads)) }
-                                td class="number" { @if mode.stale_reads > 0 { (mode.stalest_ms) } }
-                                td { (mode.holds.join(", ")) }
-                            }
+            (table(setting))
+        }
+    }
+}
+
+/// Renders the figures with a column for each mode, so that those that are compared stand beside each other.
+fn table(setting: &Setting) -> Markup {
+    html! {
+        div class="wide" tabindex="0" role="region" aria-label={ "Figures under " (text(&setting.name)) } {
+            table class="compared" {
+                thead { tr {
+                    td {}
+                    @for mode in &setting.modes { th scope="col" class="number" { (mode.name) " reads" } }
+                } }
+                tbody {
+                    tr {
+                        th scope="row" { "verdicts" }
+                        @for mode in &setting.modes { td class={ "number " (tint(mode)) } {
+                            @for words in &mode.verdicts { (words) br; }
+                        } }
+                    }
+                    @for (name, figure) in FIGURES {
+                        tr {
+                            th scope="row" { (name) }
+                            @for mode in &setting.modes { td class="number" { (figure(mode)) } }
                         }
                     }
                 }
@@ -88,9 +108,39 @@ fn of_setting(number: usize, setting: &Setting) -> Markup {
     }
 }
 
+/// Figures of a mode, and how each is written.
+type Figure = (&'static str, fn(&Mode) -> String);
+const FIGURES: [Figure; 21] = [
+    ("stale reads", |mode| format!("{} of {}", grouped(mode.stale_reads), grouped(mode.all_reads))),
+    ("stale by at most", |mode| if mode.stale_reads > 0 { format!("{} ms", mode.stalest_ms) } else { String::new() }),
+    ("holds instead", |mode| mode.holds.join(", ")),
+    ("operations a second", |mode| format!("{:.0}", mode.throughput.median)),
+    ("reads p50", |mode| ms(mode.reads.p50)),
+    ("reads p90", |mode| ms(mode.reads.p90)),
+    ("reads p99", |mode| ms(mode.reads.p99)),
+    ("reads p99.9", |mode| ms(mode.reads.p999)),
+    ("reads at most", |mode| ms(mode.reads.max)),
+    ("writes p50", |mode| ms(mode.writes.p50)),
+    ("writes p90", |mode| ms(mode.writes.p90)),
+    ("writes p99", |mode| ms(mode.writes.p99)),
+    ("writes p99.9", |mode| ms(mode.writes.p999)),
+    ("writes at most", |mode| ms(mode.writes.max)),
+    ("messages per operation", |mode| figure(mode.messages_per_operation, 1, "")),
+    ("fsyncs per operation", |mode| figure(mode.fsyncs_per_operation, 2, "")),
+    ("longest gap", |mode| format!("{} ms", mode.longest_gap_ms)),
+    ("recovery", |mode| mode.recovery_ms.map_or_else(String::new, |ms| format!("{ms} ms"))),
+    ("reads answered in time", |mode| figure(mode.reads_available, 1, " %")),
+    ("writes answered in time", |mode| figure(mode.writes_available, 1, " %")),
+    ("runs measured", |mode| mode.runs.to_string()),
+];
+
+fn ms(figure: f64) -> String {
+    format!("{figure:.2} ms")
+}
+
 /// Writes a figure that may be missing.
-fn figure(figure: Option<f64>, digits: usize) -> String {
-    figure.map_or_else(String::new, |figure| format!("{figure:.digits$}"))
+fn figure(figure: Option<f64>, digits: usize, unit: &str) -> String {
+    figure.map_or_else(String::new, |figure| format!("{figure:.digits$}{unit}"))
 }
 
 /// Returns the CSS class for a mode's verdicts: green only if at least one run could have found a violation.
@@ -99,11 +149,5 @@ fn tint(mode: &Mode) -> &'static str {
         (0, 0) => "unsure",
         (0, _) => "good",
         _ => "bad",
-    }
-}
-
-fn latencies(of: &Latencies) -> Markup {
-    html! {
-        @for figure in [of.p50, of.p90, of.p99, of.p999, of.max] { td class="number" { (format!("{figure:.2}")) } }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
-use histories::{History, Outcome, Process, ValueId};
+use histories::{Function, History, Outcome, Process, ValueId};
 use serde::Serialize;
 
 use super::{Facts, page::text};
@@ -25,6 +25,11 @@ struct Data {
     took: Vec<u64>,
     /// Indexes into `functions`, `keys` and `values`; outcomes are 0 ok, 1 mismatch, 2 fail, 3 info.
     function: Vec<usize>,
+    /// Place of each operation in the order that was found of its key, less the number of operations on that key
+    /// before it, which makes small numbers; none if it has no place.
+    place: Vec<Option<i64>>,
+    /// True if the state after an operation follows from the operation alone.
+    is_register: bool,
     key: Vec<usize>,
     value: Vec<usize>,
     outcome: Vec<u8>,
@@ -108,6 +113,10 @@ fn columns(facts: &Facts<'_>) -> Data {
         }
         data.node.push(history.node(index));
     }
+    data.place = places(facts);
+    data.is_register = history.operations.iter().all(|operation| {
+        matches!(operation.function, Function::Read | Function::Write | Function::Cas | Function::Delete)
+    });
     (data.functions, data.keys, data.values) = (functions.1, keys.1, values.1);
     data.evidence = facts.evidence().map_or_else(Vec::new, |evidence| evidence.operations.clone());
     let band = |window: &crate::run::FaultWindow| FaultBand {
@@ -124,6 +133,22 @@ fn columns(facts: &Facts<'_>) -> Data {
     };
     data.reigns = facts.reigns.iter().map(lead).collect();
     data
+}
+
+fn places(facts: &Facts<'_>) -> Vec<Option<i64>> {
+    let mut places = vec![None; facts.history.operations.len()];
+    for order in &facts.orders {
+        for (place, &index) in (0_i64..).zip(order) {
+            places[index as usize] = Some(place);
+        }
+    }
+    let mut before: HashMap<ValueId, i64> = HashMap::new();
+    for (operation, place) in facts.history.operations.iter().zip(&mut places) {
+        let count = before.entry(operation.key).or_default();
+        *place = place.map(|place| place - *count);
+        *count += 1;
+    }
+    places
 }
 
 fn cut(of: &str) -> String {

@@ -37,8 +37,12 @@ pub(crate) struct Facts<'a> {
     pub(crate) reigns: &'a [Reign],
     /// Violated keys that are shown, the clearest first.
     pub(crate) violations: Vec<Violation<'a>>,
+    /// A linearization of each linearizable key, where one is known.
+    pub(crate) orders: Vec<Vec<u32>>,
     /// Messages between the nodes around the evidence; empty if the nodes did not trace them.
     pub(crate) message_log: MessageLog,
+    /// Messages around the moment at which the node that gave the wrong answer was deposed; empty if it never was.
+    pub(crate) deposition_log: MessageLog,
 }
 
 /// Violated key with its evidence.
@@ -73,7 +77,9 @@ impl<'a> Facts<'a> {
             fault_windows: &[],
             reigns: &[],
             violations: Vec::new(),
+            orders: report.keys.iter().filter_map(|key| key.order.clone()).collect(),
             message_log: MessageLog::default(),
+            deposition_log: MessageLog::default(),
         }
     }
 
@@ -113,6 +119,19 @@ impl<'a> Facts<'a> {
     /// Returns the operation of that evidence that was invoked last, which is presented as the wrong one.
     pub(crate) fn wrong_operation(&self) -> Option<usize> {
         self.last_invoked(self.evidence_operations())
+    }
+
+    /// Returns the moment at which the node that gave the wrong answer was deposed without knowing it: a leader of a
+    /// later term took over while it still believed that it led. Of several such moments, the last one before the
+    /// answer.
+    pub(crate) fn deposed_ns(&self) -> Option<u64> {
+        let wrong = self.wrong_operation()?;
+        let (node, asked_ns) = (self.history.node(wrong), self.times(wrong).invoked_ns);
+        let depositions = self.reigns.iter().filter(|reign| reign.node == node).filter_map(|reign| {
+            let newer = self.reigns.iter().filter(|other| other.term > reign.term).map(|other| other.span.from_ns);
+            newer.min().filter(|newer_ns| (reign.span.from_ns..reign.span.until_ns).contains(newer_ns))
+        });
+        depositions.filter(|deposed_ns| *deposed_ns <= asked_ns).max()
     }
 
     /// Returns the operation that was invoked last.

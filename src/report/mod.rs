@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod cycle;
 mod data;
 mod facts;
+pub(crate) mod live;
 pub(crate) mod outputs;
 mod page;
 mod sections;
@@ -14,6 +15,7 @@ pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 pub(crate) mod timeline;
+mod trends;
 
 use std::path::Path;
 
@@ -22,14 +24,14 @@ use maud::{Markup, PreEscaped, html};
 
 pub(crate) use self::{
     facts::{Facts, Section, TransactionFacts, Violation},
-    page::POLICY,
+    page::{LIVE_POLICY, POLICY},
 };
 use self::{
     page::{PLOTS, frame},
     sections::SECTIONS,
 };
 use crate::{
-    run::FinishedRun,
+    run::{FinishedRun, Span},
     store::{REPORT_FILE, write_inside},
     terminal::write_whole,
 };
@@ -62,8 +64,18 @@ pub(crate) fn facts_of(finished: &FinishedRun) -> Facts<'_> {
         ..Facts::of(name, plan.command(), &finished.history, &results.report)
     }
     .with_violations(|key, evidence| finished.prefix(key, evidence));
-    let message_log = timeline::around(&facts).map(|during| finished.message_log(during)).unwrap_or_default();
-    Facts { message_log, ..facts }
+    let log = |during: Option<Span>| during.map(|during| finished.message_log(during)).unwrap_or_default();
+    let message_log = log(timeline::around(&facts));
+    let deposition_log = log(facts.deposed_ns().map(around_deposition));
+    Facts { message_log, deposition_log, orders: finished.orders(), ..facts }
+}
+
+/// Time shown before and after a deposition: elections take a few round trips.
+const AROUND_DEPOSITION_NS: u64 = 250_000_000;
+
+fn around_deposition(deposed_ns: u64) -> Span {
+    let from_ns = deposed_ns.saturating_sub(AROUND_DEPOSITION_NS);
+    Span { from_ns, until_ns: deposed_ns + AROUND_DEPOSITION_NS / 5 }
 }
 
 /// Renders the page of a run or a history as HTML.

@@ -12,18 +12,31 @@ const PLOTS_STYLE: &str = include_str!("assets/vendor/uplot-1.6.32/uPlot.min.css
 /// Content security policy of every page: it loads nothing and sends nothing.
 pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src \
 data:; form-action 'none'; base-uri 'none'";
+/// Content security policy of the pages that `schism serve` keeps up to date: they listen to the server that they come
+/// from, and load nothing else.
+pub(crate) const LIVE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+img-src data:; connect-src 'self'; form-action 'none'; base-uri 'none'";
 /// Maximum length of a text from a history in characters; longer ones are cut.
 const MOST_TEXT: usize = 400;
 
 /// Renders a page with the given title and content.
 pub(super) fn frame(title: &str, body: &Markup) -> Markup {
+    frame_under(POLICY, title, body)
+}
+
+/// Renders a page that `schism serve` keeps up to date.
+pub(super) fn live_frame(title: &str, body: &Markup) -> Markup {
+    frame_under(LIVE_POLICY, title, body)
+}
+
+fn frame_under(policy: &str, title: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta http-equiv="Content-Security-Policy" content=(policy);
                 meta name="color-scheme" content="light dark";
                 title { (text(title)) " · schism" }
                 link rel="icon" href="data:,";

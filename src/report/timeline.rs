@@ -87,7 +87,7 @@ pub(crate) fn svg(facts: &Facts<'_>, violation: &Violation<'_>, alone: bool) -> 
                     title { (text(&window.words)) ", " (seconds(window.span.from_ns)) " to \
                     " (seconds(window.span.until_ns)) }
                     rect x=(px(from)) y="26" width=(px(until - from)) height=(px(height - 56.0)) {}
-                    text x=(px(from + 4.0)) y=(if number % 2 == 0 { "20" } else { "9" }) { (short(&window.words, 60)) }
+                    text x=(px(from + 4.0)) y=(if number % 2 == 0 { "22" } else { "9" }) { (short(&window.words, 60)) }
                 }
             }
             @for (number, node) in nodes.iter().enumerate() {
@@ -147,7 +147,7 @@ fn legend_entries(
     [
         ("operation", "operation", true),
         ("operation wrong", "the wrong answer", facts.transactions.is_none()),
-        ("operation unknown", "outcome unknown", shown.iter().any(is_unknown)),
+        ("operation unknown", "unknown outcome", shown.iter().any(is_unknown)),
         ("point", "can take effect here", violation.prefix.as_ref().is_some_and(|prefix| !prefix.order.is_empty())),
         ("ends", "no order survives this", violation.prefix.is_some()),
         ("reign", "the node believed that it led", reigns().next().is_some()),
@@ -322,7 +322,9 @@ fn operation(facts: &Facts<'_>, index: usize, wrong: bool, y: f64, scale: Scale)
             aria-label=(told) data-tip=(told) {
             rect x=(px(from)) y=(px(y + 3.0)) width=(px(width)) height="18" rx="3" {}
             @if wrong { path d={ "M" (px(from + width / 2.0)) " " (px(y + 2.0)) "l-6 -9h12z" } {} }
-            @if before {
+            @if width > CHARACTER * f64::from(u32::try_from(label.chars().count()).unwrap_or(u32::MAX)) + 12.0 {
+                text class="inside" x=(px(from + 6.0)) y=(px(y + 16.0)) { (short(&label, 52)) }
+            } @else if before {
                 text x=(px(from - 6.0)) y=(px(y + 16.0)) text-anchor="end" { (short(&label, 52)) }
             } @else {
                 text x=(px(from + width + 6.0)) y=(px(y + 16.0)) { (short(&label, 52)) }

@@ -22,6 +22,9 @@ use crate::{
     store::{ConfinedFolder, write_inside},
 };
 
+/// Maximum number of operations of a run that are ordered once more for its page.
+const MAX_ORDERED: usize = 400_000;
+
 /// A finished run with everything needed to report on it.
 #[derive(Debug)]
 pub(crate) struct FinishedRun {
@@ -91,6 +94,17 @@ impl FinishedRun {
         self.budget.within(self.history.operations.len(), |limits| {
             evidence::prefix(&self.history, &Options { limits: *limits, ..options }, key, of)
         })
+    }
+
+    /// Computes a linearization of each linearizable key, as far as time and memory suffice.
+    pub(crate) fn orders(&self) -> Vec<Vec<u32>> {
+        let operations = self.history.operations.len();
+        let options = options_of(self.plan.workload()).filter(|options| !options.model.is_property());
+        let Some(options) = options.filter(|_| operations <= MAX_ORDERED) else { return Vec::new() };
+        let report = self.budget.within(operations, |limits| {
+            checker::check(&self.history, &Options { all: true, keep_order: true, limits: *limits, ..options })
+        });
+        report.keys.into_iter().filter_map(|key| key.order).collect()
     }
 
     /// Returns the results together with the run's plan and the command that repeats it, and its path if its folder is

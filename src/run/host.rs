@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     error::{ExitStatus, Failure},
     run::plan::{Plan, check_faults},
-    terminal,
+    terminal::{self, words::counted},
 };
 
 /// A host with its sandbox and capabilities.
@@ -112,6 +112,13 @@ impl Host {
 /// Returns true if a fault skews all times that a node of this plan tells.
 fn skews_logs(fault: &Fault, plan: &Plan) -> bool {
     matches!(fault, Fault::Clock { skew, .. } if skew.way(plan.system().reads_clock_file()) == SkewWay::Vdso)
+}
+
+/// Describes the host in a few words: its kernel, and how many processors a run may use; none if it does not say.
+pub(super) fn in_words() -> Option<String> {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    let processors = std::thread::available_parallelism().ok()?;
+    Some(format!("Linux {}, {}", kernel.trim(), counted(processors.get(), "processor")))
 }
 
 /// Reads the host's monotonic clock, which the logs of all nodes share, in ns.

@@ -53,7 +53,7 @@ pub(crate) fn rejudge(path: &Path, budget: Budget) -> anyhow::Result<FinishedRun
 }
 
 /// Reads the plan of a run.
-pub(super) fn read_plan(folder: &ConfinedFolder) -> anyhow::Result<Plan> {
+pub(crate) fn read_plan(folder: &ConfinedFolder) -> anyhow::Result<Plan> {
     let plan: Plan = read(folder, TEST_FILE)?;
     if let Err(why) = plan.check() {
         let what = format!("{}: {why}", folder.path().join(TEST_FILE).display());

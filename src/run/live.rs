@@ -157,6 +157,7 @@ async fn run_on_cluster(
         cost,
         availability,
         states: meter.states(),
+        host: host::in_words(),
     })
 }
 

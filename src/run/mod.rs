@@ -20,6 +20,7 @@ mod live;
 mod messages;
 mod meter;
 pub(crate) mod plan;
+mod progress;
 mod repeat;
 mod results;
 mod script;
@@ -43,15 +44,16 @@ pub(crate) use self::{
     finished_run::FinishedRun,
     first_sign::FirstSign,
     host::Host,
-    judge::{checker_budget, quick_report, rejudge},
+    judge::{checker_budget, quick_report, read_plan, rejudge},
     leadership::{Reign, Span},
     live::mix,
     messages::{Message, MessageLog},
+    progress::{ProgressReader, WatchedStage},
     repeat::repeated_plan,
     results::{Cost, Counts, Latency, LiveResults, RESULTS_FILE, Results, RunStart, StoppedEarly},
     script::{Script, script_of},
     stay::Stay,
-    stored_runs::{Stage, StoredRun, find_runs, is_run, wrote_lately},
+    stored_runs::{Stage, StoredRun, find_runs, is_run, stages_of},
 };
 use self::{
     cluster::Cluster,

@@ -236,6 +236,9 @@ pub(crate) struct LiveResults {
     /// Comparison of the nodes' states; none if they do not tell them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) states: Option<StateComparison>,
+    /// Host of the run in a few words, as figures depend on it; none if the run was simulated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) host: Option<String>,
 }
 
 #[cfg(test)]

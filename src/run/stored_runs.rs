@@ -2,6 +2,7 @@
 
 use std::{
     cmp::Reverse,
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     error::{ExitStatus, Failure},
-    store::{ConfinedFolder, read_json},
+    store::{ConfinedFolder, REPORT_FILE, read_json},
     terminal::words::stamp_in_words,
 };
 
@@ -113,7 +114,7 @@ impl StoredRun {
 const LATELY: Duration = Duration::from_mins(1);
 
 /// Returns true if the history of a run grew lately: a run that was killed stays as it is for good.
-pub(crate) fn wrote_lately(folder: &ConfinedFolder) -> bool {
+pub(super) fn wrote_lately(folder: &ConfinedFolder) -> bool {
     let history = folder.open(HISTORY_FILE).ok().flatten();
     let changed = history.and_then(|file| file.metadata().ok()?.modified().ok());
     changed.is_some_and(|changed| changed.elapsed().unwrap_or_default() < LATELY)
@@ -146,16 +147,28 @@ pub(crate) fn find_runs(store: &Path) -> anyhow::Result<Vec<StoredRun>> {
         return Err(Failure::new(ExitStatus::Unreadable, what).hint("`schism run` makes one").into());
     };
     let mut found = Vec::new();
-    look(&folder, store, MAX_DEPTH, &mut found);
+    look(&folder, store, MAX_DEPTH, &mut |folder, path| found.push(StoredRun::read(folder, path.to_owned())));
     found.sort();
     found.sort_by_key(|run| Reverse(run.begun()));
     Ok(found)
 }
 
-/// Searches a folder that is to be listed as `path`.
-fn look(folder: &ConfinedFolder, path: &Path, depth: u32, found: &mut Vec<StoredRun>) {
+/// Returns all runs below a folder with what is there of each, its results and its report: whatever changes in a list
+/// of these runs changes this.
+pub(crate) fn stages_of(store: &Path) -> BTreeMap<PathBuf, [bool; 2]> {
+    let mut found = BTreeMap::new();
+    if let Ok(folder) = ConfinedFolder::of(store) {
+        look(&folder, store, MAX_DEPTH, &mut |folder, path| {
+            found.insert(path.to_owned(), [RESULTS_FILE, REPORT_FILE].map(|file| folder.has(file)));
+        });
+    }
+    found
+}
+
+/// Calls `found` for each run in a folder that is to be listed as `path`.
+fn look(folder: &ConfinedFolder, path: &Path, depth: u32, found: &mut dyn FnMut(&ConfinedFolder, &Path)) {
     if folder.has(TEST_FILE) {
-        found.push(StoredRun::read(folder, path.to_owned()));
+        found(folder, path);
         return;
     }
     let Some(depth) = depth.checked_sub(1) else { return };

@@ -126,24 +126,36 @@ fn the_store_is_served_and_nothing_beside_it() {
     };
     let index = ask("/");
     assert!(index.contains("bad/20260131T235959Z") && index.contains("under way"), "{index}");
-    assert!(index.contains("/live/live") && index.contains("/live/half/20260131T235959Z"), "{index}");
+    assert!(index.contains("/-/live/live") && index.contains("/-/live/half/20260131T235959Z"), "{index}");
     assert!(index.contains("2026-01-31 23:59:59 UTC") && index.contains("✗ not-linearizable"), "{index}");
-    let live = ask("/live/live");
-    assert!(live.contains("refresh: 3") && live.contains("linearizable: schism, 3 nodes"), "{live}");
-    assert!(ask("/live/half/20260131T235959Z").contains("nothing happened yet"));
+    assert!(index.contains("connect-src 'self'"), "{index}");
+    let live = ask("/-/live/live");
+    assert!(live.contains("data-events=\"/-/events/live\"") && live.contains("schism, 3 nodes"), "{live}");
+    assert!(live.contains("connect-src 'self'") && !live.to_lowercase().contains("refresh"), "{live}");
+    assert!(ask("/-/judged/live").contains("linearizable: schism, 3 nodes"));
+    assert!(ask("/-/judged/half/20260131T235959Z").contains("nothing happened yet"));
     assert!(ask("/bad/20260131T235959Z/test.json").contains("\"seed\":7"));
-    for path in
-        ["/live/../secret", "/live/link", "/../secret", "/%2e%2e/secret", "/link", "/bad/../../secret", "/nothing"]
-    {
+    for path in [
+        "/-/live/../secret",
+        "/-/live/link",
+        "/-/events/link",
+        "/-/judged/link",
+        "/../secret",
+        "/%2e%2e/secret",
+        "/link",
+        "/bad/../../secret",
+        "/nothing",
+    ] {
         let answer = ask(path);
         assert!(answer.starts_with("HTTP/1.1 404") && !answer.contains("not for you"), "{path}: {answer}");
     }
     fs::write(dir.path().join("store/live/report.html"), "the report").unwrap();
-    let over = ask("/live/live").to_lowercase();
+    let over = ask("/-/live/live").to_lowercase();
     assert!(over.starts_with("http/1.1 303") && over.contains("location: /live/report.html"), "{over}");
-    assert!(!over.contains("refresh"), "it reloads for ever: {over}");
+    assert!(ask("/live/report.html").ends_with("the report"));
     let folder = ask("/bad/20260131T235959Z/");
     assert!(folder.contains("<a href=\"/bad/20260131T235959Z/test.json\">test.json</a>"), "{folder}");
+    assert!(folder.contains("<a href=\"/bad/\">bad</a>"), "it does not say where it lies: {folder}");
     let head = ask("/bad/20260131T235959Z/test.json");
     assert!(head.contains("content-type: application/json") && head.contains("nosniff"), "{head}");
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
@@ -194,13 +206,62 @@ fn a_store_is_served_under_its_own_names_only() {
         assert!(ask("/pipe", &host).starts_with("HTTP/1.1 404"), "{host}");
     }
     for host in [format!("evil.example:{port}"), "127.0.0.1".to_owned(), "localhost:1".to_owned(), "x".to_owned()] {
-        for path in ["/", "/bad/20260131T235959Z/test.json", "/live/half/20260131T235959Z", "/nothing"] {
+        for path in ["/", "/bad/20260131T235959Z/test.json", "/-/events", "/-/events/half/20260131T235959Z", "/nothing"]
+        {
             let told = ask(path, &host);
             assert!(told.starts_with("HTTP/1.1 421") && !told.contains("seed"), "{host} {path}: {told}");
         }
     }
     let told = answer(&address, "GET / HTTP/1.0\r\n\r\n");
     assert!(told.starts_with("HTTP/1.0 421") || told.starts_with("HTTP/1.1 421"), "{told}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Begins to listen to the events of a page, and returns what comes line by line.
+fn listening(address: &str, path: &str) -> impl Iterator<Item = String> + use<> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    BufReader::new(stream).lines().map_while(Result::ok)
+}
+
+#[test]
+fn a_page_of_a_run_under_way_is_told_of_its_progress_and_then_of_the_report() {
+    let dir = tempfile::tempdir().unwrap();
+    store(dir.path());
+    let folder = dir.path().join("store/half/20260131T235959Z");
+    fs::remove_file(folder.join("history.jsonl")).unwrap();
+    let (mut child, address) = serving(dir.path());
+    let mut events = listening(&address, "/-/events/half/20260131T235959Z");
+    assert!(events.any(|line| line.contains("text/event-stream")));
+    assert!(events.any(|line| line.contains(r#""stage":"starting""#)));
+    let invoked = r#"{"time":1000000,"process":1,"type":"invoke","f":"read","value":null}"#;
+    fs::write(folder.join("history.jsonl"), format!("{invoked}\n")).unwrap();
+    assert!(events.any(|line| line.contains(r#""stage":"under-way""#) && line.contains(r#""invoked":1"#)));
+    fs::write(folder.join("report.html"), "the report").unwrap();
+    assert!(events.any(|line| line == "event: over"));
+    assert_eq!(events.next().unwrap(), "data: \"/half/20260131T235959Z/report.html\"");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn the_list_is_told_of_a_run_that_begins_and_no_more_pages_than_there_are_places() {
+    let dir = tempfile::tempdir().unwrap();
+    store(dir.path());
+    let (mut child, address) = serving(dir.path());
+    let mut list = listening(&address, "/-/events");
+    assert!(list.any(|line| line == "event: same"));
+    let run = dir.path().join("store/new/20260201T000000Z");
+    fs::create_dir_all(&run).unwrap();
+    fs::write(run.join("test.json"), "{}").unwrap();
+    assert!(list.any(|line| line == "event: changed"));
+    let mut others: Vec<_> = (0..20).map(|_| listening(&address, "/-/events")).collect();
+    let answers: Vec<String> = others.iter_mut().map(|other| other.next().unwrap()).collect();
+    // All stay open, and there are 16 places.
+    assert!(answers.iter().filter(|first| first.contains("503")).count() >= 4, "{answers:?}");
+    drop(list);
     child.kill().unwrap();
     child.wait().unwrap();
 }

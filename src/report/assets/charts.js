@@ -27,6 +27,8 @@
     const drawn = new uPlot(options, columns, element);
     new ResizeObserver(() => drawn.setSize({ width: element.clientWidth, height: 240 })).observe(element);
   };
+  // Outcomes have the colours of the explorer: ok, found another value, failed, unknown outcome.
+  const BY_OUTCOME = ["--ok", "--before", "--fail", "--info"].map(colour);
   const COLOURS = ["#2b6cb0", "#c05621", "#2f855a", "#805ad5", "#b7791f", "#319795", "#d53f8c", "#718096", "#e53e3e"];
   // Of operations that would lie on the same dot, one is enough: that is what makes many of them slow.
   const ACROSS = 2000, DOWN = 60, MOST_DOTS = 50000;
@@ -47,9 +49,11 @@
     order.forEach((i, at) => {
       columns[1 + kinds.get(kind(i))][at] = Math.max(.001, (d.until[i] - d.from[i]) / 1e3);
     });
-    const series = [...kinds.keys()].map((label, at) => ({
-      label, paths: () => null, stroke: COLOURS[at % COLOURS.length],
-      points: { show: true, size: 3, fill: COLOURS[at % COLOURS.length] },
+    const paints = new Map(order.map((i) => [kind(i), d.outcome[i] ? BY_OUTCOME[d.outcome[i]]
+      : d.function[i] ? COLOURS[d.function[i] % COLOURS.length] : BY_OUTCOME[0]]));
+    const series = [...kinds.keys()].map((label) => ({
+      label, paths: () => null, stroke: paints.get(label),
+      points: { show: true, size: 3, fill: paints.get(label) },
     }));
     const values = (_, all) => all.map((v) => v === null ? "" : v + " ms");
     plot(element, d, series, columns, { scale: { distr: 3 }, axis: { values } });
@@ -69,7 +73,7 @@
     for (let i = 0; i < d.until.length; i++) {
       columns[1 + d.outcome[i]][Math.min(bins - 1, Math.floor(d.until[i] / bin))] += 1e6 / bin;
     }
-    const lines = OUTCOMES.map((label, at) => ({ label, stroke: COLOURS[at], width: 1.5, points: { show: false } }));
+    const lines = OUTCOMES.map((label, at) => ({ label, stroke: BY_OUTCOME[at], width: 1.5, points: { show: false } }));
     const values = (_, all) => all.map((v) => v + "/s");
     plot(element, d, lines, columns, { scale: {}, axis: { values } });
   });

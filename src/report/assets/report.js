@@ -22,6 +22,25 @@ const schism = (() => {
       navigator.clipboard?.writeText(it.dataset.copy).then(() => { it.textContent = "Copied"; }, () => {});
     });
   }
+  // Pictures can be magnified, and are then moved sideways.
+  for (const frame of document.querySelectorAll(".wide:has(> svg.timeline)")) {
+    const bar = document.createElement("p"), step = (sign, name, change) => {
+      const button = document.createElement("button");
+      [button.type, button.textContent] = ["button", sign];
+      button.setAttribute("aria-label", `${name} the picture`);
+      button.addEventListener("click", () => {
+        const middle = (frame.scrollLeft + frame.clientWidth / 2) / frame.scrollWidth;
+        const zoom = Math.min(8, Math.max(1, Number(frame.dataset.magnified ?? 1) * change));
+        frame.dataset.magnified = String(zoom);
+        frame.style.setProperty("--magnified", String(zoom));
+        frame.scrollLeft = middle * frame.scrollWidth - frame.clientWidth / 2;
+      });
+      return button;
+    };
+    bar.className = "controls magnifier";
+    bar.append(step("+", "Magnify", 1.5), step("\u2212", "Shrink", 1 / 1.5));
+    frame.before(bar);
+  }
   // On a narrow screen the wrong answer comes into view first.
   for (const wrong of document.querySelectorAll(".wide .operation.wrong[data-tip]")) {
     const frame = wrong.closest(".wide"), box = wrong.getBoundingClientRect(), seen = frame.getBoundingClientRect();
@@ -43,17 +62,28 @@ const schism = (() => {
       d.from[i] = at += d.since[i];
       d.until[i] = at + d.took[i];
     }
+    // Places in the order that was found are relative to the number of operations before.
+    const before = new Map();
+    d.ordered = new Map();
+    d.place = d.place.map((place, i) => {
+      const key = d.key[i], count = before.get(key) ?? 0;
+      before.set(key, count + 1);
+      if (place === null) return -1;
+      if (!d.ordered.has(key)) d.ordered.set(key, []);
+      d.ordered.get(key)[place + count] = i;
+      return place + count;
+    });
     for (const name of ["function", "key", "value", "outcome", "process", "node"]) d[name] = Uint32Array.from(d[name]);
     return d;
   })();
-  // Draws as soon as an element comes near the screen; if there is not much to draw, also once the browser has nothing
-  // else to do, so that prints are whole.
-  const IDLE_BYTES = 1e6;
+  // Draws as soon as an element comes near the screen, and at the latest once the browser has nothing else to do or
+  // prints, so that prints are whole.
   const when = (element, draw) => {
     if (!element) return;
     const begin = () => {
       observer.disconnect();
-      if (waiting) cancelIdleCallback(waiting);
+      cancelIdleCallback(waiting);
+      removeEventListener("beforeprint", begin);
       load().then((d) => draw(element, d), (error) => {
         element.replaceWith(`This browser cannot unpack the data of the page: ${error}`);
       });
@@ -62,12 +92,27 @@ const schism = (() => {
       if (seen.some((entry) => entry.isIntersecting)) begin();
     }, { rootMargin: "200px" });
     observer.observe(element);
-    const isSmall = document.getElementById("data").textContent.length < IDLE_BYTES;
-    const waiting = isSmall ? requestIdleCallback(begin) : 0;
+    addEventListener("beforeprint", begin);
+    const waiting = requestIdleCallback(begin);
   };
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const moment = (d, us) => d.has_times ? (us / 1e6).toFixed(3) + " s" : "event " + Math.round(us / 1e3);
+  // In a register, the value after an operation is what it wrote or found.
+  const state = (d, i) => {
+    const value = d.values[d.value[i]], last = (mark) => value.slice(value.lastIndexOf(mark) + mark.length);
+    if (d.outcome[i] === 3 && value === "") return null;
+    for (const mark of [" -> ", ", found ", " => "]) if (value.includes(mark)) return last(mark);
+    return value.trim() || "nil";
+  };
+  const order = (d, i) => {
+    if (d.place[i] < 0) return "";
+    const all = d.ordered.get(d.key[i]), before = all[d.place[i] - 1], value = d.is_register ? state(d, i) : null;
+    const after = before === undefined ? "" : `, right after ${d.functions[d.function[before]]}` +
+      `${d.values[d.value[before]]} of process ${d.names[d.process[before]] ?? d.process[before]}`;
+    const then = value === null ? "" : `; the value is then ${value}`;
+    return ` It fits in as number ${d.place[i] + 1} of ${all.length} on its key${after}${then}.`;
+  };
   const OUTCOMES = ["ok", "found another value", "failed", "unknown outcome"];
   const tell = (d, i) => {
     const end = d.outcome[i] === 3 ? ", no answer" : " to " + moment(d, d.until[i]);
@@ -78,7 +123,7 @@ const schism = (() => {
     const on = d.node[i] ? ` on n${d.node[i]}` : "";
     const what = `${d.functions[d.function[i]]} ${d.keys[d.key[i]]}${d.values[d.value[i]]}, ${OUTCOMES[d.outcome[i]]}`;
     const who = `process ${d.names[d.process[i]] ?? d.process[i]}${on}`;
-    return `${what}: ${who}, ${moment(d, d.from[i])}${end}.${belief}`;
+    return `${what}: ${who}, ${moment(d, d.from[i])}${end}.${belief}${order(d, i)}`;
   };
   return { OUTCOMES, colour, hide, load, moment, show, tell, when };
 })();

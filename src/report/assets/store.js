@@ -1,9 +1,16 @@
 "use strict";
 (() => {
-  // Only while a run is under way, and somebody looks.
-  if (document.querySelector("main").dataset.live === "true") {
-    setInterval(() => { if (!document.hidden) location.reload(); }, 5000);
-  }
+  // Whatever begins, ends or is removed makes the list anew, once somebody looks.
+  const events = new EventSource(document.getElementById("store").dataset.events);
+  let changed = false;
+  const renew = () => { if (changed && !document.hidden) location.reload(); };
+  events.addEventListener("changed", () => { changed = true; renew(); });
+  document.addEventListener("visibilitychange", renew);
+  const said = document.getElementById("said");
+  events.addEventListener("same", () => { said.textContent = ""; });
+  events.addEventListener("error", () => {
+    said.textContent = "The server does not answer; this page asks again on its own.";
+  });
   const table = document.getElementById("runs"), filter = document.getElementById("filter");
   if (!table) return;
   const apply = () => {

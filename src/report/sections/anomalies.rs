@@ -14,7 +14,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let shown = facts.anomaly();
     Some(html! {
         div class="wide" tabindex="0" role="region" aria-label="Levels of isolation" {
-            table {
+            table class="told" {
                 thead { tr { th scope="col" { "level" } th scope="col" { "holds" } th scope="col" { "why" } } }
                 tbody { @for level in &report.levels { (row(report, *level)) } }
             }

@@ -12,7 +12,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     (!audits.is_empty()).then(|| {
         html! {
             div class="wide" tabindex="0" role="region" aria-label="Audits of the run" {
-                table {
+                table class="told" {
                     thead { tr { th scope="col" { "audit" } th scope="col" { "verdict" } th scope="col" { "" } } }
                     tbody {
                         @for audit in audits {

@@ -51,7 +51,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                 table {
                     thead { tr {
                         th scope="col" { "function" }
-                        @for name in ["ok", "found another value", "failed", "unknown"].iter().chain(took) {
+                        @for name in ["ok", "found another value", "failed", "unknown outcome"].iter().chain(took) {
                             th scope="col" class="number" { (name) }
                         }
                     } }

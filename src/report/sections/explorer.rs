@@ -8,9 +8,9 @@ pub(super) const SECTION: Section = Section { id: "explorer", title: "Every oper
 
 /// Signs in the picture, by the class of each and its meaning; those of what this history has not are left out.
 const SIGNS: [(&str, &str); 9] = [
-    ("ok", "succeeded"),
+    ("ok", "ok"),
     ("fail", "failed"),
-    ("info", "outcome unknown: it may still take effect"),
+    ("info", "unknown outcome: it may still take effect"),
     ("evidence", "evidence"),
     ("picked", "picked"),
     ("before", "over before the picked one began"),

@@ -13,7 +13,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let has_times = facts.history.has_times();
     Some(html! {
         div class="wide" tabindex="0" role="region" aria-label="Consistency models" {
-            table {
+            table class="told" {
                 thead { tr { th scope="col" { "model" } th scope="col" { "holds" } th scope="col" { "what shows \
                 it" } } }
                 tbody {

@@ -8,7 +8,7 @@ use super::super::{
     timeline::{self, LEFT, RIGHT, Scale, WIDTH, px},
 };
 use crate::{
-    run::{Message, Reign},
+    run::{Message, MessageLog, Reign},
     systems::{MessageContent, Purpose},
     terminal::words::{counted, grouped, seconds},
 };
@@ -26,6 +26,7 @@ const HEAD: f64 = 7.0;
 /// Diagram of the messages shown.
 struct Diagram<'a> {
     facts: &'a Facts<'a>,
+    log: &'a MessageLog,
     nodes: u16,
     shown: Vec<Message>,
     scale: Scale,
@@ -42,7 +43,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let first = shown.first()?;
     let margin_ns = (until_ns - first.sent_ns) / 40 + 1;
     let scale = Scale { from_ns: first.sent_ns.saturating_sub(margin_ns), until_ns: until_ns + margin_ns };
-    let diagram = Diagram { facts, nodes, shown, scale, wrong };
+    let diagram = Diagram { facts, log: &facts.message_log, nodes, shown, scale, wrong };
     Some(html! {
         p { (fates_in_words(&diagram)) }
         div class="wide" tabindex="0" role="region" aria-label="Diagram of the messages" { (diagram.svg()) }
@@ -59,7 +60,55 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             summary { "The same in a table" }
             (diagram.table())
         }
+        @if let Some(moment_ns) = facts.deposed_ns()
+            && let Some(before) = at_deposition(facts, nodes, wrong, moment_ns) {
+            h3 { "When n" (facts.history.node(wrong)) " was deposed" }
+            p { (deposition_in_words(facts, wrong, moment_ns)) }
+            div class="wide" tabindex="0" role="region" aria-label="Diagram of the messages at the deposition" {
+                (before.svg())
+            }
+        }
     })
+}
+
+/// Returns the diagram of the messages around the moment at which the node with the wrong answer was deposed; none if
+/// no messages are known.
+fn at_deposition<'a>(facts: &'a Facts<'a>, nodes: u16, wrong: usize, moment_ns: u64) -> Option<Diagram<'a>> {
+    let log = &facts.deposition_log;
+    let shown = nearest(&log.messages, moment_ns);
+    let from_ns = shown.first()?.sent_ns;
+    let until_ns = shown.last()?.sent_ns.max(moment_ns) + 1_000_000;
+    let margin_ns = (until_ns - from_ns) / 40 + 1;
+    let scale = Scale { from_ns: from_ns.saturating_sub(margin_ns), until_ns: until_ns + margin_ns };
+    Some(Diagram { facts, log, nodes, shown, scale, wrong })
+}
+
+/// Selects the messages to draw around a moment, the nearest ones. If they are too many, leaves out routine ones that
+/// arrived first.
+fn nearest(messages: &[Message], moment_ns: u64) -> Vec<Message> {
+    let mut shown = messages.to_vec();
+    if shown.len() > MAX_MESSAGES {
+        shown.retain(|message| !message.content.kind.is_routine || message.received_ns.is_none());
+    }
+    shown.sort_by_key(|message| message.sent_ns.abs_diff(moment_ns));
+    shown.truncate(MAX_MESSAGES);
+    shown.sort_by_key(|message| message.sent_ns);
+    shown
+}
+
+/// Says who took over, and for how long the node with the wrong answer did not know it.
+fn deposition_in_words(facts: &Facts<'_>, wrong: usize, moment_ns: u64) -> String {
+    let node = facts.history.node(wrong);
+    let newer = facts.reigns.iter().find(|reign| reign.span.from_ns == moment_ns && reign.node != node);
+    let knew = facts.reigns.iter().filter(|reign| reign.node == node && reign.span.from_ns <= moment_ns);
+    let knew_ns = knew.map(|reign| reign.span.until_ns).max().unwrap_or(moment_ns);
+    let who =
+        newer.map_or_else(|| "a newer leader".to_owned(), |reign| format!("n{}, of term {},", reign.node, reign.term));
+    format!(
+        "At {} {who} took over; n{node} believed for another {} that it led.",
+        seconds(moment_ns),
+        seconds(knew_ns.saturating_sub(moment_ns))
+    )
 }
 
 /// Selects the messages to draw, sent before the given time. If they are too many, leaves out routine ones that
@@ -127,6 +176,13 @@ impl Diagram<'_> {
                 }
                 @for node in 1..=self.nodes { @for reign in self.reigns(node) { (self.claim(reign)) } }
                 @for &index in self.facts.evidence_operations() { (self.operation(index)) }
+                @if let Some(moment_ns) = self.facts.deposed_ns() && self.scale.shows(moment_ns, moment_ns + 1) {
+                    @let x = self.scale.x(moment_ns);
+                    g class="ends" {
+                        line x1=(px(x)) x2=(px(x)) y1="18" y2=(px(height - 22.0)) {}
+                        text x=(px(x - 5.0)) y="12" text-anchor="end" { "a newer leader" }
+                    }
+                }
                 (timeline::axis(self.facts, self.scale, height - 22.0))
                 (legend)
             }
@@ -137,15 +193,28 @@ impl Diagram<'_> {
     fn legend_entries(&self) -> Vec<(&'static str, &'static str)> {
         let shows = |purpose| self.shown.iter().any(|message| message.content.kind.purpose == purpose);
         let is_lost = self.shown.iter().any(|message| message.received_ns.is_none());
+        let is_gone = |reign: &Reign| {
+            let deposed_ns = self.deposed_ns(reign);
+            deposed_ns < reign.span.until_ns && self.scale.shows(deposed_ns, reign.span.until_ns)
+        };
+        let is_in_view = |wrong: bool| {
+            let mut of_evidence =
+                self.facts.evidence_operations().iter().filter(|index| (**index == self.wrong) == wrong);
+            of_evidence.any(|&index| {
+                let times = self.facts.history.times(index);
+                self.facts.history.node(index) > 0 && self.scale.shows(times.invoked_ns, times.completed_ns)
+            })
+        };
         [
             ("message log", "log and heartbeats", shows(Purpose::Log)),
             ("message vote", "votes", shows(Purpose::Vote)),
             ("message read", "reads", shows(Purpose::Read)),
             ("message forward", "passed on to the leader", shows(Purpose::Forward)),
             ("message lost", "lost", is_lost),
-            ("operation", "operation", true),
-            ("operation wrong", "the wrong answer", true),
+            ("operation", "operation", is_in_view(false)),
+            ("operation wrong", "the wrong answer", is_in_view(true)),
             ("reign", "the node believed that it led", !self.facts.reigns.is_empty()),
+            ("deposed", "a newer leader was elected", self.facts.reigns.iter().any(is_gone)),
         ]
         .into_iter()
         .filter(|entry| entry.2)
@@ -157,10 +226,10 @@ impl Diagram<'_> {
         let y = Self::y(node);
         let asked = self.facts.history.node(self.wrong) == node;
         let moment_ns = self.facts.history.times(self.wrong).invoked_ns;
-        let commits = self.facts.message_log.commits.iter().filter(|commit| commit.node == node);
+        let commits = self.log.commits.iter().filter(|commit| commit.node == node);
         html! {
             text class={ "name" @if asked { " wrong" } } x="8" y=(px(y)) { "n" (node) }
-            @if let Some(index) = self.facts.message_log.committed(node, moment_ns) {
+            @if let Some(index) = self.log.committed(node, moment_ns) {
                 text class="commit" x="8" y=(px(y + 15.0)) { "commit " (index) }
             }
             line class="follows" x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(y)) y2=(px(y)) {}
@@ -313,5 +382,40 @@ fn content(content: &MessageContent) -> String {
     match content.entries {
         Some(entries) if entries > 0 => format!("{words}, entries: {entries}"),
         _ => words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_MESSAGES, nearest};
+    use crate::{
+        run::Message,
+        systems::{MessageContent, MessageKind, Purpose},
+    };
+
+    static KINDS: [MessageKind; 2] = [
+        MessageKind { words: "heartbeat", purpose: Purpose::Log, is_routine: true },
+        MessageKind { words: "vote", purpose: Purpose::Vote, is_routine: false },
+    ];
+
+    /// Messages a microsecond apart, of which every second one is a heartbeat.
+    fn messages(count: usize) -> Vec<Message> {
+        let message = |number: u64| {
+            let kind = &KINDS[usize::from(!number.is_multiple_of(2))];
+            let content =
+                MessageContent { kind, term: None, log_index: None, commit: None, entries: None, agrees: None };
+            Message { from: 1, to: 2, sent_ns: number * 1000, received_ns: Some(number * 1000 + 1), content }
+        };
+        (0..).map(message).take(count).collect()
+    }
+
+    #[test]
+    fn of_many_messages_those_nearest_to_the_moment_are_drawn_and_of_few_all() {
+        assert_eq!(nearest(&messages(MAX_MESSAGES), 0).len(), MAX_MESSAGES);
+        let shown = nearest(&messages(1000), 500_000);
+        assert_eq!(shown.len(), MAX_MESSAGES);
+        assert!(shown.is_sorted_by_key(|message| message.sent_ns), "{shown:?}");
+        assert!(shown.iter().all(|message| !message.content.kind.is_routine), "{shown:?}");
+        assert!(shown.iter().all(|message| message.sent_ns.abs_diff(500_000) <= 121_000), "{shown:?}");
     }
 }

@@ -67,6 +67,7 @@ fn of_run(facts: &Facts<'_>, run: &FinishedRun) -> Markup {
         p class="quiet" {
             @if let Some(began) = began { "Begun " (began) ". " }
             @if let Some(load) = run.results.live.load { "Load for " (seconds(load.until_ns - load.from_ns)) ". " }
+            @if let Some(host) = &run.results.live.host { "Host: " (text(host)) ". " }
             @if facts.is_in_folder {
                 "Files: "
                 @for file in run.files() { a href=(file.display()) { (file.display()) } ", " }
