@@ -429,8 +429,15 @@ fn to_run(program: &Path, args: &[OsString], what: &NodeCommand, log: &File) -> 
     let mut command = Command::new(program);
     command.args(args).envs(what.env.iter().map(|(name, value)| (name, value))).env_remove(MARKER);
     let [out, err] = [log.try_clone().map_err(file)?, log.try_clone().map_err(file)?];
-    command.stdin(Stdio::null()).stdout(out).stderr(err);
+    let input = empty_input(Path::new("/dev/null")).map_err(Error::system("making an empty input"))?;
+    command.stdin(input).stdout(out).stderr(err);
     Ok(command)
+}
+
+/// Returns an input that is at its end: that of the device `null`, or where there is none, as in an empty container, a
+/// pipe that nobody writes to.
+fn empty_input(null: &Path) -> io::Result<Stdio> {
+    if null.exists() { Ok(Stdio::null()) } else { io::pipe().map(|(end, _)| end.into()) }
 }
 
 /// Starts a program of a node as its user, and with its view of the host.
@@ -451,5 +458,19 @@ impl Drop for NodeProcess {
     fn drop(&mut self) {
         // The error cannot be reported any more; in a sandbox the kernel kills the process in any case.
         self.kill().ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_is_at_its_end_with_and_without_a_device() {
+        for null in ["/dev/null", "/no/such/device"] {
+            let input = empty_input(Path::new(null)).unwrap();
+            let read = Command::new("cat").stdin(input).output().unwrap();
+            assert!(read.status.success() && read.stdout.is_empty(), "{null}: {read:?}");
+        }
     }
 }

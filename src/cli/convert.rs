@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use histories::{Compression, EdnStyle, Event, Interpretation, Normalizer, ReadOptions};
 
 use crate::{
-    check::{Budget, LimitArgs, ReadingOptions},
+    check::{Budget, LimitArgs, ReadingOptions, files},
     error::{ExitStatus, Failure},
     terminal,
 };
@@ -51,7 +51,8 @@ enum OutputFormat {
 }
 
 impl ConvertArgs {
-    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+    pub(crate) fn execute(mut self) -> anyhow::Result<ExitStatus> {
+        self.input = files::history_of(self.input)?;
         let target = self.to.or_else(|| format_of(&self.output)).ok_or_else(|| {
             let what = format!("the name {} does not say in which format to write", self.output.display());
             Failure::new(ExitStatus::Usage, what)

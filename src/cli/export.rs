@@ -28,6 +28,7 @@ use crate::{
   schism export --script store/latest -o faults.toml
   schism export --csv store/campaign -o runs.csv
   schism export --markdown store/compare")]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     judging: JudgingOptions,

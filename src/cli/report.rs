@@ -12,7 +12,7 @@ use clap::Args;
 use super::fail_on::FailOn;
 use crate::{
     campaign,
-    check::{Budget, JudgingOptions, status_of_report, transactions},
+    check::{Budget, JudgingOptions, files, status_of_report, transactions},
     error::{ExitStatus, Failure},
     report::{self, Facts, TransactionFacts},
     run::{self, fault_windows},
@@ -114,7 +114,7 @@ pub(super) fn with_facts<T>(
         check_page_budget(&run.budget, facts.report, what)?;
         return tell(&facts);
     }
-    let history = budget.read_whole(what, judging.reading())?;
+    let history = budget.read_whole(&files::history_of(what.to_owned())?, judging.reading())?;
     let name = what.file_name().context("a history is a file")?.to_string_lossy().into_owned();
     let has_times = history.has_times();
     let windows = if has_times { fault_windows(&history.others, u64::MAX) } else { Vec::new() };

@@ -73,6 +73,11 @@ pub(super) fn stdout() -> anstream::AutoStream<io::StdoutLock<'static>> {
     anstream::AutoStream::auto(io::stdout().lock())
 }
 
+/// Writes text with colours to stderr, likewise.
+pub(super) fn stderr() -> anstream::AutoStream<io::StderrLock<'static>> {
+    anstream::AutoStream::auto(io::stderr().lock())
+}
+
 #[cfg(test)]
 mod tests {
     use anstream::adapter::strip_str;

@@ -86,10 +86,14 @@ pub(crate) fn beside<T>(status: ExitStatus, result: anyhow::Result<T>) -> ExitSt
 /// Prints a message of clap: help and version are success, all else is wrong usage.
 pub(crate) fn usage(asked: &clap::Error) -> ExitStatus {
     let text = asked.render().to_string();
-    if sanitize::lines(&text) == text {
-        drop(asked.print());
-    } else {
+    if sanitize::lines(&text) != text {
         complain(text.trim_end());
+    } else if asked.use_stderr() {
+        // Reasons of ours are wrapped by nobody else.
+        let styled = asked.render().ansi().to_string();
+        drop(answer::stderr().write_all(fitted(&styled, io::stderr()).as_bytes()));
+    } else {
+        drop(asked.print());
     }
     let is_negative =
         |word: &str| word.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));

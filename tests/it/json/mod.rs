@@ -39,9 +39,9 @@ fn every_command_that_prints_json_has_a_schema() {
     let names: BTreeSet<&str> = names.filter(|name| *name != "help").collect();
     let has_json = |name: &&&str| run(".".as_ref(), &[name, "--help"]).out.contains("--json");
     let printing: BTreeSet<&str> = names.iter().filter(has_json).copied().collect();
-    let covered =
-        ["campaign", "check", "compare", "defects", "doctor", "faults", "hunt", "merge", "run", "simulate", "store"];
-    let covered: BTreeSet<&str> = covered.into_iter().filter(|name| *name != "store").collect();
+    // That of `store ls` is an option of the command below.
+    let covered = ["campaign", "check", "compare", "defects", "doctor", "faults", "hunt", "merge", "run", "simulate"];
+    let covered = BTreeSet::from(covered);
     assert_eq!(printing, covered, "tests below, and in defects.rs, hold each to its schema");
 }
 
