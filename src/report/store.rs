@@ -67,6 +67,7 @@ fn row(root: &Path, kept: &StoredRun) -> Markup {
         _ if kept.stage == Stage::UnderWay => ("unsure", "~"),
         _ => ("unsure", "?"),
     };
+    let words = if kept.stage == Stage::UnderWay { "under way" } else { &*kept.verdict };
     html! {
         tr data-verdict=(text(&kept.verdict)) {
             td {
@@ -76,7 +77,7 @@ fn row(root: &Path, kept: &StoredRun) -> Markup {
                     a href={ "/-/live/" (encoded(&name)) } { (text(&name)) }
                 }
             }
-            td class=(class) { (sign) " " (text(&kept.verdict)) @if kept.weak { " (weak)" } }
+            td class={ "verdict " (class) } { (sign) " " (text(words)) @if kept.weak { " (weak)" } }
             td { (kept.began.as_deref().unwrap_or_default()) }
             td class="number" { @if let Some(ms) = kept.lasted_ms { (seconds(ms * 1_000_000)) } }
             td class="number" { @if let Some(operations) = kept.operations { (grouped(operations)) } }

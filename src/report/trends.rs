@@ -206,7 +206,8 @@ mod tests {
 
     #[test]
     fn each_run_with_a_violation_has_a_dot_that_leads_to_its_page() {
-        let mut summary = made_up(|place| Some(if place < 3 { Category::Violation } else { Category::NoViolation }));
+        let mut summary =
+            made_up(|place| Some(if place % 30 == 0 { Category::Violation } else { Category::NoViolation }));
         for run in &mut summary.runs {
             let is_violated = run.category == Category::Violation;
             let mut facts = made_up_facts(&[]);
@@ -216,7 +217,8 @@ mod tests {
         let link = |run: &crate::campaign::record::Record| format!("runs/{}/report.html", run.id);
         let page = first_violations(&summary, link).into_string();
         assert_eq!(page.matches("<circle class=\"bad\"").count(), 3, "{page}");
-        assert!(summary.runs[..3].iter().all(|run| page.contains(&format!("href=\"{}\"", link(run)))), "{page}");
+        let mut violated = summary.runs.iter().filter(|run| run.category == Category::Violation);
+        assert!(violated.all(|run| page.contains(&format!("href=\"{}\"", link(run)))), "{page}");
         assert!(page.contains("3.0 s, 70 operations"), "{page}");
         let list = runs(&summary, link).into_string();
         assert_eq!(list.matches("<tr>").count(), 1 + summary.runs.len());

@@ -16,7 +16,7 @@ for (const pair of pages.filter((pair) => pair.startsWith("sound="))) {
   await page.locator("[data-search]").fill("1");
   await page.keyboard.press("Enter");
   const said = await page.locator("#explorer-said").innerText();
-  check("of a linearizable history it says where an operation fits in", /fits in as number \d+ of \d+/.test(said), said);
+  check("where an operation fits in is said", /fits in as number \d+ of \d+/.test(said), said);
   check("and the value after it", /the value is then \S*1/.test(said), said);
   await page.context().close();
 }

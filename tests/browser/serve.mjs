@@ -13,7 +13,7 @@ for (const look of LOOKS) {
   await common(out, "list", address, look);
   await common(out, "folder", `${address}${name}/`, look);
 }
-await shows("the live page becomes the report", async () => live.url().endsWith("/report.html"), async () => live.url());
+await shows("the live page becomes the report", () => live.url().endsWith("/report.html"), () => live.url());
 check("no error on the way", live.wrong.length === 0, live.wrong.join("; "));
 await shows("the list shows the verdict without being asked",
   async () => /linearizable/.test(await list.locator("#runs tbody tr").first().innerText()),

@@ -32,6 +32,8 @@ use crate::{
 /// Interval at which a run under way is looked at, and at which the store is.
 const RUN_INTERVAL: Duration = Duration::from_secs(1);
 const STORE_INTERVAL: Duration = Duration::from_secs(2);
+/// Number of times that a run is found judged before its page gives up on the report, which is written right after.
+const JUDGED_ROUNDS: u32 = 15;
 /// Maximum time for which a page is told of what changes; it asks again after that.
 const STREAM_LIMIT: Duration = Duration::from_hours(1);
 /// Maximum number of pages that are told of what changes at a time.
@@ -75,6 +77,7 @@ pub(super) async fn run_events(State(state): State<Arc<ServerState>>, UrlPath(pa
 }
 
 async fn tell_progress(mut reader: ProgressReader, path: &str, sender: mpsc::Sender<Bytes>) {
+    let mut judged_rounds = 0;
     loop {
         let read = tokio::task::spawn_blocking(move || {
             let progress = reader.read().cloned();
@@ -84,7 +87,7 @@ async fn tell_progress(mut reader: ProgressReader, path: &str, sender: mpsc::Sen
         reader = again;
         let over = match progress.stage {
             WatchedStage::Reported => Some(report::store::report_address(path)),
-            WatchedStage::Judged => Some(report::store::judged_address(path)),
+            WatchedStage::Judged if judged_rounds == JUDGED_ROUNDS => Some(report::store::judged_address(path)),
             _ => None,
         };
         let told = sender.send(event("progress", &progress)).await;
@@ -95,6 +98,7 @@ async fn tell_progress(mut reader: ProgressReader, path: &str, sender: mpsc::Sen
         if told.is_err() {
             return;
         }
+        judged_rounds += u32::from(progress.stage == WatchedStage::Judged);
         sleep(RUN_INTERVAL).await;
     }
 }
