@@ -45,8 +45,8 @@ const MAX_NAMED: usize = 10;
   schism simulate --read leader --seeds 1000 --until-violation
   schism simulate --read quorum --faults kill,pause,partition --seeds 10000 -j 8
   schism simulate --read lease --faults clock,partition --seed 7 --store store
-A finding is made smaller and printed as a command. Faults are those of schism run, but those of packets and members; \
-of disks, power-loss (the modes whole and reordered), disk-slow and disk-error.")]
+A finding is made smaller and printed as a command. Faults are those of schism run; of packets, loss, delay, reorder, \
+duplicate and corrupt:checksum=wrong; of disks, power-loss, disk-slow and disk-error.")]
 pub(crate) struct SimulateArgs {
     /// Number of nodes in the cluster.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=9))]

@@ -94,12 +94,7 @@ impl SimulatedHuntRequest<'_> {
     /// Returns the plan of a search, for the node with a defect or the sound one under the same load.
     fn plan(&self, defect: Defect, is_planted: bool) -> anyhow::Result<Plan> {
         let description = defect.description();
-        let replaces_faults = description.simulated.contains("--faults ");
-        let mut options: Vec<&str> = description.options.split_whitespace().collect();
-        if let Some(faults) = options.iter().position(|word| *word == "--faults").filter(|_| replaces_faults) {
-            options.drain(faults..faults + 2);
-        }
-        options.extend(description.simulated.split_whitespace());
+        let options = options_of(description);
         let mut words = vec!["simulate"];
         words.extend(is_planted.then_some(["--defect", description.name]).into_iter().flatten());
         // A sound node gets the settings that one with a defect has, for the same load.
@@ -113,6 +108,18 @@ impl SimulatedHuntRequest<'_> {
         let time_limit_ms = u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX);
         Ok(Plan { time_limit_ms, ..plan }.schedule())
     }
+}
+
+/// Returns the options of a defect on virtual time: those of real runs, as far as others do not take their places.
+fn options_of(description: &DefectDescription) -> Vec<&'static str> {
+    let instead: Vec<&str> = description.simulated.split_whitespace().collect();
+    let mut usual = description.options.split_whitespace();
+    let mut options = Vec::new();
+    while let Some(option) = usual.next() {
+        let value = usual.next().filter(|_| !instead.contains(&option));
+        options.extend(value.into_iter().flat_map(|value| [option, value]));
+    }
+    options.into_iter().chain(instead).collect()
 }
 
 fn status(rows: &[HuntedRow<'_>], is_interrupted: bool) -> ExitStatus {
@@ -149,4 +156,34 @@ fn describe(rows: &[HuntedRow<'_>], store: &Path) -> String {
         store.join(FILE).display(),
         store.join(simulated_hunt::PAGE).display(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(time_limit: Duration) -> SimulatedHuntRequest<'static> {
+        let limits = SearchLimits { seeds: 24, within_ms: 60_000 };
+        SimulatedHuntRequest {
+            defects: Vec::new(),
+            limits,
+            time_limit,
+            at_once: None,
+            store: Path::new("unused"),
+            json: false,
+        }
+    }
+
+    #[test]
+    fn options_of_virtual_time_take_the_places_of_those_of_the_same_names() {
+        for defect in Defect::ALL {
+            let options = options_of(defect.description());
+            let mut names: Vec<&str> = options.iter().copied().filter(|option| option.starts_with("--")).collect();
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), all, "{defect}: {options:?}");
+            assert!(request(Duration::from_secs(10)).plan(*defect, true).is_ok(), "{defect}: {options:?}");
+        }
+    }
 }

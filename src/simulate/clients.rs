@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use histories::EventType;
 use histories::{Event, PairingError};
+use nemesis::NodeId;
 use workloads::{
     Answer, Generator, Message, Mix, Pace, Request, Response, Session, Succession, Workload, http_answer, http_message,
 };
@@ -22,6 +23,25 @@ const FINAL_KEYS: usize = 200;
 const MAX_TRIES: u16 = 5;
 /// Bits of a request's number that name its client.
 const CLIENT_BITS: u32 = 16;
+
+/// Number of the operator among the clients, greater than that of any client.
+pub(super) const OPERATOR: ClientNumber = ClientNumber((1 << CLIENT_BITS) - 1);
+
+/// Number of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ClientNumber(pub(super) usize);
+
+impl ClientNumber {
+    /// Returns the client of the request with this number.
+    pub(super) fn of(number: u64) -> Self {
+        Self(usize::try_from(number & ((1 << CLIENT_BITS) - 1)).expect("it has few bits"))
+    }
+
+    /// Returns the number of its `nth` request.
+    pub(super) fn number(self, nth: u64) -> u64 {
+        nth << CLIENT_BITS | self.0 as u64
+    }
+}
 
 /// End of a request, as its client sees it.
 #[derive(Debug)]
@@ -84,16 +104,11 @@ impl OpenRequest {
     }
 }
 
-/// Returns the client of the request with this number.
-pub(super) fn client_of(number: u64) -> usize {
-    usize::try_from(number & ((1 << CLIENT_BITS) - 1)).expect("it has few bits")
-}
-
 impl Clients {
     /// Creates the clients of a load that begins at `origin_ns`.
     pub(super) fn new(plan: &Plan, mix: &Mix, origin_ns: u64) -> Self {
         let (workload, concurrency) = (plan.workload(), plan.concurrency);
-        let nodes = (1..=plan.nodes).cycle();
+        let nodes = (1..=plan.all_nodes()).cycle();
         let clients = (0..u64::from(concurrency)).zip(nodes).map(|(number, node)| Client {
             succession: Succession::new(node, number, concurrency.into()),
             left: None,
@@ -110,7 +125,7 @@ impl Clients {
             end_ns: origin_ns + plan.time_limit_ms * 1_000_000,
             clients: clients.collect(),
             load_clients: concurrency.into(),
-            nodes: plan.nodes,
+            nodes: plan.all_nodes(),
             retry: plan.simulation.as_ref().is_some_and(|conditions| conditions.retry),
             requests: 0,
         }
@@ -122,14 +137,15 @@ impl Clients {
         (0..self.load_clients).map(move |client| (client, origin_ns + client as u64 * STAGGER_NS))
     }
 
-    /// Adds a client for each node that reads the keys of the load until `end_ns`; returns their numbers.
-    pub(super) fn begin_final_reads(&mut self, nodes: u16, end_ns: u64) -> std::ops::Range<usize> {
+    /// Adds a client for each of these nodes that reads the keys of the load until `end_ns`; returns their numbers.
+    pub(super) fn begin_final_reads(&mut self, nodes: &[NodeId], end_ns: u64) -> std::ops::Range<usize> {
         let first = self.clients.iter().map(|client| client.succession.process() + 1).max().unwrap_or_default();
         let keys = self.generator.keys();
         let keys: VecDeque<u32> = keys[keys.len().saturating_sub(FINAL_KEYS)..].iter().copied().collect();
         self.end_ns = end_ns;
-        self.clients.extend((first..).zip(1..=nodes).map(|(process, node)| Client {
-            succession: Succession::new(node, process, nodes.into()),
+        let step = nodes.len() as u64;
+        self.clients.extend((first..).zip(nodes).map(|(process, node)| Client {
+            succession: Succession::new(node.0, process, step),
             left: Some(keys.clone()),
             open: None,
             session: None,
@@ -179,7 +195,7 @@ impl Clients {
         record: &mut Record,
     ) -> Result<(u64, u16, Message), PairingError> {
         self.requests += 1;
-        let number = self.requests << CLIENT_BITS | client as u64;
+        let number = ClientNumber(client).number(self.requests);
         let own = &mut self.clients[client];
         if let Some(open) = &mut own.open {
             (open.number, open.tries) = (number, open.tries + 1);
@@ -219,7 +235,7 @@ impl Clients {
         now_ns: u64,
         record: &mut Record,
     ) -> Result<Option<u64>, PairingError> {
-        let client = client_of(number);
+        let ClientNumber(client) = ClientNumber::of(number);
         let own = &mut self.clients[client];
         let Some(open) = own.open.take_if(|open| open.number == number) else { return Ok(None) };
         let Some(request) = &open.request else {

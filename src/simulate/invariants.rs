@@ -1,6 +1,8 @@
 //! Rules that every sound cluster keeps, whatever its clients see: the simulation looks into all nodes after each step.
 //! The first rule that is broken is named. No rule counts what it cannot know: a node that is down may have anything.
 
+mod configurations;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -11,6 +13,7 @@ use node::{
     simulation::{AppliedEntry, Promise, SimulatedHost},
 };
 
+use self::configurations::{ChangeMistake, Configurations};
 use super::member::Member;
 
 /// Interval of log indexes at which the states of nodes are compared.
@@ -42,6 +45,7 @@ pub(super) struct Invariants {
     entries: BTreeMap<LogIndex, FirstApplication>,
     /// First state at an index, with its node.
     states: BTreeMap<LogIndex, (u64, usize)>,
+    configurations: Configurations,
     broken: Option<BrokenRule>,
 }
 
@@ -56,6 +60,10 @@ struct WatchedNode {
     matched: Option<(LogIndex, Term)>,
     /// Index that it promised in its latest step.
     claimed: Option<LogIndex>,
+    /// Last entry that it has applied since its start.
+    applied: LogIndex,
+    /// Last entry in the place of which it had a snapshot.
+    base: LogIndex,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,8 +75,10 @@ struct FirstApplication {
 }
 
 impl Invariants {
-    pub(super) fn new(nodes: usize) -> Self {
-        Self { nodes: vec![WatchedNode::default(); nodes], ..Self::default() }
+    /// Creates the watch over so many nodes, of which the first ones are members.
+    pub(super) fn new(nodes: usize, members: u16) -> Self {
+        let configurations = Configurations::new(nodes, members);
+        Self { nodes: vec![WatchedNode::default(); nodes], configurations, ..Self::default() }
     }
 
     /// Returns the first rule that was broken.
@@ -100,6 +110,7 @@ impl Invariants {
     /// Looks at a node that has taken a step, and at what it has applied.
     pub(super) fn look(&mut self, node: usize, applied: &[AppliedEntry], members: &[Member], now_ns: u64) {
         self.keep_promises(node, &members[node].host);
+        self.look_at_configurations(node, &members[node].host, now_ns);
         let Some(standing) = members[node].host.standing() else { return };
         let before = self.nodes[node].standing.replace(standing);
         let Standing { role, term, commit, .. } = standing;
@@ -108,6 +119,16 @@ impl Invariants {
                 format!("terms never fall (figure 2): {} went from {} back to {term}", name(node), before.term)
             });
         }
+        if let Some(before) = before.filter(|before| before.commit > commit) {
+            self.report(now_ns, || {
+                format!(
+                    "the commit index never falls (figure 2): {} went from {} to {commit}",
+                    name(node),
+                    before.commit
+                )
+            });
+        }
+        self.look_at_log(node, &members[node].host, now_ns);
         if role == Role::Leader {
             self.look_at_leader(node, term, members, now_ns);
             let led = before.filter(|before| before.role == Role::Leader && before.term == term);
@@ -119,11 +140,62 @@ impl Invariants {
             }
         }
         for entry in applied {
+            let last = std::mem::replace(&mut self.nodes[node].applied, entry.index);
+            if entry.index <= last {
+                self.report(now_ns, || {
+                    format!("nothing is applied twice (figure 2): {} applied {} after {last}", name(node), entry.index)
+                });
+            }
             self.look_at_entry(node, *entry, term, members, now_ns);
         }
         if applied.last().is_some_and(|last| last.index.0.is_multiple_of(STATE_EVERY)) {
             self.look_at_state(node, &members[node].host, now_ns);
         }
+    }
+
+    /// Takes note of new configurations, and looks at a leader that has made some.
+    fn look_at_configurations(&mut self, node: usize, host: &SimulatedHost, now_ns: u64) {
+        let standing = host.standing();
+        let leads_in = standing.filter(|standing| standing.role == Role::Leader).map(|standing| standing.term);
+        let commit = standing.map(|standing| standing.commit).unwrap_or_default();
+        let leader = name(node);
+        match self.configurations.look(node, host, leads_in, commit) {
+            None => {}
+            Some(ChangeMistake::Overlaps(index)) => self.report(now_ns, || {
+                format!("one change of the members at a time (dissertation §4.1): {leader} began another at {index}")
+            }),
+            Some(ChangeMistake::TooEarly(index)) => self.report(now_ns, || {
+                format!("a leader commits an entry of its term first (dissertation §4.1): {leader} began at {index}")
+            }),
+        }
+    }
+
+    /// Looks at the ends of a node's log: its terms never fall, and what a snapshot says of its last entry is true.
+    fn look_at_log(&mut self, node: usize, host: &SimulatedHost, now_ns: u64) {
+        let Some(((base, base_term), last_term)) = host.log_bounds() else { return };
+        if last_term < base_term {
+            self.report(now_ns, || {
+                let node = name(node);
+                format!("terms in a log never fall (§5.3): that of {node} goes from {base_term} to {last_term}")
+            });
+        }
+        if std::mem::replace(&mut self.nodes[node].base, base) == base {
+            return;
+        }
+        let applied = self.entries.get(&base).map(|first| first.entry.term);
+        if let Some(applied) = applied.filter(|applied| *applied != base_term) {
+            self.report(now_ns, || {
+                let node = name(node);
+                format!("a snapshot has the term of its last entry (figure 13): {node} has {base_term} for {applied}")
+            });
+        }
+    }
+
+    /// Returns true if the log of a node has the configuration of `term` at `index`. What was applied there decides in
+    /// the place of a snapshot, which hides the term.
+    fn has_configuration(&self, host: &SimulatedHost, index: LogIndex, term: Term) -> bool {
+        let applied = self.entries.get(&index).map(|first| first.entry.term);
+        host.holds(index, term) && applied.is_none_or(|applied| applied == term)
     }
 
     /// Compares the state of a node with that of others at the same place in the log.
@@ -164,7 +236,7 @@ impl Invariants {
             lost.map(|(index, term)| format!("entry {index} of term {term}, which it said it had"))
         };
         let own = &mut self.nodes[node];
-        (own.standing, own.claimed) = (None, None);
+        (own.standing, own.claimed, own.applied) = (None, None, LogIndex(0));
         if let Some(forgotten) = forgotten {
             self.report(now_ns, || format!("promises outlive a restart (figure 2): {} forgot {forgotten}", name(node)));
         }
@@ -182,7 +254,9 @@ impl Invariants {
         self.leaders.insert(term, node);
         let mut voters = self.voters.get(&(term, node)).cloned().unwrap_or_default();
         voters.insert(node);
-        if voters.len() <= self.nodes.len() / 2 {
+        let host = &members[node].host;
+        let in_log = |index, of| self.has_configuration(host, index, of);
+        if !self.configurations.elect(term, in_log, |voter| voters.contains(&voter)) {
             let (leader, votes, all) = (name(node), voters.len(), self.nodes.len());
             self.report(now_ns, || {
                 format!("a majority elects (§5.2): {leader} leads in {term} by {votes} of {all} votes")
@@ -202,9 +276,13 @@ impl Invariants {
         let AppliedEntry { index, term, .. } = entry;
         let Some(first) = self.entries.get(&index).copied() else {
             self.entries.insert(index, FirstApplication { entry, node, in_term });
-            let may_have = |member: &&Member| !member.host.is_up() || member.host.holds(index, term);
-            let having = members.iter().filter(may_have).count();
-            if having <= members.len() / 2 {
+            let may_have = |place: usize| {
+                let host = &members[place].host;
+                !host.is_up() || host.holds(index, term)
+            };
+            let in_log = |at, of| self.has_configuration(&members[node].host, at, of);
+            if !self.configurations.commit(index, in_log, may_have) {
+                let having = (0..members.len()).filter(|place| may_have(*place)).count();
                 let (node, all) = (name(node), members.len());
                 self.report(now_ns, || {
                     format!("a majority commits (§5.3): {node} applied {index} of {term}, which {having} of {all} have")

@@ -1,9 +1,10 @@
 //! Network between simulated nodes: delay, loss, repetition, reordering, partitions, and links that break and come
-//! back as those over TCP do.
+//! back as those over TCP do. Faults of packets hit frames, which are not sent again as TCP would: whoever needs one
+//! has to ask again.
 
 use std::collections::BTreeSet;
 
-use nemesis::{Grudge, NodeId};
+use nemesis::{Checksum, FaultId, Grudge, Links, NodeId, PacketCounts, PacketFault};
 use workloads::Random;
 
 use crate::run::plan::Simulation;
@@ -29,6 +30,26 @@ pub(super) struct Network {
     clientless: BTreeSet<usize>,
     /// Time of the last arrival of each pair: TCP keeps the order.
     last_ns: Vec<u64>,
+    disturbances: Vec<Disturbance>,
+}
+
+/// Fault of packets in force.
+#[derive(Debug)]
+struct Disturbance {
+    id: FaultId,
+    fault: PacketFault,
+    links: Links,
+    counts: PacketCounts,
+}
+
+/// Treatment of one frame by all faults of packets.
+#[derive(Clone, Copy, Debug, Default)]
+struct Treatment {
+    is_lost: bool,
+    /// Additional time, and additional time in which later frames may overtake it.
+    delay_ns: u64,
+    held_ns: u64,
+    is_doubled: bool,
 }
 
 impl Network {
@@ -41,7 +62,79 @@ impl Network {
             cut_since_ns: 0,
             clientless: BTreeSet::new(),
             last_ns: vec![0; nodes * nodes],
+            disturbances: Vec::new(),
         }
+    }
+
+    /// Returns true if frames can be at fault so: they are whole messages, without bits, bytes and connections.
+    pub(super) fn bears(fault: PacketFault) -> bool {
+        match fault {
+            PacketFault::Loss { .. }
+            | PacketFault::Delay { .. }
+            | PacketFault::Reorder { .. }
+            | PacketFault::Duplicate { .. }
+            | PacketFault::Corrupt { checksum: Checksum::Wrong, .. } => true,
+            PacketFault::Corrupt { checksum: Checksum::Repaired, .. }
+            | PacketFault::Bandwidth { .. }
+            | PacketFault::Reset { .. } => false,
+        }
+    }
+
+    /// Begins a fault of the packets on these links.
+    pub(super) fn disturb(&mut self, id: FaultId, fault: PacketFault, links: Links) {
+        self.disturbances.push(Disturbance { id, fault, links, counts: PacketCounts::default() });
+    }
+
+    /// Ends a fault of packets; returns what it did to them, if it was in force.
+    pub(super) fn calm(&mut self, id: FaultId) -> Option<PacketCounts> {
+        let place = self.disturbances.iter().position(|disturbance| disturbance.id == id)?;
+        Some(self.disturbances.remove(place).counts)
+    }
+
+    /// Decides what the faults of packets make of one from a host to another.
+    fn treat(&mut self, from: NodeId, to: NodeId) -> Treatment {
+        let mut all = Treatment::default();
+        let random = &mut self.random;
+        let mut draw = || random.below(1_000_000);
+        for Disturbance { fault, links, counts, .. } in &mut self.disturbances {
+            if !links.contains(from, to) {
+                continue;
+            }
+            counts.seen += 1;
+            let is_hit = match *fault {
+                PacketFault::Loss { ppm } | PacketFault::Corrupt { ppm, .. } => {
+                    let is_lost = draw() < ppm;
+                    all.is_lost |= is_lost;
+                    is_lost
+                }
+                PacketFault::Delay { delay_us, jitter_us } => {
+                    let deviation_ns = 2 * jitter_us * u64::from(draw()) / 1000;
+                    all.delay_ns += 1000 * delay_us.saturating_sub(jitter_us) + deviation_ns;
+                    true
+                }
+                PacketFault::Reorder { ppm, by_us } => {
+                    let is_held = draw() < ppm;
+                    all.held_ns += if is_held { 1000 * by_us } else { 0 };
+                    is_held
+                }
+                PacketFault::Duplicate { ppm } => {
+                    let is_doubled = draw() < ppm;
+                    all.is_doubled |= is_doubled;
+                    is_doubled
+                }
+                PacketFault::Bandwidth { .. } | PacketFault::Reset { .. } => false,
+            };
+            counts.hit += u64::from(is_hit);
+        }
+        all
+    }
+
+    /// Returns the time that a packet takes between a client and a node; none if it is lost.
+    pub(super) fn passage_ns(&mut self, node: usize, is_answer: bool) -> Option<u64> {
+        let (node, usual_ns) = (id_of(node), self.latency_ns());
+        let (from, to) = if is_answer { (node, NodeId::CLIENTS) } else { (NodeId::CLIENTS, node) };
+        let Treatment { is_lost, delay_ns, held_ns, .. } = self.treat(from, to);
+        (!is_lost).then_some(usual_ns + delay_ns + held_ns)
     }
 
     /// Draws the time that something takes from one host to another.
@@ -66,13 +159,20 @@ impl Network {
         if self.cut.contains(&(from, to)) || self.has_luck(self.conditions.loss_per_mille) {
             return [None, None];
         }
+        let Treatment { is_lost, delay_ns, held_ns, is_doubled } = self.treat(id_of(from), id_of(to));
+        if is_lost {
+            return [None, None];
+        }
         let pair = from * self.nodes + to;
-        let drawn_ns = at_ns + self.latency_ns();
+        let drawn_ns = at_ns + self.latency_ns() + delay_ns;
         let overtakes = bears_repetition && self.has_luck(self.conditions.reordered_per_mille);
         let arrival_ns = if overtakes { drawn_ns } else { drawn_ns.max(self.last_ns[pair] + 1) };
-        self.last_ns[pair] = arrival_ns.max(self.last_ns[pair]);
-        let repeats = bears_repetition && self.has_luck(self.conditions.repeated_per_mille);
-        [Some(arrival_ns), repeats.then(|| at_ns + 2 * self.latency_ns())]
+        // One that is held back lets those behind it pass, if they may.
+        if !bears_repetition || held_ns == 0 {
+            self.last_ns[pair] = (arrival_ns + held_ns).max(self.last_ns[pair]);
+        }
+        let repeats = bears_repetition && (self.has_luck(self.conditions.repeated_per_mille) || is_doubled);
+        [Some(arrival_ns + held_ns), repeats.then(|| at_ns + 2 * self.latency_ns() + delay_ns)]
     }
 
     /// Begins a partition.
@@ -101,6 +201,11 @@ impl Network {
         let is_cut = self.cut.contains(&(from, to)) || self.cut.contains(&(to, from));
         is_cut && now_ns >= self.cut_since_ns + STALL_NS
     }
+}
+
+/// Returns the id of the node at a place.
+fn id_of(node: usize) -> NodeId {
+    NodeId(u16::try_from(node + 1).expect("a cluster has few nodes"))
 }
 
 #[cfg(test)]
@@ -134,6 +239,42 @@ mod tests {
         let once: Vec<_> = (0..5000).map(|at_ns| network.arrivals(1, 2, at_ns, false)).collect();
         assert!(once.iter().all(|[_, again]| again.is_none()), "what does not bear it is never repeated");
         assert!(once.iter().filter_map(|[first, _]| *first).is_sorted());
+    }
+
+    #[test]
+    fn faults_of_packets_hit_their_links_until_they_end() {
+        let to_first = |from: NodeId| Links(BTreeMap::from([(NodeId(1), BTreeSet::from([from]))]));
+        let mut network = network(&Simulation::calm());
+        let count = |network: &mut Network, from| {
+            (0..1000).filter(|at_ns| network.arrivals(from, 0, *at_ns, true)[0].is_some()).count()
+        };
+        network.disturb(FaultId(1), PacketFault::Loss { ppm: 300_000 }, to_first(NodeId(2)));
+        assert!((650..750).contains(&count(&mut network, 1)));
+        assert_eq!(count(&mut network, 2), 1000, "another link is left alone");
+        let counts = network.calm(FaultId(1)).unwrap();
+        assert!(counts.seen == 1000 && (250..350).contains(&counts.hit), "{counts:?}");
+        assert_eq!((count(&mut network, 1), network.calm(FaultId(1))), (1000, None));
+        network.disturb(FaultId(2), PacketFault::Duplicate { ppm: 1_000_000 }, to_first(NodeId(2)));
+        assert!(network.arrivals(1, 0, 0, true)[1].is_some() && network.arrivals(1, 0, 0, false)[1].is_none());
+        network.disturb(FaultId(3), PacketFault::Loss { ppm: 1_000_000 }, to_first(NodeId::CLIENTS));
+        assert!(network.passage_ns(0, false).is_none() && network.passage_ns(0, true).is_some());
+    }
+
+    #[test]
+    fn a_delay_stays_within_its_jitter_and_what_is_held_back_is_overtaken() {
+        const MS: u64 = 1_000_000;
+        let links = || Links(BTreeMap::from([(NodeId(1), BTreeSet::from([NodeId(2)]))]));
+        let mut slow = network(&Simulation::calm());
+        slow.disturb(FaultId(1), PacketFault::Delay { delay_us: 50_000, jitter_us: 20_000 }, links());
+        let spans: Vec<u64> =
+            (0..1000).map(|at| slow.arrivals(1, 0, at * 200 * MS, true)[0].unwrap() - at * 200 * MS).collect();
+        assert!(spans.iter().all(|span| (30 * MS..79 * MS).contains(span)), "{:?}", spans.iter().max());
+        assert!(spans.iter().any(|span| *span < 36 * MS) && spans.iter().any(|span| *span > 66 * MS));
+        let mut held = network(&Simulation::calm());
+        held.disturb(FaultId(1), PacketFault::Reorder { ppm: 500_000, by_us: 10_000 }, links());
+        let mut arrivals = |bears| (0..200).map(|at| held.arrivals(1, 0, at, bears)[0].unwrap()).collect::<Vec<_>>();
+        assert!(!arrivals(true).is_sorted());
+        assert!(arrivals(false).is_sorted(), "TCP keeps the order of what must not be repeated");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A cluster, its clients and its faults on virtual time: one loop over everything that happens, in order.
 
 mod breaking;
+mod operator;
 mod phases;
 mod traffic;
 
@@ -12,9 +13,10 @@ use node::{
 };
 use workloads::{Message, Random};
 
+use self::operator::Asking;
 use super::{
-    clients::{Clients, Reply, client_of},
-    faults::{Faults, disk_failure},
+    clients::{ClientNumber, Clients, OPERATOR, Reply},
+    faults::{Death, Faults, disk_failure},
     invariants::{BrokenRule, Invariants},
     member::Member,
     network::{Network, REDIAL_NS},
@@ -120,8 +122,7 @@ enum Happening {
     Death {
         node: usize,
         life: u32,
-        /// True if its disk forgets all that was not synced, instead of any part.
-        loses_all: bool,
+        death: Death,
     },
     /// A node's process starts.
     Start(usize),
@@ -154,6 +155,9 @@ pub(super) struct World<'a> {
     network: Network,
     clients: Clients,
     faults: Faults,
+    /// Change of the members that is being asked for, and the number of requests for one so far.
+    asking: Option<Asking>,
+    asked: u64,
     record: Record,
     random: Random,
     origin_ns: u64,
@@ -188,7 +192,7 @@ pub(super) fn run(plan: &Plan, conditions: &Simulation, keeps_all: bool) -> Resu
 
 impl<'a> World<'a> {
     fn new(plan: &'a Plan, conditions: &'a Simulation, keeps_all: bool) -> Result<Self, SimulationError> {
-        let nodes = usize::from(plan.nodes);
+        let nodes = usize::from(plan.all_nodes());
         let mut random = Random::new(plan.seed, "simulated hosts");
         let sync_ns = u64::from(conditions.sync_us.max(1)) * 1000;
         let disk = DiskOptions { sync_ns: (sync_ns / 5, sync_ns), failures_per_million: conditions.disk_errors_ppm };
@@ -196,7 +200,7 @@ impl<'a> World<'a> {
             let ppm = i64::from(random.below(2 * conditions.drift_ppm + 1)) - i64::from(conditions.drift_ppm);
             1.0 + f64::from(i32::try_from(ppm).expect("it is below a million")) / 1e6
         };
-        let members = (1..=plan.nodes).map(|id| Member {
+        let members = (1..=plan.all_nodes()).map(|id| Member {
             host: SimulatedHost::new(node_config(id, plan.nodes, &plan.settings, plan.seed), disk, random.bits()),
             life: 0,
             is_paused: false,
@@ -212,10 +216,12 @@ impl<'a> World<'a> {
             phase: Phase::Boot,
             conditions,
             members,
-            invariants: Invariants::new(nodes),
+            invariants: Invariants::new(nodes, plan.nodes),
             network: Network::new(nodes, plan.seed, conditions),
             clients: Clients::new(plan, &mix(plan), 0),
-            faults: Faults::new(Vec::new(), plan.nodes, 0, 0),
+            faults: Faults::new(Vec::new(), (0, 0), 0, 0),
+            asking: None,
+            asked: 0,
             record: Record::new(0, keeps_all),
             random,
             origin_ns: 0,
@@ -244,18 +250,21 @@ impl<'a> World<'a> {
             Happening::Wake(node) => self.wake(node)?,
             Happening::Turn(client) => self.turn(client)?,
             Happening::Request { number, node, life, message } => self.request(number, node, life, &message)?,
+            Happening::Reply { number, reply } if ClientNumber::of(number) == OPERATOR => {
+                self.on_change_reply(number, reply)?;
+            }
             Happening::Reply { number, reply } => {
                 if let Some(ready_ns) = self.clients.end(number, reply, self.now_ns, &mut self.record)? {
-                    self.plan_turn(client_of(number), ready_ns);
+                    self.plan_turn(ClientNumber::of(number).0, ready_ns);
                 }
             }
             Happening::Fault(place) => self.fault(place)?,
             Happening::Heal(id) => self.heal(id)?,
             Happening::Starve { id, node, sleeps } => self.starve(id, node, sleeps),
-            Happening::Death { node, life, loses_all } => {
+            Happening::Death { node, life, death } => {
                 if self.members[node].life == life && self.members[node].host.is_up() {
                     let seed = self.random.bits();
-                    self.members[node].host.lose_power((!loses_all).then_some(seed));
+                    self.members[node].host.lose_power(death.loss(seed));
                     self.note_death(node)?;
                 }
             }

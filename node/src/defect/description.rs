@@ -9,7 +9,7 @@ pub struct DefectDescription {
     pub sign: Sign,
     /// Options of `schism run` under which the sign should show.
     pub options: &'static str,
-    /// Options of `schism simulate` beside these; its faults take the place of theirs.
+    /// Options of `schism simulate` beside these; those of the same names take the place of theirs.
     pub simulated: &'static str,
     /// Reason why no run on virtual time shows it; empty if one does.
     pub survives: &'static str,

@@ -53,9 +53,10 @@ defects! {
         "dissertation §6.4; databendlabs/openraft d60f1e85";
 
     /// Any answer of a follower counts for the newest round of heartbeats, though it was sent before that began.
-    AnyAnswerConfirms: "any-answer-confirms", StaleRead, "--faults pause:leader,partition:isolate-leader",
-        "dissertation §6.4; etcd-io/etcd#20418, databendlabs/openraft#1993",
-        survives: "it needs an answer that is later than an election, which simulated delays hardly reach";
+    AnyAnswerConfirms: "any-answer-confirms", StaleRead,
+        "--faults pause:leader,partition:isolate-leader"
+            + "--faults delay:500ms,shape=deaf-leader --keys 1",
+        "dissertation §6.4; etcd-io/etcd#20418, databendlabs/openraft#1993";
 
     /// Reads that arrive while a round of heartbeats is out are confirmed by that round, which began before them.
     JoinsOpenRound: "joins-open-round", StaleRead,
@@ -63,7 +64,9 @@ defects! {
         "dissertation §6.4, step 3; databendlabs/openraft#1993";
 
     /// A new leader answers reads before it has committed an entry of its own term.
-    ReadsBeforeOwnCommit: "reads-before-own-commit", StaleRead, "--faults kill:leader",
+    ReadsBeforeOwnCommit: "reads-before-own-commit", StaleRead,
+        "--faults kill:leader"
+            + "--every 800ms --for 400ms --loss 200 --latency 20ms --keys 1",
         "dissertation §6.4, step 1; etcd-io/etcd#7331, RedisLabs/redisraft#22, hashicorp/consul#2644";
 
     /// A follower answers quorum reads at its own commit index, without asking the leader.
@@ -80,9 +83,10 @@ defects! {
         "etcd-io/etcd#20418";
 
     /// A node that does not lead answers a follower's question for the read index with its own commit index.
-    AnyoneAnswersReadIndex: "anyone-answers-read-index", StaleRead, "--faults pause:leader,partition:isolate-leader",
-        "dissertation §6.4, step 2",
-        survives: "it needs an answer that is later than an election, which simulated delays hardly reach";
+    AnyoneAnswersReadIndex: "anyone-answers-read-index", StaleRead,
+        "--faults pause:leader,partition:isolate-leader"
+            + "--faults kill:leader --every 800ms --for 100ms --loss 200 --keys 1",
+        "dissertation §6.4, step 2";
 
     /// After a restart, a follower asks for read indexes under the same numbers as before it.
     ContextsRepeat: "contexts-repeat", StaleRead, "--faults kill:random,pause:leader", "etcd-io/etcd#20418",
@@ -99,9 +103,10 @@ defects! {
         "dissertation §6.4.1; hashicorp/raft#108, etcd-io/raft#166, sofastack/sofa-jraft#34";
 
     /// A lease counts from the receipt of the answers, and not from the start of the round that they answer.
-    LeaseFromReceipt: "lease-from-receipt", StaleRead, "--read lease --faults pause:leader,partition:isolate-leader",
-        "dissertation §6.4.1; openraft's guide on leader leases, hashicorp/raft's checkLeaderLease",
-        survives: "it needs an answer that is later than an election, which simulated delays hardly reach";
+    LeaseFromReceipt: "lease-from-receipt", StaleRead,
+        "--read lease --faults pause:leader,partition:isolate-leader"
+            + "--overlap --faults delay:200ms,shape=deaf-leader,partition:mute-leader --every 1s --for 900ms --keys 1",
+        "dissertation §6.4.1; openraft's guide on leader leases, hashicorp/raft's checkLeaderLease";
 
     /// The answer of a single follower renews the lease, however many nodes there are.
     LeaseByOneAnswer: "lease-by-one-answer", StaleRead, "--read lease --nodes 5 --faults partition:halves",
@@ -109,15 +114,21 @@ defects! {
 
     /// A leader whose clock was set back keeps its lease, which then lasts for as much longer.
     LeaseSurvivesClockJump: "lease-survives-clock-jump", StaleRead,
-        "--read lease --faults clock:rate=1,jump=-5s,partition:isolate-leader", "dissertation §6.4.1; tikv/tikv#964";
+        "--read lease --faults clock:rate=1,jump=-5s,partition:isolate-leader"
+            + "--faults clock:rate=1,jump=-5s+partition:isolate-leader",
+        "dissertation §6.4.1; tikv/tikv#964";
 
     /// Voters vote for another candidate while they hear from a leader, which may hold a lease.
-    DisloyalVoters: "disloyal-voters", StaleRead, "--read lease --faults partition,pause:random",
+    DisloyalVoters: "disloyal-voters", StaleRead,
+        "--read lease --faults partition,pause:random"
+            + "--faults partition:pair --nodes 3 --rate 20 --read-share 75 --keys 1",
         "Raft §6, dissertation §4.2.3; etcd-io/raft#166";
 
     /// A voter that restarts forgets that it has heard from a leader, and votes for another at once.
     RestartForgetsLoyalty: "restart-forgets-loyalty", StaleRead,
-        "--read lease --faults kill:minority,partition:isolate-leader", "dissertation §6.4.1";
+        "--read lease --faults kill:minority,partition:isolate-leader"
+            + "--nodes 3 --overlap --keys 1 --latency 4ms --faults partition:pair,rolling-restart:down=100ms,every=1s",
+        "dissertation §6.4.1";
 
     // Replication and commitment
 
@@ -200,7 +211,9 @@ defects! {
 
     /// A leader that steps down without a later term forgets its vote.
     StepDownClearsVote: "step-down-clears-vote", SplitBrain,
-        "--elections check-quorum --faults partition:isolate-leader,pause:leader", "Raft §5.2; microsoft/CCF#5891";
+        "--elections check-quorum --faults partition:isolate-leader,pause:leader"
+            + "--overlap --faults delay:200ms,jitter=200ms,shape=all-links,partition --every 1s --for 900ms",
+        "Raft §5.2; microsoft/CCF#5891";
 
     /// A voter votes for candidates whatever their logs are.
     VotesForAnyLog: "votes-for-any-log", LostWrite,
@@ -208,7 +221,9 @@ defects! {
             + "--latency 20ms --every 800ms --for 500ms --faults kill,partition,pause", "Raft §5.4.1";
 
     /// A voter prefers the longer log to the one with the later last term.
-    ComparesLengthFirst: "compares-length-first", LostWrite, "--faults partition:isolate-leader,pause:leader",
+    ComparesLengthFirst: "compares-length-first", LostWrite,
+        "--faults partition:isolate-leader,pause:leader"
+            + "--faults kill:leader --every 800ms --for 500ms --latency 60ms --rate 300",
         "Raft §5.4.1; databendlabs/openraft a48a3282";
 
     /// A candidate counts each answer as another vote, also a second one of the same voter.
@@ -218,7 +233,9 @@ defects! {
         "Raft §5.2; xnnyygn/xraft#27";
 
     /// A candidate counts votes that were given to it in earlier terms.
-    OldVotesCount: "old-votes-count", SplitBrain, "--faults pause,partition",
+    OldVotesCount: "old-votes-count", SplitBrain,
+        "--faults pause,partition"
+            + "--overlap --faults delay:200ms,jitter=200ms,shape=all-links,kill:leader --every 1s --for 900ms",
         "Raft §5.2; andreev-io/little-raft#44";
 
     /// A candidate counts the answers to its pre-vote as votes.
@@ -259,22 +276,33 @@ defects! {
     // Members
 
     /// A leader changes the members before it has committed an entry of its term, and may not know the last change.
-    ChangesBeforeOwnCommit: "changes-before-own-commit", LostWrite, "--nodes 4 --faults add,remove,partition,kill",
+    ChangesBeforeOwnCommit: "changes-before-own-commit", LostWrite,
+        "--nodes 4 --faults add,remove,partition,kill"
+            + "--faults kill:leader,add,remove --every 800ms --for 400ms --latency 60ms",
         "dissertation §4.1; Ongaro, raft-dev, 10 July 2015";
 
     /// A leader begins a change of the members while another is not complete.
-    ChangesOverlap: "changes-overlap", LostWrite, "--nodes 4 --faults add,remove,partition,kill", "dissertation §4.1";
+    ChangesOverlap: "changes-overlap", LostWrite,
+        "--nodes 4 --faults add,remove,partition,kill"
+            + "--faults add+remove --every 2s --for 500ms --latency 60ms",
+        "dissertation §4.1";
 
     /// A configuration is in force on a node only once that knows it to be committed.
-    ChangesWaitForCommit: "changes-wait-for-commit", SplitBrain, "--faults add,remove,partition,kill",
+    ChangesWaitForCommit: "changes-wait-for-commit", SplitBrain,
+        "--faults add,remove,partition,kill"
+            + "--faults add,remove,kill --every 800ms --for 400ms --latency 20ms",
         "Raft §6, dissertation §4.1; canonical/raft#250";
 
     /// A node that restarts goes by the members with which the cluster began, until it is told of others.
-    RestartForgetsMembers: "restart-forgets-members", SplitBrain, "--faults replace,kill,partition",
+    RestartForgetsMembers: "restart-forgets-members", SplitBrain,
+        "--faults replace,kill,partition"
+            + "--faults replace,kill --every 800ms --for 300ms",
         "Raft §6; databendlabs/openraft 6c0ccaf3, databendlabs/openraft#1808";
 
     /// A leader counts what learners have stored for a majority of the voters.
-    LearnersCount: "learners-count", LostWrite, "--faults add,partition:isolate-leader",
+    LearnersCount: "learners-count", LostWrite,
+        "--faults add,partition:isolate-leader"
+            + "--faults partition:leader-in-minority+add --every 2s --for 1s",
         "dissertation §4.2.1; databendlabs/openraft d882e743";
 
     /// A node that was removed answers quorum reads from the state that it has.
@@ -282,7 +310,9 @@ defects! {
 
     /// A leader that asked another node to take over keeps its lease, though that one may be elected at any time.
     TransferKeepsLease: "transfer-keeps-lease", StaleRead,
-        "--read lease --faults transfer,pause:random", "dissertation §6.4.1, §3.10";
+        "--read lease --faults transfer,pause:random"
+            + "--faults transfer --every 500ms --for 100ms --loss 300 --latency 10ms --keys 1 --rate 300",
+        "dissertation §6.4.1, §3.10";
 
     // Durability
 
@@ -321,11 +351,15 @@ defects! {
 
     /// A snapshot from the leader replaces the state though it is older.
     OldSnapshotInstalled: "old-snapshot-installed", LostWrite,
-        "--snapshot-after 50 --faults pause,partition:isolate-random", "Raft figure 13; etcd-io/etcd#1763";
+        "--snapshot-after 50 --faults pause,partition:isolate-random"
+            + "--snapshot-after 10 --repeated 300 --latency 20ms",
+        "Raft figure 13; etcd-io/etcd#1763";
 
     /// A snapshot leaves the entries behind it in the log although they conflict with it.
     KeepsLogBehindSnapshot: "keeps-log-behind-snapshot", Divergent,
-        "--snapshot-after 50 --faults partition:isolate-leader", "Raft figure 13, step 7";
+        "--snapshot-after 50 --faults partition:isolate-leader"
+            + "--snapshot-after 5 --concurrency 40 --rate 500 --every 1500ms --for 600ms",
+        "Raft figure 13, step 7";
 
     /// A leader sends no snapshots: a follower that needs compacted entries never gets them.
     SendsNoSnapshot: "sends-no-snapshot", Unavailable, "--snapshot-after 50 --faults partition:isolate-random,kill",
@@ -433,7 +467,9 @@ defects! {
 
     /// A write whose entry a snapshot has replaced is answered with "it did not happen".
     SnapshotSaysNo: "snapshot-says-no", Phantom,
-        "--snapshot-after 50 --faults partition:isolate-leader,pause:leader", "Adya: aborted reads (G1a)";
+        "--snapshot-after 50 --faults partition:isolate-leader,pause:leader"
+            + "--snapshot-after 5 --every 1500ms --for 600ms --rate 300 --latency 20ms --request-timeout 2s",
+        "Adya: aborted reads (G1a)";
 
     /// A node sends each request that it forwards to the leader twice.
     ForwardsTwice: "forwards-twice", DoubleApply, "--workload counter --faults none", "RedisLabs/redisraft#13";

@@ -103,12 +103,12 @@ impl Raft {
     fn take_leave(&mut self) {
         let membership = self.membership().clone();
         let State::Leader(own) = &self.state else { return };
-        if own.followers.keys().all(|follower| membership.members().contains(follower)) {
+        if own.followers.keys().all(|&follower| membership.has_member(follower)) {
             return;
         }
         self.replicate();
         if let State::Leader(own) = &mut self.state {
-            own.followers.retain(|follower, _| membership.members().contains(follower));
+            own.followers.retain(|&follower, _| membership.has_member(follower));
         }
     }
 

@@ -104,6 +104,11 @@ impl Membership {
         self.voters.iter().chain(&self.outgoing).chain(self.learners.keys()).copied().collect()
     }
 
+    /// Returns true if `node` is a member, a learner included.
+    pub fn has_member(&self, node: NodeId) -> bool {
+        self.is_voter(node) || self.learners.contains_key(&node)
+    }
+
     /// Returns true if the vote of `node` counts, in one of the two configurations if this one is joint.
     pub fn is_voter(&self, node: NodeId) -> bool {
         self.voters.contains(&node) || self.outgoing.contains(&node)
@@ -243,6 +248,11 @@ impl Memberships {
     /// Returns the index of the latest configuration; 0 if the log has none.
     pub(super) fn latest_index(&self) -> LogIndex {
         self.later.last().map_or(LogIndex(0), |(index, _)| *index)
+    }
+
+    /// Returns the configurations of the entries in the log, in order.
+    pub(super) fn later(&self) -> impl Iterator<Item = (LogIndex, &Membership)> {
+        self.later.iter().map(|(index, membership)| (*index, &**membership))
     }
 
     pub(super) fn append(&mut self, index: LogIndex, membership: Membership) {

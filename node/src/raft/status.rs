@@ -62,9 +62,26 @@ impl Raft {
         self.log.term(index)
     }
 
+    /// Returns the last entry that is available only from a snapshot, and the term of the last entry in the log, or of
+    /// that one.
+    pub fn bounds(&self) -> ((LogIndex, Term), Term) {
+        let base = self.log.base_index();
+        ((base, self.log.term(base).unwrap_or_default()), self.log.last_term())
+    }
+
     /// Returns true if the log has the entry of `term` at `index`, or a snapshot in its place.
     pub fn holds(&self, index: LogIndex, term: Term) -> bool {
         index < self.log.base_index() || self.log.term(index) == Some(term)
+    }
+
+    /// Returns the index of the latest configuration in the log; none if the log has none behind its snapshot.
+    pub fn latest_configuration(&self) -> Option<LogIndex> {
+        Some(self.memberships.latest_index()).filter(|index| *index > LogIndex(0))
+    }
+
+    /// Returns the configurations in the log behind its snapshot, each with the index of its entry.
+    pub fn configurations(&self) -> impl Iterator<Item = (LogIndex, &Membership)> {
+        self.memberships.later()
     }
 
     /// Returns the node's externally visible state.

@@ -57,7 +57,7 @@ pub(crate) use compaction::CompactionOutcome;
 pub(crate) use image::Owner;
 pub(crate) use medium::{Directory, Medium};
 pub(crate) use simulated::SimulatedMedium;
-pub use simulated::{DiskOptions, Hindrance};
+pub use simulated::{DiskOptions, Hindrance, PowerLoss};
 
 const LOCK: &str = "lock";
 const WAL: &str = "wal";

@@ -1,9 +1,11 @@
 //! Simulated disk that fails and forgets, with every fault at every sync. Page cache and disk are separate; a failed
-//! sync leaves the cache as it is and marks it clean (as Linux does); and a loss of power keeps any subset of the
-//! sectors being written.
+//! sync leaves the cache as it is and marks it clean (as Linux does); and a loss of power keeps a part of what was
+//! not synced. Names are durable only once the folder is synced, which is all that POSIX promises.
+
+mod unsynced;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -15,6 +17,8 @@ use rand_pcg::{
     rand_core::{Rng as _, SeedableRng as _},
 };
 
+pub use self::unsynced::PowerLoss;
+use self::unsynced::{Change, Durable};
 use super::{
     Files, StartMode, Storage,
     image::Owner,
@@ -22,32 +26,10 @@ use super::{
 };
 use crate::{defect::Defect, error::StorageError, host_clock::HostClock, raft::StoredState};
 
-const PAGE_BYTES: usize = 512;
 /// Share of syncs that are slow, one in so many, and the factor by which they are.
 const SLOW_ONE_IN: u64 = 100;
 const SLOW_FACTOR: u64 = 8;
 const MILLION: u64 = 1_000_000;
-
-/// A file: its pages in the cache, its pages on the disk, and the set of dirty pages.
-#[derive(Clone, Debug, Default)]
-struct Inode {
-    cached: Vec<u8>,
-    durable: Vec<u8>,
-    dirty: BTreeSet<usize>,
-}
-
-impl Inode {
-    /// Writes those dirty pages to the disk that `chosen` selects.
-    fn write_back(&mut self, mut chosen: impl FnMut() -> bool) {
-        for page in std::mem::take(&mut self.dirty) {
-            if chosen() {
-                let (start, end) = (page * PAGE_BYTES, self.cached.len().min((page + 1) * PAGE_BYTES));
-                self.durable.resize(self.durable.len().max(end), 0);
-                self.durable[start..end].copy_from_slice(&self.cached[start..end]);
-            }
-        }
-    }
-}
 
 /// Fault at a sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +39,8 @@ pub(crate) enum DiskFault {
     Killed,
     /// The sync fails, and the dirty pages count as clean.
     Failed,
-    /// Power is lost during the sync; the seed selects the pages that survive.
-    PowerLost(u64),
+    /// Power is lost during the sync.
+    PowerLost(PowerLoss),
 }
 
 /// Behaviour of a disk.
@@ -106,10 +88,13 @@ impl Behaviour {
 
 #[derive(Debug, Default)]
 struct Disk {
-    inodes: Vec<Inode>,
+    /// Files as their readers see them.
+    cached: Vec<Vec<u8>>,
     names: BTreeMap<String, usize>,
-    durable_names: BTreeMap<String, usize>,
-    dirty_names: bool,
+    durable: Durable,
+    unsynced: Vec<Change>,
+    /// Entries of the folder that a failed sync left behind: durable with the next sync after another change of it.
+    left_behind: Vec<Change>,
     syncs: usize,
     fault: Option<(usize, DiskFault)>,
     behaviour: Option<Behaviour>,
@@ -118,51 +103,40 @@ struct Disk {
 }
 
 impl Disk {
-    /// Performs a sync, or the fault planned for it.
-    fn sync(&mut self, inode: Option<usize>) -> io::Result<()> {
+    /// Performs the sync of a file, or of the folder, or the fault planned for it.
+    fn sync(&mut self, file: Option<usize>) -> io::Result<()> {
         self.syncs += 1;
         let fails = self.behaviour.as_mut().is_some_and(Behaviour::sync);
         let planned = self.fault.take_if(|(at, _)| *at == self.syncs).map(|(_, fault)| fault);
-        let Some(fault) = planned.or(fails.then_some(DiskFault::Failed)) else {
-            match inode {
-                Some(inode) => self.inodes[inode].write_back(|| true),
-                None => self.sync_names(),
-            }
-            return Ok(());
-        };
-        match (fault, inode) {
+        let fault = planned.or(fails.then_some(DiskFault::Failed));
+        match fault {
             #[cfg(test)]
-            (DiskFault::Killed, _) => {}
-            (DiskFault::Failed, Some(inode)) => self.inodes[inode].dirty.clear(),
-            (DiskFault::Failed, None) => self.dirty_names = false,
-            (DiskFault::PowerLost(seed), _) => self.lose_power(Some(seed)),
+            Some(DiskFault::Killed) => {}
+            Some(DiskFault::PowerLost(loss)) => self.lose_power(loss),
+            None | Some(DiskFault::Failed) => {
+                let ended = self.unsynced.extract_if(.., |change| change.file() == file);
+                if fault.is_none() {
+                    ended.for_each(|change| change.apply(&mut self.durable));
+                } else {
+                    // What a failed sync should have written counts as clean.
+                    self.left_behind.extend(ended.filter(|change| change.file().is_none()));
+                }
+            }
         }
-        Err(Errno::EIO.into())
+        fault.map_or(Ok(()), |_| Err(Errno::EIO.into()))
     }
 
-    fn sync_names(&mut self) {
-        if std::mem::take(&mut self.dirty_names) {
-            self.durable_names = self.names.clone();
-        }
+    fn change_folder(&mut self, change: Change) {
+        self.unsynced.append(&mut self.left_behind);
+        self.unsynced.push(change);
     }
 
-    /// Keeps what is durable, and a pseudo-random subset of the rest, chosen by `seed`; without one, nothing of it.
-    fn lose_power(&mut self, seed: Option<u64>) {
-        let mut state = seed;
-        let mut chosen = move || {
-            state.as_mut().is_some_and(|state| {
-                *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                *state >> 63 == 1
-            })
-        };
-        if chosen() {
-            self.sync_names();
-        }
-        (self.names, self.dirty_names) = (self.durable_names.clone(), false);
-        for inode in &mut self.inodes {
-            inode.write_back(&mut chosen);
-            inode.cached = inode.durable.clone();
-        }
+    /// Keeps what is durable, and of the rest what this loss leaves.
+    fn lose_power(&mut self, loss: PowerLoss) {
+        self.left_behind.clear();
+        loss.decide(&std::mem::take(&mut self.unsynced), &mut self.durable);
+        self.names = self.durable.names.clone();
+        self.cached.clone_from(&self.durable.files);
     }
 }
 
@@ -196,17 +170,17 @@ impl SimulatedMedium {
         Storage::open_in(files, owner, start_mode, None)
     }
 
-    /// Loses power now: what was synced stays, and of the rest what `seed` selects, or nothing without one.
-    pub(crate) fn lose_power(&self, seed: Option<u64>) {
+    /// Loses power now: what was synced stays, and of the rest what the loss leaves.
+    pub(crate) fn lose_power(&self, loss: PowerLoss) {
         let mut disk = self.disk();
         disk.fault = None;
-        disk.lose_power(seed);
+        disk.lose_power(loss);
     }
 
     /// Loses power during the next sync but `after`.
-    pub(crate) fn lose_power_after(&self, after: usize, seed: u64) {
+    pub(crate) fn lose_power_after(&self, after: usize, loss: PowerLoss) {
         let mut disk = self.disk();
-        disk.fault = Some((disk.syncs + 1 + after, DiskFault::PowerLost(seed)));
+        disk.fault = Some((disk.syncs + 1 + after, DiskFault::PowerLost(loss)));
     }
 
     /// Hinders the disk from now on.
@@ -229,8 +203,8 @@ impl Medium for SimulatedMedium {
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let disk = self.disk();
-        let inode = *disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;
-        Ok(disk.inodes[inode].cached.clone())
+        let file = *disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(disk.cached[file].clone())
     }
 
     fn create(&self, name: &str) -> io::Result<usize> {
@@ -238,20 +212,21 @@ impl Medium for SimulatedMedium {
         if disk.full {
             return Err(Errno::EMFILE.into());
         }
-        disk.inodes.push(Inode::default());
-        let inode = disk.inodes.len() - 1;
-        disk.names.insert(name.to_owned(), inode);
-        disk.dirty_names = true;
-        Ok(inode)
+        let file = disk.cached.len();
+        disk.cached.push(Vec::new());
+        disk.durable.files.push(Vec::new());
+        disk.names.insert(name.to_owned(), file);
+        disk.change_folder(Change::Add { name: name.to_owned(), file });
+        Ok(file)
     }
 
     fn write_at(&self, file: &usize, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let inode = &mut self.disk().inodes[*file];
-        let start = usize::try_from(offset).expect("the file is in memory");
-        let end = start + bytes.len();
-        inode.cached.resize(inode.cached.len().max(end), 0);
-        inode.cached[start..end].copy_from_slice(bytes);
-        inode.dirty.extend(start / PAGE_BYTES..end.div_ceil(PAGE_BYTES));
+        let mut disk = self.disk();
+        let offset = usize::try_from(offset).expect("the file is in memory");
+        let (cached, end) = (&mut disk.cached[*file], offset + bytes.len());
+        cached.resize(cached.len().max(end), 0);
+        cached[offset..end].copy_from_slice(bytes);
+        disk.unsynced.push(Change::Write { file: *file, offset, bytes: bytes.into() });
         Ok(())
     }
 
@@ -261,22 +236,22 @@ impl Medium for SimulatedMedium {
 
     fn sync_name(&self, name: &str) -> io::Result<()> {
         let mut disk = self.disk();
-        let inode = *disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;
-        disk.sync(Some(inode))
+        let file = *disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        disk.sync(Some(file))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut disk = self.disk();
-        let inode = disk.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
-        disk.names.insert(to.to_owned(), inode);
-        disk.dirty_names = true;
+        let file = disk.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        disk.names.insert(to.to_owned(), file);
+        disk.change_folder(Change::Move { from: from.to_owned(), to: to.to_owned(), file });
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut disk = self.disk();
         disk.names.remove(name).ok_or(io::ErrorKind::NotFound)?;
-        disk.dirty_names = true;
+        disk.change_folder(Change::Remove { name: name.to_owned() });
         Ok(())
     }
 

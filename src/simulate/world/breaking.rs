@@ -5,9 +5,9 @@ use node::{raft::Role, simulation::Hindrance};
 
 use super::{
     super::{
-        faults::{DiskEffect, Step},
+        faults::{Death, DiskEffect, Step},
         member::Member,
-        network::{REDIAL_NS, STALL_NS},
+        network::{Network, REDIAL_NS, STALL_NS},
     },
     Happening, LAST_SYNCS, LAST_WORDS_NS, MS, SimulationError, World, id_of, place_of, raft_id,
 };
@@ -16,9 +16,18 @@ impl World<'_> {
     /// Begins the fault at a place of the schedule, and plans the next.
     pub(super) fn fault(&mut self, place: usize) -> Result<(), SimulationError> {
         let leaders = self.leaders();
+        if self.faults.changes_members()
+            && let Some(members) = self.member_ids()
+        {
+            self.faults.set_members(members);
+        }
         match self.faults.begin(place, self.now_ns, leaders, &mut self.record)? {
             Step::LookAgain(at_ns) => {
                 self.queue.plan(at_ns, Happening::Fault(place));
+                return Ok(());
+            }
+            Step::Ask(fault, request) => {
+                self.ask_for_change(fault, request);
                 return Ok(());
             }
             Step::Skip => {}
@@ -42,14 +51,13 @@ impl World<'_> {
         match fault {
             ResolvedFault::Kill { nodes } => {
                 for node in nodes {
-                    self.kill(place_of(*node))?;
+                    self.kill(place_of(*node), Death::Kill)?;
                 }
             }
             ResolvedFault::Disk { nodes, fault: disk } => {
                 for node in nodes {
                     match DiskEffect::of(*disk) {
-                        Some(DiskEffect::LosesAll) => self.lose_all(place_of(*node))?,
-                        Some(DiskEffect::LosesAny) => self.kill(place_of(*node))?,
+                        Some(DiskEffect::Dies(death)) => self.kill(place_of(*node), death)?,
                         Some(DiskEffect::Hinders(how)) => self.members[place_of(*node)].host.hinder_disk(how),
                         None => return Err(SimulationError::Impossible(fault.to_string())),
                     }
@@ -65,6 +73,9 @@ impl World<'_> {
                 for node in nodes {
                     self.members[place_of(*node)].is_paused = true;
                 }
+            }
+            ResolvedFault::Packets { links, fault: packets, .. } if Network::bears(*packets) => {
+                self.network.disturb(id, *packets, links.clone());
             }
             ResolvedFault::Members { .. } | ResolvedFault::Packets { .. } => {
                 return Err(SimulationError::Impossible(fault.to_string()));
@@ -100,8 +111,8 @@ impl World<'_> {
         self.queue.plan(self.now_ns + lasts_ns, Happening::Starve { id, node, sleeps: !sleeps });
     }
 
-    /// Kills a node and loses what it has not synced: at once, or in the midst of one of its next syncs.
-    fn kill(&mut self, node: usize) -> Result<(), SimulationError> {
+    /// Lets a node die and lose what it has not synced: at once, or in the midst of one of its next syncs.
+    fn kill(&mut self, node: usize, death: Death) -> Result<(), SimulationError> {
         let (seed, after) = (self.random.bits(), self.random.below(2 * LAST_SYNCS));
         let member = &mut self.members[node];
         if !member.host.is_up() {
@@ -109,32 +120,19 @@ impl World<'_> {
         }
         let mut last_words_ns = 0;
         if after < LAST_SYNCS {
-            member.host.lose_power_at_sync(after as usize, seed);
+            member.host.lose_power_at_sync(after as usize, death.loss(seed));
             last_words_ns = LAST_WORDS_NS;
         }
-        self.plan_death(node, last_words_ns, false);
-        Ok(())
-    }
-
-    /// Takes the power from a node, whose disk forgets all that was not synced.
-    fn lose_all(&mut self, node: usize) -> Result<(), SimulationError> {
-        if !self.members[node].host.is_up() {
-            return self.note_death(node).map(drop);
-        }
-        self.plan_death(node, 0, true);
-        Ok(())
-    }
-
-    /// Plans the death of a node's process, once it is not busy and has had the time for its last words.
-    fn plan_death(&mut self, node: usize, last_words_ns: u64, loses_all: bool) {
+        // It dies once it is not busy and has had the time for its last words.
         let Member { host, life, .. } = &self.members[node];
         let at_ns = host.free_at_ns().max(self.now_ns) + last_words_ns;
-        self.queue.plan(at_ns, Happening::Death { node, life: *life, loses_all });
+        self.queue.plan(at_ns, Happening::Death { node, life: *life, death });
+        Ok(())
     }
 
     /// Takes note of a node whose process has ended; returns true if a kill is to blame.
     pub(super) fn note_death(&mut self, node: usize) -> Result<bool, SimulationError> {
-        let open: Vec<u64> = self.clients.open_at(id_of(node).0).collect();
+        let open: Vec<u64> = self.clients.open_at(id_of(node).0).chain(self.asked_at(node)).collect();
         for number in open {
             let at_ns = self.now_ns + self.network.latency_ns();
             self.queue.plan(at_ns, Happening::Reply { number, reply: super::Reply::Reset });
@@ -152,7 +150,8 @@ impl World<'_> {
 
     /// Heals a fault, if it is still in force.
     pub(super) fn heal(&mut self, id: FaultId) -> Result<(), SimulationError> {
-        match self.faults.end(id, self.now_ns, &mut self.record)? {
+        let counts = self.network.calm(id);
+        match self.faults.end(id, self.now_ns, counts, &mut self.record)? {
             Some(ResolvedFault::Disk { nodes, fault })
                 if matches!(DiskEffect::of(fault), Some(DiskEffect::Hinders(_))) =>
             {
@@ -162,11 +161,11 @@ impl World<'_> {
             }
             Some(fault @ (ResolvedFault::Kill { .. } | ResolvedFault::Disk { .. })) => {
                 let effect = if let ResolvedFault::Disk { fault, .. } = fault { DiskEffect::of(fault) } else { None };
-                let loses_all = effect == Some(DiskEffect::LosesAll);
+                let death = if let Some(DiskEffect::Dies(death)) = effect { death } else { Death::Kill };
                 for node in fault.nodes().map(place_of) {
                     // One that has outlived the kill so far is killed now.
                     let life = self.members[node].life;
-                    self.handle(Happening::Death { node, life, loses_all })?;
+                    self.handle(Happening::Death { node, life, death })?;
                     self.start(node)?;
                 }
             }
@@ -175,7 +174,7 @@ impl World<'_> {
                     self.start(place_of(node))?;
                 }
             }
-            // The latter are never installed.
+            // Members change by another change, and the packets are calm already.
             None | Some(ResolvedFault::Members { .. } | ResolvedFault::Packets { .. }) => {}
             Some(ResolvedFault::Starve { nodes, .. }) => {
                 for node in nodes {

@@ -23,7 +23,8 @@ impl World<'_> {
             }
             Phase::Settling { .. } if self.clients.are_done() && self.is_settled() => {
                 let until_ns = self.now_ns + PATIENCE_NS;
-                for client in self.clients.begin_final_reads(self.plan.nodes, until_ns) {
+                let members = self.member_ids().unwrap_or_default();
+                for client in self.clients.begin_final_reads(&members, until_ns) {
                     self.plan_turn(client, self.now_ns);
                 }
                 self.phase = Phase::FinalReads;
@@ -59,7 +60,8 @@ impl World<'_> {
         let kept = |place: &usize| self.conditions.kept_faults.as_ref().is_none_or(|kept| kept.contains(place));
         let planned = self.plan.schedule.iter().cloned().enumerate();
         let schedule = planned.filter(|(place, _)| kept(place)).collect();
-        self.faults = Faults::new(schedule, self.plan.nodes, self.origin_ns, end_ns);
+        let nodes = (self.plan.all_nodes(), self.plan.nodes);
+        self.faults = Faults::new(schedule, nodes, self.origin_ns, end_ns);
         self.plan_fault(0);
         self.queue.plan(end_ns, Happening::Look);
         Ok(())
@@ -73,26 +75,28 @@ impl World<'_> {
         Ok(())
     }
 
-    fn statuses(&self) -> Option<Vec<Status>> {
-        self.members.iter().map(|member| member.host.status()).collect()
+    /// Returns the status of the node that leads and those of all members, as it knows them, if all nodes run.
+    fn led(&self) -> Option<(Status, Vec<Status>)> {
+        let statuses: Vec<Status> = self.members.iter().map(|member| member.host.status()).collect::<Option<_>>()?;
+        let head = statuses[super::place_of(self.leaders().current?)].clone();
+        let members = statuses.into_iter().filter(|status| head.membership.has_member(status.id)).collect();
+        Some((head, members))
     }
 
-    /// Returns true if all nodes run, and a majority follows one leader.
+    /// Returns true if all nodes run, and a majority of the members follows one leader.
     fn is_ready(&self) -> bool {
-        let (Some(statuses), Some(leader)) = (self.statuses(), self.leaders().current) else { return false };
-        let leader = Some(node::raft::NodeId(leader.0.into()));
-        statuses.iter().filter(|status| status.leader == leader).count() > statuses.len() / 2
+        let Some((head, members)) = self.led() else { return false };
+        members.iter().filter(|status| status.leader == Some(head.id)).count() > members.len() / 2
     }
 
-    /// Returns true if all nodes run, follow the same leader in the same term, and have applied what it knows to be
-    /// committed.
+    /// Returns true if all nodes run, and all members follow the same leader in the same term, and have applied what it
+    /// knows to be committed.
     fn is_settled(&self) -> bool {
-        let (Some(statuses), Some(leader)) = (self.statuses(), self.leaders().current) else { return false };
-        let head = &statuses[super::place_of(leader)];
+        let Some((head, members)) = self.led() else { return false };
         let follows = |status: &Status| {
             status.leader == Some(head.id) && status.term == head.term && status.applied >= head.commit
         };
-        statuses.iter().all(follows)
+        members.iter().all(follows)
     }
 
     /// Describes the states of all nodes.

@@ -17,21 +17,26 @@ impl World<'_> {
     /// Lets a client begin an operation.
     pub(super) fn turn(&mut self, client: usize) -> Result<(), SimulationError> {
         let (number, node, message) = self.clients.begin(client, self.now_ns, &mut self.record)?;
-        let node = place_of(NodeId(node));
-        let arrival_ns = self.now_ns + self.network.latency_ns();
-        let is_heard = self.network.admits_clients(node);
-        if is_heard && !self.members[node].host.is_up() {
+        self.send_request(number, place_of(NodeId(node)), message, self.plan.operation_timeout_ms * MS);
+        Ok(())
+    }
+
+    /// Sends a request to a node; whoever sent it waits for the answer for at most `patience_ns`.
+    pub(super) fn send_request(&mut self, number: u64, node: usize, message: Message, patience_ns: u64) {
+        let passage_ns = self.network.passage_ns(node, false).filter(|_| self.network.admits_clients(node));
+        let arrival_ns = passage_ns.map(|passage_ns| self.now_ns + passage_ns);
+        if let Some(arrival_ns) = arrival_ns
+            && !self.members[node].host.is_up()
+        {
             let at_ns = arrival_ns + self.network.latency_ns();
             self.queue.plan(at_ns, Happening::Reply { number, reply: Reply::Refused });
-            return Ok(());
+            return;
         }
         let life = self.members[node].life;
-        if is_heard {
+        if let Some(arrival_ns) = arrival_ns {
             self.queue.plan(arrival_ns, Happening::Request { number, node, life, message: Box::new(message) });
         }
-        let late_ns = self.now_ns + self.plan.operation_timeout_ms * MS;
-        self.queue.plan(late_ns, Happening::Reply { number, reply: Reply::Late });
-        Ok(())
+        self.queue.plan(self.now_ns + patience_ns, Happening::Reply { number, reply: Reply::Late });
     }
 
     /// Hands a request to a node, if the process that it was sent to still runs.
@@ -74,8 +79,10 @@ impl World<'_> {
                 }
             }
             Outgoing::Answer(number, status, body) => {
-                let at_ns = at_ns + self.network.latency_ns();
-                self.queue.plan(at_ns, Happening::Reply { number, reply: Reply::Answer(status, body) });
+                if let Some(passage_ns) = self.network.passage_ns(from, true) {
+                    let reply = Reply::Answer(status, body);
+                    self.queue.plan(at_ns + passage_ns, Happening::Reply { number, reply });
+                }
             }
         }
     }

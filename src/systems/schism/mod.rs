@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use nemesis::Operator;
+use nemesis::{MemberRequest, Operator};
 use node::raft::NodeId;
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,6 +25,7 @@ use self::{
     settings::{DEFECT, ELECTIONS, NodeSettings, OPTIONS, SNAPSHOT_AFTER},
 };
 pub(crate) use self::{
+    operator::answer_of,
     reads::{LEADER, LOCAL, QUORUM},
     settings::Elections,
 };
@@ -92,12 +93,13 @@ pub(crate) fn simulated_settings(read: &ReadMode, options: &Options) -> Result<S
 }
 
 /// Returns the configuration of a node that is simulated, as [`node_arguments`] would have it; its addresses only tell
-/// the members apart.
-pub(crate) fn node_config(id: u16, nodes: u16, settings: &Settings, seed: u64) -> node::Config {
+/// the members apart. A node beyond the `members` with which the cluster begins waits until it is added.
+pub(crate) fn node_config(id: u16, members: u16, settings: &Settings, seed: u64) -> node::Config {
     let settings = NodeSettings::of(settings);
-    let address = |id: u16, port| SocketAddr::from((Ipv4Addr::from(u32::from(id)), port));
-    let peers = (1..=nodes).map(|id| (NodeId(id.into()), address(id, PEER_PORT)));
-    let mut config = node::Config::new(NodeId(id.into()), peers.collect(), address(id, CLIENT_PORT), "simulated");
+    let peers = (1..=members).map(|id| (NodeId(id.into()), simulated_peer(id)));
+    let client = SocketAddr::from((simulated_host(id), CLIENT_PORT));
+    let mut config = node::Config::new(NodeId(id.into()), peers.collect(), client, "simulated");
+    config.join = (id > members).then(|| simulated_peer(id));
     config.election_timeout = settings.election_timeout();
     config.heartbeat_interval = settings.heartbeat_interval();
     config.lease = node::Config::default_lease(config.election_timeout);
@@ -110,6 +112,19 @@ pub(crate) fn node_config(id: u16, nodes: u16, settings: &Settings, seed: u64) -
     config.defect = settings.defect;
     config.seed = Some(seed);
     config
+}
+
+fn simulated_host(id: u16) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(id))
+}
+
+fn simulated_peer(id: u16) -> SocketAddr {
+    SocketAddr::from((simulated_host(id), PEER_PORT))
+}
+
+/// Returns the message that asks a simulated node for a change of the members.
+pub(crate) fn member_message(request: MemberRequest) -> Message {
+    operator::message(request, |node| Some(simulated_peer(node.0)))
 }
 
 /// Status page of a node.

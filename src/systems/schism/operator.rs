@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use nemesis::{Answer, MemberRequest, NodeId, Operator};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::runtime::Handle;
 use workloads::{Connection, ConnectionLimits, Message};
 
@@ -38,25 +38,11 @@ impl ApiOperator {
         Self { runtime: Handle::current(), nodes }
     }
 
-    /// Returns the path of a request and its body.
-    fn message(&self, request: MemberRequest) -> (&'static str, Value) {
-        let peer = |node: NodeId| self.nodes.get(&node).map(|address: &Address| address.peer);
-        match request {
-            MemberRequest::Add(node) => ("/v1/members", json!({"add": node, "address": peer(node)})),
-            MemberRequest::Remove(node) => ("/v1/members", json!({"remove": node})),
-            MemberRequest::Replace { old, new } => {
-                ("/v1/members", json!({"replace": old, "with": new, "address": peer(new)}))
-            }
-            MemberRequest::Transfer(node) => ("/v1/transfer", json!({"to": node})),
-        }
-    }
-
     async fn ask_each(&self, request: MemberRequest) -> Answer {
-        let (path, body) = self.message(request);
+        let message = message(request, |node| self.nodes.get(&node).map(|address| address.peer));
         let mut why = "no node answers".to_owned();
         for address in self.nodes.values().map(|address| address.client) {
-            let message = Message { body: Some(body.to_string().into_bytes()), ..Message::post(path.to_owned()) };
-            match ask_one(address, message).await {
+            match ask_one(address, message.clone()).await {
                 Err(refused) => why = refused,
                 Ok(answer) => return answer,
             }
@@ -65,21 +51,39 @@ impl ApiOperator {
     }
 }
 
+/// Returns the message that asks a node for a change, by the address at which its peers reach each node.
+pub(super) fn message(request: MemberRequest, peer: impl Fn(NodeId) -> Option<SocketAddr>) -> Message {
+    let (path, body) = match request {
+        MemberRequest::Add(node) => ("/v1/members", json!({"add": node, "address": peer(node)})),
+        MemberRequest::Remove(node) => ("/v1/members", json!({"remove": node})),
+        MemberRequest::Replace { old, new } => {
+            ("/v1/members", json!({"replace": old, "with": new, "address": peer(new)}))
+        }
+        MemberRequest::Transfer(node) => ("/v1/transfer", json!({"to": node})),
+    };
+    Message { body: Some(body.to_string().into_bytes()), ..Message::post(path.to_owned()) }
+}
+
 /// Asks a node; returns the reason if it certainly did nothing, and another may be asked.
 async fn ask_one(address: SocketAddr, message: Message) -> Result<Answer, String> {
     let mut connection = Connection::new(address, LIMITS)?;
     match connection.exchange(message).await {
-        Ok((200, _)) => Ok(Answer::Begun),
-        Ok((status, body)) => {
-            let ErrorBody { error, happened } = serde_json::from_slice(&body).unwrap_or_default();
-            match (status, happened.as_str()) {
-                (CONFLICT, "no") => Ok(Answer::Refused(error)),
-                (_, "no") => Err(error),
-                _ => Ok(Answer::Unknown(error)),
-            }
-        }
+        Ok((status, body)) => answer_of(status, &body),
         Err(workloads::Answer::NotDone(why)) => Err(why),
         Err(other) => Ok(Answer::Unknown(format!("{other:?}"))),
+    }
+}
+
+/// Returns what a node's answer says of the change; the reason if it certainly did nothing, and another may be asked.
+pub(crate) fn answer_of(status: u16, body: &[u8]) -> Result<Answer, String> {
+    if status == 200 {
+        return Ok(Answer::Begun);
+    }
+    let ErrorBody { error, happened } = serde_json::from_slice(body).unwrap_or_default();
+    match (status, happened.as_str()) {
+        (CONFLICT, "no") => Ok(Answer::Refused(error)),
+        (_, "no") => Err(error),
+        _ => Ok(Answer::Unknown(error)),
     }
 }
 

@@ -134,7 +134,7 @@ fn what_a_restarted_node_believes_is_durable() {
             };
             assert!(states.contains(&believed), "{fault:?} at {at}: {believed:?}");
             drop(storage);
-            disk.disk().lose_power(Some(0));
+            disk.disk().lose_power(PowerLoss::Sectors(0));
             assert_eq!(disk.restart().1, believed, "{fault:?} at {at}");
         }
     }
@@ -155,19 +155,20 @@ fn a_restart_that_fails_is_not_believed_by_the_next() {
             let Ok((storage, believed)) = disk.open_one(StartMode::Restart) else { continue };
             assert!(states.contains(&believed), "{at}, {second}: {believed:?}");
             drop(storage);
-            disk.disk().lose_power(Some(0));
+            disk.disk().lose_power(PowerLoss::Sectors(0));
             assert_eq!(disk.restart().1, believed, "{at}, {second}");
         }
     }
 }
 
-/// Tries many subsets of the sectors being written: the last step is there completely or not at all, and never looks
+/// Tries many parts of what is being written: the last step is there completely or not at all, and never looks
 /// like damage.
 #[test]
 fn a_loss_of_power_leaves_all_or_nothing_of_the_last_step() {
     for at in 1..=syncs_of_a_life() {
-        for seed in 0..40 {
-            let disk = with_fault(at, DiskFault::PowerLost(seed));
+        let kinds = [PowerLoss::Part, PowerLoss::Torn, PowerLoss::Reordered, PowerLoss::Sectors];
+        for (seed, kind) in (0..40).zip(kinds.iter().cycle()) {
+            let disk = with_fault(at, DiskFault::PowerLost(kind(seed)));
             let (states, storage) = live(&disk);
             drop(storage);
             match disk.open_one(StartMode::Restart) {
