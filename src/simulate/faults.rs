@@ -187,7 +187,7 @@ pub(crate) fn impossible(faults: &FaultSpecs) -> Option<&FaultSpec> {
         | FaultSpec::Starve { .. } => false,
         FaultSpec::Clock { skew, .. } => skew.way(true) == SkewWay::Vdso,
         FaultSpec::Disk { fault, .. } => DiskEffect::of(*fault).is_none(),
-        FaultSpec::Members { .. } | FaultSpec::Packets { .. } => true,
+        FaultSpec::Members { .. } | FaultSpec::Packets { .. } | FaultSpec::Limit { .. } => true,
     })
 }
 

@@ -66,7 +66,7 @@ impl World<'_> {
                     self.members[place_of(*node)].is_paused = true;
                 }
             }
-            ResolvedFault::Members { .. } | ResolvedFault::Packets { .. } => {
+            ResolvedFault::Members { .. } | ResolvedFault::Packets { .. } | ResolvedFault::Limit { .. } => {
                 return Err(SimulationError::Impossible(fault.to_string()));
             }
             ResolvedFault::Starve { nodes, .. } => {
@@ -176,7 +176,8 @@ impl World<'_> {
                 }
             }
             // The latter are never installed.
-            None | Some(ResolvedFault::Members { .. } | ResolvedFault::Packets { .. }) => {}
+            None
+            | Some(ResolvedFault::Members { .. } | ResolvedFault::Packets { .. } | ResolvedFault::Limit { .. }) => {}
             Some(ResolvedFault::Starve { nodes, .. }) => {
                 for node in nodes {
                     self.members[place_of(node)].is_asleep = false;
