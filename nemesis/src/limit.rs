@@ -1,5 +1,5 @@
-//! Limits of what a node's processes may have of the host: open files. The kernel refuses the rest, as it would on a host
-//! that has no more.
+//! Limits of what a node's processes may have of the host: open files. The kernel refuses the rest, as it would on a
+//! host that has no more.
 
 use std::fmt;
 use std::fs;
