@@ -178,7 +178,8 @@ fn needs_of(kind: FaultKind) -> &'static [Need] {
         | FaultKind::RollingRestart
         | FaultKind::CrashLoop
         | FaultKind::StopLong
-        | FaultKind::Starve => &[Need::Signals],
+        | FaultKind::Starve
+        | FaultKind::OpenFiles => &[Need::Signals],
         FaultKind::Partition | FaultKind::Flap => {
             &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Links, Need::Firewall]
         }

@@ -10,6 +10,7 @@ use crate::clock::{Clocks, Skew, SkewWay};
 use crate::disk::DiskFault;
 use crate::fault_kind::FaultKind;
 use crate::grudge::Grudge;
+use crate::limit::Limit;
 use crate::links::Links;
 use crate::members::{MemberChange, MemberRequest};
 use crate::node_id::{NodeId, names};
@@ -44,6 +45,13 @@ pub enum Fault {
         cpu_percent: u8,
         /// Time from one SIGSTOP to the next, ms.
         period_ms: u64,
+    },
+    /// Limit of what the processes may have of the host.
+    Limit {
+        /// Target whose processes are limited.
+        target: Target,
+        /// The limit.
+        limit: Limit,
     },
     /// Partition: nodes silently drop the packets of others.
     Partition {
@@ -99,6 +107,7 @@ impl Fault {
             | Self::Pause { target }
             | Self::Restart { target }
             | Self::Starve { target, .. }
+            | Self::Limit { target, .. }
             | Self::Clock { target, .. }
             | Self::Disk { target, .. } => Some(*target),
             Self::Members { target, change } => (*change != MemberChange::Add).then_some(*target),
@@ -113,6 +122,7 @@ impl Fault {
             Self::Pause { .. } => FaultKind::Pause,
             Self::Restart { .. } => FaultKind::Restart,
             Self::Starve { .. } => FaultKind::Starve,
+            Self::Limit { limit, .. } => limit.kind(),
             Self::Partition { .. } => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
             Self::Packets { fault, .. } => fault.kind(),
@@ -139,6 +149,7 @@ impl fmt::Display for Fault {
             Self::Pause { target } => write!(f, "pause {target}"),
             Self::Restart { target } => write!(f, "restart {target}"),
             Self::Starve { target, cpu_percent, period_ms } => write_starve(f, target, *cpu_percent, *period_ms),
+            Self::Limit { target, limit } => limit.write(f, target),
             Self::Partition { shape } => shape.fmt(f),
             Self::Packets { shape, fault } => write!(f, "{fault} where a partition would {shape}"),
             Self::Clock { target, skew } => write_clock(f, target, *skew),
@@ -197,6 +208,13 @@ pub enum ResolvedFault {
         /// Time from one SIGSTOP to the next, ms.
         period_ms: u64,
     },
+    /// Limit of what these nodes' processes may have of the host.
+    Limit {
+        /// Nodes whose processes are limited; not empty.
+        nodes: BTreeSet<NodeId>,
+        /// The limit.
+        limit: Limit,
+    },
     /// Partition that drops these packets.
     Partition {
         /// Shape, as planned.
@@ -243,6 +261,7 @@ impl ResolvedFault {
             Self::Pause { .. } => FaultKind::Pause,
             Self::Restart { .. } => FaultKind::Restart,
             Self::Starve { .. } => FaultKind::Starve,
+            Self::Limit { limit, .. } => limit.kind(),
             Self::Partition { .. } => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
             Self::Packets { fault, .. } => fault.kind(),
@@ -259,6 +278,7 @@ impl ResolvedFault {
             | Self::Pause { nodes }
             | Self::Restart { nodes }
             | Self::Starve { nodes, .. }
+            | Self::Limit { nodes, .. }
             | Self::Clock { nodes, .. }
             | Self::Disk { nodes, .. } => Some(nodes),
             Self::Partition { .. } | Self::Packets { .. } | Self::Members { .. } => None,
@@ -275,6 +295,7 @@ impl fmt::Display for ResolvedFault {
             Self::Pause { nodes } => write!(f, "pause {}", names(nodes)),
             Self::Restart { nodes } => write!(f, "restart {}", names(nodes)),
             Self::Starve { nodes, cpu_percent, period_ms } => write_starve(f, &names(nodes), *cpu_percent, *period_ms),
+            Self::Limit { nodes, limit } => limit.write(f, &names(nodes)),
             Self::Partition { shape, grudge } => write!(f, "{shape}: {grudge}"),
             Self::Packets { links, fault, .. } => write!(f, "{fault} {links}"),
             Self::Clock { nodes, skew } => write_clock(f, &names(nodes), *skew),

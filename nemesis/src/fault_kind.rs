@@ -40,6 +40,8 @@ kinds! {
     StopLong,
     /// A process gets only a share of the processor.
     Starve,
+    /// A process can open no more files.
+    OpenFiles,
     /// Nodes do not hear each other.
     Partition,
     /// A partition comes and goes: several of the same.
@@ -123,6 +125,7 @@ impl FaultKind {
             Self::CrashLoop => "crash-loop",
             Self::StopLong => "stop-long",
             Self::Starve => "starve",
+            Self::OpenFiles => "open-files",
             Self::Partition => "partition",
             Self::Flap => "flap",
             Self::Loss => "loss",
@@ -157,6 +160,7 @@ impl FaultKind {
             Self::CrashLoop => "crash-loop[:TARGET,up=TIME]",
             Self::StopLong => "stop-long[:TARGET,down=TIME]",
             Self::Starve => "starve[:TARGET,cpu=PERCENT,period=TIME]",
+            Self::OpenFiles => "open-files[:TARGET,files=N]",
             Self::Partition => "partition[:SHAPE]",
             Self::Flap => "flap[:SHAPE,every=TIME]",
             Self::Loss => "loss[:PERCENT,shape=SHAPE]",
@@ -191,6 +195,7 @@ impl FaultKind {
             Self::CrashLoop => "SIGKILL again and again while the node starts",
             Self::StopLong => "SIGKILL, and a restart so late that the node must catch up",
             Self::Starve => "SIGSTOP and SIGCONT in turn: a share of the processor",
+            Self::OpenFiles => "no more files and sockets can be opened: EMFILE",
             Self::Partition => "nodes drop the packets of others",
             Self::Flap => "a partition that comes and goes",
             Self::Loss => "packets are lost",
@@ -228,6 +233,9 @@ impl FaultKind {
             Self::StopLong => vec![TARGET, parameter("down", TIME, "10s")],
             Self::Starve => {
                 vec![TARGET, parameter("cpu", "percentage, 1% to 99%", "20%"), parameter("period", TIME, "25ms")]
+            }
+            Self::OpenFiles => {
+                vec![TARGET, parameter("files", "number, 0 to 1000000", "as many as are open when it begins")]
             }
             Self::Partition => vec![SHAPE],
             Self::Flap => vec![SHAPE, parameter("every", TIME, "500ms")],
@@ -288,7 +296,8 @@ impl FaultKind {
             | Self::DiskCorrupt
             | Self::DiskError
             | Self::DiskFull
-            | Self::DiskReadOnly => Effect::End,
+            | Self::DiskReadOnly
+            | Self::OpenFiles => Effect::End,
             Self::Pause => Effect::Silence,
             Self::Starve => Effect::Slowness,
             Self::Partition | Self::Flap => Effect::Division,
@@ -327,11 +336,6 @@ impl FaultKind {
     /// Returns true if the processes of the nodes live on, but answer nobody.
     pub fn silences_processes(self) -> bool {
         self.effect() == Effect::Silence
-    }
-
-    /// Returns true if it can hide from a running node that the others go on without it.
-    pub fn cuts_nodes_off(self) -> bool {
-        matches!(self.effect(), Effect::Silence | Effect::Slowness | Effect::Division | Effect::Disturbance)
     }
 
     /// Returns true if it changes the clocks of nodes.

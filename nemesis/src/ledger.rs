@@ -71,6 +71,7 @@ impl Ledger {
             ResolvedFault::Kill { nodes }
             | ResolvedFault::Pause { nodes }
             | ResolvedFault::Restart { nodes }
+            | ResolvedFault::Limit { nodes, .. }
             | ResolvedFault::Disk { nodes, .. } => Some(nodes),
             ResolvedFault::Starve { .. }
             | ResolvedFault::Partition { .. }

@@ -37,7 +37,7 @@ pub struct Nemesis {
     // Declared before the hosts, so that processes end before the hosts that they run on.
     nodes: BTreeMap<NodeId, Node>,
     disks: BTreeMap<NodeId, Disk>,
-    /// Nodes that were refused something by their disk and ran on: they may end later for it, once.
+    /// Nodes that were refused something by their disk or their limits and ran on: they may end later for it, once.
     excused: BTreeSet<NodeId>,
     ledger: Ledger,
     /// Members of the cluster, of all its nodes; none if all are.
@@ -191,6 +191,7 @@ impl Nemesis {
             | ResolvedFault::Pause { nodes }
             | ResolvedFault::Restart { nodes }
             | ResolvedFault::Starve { nodes, .. }
+            | ResolvedFault::Limit { nodes, .. }
             | ResolvedFault::Disk { nodes, .. } => self.each(nodes, |id, node| {
                 if !node.process.is_running()? {
                     why = Some(format!("{id} has ended by itself"));
@@ -220,6 +221,7 @@ impl Nemesis {
             ResolvedFault::Starve { nodes, cpu_percent, period_ms } => {
                 self.each(nodes, |_, node| node.process.starve(*cpu_percent, *period_ms))?;
             }
+            ResolvedFault::Limit { nodes, limit } => self.each(nodes, |_, node| node.process.limit(*limit))?,
             ResolvedFault::Partition { grudge, .. } => self.hosts.drop_packets(grudge)?,
             ResolvedFault::Packets { links, fault, .. } => self.hosts.disturb(id.0, *fault, links.clone(), draw)?,
             ResolvedFault::Members { .. } => {}
@@ -253,6 +255,16 @@ impl Nemesis {
                 node.process.feed();
                 Ok(())
             })?,
+            ResolvedFault::Limit { nodes, .. } => {
+                let mut running = BTreeSet::new();
+                self.each(nodes, |id, node| {
+                    node.process.unlimit()?;
+                    running.extend(node.process.is_running()?.then_some(id));
+                    Ok(())
+                })?;
+                self.excused.extend(running);
+                nodes.iter().try_for_each(|node| self.restart(*node))?;
+            }
             ResolvedFault::Partition { .. } => self.hosts.let_packets_through()?,
             ResolvedFault::Packets { .. } => counts = self.hosts.calm(id.0)?,
             ResolvedFault::Members { .. } => {}

@@ -74,6 +74,7 @@ impl PlannedFault {
             (Fault::Starve { cpu_percent, period_ms, .. }, Hit::Nodes(nodes)) => {
                 ResolvedFault::Starve { nodes, cpu_percent: *cpu_percent, period_ms: *period_ms }
             }
+            (Fault::Limit { limit, .. }, Hit::Nodes(nodes)) => ResolvedFault::Limit { nodes, limit: *limit },
             (Fault::Clock { skew, .. }, Hit::Nodes(nodes)) => ResolvedFault::Clock { nodes, skew: *skew },
             (Fault::Disk { fault, .. }, Hit::Nodes(nodes)) => ResolvedFault::Disk { nodes, fault: *fault },
             (Fault::Members { change, .. }, Hit::Nodes(nodes)) => {

@@ -22,6 +22,7 @@ use nix::unistd::Pid;
 
 use crate::clock::{self, ClockError, Course, Keeper, Skew};
 use crate::error::Error;
+use crate::limit::{Limit, LoweredLimits};
 use crate::node_id::NodeId;
 use crate::node_log::NodeLog;
 use crate::ordinary::run_as_ordinary;
@@ -115,6 +116,8 @@ pub struct NodeProcess {
     starvation: Option<Starvation>,
     /// Keeper of its clocks while they are skewed through vDSOs; over as well before that.
     keeper: Option<Keeper>,
+    /// Limits that its processes had, if they were lowered.
+    limits: LoweredLimits,
     /// Place of the one that ended first.
     first_ended: Option<usize>,
     /// Exit status of that one, once all have ended and were reaped.
@@ -176,6 +179,7 @@ impl NodeProcess {
             group: ProcessGroup { id, children: [id].into(), sign: Arc::new(sign) },
             starvation: None,
             keeper: None,
+            limits: LoweredLimits::default(),
             first_ended: None,
             status: None,
             what: what.clone(),
@@ -244,6 +248,25 @@ impl NodeProcess {
     /// Lets a starved process run all the time; without effect if it was not starved.
     pub fn feed(&mut self) {
         self.starvation = None;
+    }
+
+    /// Limits what its processes may have of the host, until [`Self::unlimit`].
+    ///
+    /// # Errors
+    /// Returns an error if the system refuses to.
+    pub fn limit(&mut self, limit: Limit) -> Result<(), Error> {
+        let lowered = LoweredLimits::lower(&self.members(), limit);
+        self.limits = lowered.map_err(Error::system(format!("limiting {}", self.node)))?;
+        Ok(())
+    }
+
+    /// Gives its processes the limits back that they had; without effect if they had no others.
+    ///
+    /// # Errors
+    /// Returns an error if the system refuses to.
+    pub fn unlimit(&mut self) -> Result<(), Error> {
+        let raised = std::mem::take(&mut self.limits).raise(&self.members());
+        raised.map_err(Error::system(format!("raising the limits of {}", self.node)))
     }
 
     /// Checks that its clocks can be skewed through the vDSOs of its programs, and prepares these.

@@ -74,6 +74,9 @@ pub(crate) fn resolve(fault: &Fault, draw: u64, view: &ClusterView<'_>) -> Resul
         Fault::Disk { target, fault } => {
             Ok(ResolvedFault::Disk { nodes: take_down(target, &mut random, view)?, fault })
         }
+        Fault::Limit { target, limit } => {
+            Ok(ResolvedFault::Limit { nodes: take_down(target, &mut random, view)?, limit })
+        }
         Fault::Restart { target } => Ok(ResolvedFault::Restart { nodes: take_down(target, &mut random, view)? }),
         Fault::Starve { target, cpu_percent, period_ms } => {
             let nodes = pick_free(target, &mut random, view)?;
@@ -119,6 +122,7 @@ pub(crate) fn check_again(fault: &ResolvedFault, view: &ClusterView<'_>) -> Resu
         | ResolvedFault::Pause { .. }
         | ResolvedFault::Restart { .. }
         | ResolvedFault::Starve { .. }
+        | ResolvedFault::Limit { .. }
         | ResolvedFault::Disk { .. } => check_free(&nodes, view),
     }
 }

@@ -28,6 +28,7 @@ impl FaultSpec {
             | Self::Pause(_)
             | Self::CrashLoop { .. }
             | Self::Starve { .. }
+            | Self::Limit { .. }
             | Self::Partition(_)
             | Self::Packets { .. }
             | Self::Flap { .. }
@@ -60,6 +61,7 @@ impl FaultSpec {
             | Self::Restart { .. }
             | Self::StopLong { .. }
             | Self::Starve { .. }
+            | Self::Limit { .. }
             | Self::Partition(_)
             | Self::Packets { .. }
             | Self::Clock { .. }

@@ -11,6 +11,7 @@ use crate::clock::{Clocks, Skew, SkewWay};
 use crate::disk::DiskFault;
 use crate::fault::Fault;
 use crate::fault_kind::FaultKind;
+use crate::limit::Limit;
 use crate::members::MemberChange;
 use crate::node_id::NodeId;
 use crate::packet::PacketFault;
@@ -78,6 +79,13 @@ pub enum FaultSpec {
         /// Time from one SIGSTOP to the next, ms.
         period_ms: u64,
     },
+    /// Limit of what the processes of the target may have, or of one that the schedule draws.
+    Limit {
+        /// Target whose processes are limited.
+        target: Option<Target>,
+        /// The limit.
+        limit: Limit,
+    },
     /// Partitions of the same shape, or of one that the schedule draws, again and again.
     Flap {
         /// Shape of the partitions.
@@ -119,6 +127,14 @@ pub enum FaultSpec {
 }
 
 impl FaultSpec {
+    /// Returns true if it leaves, for as long as it lasts, a leader that others may have replaced within reach of
+    /// clients. A paused leader answers nobody, and hears of its successor when it goes on; one under a partition whose
+    /// shape is drawn may stay with a majority.
+    pub fn leaves_a_leader_deserted(&self) -> bool {
+        let Self::Partition(Some(shape)) = self else { return false };
+        matches!(shape, Shape::Isolate(Target::Leader) | Shape::Deaf(Target::Leader) | Shape::LeaderInMinority)
+    }
+
     /// Returns the kind of fault.
     pub fn kind(&self) -> FaultKind {
         match self {
@@ -129,6 +145,7 @@ impl FaultSpec {
             Self::CrashLoop { .. } => FaultKind::CrashLoop,
             Self::StopLong { .. } => FaultKind::StopLong,
             Self::Starve { .. } => FaultKind::Starve,
+            Self::Limit { limit, .. } => limit.kind(),
             Self::Flap { .. } => FaultKind::Flap,
             Self::Partition(_) => FaultKind::Partition,
             Self::Clock { .. } => FaultKind::Clock,
@@ -147,6 +164,7 @@ impl FaultSpec {
             Fault::Starve { target, cpu_percent, period_ms } => {
                 Self::Starve { target: Some(target), cpu_percent, period_ms }
             }
+            Fault::Limit { target, limit } => Self::Limit { target: Some(target), limit },
             Fault::Partition { shape } => Self::Partition(Some(shape)),
             Fault::Packets { shape, fault } => Self::Packets { shape: Some(shape), fault },
             Fault::Clock { target, skew } => Self::Clock { target, skew },
@@ -173,6 +191,7 @@ impl FaultSpec {
             Self::Starve { target, cpu_percent, period_ms } => {
                 of(target, &|target| Fault::Starve { target, cpu_percent, period_ms })
             }
+            Self::Limit { target, limit } => of(target, &|target| Fault::Limit { target, limit }),
             Self::Partition(Some(shape)) | Self::Flap { shape: Some(shape), .. } => vec![Fault::Partition { shape }],
             Self::Partition(None) | Self::Flap { shape: None, .. } => {
                 let isolate = [Target::Leader, Target::Random].map(Shape::Isolate);
@@ -210,6 +229,7 @@ impl FaultSpec {
             | Self::CrashLoop { target, .. }
             | Self::StopLong { target, .. }
             | Self::Starve { target, .. }
+            | Self::Limit { target, .. }
             | Self::Disk { target, .. }
             | Self::Members { target, .. } => target,
             Self::Partition(shape) | Self::Flap { shape, .. } | Self::Packets { shape, .. } => {
@@ -265,6 +285,11 @@ impl FromStr for FaultSpec {
             let shape = named.as_deref().or_else(|| options.alone()).map(str::parse).transpose()?;
             options.end()?;
             return Ok(Self::Packets { shape, fault });
+        }
+        if let Some(limit) = Limit::read(kind, &mut options)? {
+            let target = target(&mut options)?;
+            options.end()?;
+            return Ok(Self::Limit { target, limit });
         }
         let spec = match kind {
             FaultKind::Kill => Self::Kill(target(&mut options)?),
@@ -396,6 +421,7 @@ impl fmt::Display for FaultSpec {
                 let share = format!("cpu={cpu_percent}%,period={period_ms}ms");
                 write_kind(f, kind, [target.map(Target::name), Some(share)])
             }
+            Self::Limit { target, limit } => write_kind(f, kind, [target.map(Target::name), limit.options()]),
             Self::Partition(shape) => write_kind(f, kind, [shape.map(Shape::name)]),
             Self::Flap { shape, every_ms } => {
                 write_kind(f, kind, [shape.map(Shape::name), Some(format!("every={every_ms}ms"))])

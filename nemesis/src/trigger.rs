@@ -19,17 +19,23 @@ pub enum ClusterEvent {
     LeaderElected,
     /// No node says any more that it leads.
     LeaderLost,
+    /// A node begins to make a snapshot of its state.
+    SnapshotBegun,
+    /// The leader says that a change of the members is under way, which it did not say before.
+    MembersChanging,
 }
 
 impl ClusterEvent {
     /// All events.
-    pub const ALL: [Self; 2] = [Self::LeaderElected, Self::LeaderLost];
+    pub const ALL: [Self; 4] = [Self::LeaderElected, Self::LeaderLost, Self::SnapshotBegun, Self::MembersChanging];
 
     /// Returns the name, as in scripts.
     pub fn name(self) -> &'static str {
         match self {
             Self::LeaderElected => "leader-elected",
             Self::LeaderLost => "leader-lost",
+            Self::SnapshotBegun => "snapshot-begun",
+            Self::MembersChanging => "members-changing",
         }
     }
 

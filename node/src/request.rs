@@ -220,6 +220,8 @@ pub(crate) struct Counters {
     /// Frames for peers: Raft messages, forwarded requests and their answers.
     pub(crate) messages_sent: u64,
     pub(crate) fsyncs: u64,
+    /// Snapshots of its own state that it began to make.
+    pub(crate) snapshots_begun: u64,
     /// Writes; reads through the log are counted as reads.
     pub(crate) proposals: u64,
     pub(crate) reads: ReadCounters,

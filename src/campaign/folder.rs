@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    plan::{CampaignPlan, RunPlan, Shard},
+    plan::{CampaignPlan, RunPlan, Seeds, Shard},
     record::{RECORD_FILE, Record, RunCircumstances},
     summary::Summary,
 };
@@ -40,6 +40,13 @@ impl StoredPlan {
     fn with_names_of(self, known: &Self) -> Self {
         Self { plan: self.plan.with_names_of(&known.plan), ..self }
     }
+
+    /// Returns true if this is the same campaign with more seeds, counted from 1: it has all runs of the other.
+    fn continues(&self, known: &Self) -> bool {
+        let (Seeds::Count(now), Seeds::Count(then)) = (&self.plan.seeds, &known.plan.seeds) else { return false };
+        let same = Self { plan: CampaignPlan { seeds: Seeds::Count(*then), ..self.plan.clone() }, ..self.clone() };
+        now > then && same == *known
+    }
 }
 
 /// Exclusive access to the folder of a campaign.
@@ -52,8 +59,8 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Begins the campaign `asked` in a new folder, or resumes the one already there. Without `asked`, the folder's
-    /// own plan is used.
+    /// Begins the campaign `asked` in a new folder, or resumes the one already there, with more seeds if `asked` has
+    /// more. Without `asked`, the folder's own plan is used.
     ///
     /// # Errors
     /// Fails if the folder holds another campaign, holds one but `resume` is false, or one with the file of a system
@@ -76,6 +83,7 @@ impl Folder {
                     "continue it with --resume; another --store begins a new one",
                 );
             }
+            (Some(known), Some(asked)) if asked.continues(&known) => asked,
             (Some(known), Some(asked)) if known != asked => {
                 return wrong(
                     format!("the campaign in {shown} has another plan"),

@@ -35,11 +35,11 @@ pub(crate) struct HuntedDefect {
     /// Options of `schism run` under which it should show.
     pub(crate) options: String,
     /// Under these options.
-    pub(crate) fitting: Catch,
+    pub(crate) fitting: Option<Catch>,
     /// Under faults that know nothing of the defect.
-    pub(crate) blind: Catch,
+    pub(crate) blind: Option<Catch>,
     /// The sound system under these options.
-    pub(crate) sound: Catch,
+    pub(crate) sound: Option<Catch>,
 }
 
 /// Findings of the runs of one campaign.
@@ -88,6 +88,11 @@ impl Catch {
             time_ms: median(signs.iter().map(|sign| sign.time_ms).collect()),
             operations: median(signs.iter().map(|sign| sign.operations).collect()),
         }
+    }
+
+    /// Returns true if more than half of the runs found something.
+    pub(crate) fn is_usual(&self) -> bool {
+        2 * self.caught.count > self.runs
     }
 
     /// Describes the findings in a few words: how many runs, the interval of their share, and by what.

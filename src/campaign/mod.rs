@@ -55,6 +55,8 @@ pub(crate) struct Manner {
     pub(crate) at_once: Option<u16>,
     /// True to stop at the first violation.
     pub(crate) until_failure: bool,
+    /// True to keep runs that starved, instead of repeating them alone.
+    pub(crate) keeps_starved: bool,
 }
 
 /// Carries out all runs of a campaign that are not over yet.
@@ -75,6 +77,7 @@ pub(crate) fn carry_out(
         under_way: 0,
         at_once: manner.at_once.unwrap_or(1),
         measure: manner.at_once.is_none(),
+        keeps_starved: manner.keeps_starved,
         stop,
         progress,
     };
@@ -122,6 +125,7 @@ struct Campaign<'a> {
     at_once: u16,
     /// True until the first run has shown how many runs the machine can bear.
     measure: bool,
+    keeps_starved: bool,
     stop: &'a AtomicBool,
     progress: &'a MatrixProgress,
 }
@@ -181,7 +185,9 @@ impl Campaign<'_> {
             let record = self.folder.finished(&run, how)?;
             let task = Task { run, attempts: 0, alone: false, measures: false };
             match record {
-                Some(record) if record.starved() => self.alone.push_back(Task { alone: true, ..task }),
+                Some(record) if record.starved() && !self.keeps_starved => {
+                    self.alone.push_back(Task { alone: true, ..task })
+                }
                 Some(record) => self.know(&task.run, record),
                 None => self.together.push_back(task),
             }
@@ -238,7 +244,7 @@ impl Campaign<'_> {
                 let again =
                     |record: &Record| record.category == Category::HarnessFailure && task.attempts < MAX_ATTEMPTS;
                 if let Some(record) = record.filter(|record| !again(record)) {
-                    if record.starved() {
+                    if record.starved() && !self.keeps_starved {
                         self.slow_down();
                         self.progress.gave_up(&task.run);
                         self.alone.push_back(Task { alone: true, ..task });

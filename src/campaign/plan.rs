@@ -11,16 +11,17 @@ use nemesis::PartitionBy;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
-    fields::WrittenPlan,
+    fields::{FaultTime, WrittenPlan},
     parts::{FaultMix, Seeds, parse_mixes},
     run::RunPlan,
 };
 use self::{
-    fields::all_reads,
+    fields::{all_reads, check_times},
     parts::{check_mix, file_of, find_system},
 };
 use crate::{
-    run::plan::{check_nodes, default_workload, usual_workload},
+    check::decided_at_the_end,
+    run::plan::{check_nodes, check_retry, default_workload, usual_workload},
     systems::{Conditions, Expectation, Options, PlantedDefect, ReadMode, System, SystemFile, SystemName},
 };
 
@@ -28,6 +29,7 @@ use crate::{
 const MAX_RUNS: usize = 100_000;
 
 /// Plan of a campaign. Two equal plans are the same campaign.
+#[expect(clippy::struct_excessive_bools, reason = "switches of a run")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", from = "WrittenPlan")]
 pub(crate) struct CampaignPlan {
@@ -50,8 +52,26 @@ pub(crate) struct CampaignPlan {
     pub(crate) rate: u32,
     pub(crate) concurrency: u16,
     pub(crate) keys: u16,
+    /// Percentage of the operations that are on one of the keys in use.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) hot_key: u8,
+    /// True if clients send writes that were not answered again, in sessions.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) retry: bool,
+    /// Mean time from the beginning of one fault to that of the next, with `for`; those of the system if none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) every: Option<FaultTime>,
+    /// Mean duration of a fault.
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    pub(crate) lasts: Option<FaultTime>,
+    /// True if faults may overlap.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) overlap: bool,
     /// True if nodes write a trace of every message.
     pub(crate) trace: bool,
+    /// True if the load of a run ends with the first violation.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) stop_on_violation: bool,
     /// Way to partition hosts; left out if it is the default one, as in plans stored before there was another.
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) partition_by: PartitionBy,
@@ -64,6 +84,11 @@ pub(crate) struct CampaignPlan {
     /// Options of the systems, for all runs.
     #[serde(flatten)]
     pub(crate) options: Options,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
@@ -94,7 +119,13 @@ impl WrittenPlan {
             rate: self.rate,
             concurrency: self.concurrency,
             keys: self.keys,
+            hot_key: self.hot_key,
+            retry: self.retry,
+            every: self.every,
+            lasts: self.lasts,
+            overlap: self.overlap,
             trace: self.trace,
+            stop_on_violation: self.stop_on_violation,
             partition_by: self.partition_by,
             skips_idle_cells,
             names_workloads: self.names_workloads,
@@ -218,7 +249,14 @@ impl CampaignPlan {
         if !(1..=1024).contains(&self.keys) || !(1..=1024).contains(&self.concurrency) {
             return Err("`keys` and `concurrency` are from 1 to 1024".to_owned());
         }
+        check_times(self.every, self.lasts, self.overlap)?;
+        if self.hot_key > 100 {
+            return Err(format!("`hot-key` is a percentage up to 100, not {}", self.hot_key));
+        }
         for system in systems {
+            if self.retry {
+                check_retry(system)?;
+            }
             for read in self.reads_of(system) {
                 system.settings(read, &self.options, self.trace)?;
             }
@@ -228,6 +266,12 @@ impl CampaignPlan {
             for faults in &self.faults {
                 faults.specs.check(*nodes).map_err(|why| why.to_string())?;
             }
+        }
+        if self.stop_on_violation
+            && let Some(property) =
+                self.workloads.iter().find_map(|name| decided_at_the_end(workloads::workload(name)?))
+        {
+            return Err(format!("`stop-on-violation` cannot be: only the end of a history decides {property}"));
         }
         self.check_count()?;
         self.check_once()

@@ -16,7 +16,8 @@ pub(crate) use self::{
     budget::{Budget, ReadCutShort},
     guard::guard,
     judging::{
-        JUDGE_AS, JudgingOptions, LimitArgs, judge_as, judge_by, options_of, processors, status_of, status_of_report,
+        JUDGE_AS, JudgingOptions, LimitArgs, decided_at_the_end, judge_as, judge_by, options_of, processors, status_of,
+        status_of_report,
     },
     reading_options::ReadingOptions,
 };

@@ -55,7 +55,7 @@ use crate::{
 A plan is TOML; what it leaves out is as above:
   systems = [\"schism\", \"mystore.toml\"]  # names, or files that describe systems
   reads = [\"leader\", \"quorum\"]
-  faults = [\"none\", \"partition+clock\"]   # + combines faults in one cell
+  faults = [\"none\", \"partition+clock\"]   # + combines faults in one cell, in turn; & at once
   seeds = 3                             # or a list of them
   time-limit = \"20s\"
   nodes = [5]
@@ -66,6 +66,10 @@ A plan is TOML; what it leaves out is as above:
   elections = \"basic\"                   # or \"check-quorum\"; else by read mode
   partition-by = \"netlink\"              # or \"iptables\", \"nft\"
   trace = false                         # true: message diagrams, 0.8 MB a second
+  every = \"1s\"                          # times of faults, with for = \"600ms\" and perhaps overlap = true
+  hot-key = 50                          # percentage of operations on one of the keys
+  retry = false                         # true: unanswered writes are sent again, in sessions
+  stop-on-violation = false             # true: a run ends with its first violation
 
 In the folder: campaign.json, campaign.sqlite (tables runs and cells), junit.xml, summary.md, and \
 runs/<cell>/seed-<n>/ with all of each run. On GitHub Actions, annotations and the step's summary are written too. \
@@ -141,7 +145,7 @@ impl CampaignArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let folder = Folder::open(&self.store, self.asked()?, self.resume)?;
         let stop = stop_on_signal("--resume")?;
-        let manner = Manner { at_once: self.at_once, until_failure: self.until_failure };
+        let manner = Manner { at_once: self.at_once, until_failure: self.until_failure, ..Manner::default() };
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
         drop(progress);

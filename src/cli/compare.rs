@@ -116,7 +116,7 @@ impl CompareArgs {
         let folder = Folder::open(&self.store, Some(StoredPlan::new(plan, None)), self.resume)?;
         let stop = stop_on_signal("--resume")?;
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
-        let manner = Manner { at_once: Some(1), until_failure: false };
+        let manner = Manner { at_once: Some(1), ..Manner::default() };
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
         drop(progress);
         report::outputs::write(folder.inside(), &summary)?;

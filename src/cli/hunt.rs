@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueEnum};
+use nemesis::{FaultKind, PartitionBy};
 use node::Defect;
 
 use super::{
@@ -23,14 +24,28 @@ use crate::{
         plan::{Seeds, WrittenPlan},
         simulated_hunt::SearchLimits,
     },
+    check::decided_at_the_end,
     error::{ExitStatus, Failure},
     run::plan::parse_time_limit,
     store::{ConfinedFolder, SchemaVersion, refused, write_inside},
     terminal::{self, Table, words::seconds},
 };
 
-/// Faults of a hunt that knows nothing of the defect: all kinds.
-const BLIND: &str = "--faults kill,pause,partition,clock";
+/// Loads of a hunt that knows nothing of the defect, by the folder that each has, in the order in which they are tried
+/// until one finds something: registers, whose reads rely on a lease or do not, and other objects. Faults come in quick
+/// succession. The clock of a leader that relies on a lease must run at its true rate.
+const BLIND: [(&str, &str); 6] = [
+    ("blind", "--faults kill,pause,partition,clock"),
+    ("blind-lease", "--read lease --faults kill,pause,partition,clock:rate=1,jump=-5s"),
+    ("blind-counter", "--workload counter --faults kill,pause,partition,clock"),
+    ("blind-lock", "--workload fenced-lock --faults kill,pause,partition,clock"),
+    ("blind-queue", "--workload queue --faults kill,pause,partition,clock"),
+    ("blind-append", "--workload append --faults kill,pause,partition,clock"),
+];
+/// Clients and times of faults of these loads.
+const BLIND_PACE: &str = "--concurrency 8 --every 1s --for 600ms";
+/// Fault that is added to them where the host can inject it.
+const BLIND_DISK: FaultKind = FaultKind::PowerLoss;
 /// Number of runs of each kind, and the duration of each, unless others are asked for.
 const SEEDS: u32 = 5;
 const TIME_LIMIT: Duration = Duration::from_mins(1);
@@ -72,12 +87,37 @@ pub(crate) struct HuntArgs {
     /// virtual time].
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     at_once: Option<u16>,
+    /// Parts to carry out, separated by commas: runs under the faults that should show the defect, runs under all
+    /// kinds of faults, and runs of the sound node under both [default: all, in this order].
+    #[arg(long, value_delimiter = ',', value_name = "LIST", conflicts_with = "simulate")]
+    only: Option<Vec<Part>>,
     /// Folder of the hunt.
     #[arg(long, value_name = "DIR", default_value = "store/hunt")]
     store: PathBuf,
     /// Print hunt.json instead of the table.
     #[arg(long)]
     json: bool,
+}
+
+/// Part of a hunt: a campaign for each defect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Fitting,
+    Blind,
+    Sound,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Fitting, Self::Blind, Self::Sound];
+
+    /// Returns the place of the part's results.
+    fn of(self, hunted: &mut HuntedDefect) -> &mut Option<Catch> {
+        match self {
+            Self::Fitting => &mut hunted.fitting,
+            Self::Blind => &mut hunted.blind,
+            Self::Sound => &mut hunted.sound,
+        }
+    }
 }
 
 /// Command line of a run, to read the options of a defect.
@@ -98,31 +138,34 @@ impl HuntArgs {
             schema_version: SchemaVersion::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sound: None,
-            defects: Vec::new(),
+            defects: chosen.iter().map(|defect| hunted(*defect)).collect(),
         };
-        hunt.sound = self.campaign("sound/blind", None, BLIND, &stop)?;
-        let mut defects = chosen.into_iter();
-        while !stop.load(Ordering::Relaxed)
-            && let Some(defect) = defects.next()
-        {
-            if let Some(hunted) = self.hunt_for(defect, &stop)? {
-                hunt.defects.push(hunted);
+        if self.carries_out(Part::Sound) {
+            hunt.sound = self.blind(None, &stop)?;
+        }
+        for part in Part::ALL.into_iter().filter(|part| self.carries_out(*part)) {
+            for (defect, at) in chosen.iter().zip(0..) {
+                let found = self.hunt_for(*defect, part, &stop)?;
+                *part.of(&mut hunt.defects[at]) = found;
                 self.write(&hunt)?;
             }
         }
-        self.write(&hunt)?;
         if self.json {
             terminal::print_json(&hunt)?
         } else {
             terminal::print(&describe(&hunt, &self.store))?
         };
-        let of_sound = hunt.defects.iter().map(|hunted| &hunted.sound).chain(&hunt.sound);
+        let of_sound = hunt.defects.iter().filter_map(|hunted| hunted.sound.as_ref()).chain(&hunt.sound);
         Ok(match of_sound.map(|catch| (catch.violations, catch.caught.count)).max() {
             _ if stop.load(Ordering::Relaxed) => ExitStatus::Interrupted,
             Some((1.., _)) => ExitStatus::NotLinearizable,
             Some((0, 1..)) => ExitStatus::Failed,
             Some((0, 0)) | None => ExitStatus::Linearizable,
         })
+    }
+
+    fn carries_out(&self, part: Part) -> bool {
+        self.only.as_ref().is_none_or(|parts| parts.contains(&part))
     }
 
     fn simulated(&self, defects: Vec<Defect>) -> SimulatedHuntRequest<'_> {
@@ -137,18 +180,39 @@ impl HuntArgs {
         }
     }
 
-    /// Carries out the campaigns on one defect; none if the hunt was stopped before they were over.
-    fn hunt_for(&self, defect: Defect, stop: &AtomicBool) -> anyhow::Result<Option<HuntedDefect>> {
-        let (name, description) = (defect.name(), defect.description());
-        let options = description.options;
-        // The same load is tried once, however many defects it should show.
-        let load: String = options.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        let fitting = self.campaign(&format!("{name}/fitting"), Some(defect), options, stop)?;
-        let blind = self.campaign(&format!("{name}/blind"), Some(defect), BLIND, stop)?;
-        let sound = self.campaign(&format!("sound/{}", load.trim_matches('-')), None, options, stop)?;
-        let (Some(fitting), Some(blind), Some(sound)) = (fitting, blind, sound) else { return Ok(None) };
-        let (name, sign, options) = (name.to_owned(), description.sign.name().to_owned(), options.to_owned());
-        Ok(Some(HuntedDefect { name, sign, options, fitting, blind, sound }))
+    /// Carries out one campaign on a defect; none if the hunt was stopped before it was over.
+    fn hunt_for(&self, defect: Defect, part: Part, stop: &AtomicBool) -> anyhow::Result<Option<Catch>> {
+        let (name, options) = (defect.name(), defect.description().options);
+        match part {
+            Part::Fitting => self.campaign(&format!("{name}/fitting"), Some(defect), options, stop),
+            Part::Blind => self.blind(Some(defect), stop),
+            Part::Sound => {
+                // The same load is tried once, however many defects it should show.
+                let load: String = options.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+                self.campaign(&format!("sound/{}", load.trim_matches('-')), None, options, stop)
+            }
+        }
+    }
+
+    /// Carries out the campaigns that know nothing of a defect, until one usually finds something, and returns what the
+    /// one has found that found most; none if the hunt was stopped before they were over.
+    fn blind(&self, defect: Option<Defect>, stop: &AtomicBool) -> anyhow::Result<Option<Catch>> {
+        let has_disk = nemesis::probe(PartitionBy::default()).supports_kind(BLIND_DISK).is_ok();
+        let disk = if has_disk { format!(",{BLIND_DISK}") } else { String::new() };
+        let mut best: Option<Catch> = None;
+        for (folder, faults) in BLIND {
+            let folder = format!("{}/{folder}", defect.map_or("sound", Defect::name));
+            let found = self.campaign(&folder, defect, &format!("{BLIND_PACE} {faults}{disk}"), stop)?;
+            let Some(found) = found else { return Ok(None) };
+            let is_enough = defect.is_some() && found.is_usual();
+            if best.as_ref().is_none_or(|best| found.caught.count > best.caught.count) {
+                best = Some(found);
+            }
+            if is_enough {
+                break;
+            }
+        }
+        Ok(best)
     }
 
     /// Carries out what is left of one campaign; none if the hunt was stopped before it was over.
@@ -169,7 +233,7 @@ impl HuntArgs {
         let folder = Folder::open(&path, Some(StoredPlan::new(plan, None)), is_begun)?;
         terminal::note(&format!("{}: {options}", path.display()));
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
-        let manner = Manner { at_once: self.at_once, until_failure: false };
+        let manner = Manner { at_once: self.at_once, until_failure: false, keeps_starved: true };
         let summary = campaign::carry_out(&folder, manner, stop, &progress)?;
         Ok((summary.finished == summary.planned).then(|| Catch::of(&summary)))
     }
@@ -185,8 +249,11 @@ impl HuntArgs {
         words.extend(options.split(' '));
         let parsed = RunCommand::try_parse_from(&words);
         let run = parsed.map_err(|error| Failure::new(ExitStatus::Internal, format!("{words:?}: {error}")))?.run;
-        let seeds = Seeds::Count(self.seeds.unwrap_or(SEEDS));
-        Ok(WrittenPlan { seeds, time_limit: self.time_limit.unwrap_or(TIME_LIMIT), ..run.as_cell()? })
+        let cell = run.as_cell()?;
+        let workloads = cell.workloads.iter().flatten().filter_map(|name| workloads::workload(name));
+        let stop_on_violation = workloads.filter_map(decided_at_the_end).next().is_none();
+        let (seeds, time_limit) = (Seeds::Count(self.seeds.unwrap_or(SEEDS)), self.time_limit.unwrap_or(TIME_LIMIT));
+        Ok(WrittenPlan { seeds, time_limit, stop_on_violation, ..cell })
     }
 
     fn write(&self, hunt: &Hunt) -> anyhow::Result<()> {
@@ -195,26 +262,36 @@ impl HuntArgs {
     }
 }
 
+/// Returns the row of a defect that nothing is known of yet.
+fn hunted(defect: Defect) -> HuntedDefect {
+    let description = defect.description();
+    let (sign, options) = (description.sign.name().to_owned(), description.options.to_owned());
+    HuntedDefect { name: defect.name().to_owned(), sign, options, fitting: None, blind: None, sound: None }
+}
+
 fn describe(hunt: &Hunt, store: &Path) -> String {
     let header = ["defect", "shows as", "fitting faults", "first sign", "all faults", "first sign", "sound node"];
     let mut table = Table::new(header);
-    let first = |catch: &Catch| match (catch.time_ms, catch.operations) {
-        (Some(time_ms), Some(operations)) => format!("{}\n{operations} operations", seconds(time_ms * 1_000_000)),
-        _ => "-".to_owned(),
+    let first = |catch: Option<&Catch>| match catch.and_then(|catch| catch.time_ms.zip(catch.operations)) {
+        Some((time_ms, operations)) => format!("{}\n{operations} operations", seconds(time_ms * 1_000_000)),
+        None => "-".to_owned(),
     };
-    let words = |catch: &Catch| catch.words().join("\n");
+    let words = |catch: Option<&Catch>| catch.map_or_else(|| "not run".to_owned(), |catch| catch.words().join("\n"));
     for HuntedDefect { name, sign, fitting, blind, sound, .. } in &hunt.defects {
+        let [fitting, blind, sound] = [fitting, blind, sound].map(Option::as_ref);
         table.add_row([name, sign, &words(fitting), &first(fitting), &words(blind), &first(blind), &words(sound)]);
     }
-    let found =
-        |of: fn(&HuntedDefect) -> &Catch| hunt.defects.iter().map(of).filter(|catch| catch.caught.count > 0).count();
-    let (fitting, blind) = (found(|hunted| &hunted.fitting), found(|hunted| &hunted.blind));
+    let found = |of: fn(&HuntedDefect) -> Option<&Catch>| {
+        let (run, found): (Vec<_>, Vec<_>) =
+            hunt.defects.iter().filter_map(of).partition(|catch| catch.caught.count == 0);
+        format!("{} of {}", found.len(), run.len() + found.len())
+    };
+    let (fitting, blind) = (found(|hunted| hunted.fitting.as_ref()), found(|hunted| hunted.blind.as_ref()));
     let sound = hunt.sound.as_ref().map_or_else(|| "not run".to_owned(), |catch| catch.words().join(", "));
     format!(
         "{table}\nRuns that found something, with the 95 % interval of that share; below, what they found. First sign: \
-         medians of the runs with a violation.\n{fitting} of {all} defects found by fitting faults, {blind} by all \
-         faults; the sound node under all faults: {sound}\nkept in {store}\n",
-        all = hunt.defects.len(),
+         medians of the runs with a violation.\nFound: {fitting} defects by fitting faults, {blind} by all faults; the \
+         sound node under all faults: {sound}\nkept in {store}\n",
         store = store.join(FILE).display(),
     )
 }

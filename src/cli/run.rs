@@ -15,8 +15,8 @@ use super::{
     systems::{ReadModeParser, SystemChoice, SystemParser},
 };
 use crate::{
-    campaign::plan::WrittenPlan,
-    check::options_of,
+    campaign::plan::{FaultMix, FaultTime, WrittenPlan},
+    check::decided_at_the_end,
     error::{ExitStatus, Failure},
     render::run_summary,
     report,
@@ -69,6 +69,12 @@ pub(crate) struct RunArgs {
     /// Number of keys in use at once.
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1024))]
     keys: u16,
+    /// Percentage of operations on one of the keys in use, the hot one; the others are spread evenly.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    hot_key: u8,
+    /// Send writes that were not answered again, through other nodes too, in sessions in which each takes effect once.
+    #[arg(long)]
+    retry: bool,
     /// Percentage of operations that only read; of a register's others, a fifth is cas.
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
     read_share: u8,
@@ -143,7 +149,7 @@ impl TimingArgs {
 }
 
 /// Options that shape the plan of a run, which is given if a run is repeated.
-const SHAPING: [&str; 21] = [
+const SHAPING: [&str; 23] = [
     "nodes",
     "system",
     "read",
@@ -159,6 +165,8 @@ const SHAPING: [&str; 21] = [
     "rate",
     "concurrency",
     "keys",
+    "hot_key",
+    "retry",
     "read_share",
     "seed",
     "elections",
@@ -232,12 +240,18 @@ impl RunArgs {
             systems: vec![system],
             reads: Some(vec![read]),
             workloads: Some(vec![workload]),
-            faults: Some(vec![faults.to_string().parse()?]),
+            faults: Some(vec![FaultMix::of(&faults)]),
             nodes: Some(vec![nodes]),
             read_shares: vec![read_percent],
             rate,
             concurrency,
             keys,
+            hot_key: self.hot_key,
+            retry: self.retry,
+            every: self.timing.every.map(FaultTime),
+            lasts: self.timing.lasts.map(FaultTime),
+            overlap: self.timing.overlap,
+            stop_on_violation: self.stop_on_violation,
             options: self.node_options.options(),
             ..WrittenPlan::default()
         })
@@ -269,16 +283,16 @@ impl RunArgs {
             rate: self.rate,
             concurrency: self.concurrency,
             keys: self.keys,
+            hot_key_percent: self.hot_key,
+            retry: self.retry,
             read_percent: self.read_share,
             settings,
             stop_on_violation: self.stop_on_violation,
             ..Plan::default()
         };
         plan.check().map_err(usage)?;
-        let model = options_of(plan.workload()).map(|options| options.model);
-        let model = model.filter(|model| self.stop_on_violation && model.is_property());
-        if let Some(model) = model {
-            let why = format!("only the end of a history decides the property {}", model.name());
+        if let Some(property) = decided_at_the_end(plan.workload()).filter(|_| self.stop_on_violation) {
+            let why = format!("only the end of a history decides the property {property}");
             return Err(usage(why).hint("leave --stop-on-violation out, or choose another workload").into());
         }
         let Some(path) = &self.script else { return Ok(plan.schedule()) };

@@ -162,6 +162,7 @@ async fn try_all(system: &'static FileSystem, deployment: &Deployment) -> anyhow
             read: &read,
             connect_timeout: CONNECT_LIMIT,
             operation_timeout: OPERATION_LIMIT,
+            retry: false,
             are_probes: false,
         };
         let mut client = if let Some(connector) = system.api_connector(&clients) {

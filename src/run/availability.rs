@@ -47,6 +47,7 @@ impl Prober {
             read: &plan.read,
             connect_timeout: wait / 2,
             operation_timeout: wait,
+            retry: false,
             are_probes: true,
         };
         let connector = plan.system().connector(&clients)?;

@@ -1,11 +1,14 @@
 //! Events of the cluster that faults can wait for, as the nodes say them while clients are active.
 
-use std::{collections::BTreeMap, mem};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use nemesis::{ClusterEvent, NodeId, Trigger};
 use tokio::sync::watch;
 
-use crate::systems::StatusClient;
+use crate::systems::{Status, StatusClient, leader_of, leaders_of};
 
 /// Number of times that each event has happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,14 +21,53 @@ impl EventCounts {
     }
 }
 
-/// Asks the nodes again and again who leads, and counts the events that follow.
+/// Asks the nodes again and again for their status, and counts the events that follow.
 pub(super) async fn count_events(observer: StatusClient, counts: watch::Sender<EventCounts>) {
-    let mut leadership = Leadership::default();
+    let mut view = View::default();
     loop {
-        if let Some(event) = leadership.event(observer.leaders().await.current) {
-            counts.send_modify(|counts| *counts.0.entry(event).or_default() += 1);
+        let events = view.events(&observer.statuses().await);
+        if !events.is_empty() {
+            let count =
+                |counts: &mut EventCounts| events.iter().for_each(|event| *counts.0.entry(*event).or_default() += 1);
+            counts.send_modify(count);
         }
         tokio::time::sleep(observer.effort().poll).await;
+    }
+}
+
+/// What the nodes said last. The first look is no event.
+#[derive(Debug, Default)]
+struct View {
+    leadership: Leadership,
+    /// Snapshots that each node had begun, as far as it has answered since its process started.
+    snapshots: BTreeMap<usize, u64>,
+    members: Option<MembersView>,
+}
+
+/// What the leader said of the members.
+#[derive(Debug, PartialEq, Eq)]
+struct MembersView {
+    members: Option<BTreeSet<u16>>,
+    is_changing: bool,
+}
+
+impl View {
+    fn events(&mut self, statuses: &[Option<Status>]) -> Vec<ClusterEvent> {
+        let mut events: Vec<ClusterEvent> = self.leadership.event(leaders_of(statuses).current).into_iter().collect();
+        for (node, status) in statuses.iter().enumerate() {
+            let Some(status) = status else { continue };
+            let now = status.counters.snapshots_begun;
+            let before = self.snapshots.insert(node, now);
+            events.extend(before.filter(|before| *before < now).map(|_| ClusterEvent::SnapshotBegun));
+        }
+        if let Some((_, leader)) = leader_of(statuses) {
+            let now = MembersView { members: leader.members.clone(), is_changing: leader.members_change };
+            // A change may begin and end between two looks.
+            let begins = self.members.as_ref().is_some_and(|before| !before.is_changing && *before != now);
+            events.extend(begins.then_some(ClusterEvent::MembersChanging));
+            self.members = Some(now);
+        }
+        events
     }
 }
 
@@ -54,7 +96,31 @@ impl Leadership {
 mod tests {
     use nemesis::{ClusterEvent, NodeId, Trigger};
 
-    use super::{EventCounts, Leadership};
+    use super::{EventCounts, Leadership, View};
+    use crate::systems::{Counters, RoleStatus, Status};
+
+    #[test]
+    fn a_snapshot_and_a_change_of_members_are_events_when_they_begin() {
+        let status = |snapshots_begun, leads, members_change| {
+            let name = if leads { "leader" } else { "follower" }.to_owned();
+            let (leader, applied, commit, members) = (Some(1), 5, 5, None);
+            let role = RoleStatus { name, leads, term: 1, leader, applied, commit, members, members_change };
+            let counters = Counters { snapshots_begun, ..Counters::default() };
+            Some(Status { role: Some(role), counters, checkpoints: Vec::new() })
+        };
+        let mut view = View::default();
+        let mut see = |leader: (u64, bool), follower: Option<(u64, bool)>| {
+            let follower = follower.and_then(|(begun, changing)| status(begun, false, changing));
+            view.events(&[status(leader.0, true, leader.1), follower])
+        };
+        let (snapshot, changing) = (ClusterEvent::SnapshotBegun, ClusterEvent::MembersChanging);
+        assert_eq!(see((2, false), Some((1, false))), [], "the first look is no event");
+        assert_eq!(see((3, false), Some((2, true))), [snapshot, snapshot], "one of each node; a follower may be late");
+        assert_eq!(see((3, true), None), [changing]);
+        assert_eq!(see((3, true), Some((0, false))), [], "it goes on, and a process that starts counts from 0");
+        assert_eq!(see((3, false), Some((1, false))), [snapshot]);
+        assert_eq!(see((3, true), Some((1, false))), [changing], "it is another change");
+    }
 
     #[test]
     fn a_leader_is_elected_when_another_leads_or_one_again_and_lost_when_none_does() {

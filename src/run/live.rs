@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use histories::{Event, RecordError, Recorder, RunDir};
 use nemesis::FaultKind;
 use tokio::sync::watch;
-use workloads::{Clients, Connect as _, Connector, FinalReads, Load, LoadSummary, Mix, Workload};
+use workloads::{Clients, Connect as _, Connector, FinalReads, Load, LoadSummary, MAX_TRIES, Mix, Workload};
 
 use super::{
     availability::Prober,
@@ -203,10 +203,16 @@ fn load(plan: &Plan) -> Load {
         concurrency: plan.concurrency,
         rate: plan.rate,
         time_limit: plan.time_limit(),
-        operation_limit: Duration::from_millis(plan.operation_timeout_ms) + CLIENT_GRACE,
+        operation_limit: operation_limit(plan),
         workload: plan.workload(),
         mix: mix(plan),
     }
+}
+
+/// Returns the time in which a client answers: that of an operation, or of each time that it is sent.
+fn operation_limit(plan: &Plan) -> Duration {
+    let once = Duration::from_millis(plan.operation_timeout_ms) + CLIENT_GRACE;
+    if plan.retry { once * MAX_TRIES } else { once }
 }
 
 /// Returns the mix of the operations of a plan.
@@ -214,6 +220,7 @@ pub(crate) fn mix(plan: &Plan) -> Mix {
     let writes_percent = 100 - plan.read_percent;
     Mix {
         keys: plan.keys,
+        hot_key_percent: plan.hot_key_percent,
         read_percent: plan.read_percent,
         cas_percent: if plan.system().has_cas() { writes_percent / 5 } else { 0 },
         ..Mix::default()
@@ -226,6 +233,7 @@ fn clients<'a>(plan: &'a Plan, cluster: &'a Cluster) -> ClientSetup<'a> {
         read: &plan.read,
         connect_timeout: CONNECT_TIMEOUT,
         operation_timeout: Duration::from_millis(plan.operation_timeout_ms),
+        retry: plan.retry,
         are_probes: false,
     }
 }

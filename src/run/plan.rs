@@ -68,9 +68,23 @@ pub(crate) fn check_nodes(system: &dyn System, nodes: u16) -> Result<(), String>
     }
 }
 
+/// Checks that clients of a system can send a write again that takes effect once.
+///
+/// # Errors
+/// Fails with the name of the system.
+pub(crate) fn check_retry(system: &dyn System) -> Result<(), String> {
+    let why = || format!("{} has no sessions in which a write that is sent again takes effect once", system.name());
+    system.has_sessions().then_some(()).ok_or_else(why)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
 /// Checks that a system can be under faults like these: that it says who leads if one is aimed at the leader, that its
-/// nodes read a clock file if one shall skew their clocks by that, and that its members can be changed if one changes
-/// them.
+/// nodes read a clock file if one shall skew their clocks by that, that its members can be changed if one changes them,
+/// and that it says when the event happens that one waits for.
 ///
 /// # Errors
 /// Fails with the name of the first fault that cannot be.
@@ -82,8 +96,8 @@ pub(crate) fn check_faults(system: &dyn System, schedule: &[PlannedFault]) -> Re
             ("has nodes that read no clock file", "leave `by=file` out")
         } else if fault.kind().changes_members() && !system.can_change_members() {
             ("has no way to change its members", "leave add, remove, replace and transfer out")
-        } else if when.is_some() && !has_roles {
-            ("does not say when that happens, as it does not say who leads", "give a time: `at` instead of `when`")
+        } else if when.is_some_and(|when| !system.tells(when.event)) {
+            ("does not say when that happens", "give a time: `at` instead of `when`")
         } else if aim.is_none() && fault.needs_leader() && !has_roles {
             ("does not say who leads", "aim it at random, or at a node such as n1")
         } else {
@@ -104,6 +118,7 @@ pub(crate) struct RefusedFault {
 }
 
 /// Plan of one run.
+#[expect(clippy::struct_excessive_bools, reason = "switches of a run")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
     #[serde(default = "SchemaVersion::unversioned")]
@@ -144,6 +159,12 @@ pub(crate) struct Plan {
     pub(crate) rate: u32,
     pub(crate) concurrency: u16,
     pub(crate) keys: u16,
+    /// Percentage of the operations that are on one of the keys in use; the others are spread evenly.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) hot_key_percent: u8,
+    /// True if clients of real processes send writes that were not answered again, in sessions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) retry: bool,
     /// Percentage of reads among the operations; writes and cas share the rest four to one.
     pub(crate) read_percent: u8,
     /// Time that a client waits for an answer, ms.
@@ -185,6 +206,8 @@ impl Default for Plan {
             rate: 500,
             concurrency: 25,
             keys: 5,
+            hot_key_percent: 0,
+            retry: false,
             read_percent: 50,
             operation_timeout_ms: 1_000,
             stop_on_violation: false,
@@ -312,6 +335,7 @@ impl Plan {
             ("--rate", Some(self.rate.to_string())),
             ("--concurrency", Some(self.concurrency.to_string())),
             ("--keys", Some(self.keys.to_string())),
+            ("--hot-key", (self.hot_key_percent > 0).then(|| self.hot_key_percent.to_string())),
             ("--seed", Some(self.seed.to_string())),
         ] {
             words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
@@ -321,8 +345,12 @@ impl Plan {
             let spread = spread.name().to_owned();
             words.extend(["--every".to_owned(), every, "--for".to_owned(), lasts, "--fault-timing".to_owned(), spread]);
         }
-        let switches =
-            [(self.overlap, "--overlap"), (self.pcap, "--pcap"), (self.stop_on_violation, "--stop-on-violation")];
+        let switches = [
+            (self.overlap, "--overlap"),
+            (self.pcap, "--pcap"),
+            (self.retry, "--retry"),
+            (self.stop_on_violation, "--stop-on-violation"),
+        ];
         words.extend(switches.into_iter().filter(|(is_on, _)| *is_on).map(|(_, name)| name.to_owned()));
         words.extend(self.simulation.iter().flat_map(Simulation::arguments));
         words.extend(system.options_of(&self.read, &self.settings).arguments());
@@ -340,6 +368,9 @@ impl Plan {
         system.check_read(&self.read)?;
         system.check_workload(&self.workload)?;
         system.check_settings(&self.settings)?;
+        if self.retry {
+            check_retry(system)?;
+        }
         check_nodes(system, self.nodes)
     }
 
@@ -351,6 +382,7 @@ impl Plan {
             && (1..=1024).contains(&self.concurrency)
             && (1..=1024).contains(&self.keys)
             && self.read_percent <= 100
+            && self.hot_key_percent <= 100
             && self.operation_timeout_ms <= 86_400_000
             && self.schedule.iter().all(ends_in_time)
     }

@@ -255,6 +255,7 @@ pub(crate) fn impossible(faults: &FaultSpecs) -> Option<&FaultSpec> {
         FaultSpec::Clock { skew, .. } => skew.way(true) == SkewWay::Vdso,
         FaultSpec::Disk { fault, .. } => DiskEffect::of(*fault).is_none(),
         FaultSpec::Packets { fault, .. } => !Network::bears(*fault),
+        FaultSpec::Limit { .. } => true,
     })
 }
 

@@ -102,6 +102,8 @@ pub(crate) struct ClientSetup<'a> {
     pub(crate) connect_timeout: Duration,
     /// Time limit of an operation, after which the client gives up.
     pub(crate) operation_timeout: Duration,
+    /// True if writes that were not answered are sent again, in sessions.
+    pub(crate) retry: bool,
     /// True for probes, which give up early on purpose: that is no problem of the client's.
     pub(crate) are_probes: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use nemesis::FaultSpecs;
+use nemesis::{FaultSpec, FaultSpecs};
 use serde::{Deserialize, Serialize};
 
 use super::Options;
@@ -90,9 +90,9 @@ impl Conditions<'_> {
         self.faults.each().any(|fault| fault.kind().skews_clocks())
     }
 
-    /// Returns true if one of the faults can hide from a node that others go on without it.
-    pub(crate) fn cut_off(&self) -> bool {
-        self.faults.each().any(|fault| fault.kind().cuts_nodes_off())
+    /// Returns true if one of the faults leaves a leader that others may have replaced within reach of clients.
+    pub(crate) fn desert_a_leader(&self) -> bool {
+        self.faults.each().any(FaultSpec::leaves_a_leader_deserted)
     }
 }
 

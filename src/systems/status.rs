@@ -41,6 +41,8 @@ pub(crate) struct RoleStatus {
     pub(crate) commit: u64,
     /// Members of the cluster, as the node knows them; none if all nodes are.
     pub(crate) members: Option<BTreeSet<u16>>,
+    /// True if a change of the members is under way, as far as the node knows.
+    pub(crate) members_change: bool,
 }
 
 impl RoleStatus {
@@ -56,6 +58,8 @@ pub(crate) struct Counters {
     /// Messages sent to peers.
     pub(crate) messages: u64,
     pub(crate) fsyncs: u64,
+    /// Snapshots of its state that it began to make.
+    pub(crate) snapshots_begun: u64,
 }
 
 /// Way in which a node is asked for its status.
@@ -99,13 +103,13 @@ pub(crate) struct StatusPage {
 }
 
 /// Returns the node that claims to lead, of several the one in the latest term, and the next below as deposed.
-pub(super) fn leaders_of(statuses: &[Option<Status>]) -> Leaders {
+pub(crate) fn leaders_of(statuses: &[Option<Status>]) -> Leaders {
     let roles = (1..).zip(statuses).filter_map(|(id, status)| Some((NodeId(id), status.as_ref()?.role.as_ref()?)));
     Leaders::of(roles.filter(|(_, role)| role.leads).map(|(id, role)| (id, role.term)).collect())
 }
 
 /// Returns the node that leads, with its role.
-fn leader_of(statuses: &[Option<Status>]) -> Option<(u16, &RoleStatus)> {
+pub(crate) fn leader_of(statuses: &[Option<Status>]) -> Option<(u16, &RoleStatus)> {
     let leader = leaders_of(statuses).current?.0;
     Some((leader, statuses[usize::from(leader) - 1].as_ref()?.role.as_ref()?))
 }
@@ -152,7 +156,8 @@ mod tests {
 
     fn status(name: &str, term: u64, leader: Option<u16>, applied: u64) -> Status {
         let (leads, name) = (name == "leader", name.to_owned());
-        let role = RoleStatus { name, leads, term, leader, applied, commit: applied, members: None };
+        let role =
+            RoleStatus { name, leads, term, leader, applied, commit: applied, members: None, members_change: false };
         Status { role: Some(role), ..Status::default() }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use nemesis::{NodeNeed, Operator};
+use nemesis::{ClusterEvent, NodeNeed, Operator};
 use workloads::Connector;
 
 use super::{
@@ -163,9 +163,19 @@ pub(crate) trait System: fmt::Debug + Sync {
         None
     }
 
+    /// Returns true if the status of the nodes shows when an event happens, so that a fault can wait for it.
+    fn tells(&self, event: ClusterEvent) -> bool {
+        matches!(event, ClusterEvent::LeaderElected | ClusterEvent::LeaderLost) && self.has_roles()
+    }
+
     /// Returns true if nodes read the time from [`Deployment::clock_file`]. Otherwise their clocks are skewed through
     /// their vDSOs.
     fn reads_clock_file(&self) -> bool {
+        false
+    }
+
+    /// Returns true if its clients can send a write again in a session in which it takes effect once.
+    fn has_sessions(&self) -> bool {
         false
     }
 

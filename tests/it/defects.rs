@@ -88,7 +88,27 @@ fn a_hunt_tells_what_it_found_and_the_same_command_continues_it() {
     let again = run(dir.path(), &asked);
     assert_eq!((&again.out, again.code), (&ended.out, Some(0)), "{again:?}");
     let told = run(dir.path(), &asked[..asked.len() - 1]).out;
-    assert!(told.contains("1 of 1 defects found by fitting faults"), "{told}");
+    assert!(told.contains("Found: 1 of 1 defects by fitting faults"), "{told}");
+}
+
+#[test]
+fn a_hunt_carries_out_the_parts_that_it_is_asked_for_and_goes_on_with_more_seeds() {
+    let dir = tempfile::tempdir().unwrap();
+    let asked = ["hunt", "--defects", "cas-ignores-from", "--only", "fitting", "--time-limit", "20s", "-j1", "--json"];
+    let hunt = |seeds| run(dir.path(), &[&asked[..], &["--seeds", seeds]].concat());
+    for (seeds, runs) in [("1", 1), ("2", 2)] {
+        let ended = hunt(seeds);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let hunted = &serde_json::from_str::<Value>(&ended.out).unwrap()["defects"][0];
+        assert_eq!(hunted["fitting"]["runs"], runs, "{hunted}");
+        assert_eq!((&hunted["blind"], &hunted["sound"]), (&Value::Null, &Value::Null), "{hunted}");
+    }
+    let folder = dir.path().join("store/hunt/cas-ignores-from/fitting");
+    for path in glob::glob(folder.join("runs/*/*/results.json").to_str().unwrap()).unwrap() {
+        let results: Value = serde_json::from_slice(&fs::read(path.unwrap()).unwrap()).unwrap();
+        assert!(results["stopped_early"].is_object(), "it went on after its first violation: {results}");
+    }
+    assert_eq!(hunt("1").code, Some(64), "one with fewer seeds is another hunt");
 }
 
 #[test]

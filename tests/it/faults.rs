@@ -234,3 +234,50 @@ fn members_are_added_removed_and_replaced_while_clients_go_on() {
     // On a busy machine, a change may still be under way when the next would come, which is then refused.
     assert!(kinds.len() > 1 && kinds.is_subset(&["add", "remove", "replace", "transfer"].into()), "{hit:?}");
 }
+
+const EVENTS: &str = r#"
+[[fault]]
+when = "snapshot-begun"
+lasts = "300ms"
+fault = "pause:follower"
+
+[[fault]]
+at = "2s"
+fault = "add"
+
+[[fault]]
+at = "5s"
+fault = "add"
+
+[[fault]]
+when = "members-changing"
+lasts = "300ms"
+fault = "starve:leader"
+"#;
+
+#[test]
+fn faults_wait_for_a_snapshot_and_for_a_change_of_the_members() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("events.toml"), EVENTS).unwrap();
+    let load = ["run", "--nodes", "3", "--seed", "1", "--time-limit", "9s", "--snapshot-after", "50"];
+    let ended = run(dir.path(), &[&load[..], &["--script", "events.toml"]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let hit = faults(dir.path());
+    let kinds: BTreeSet<&str> = hit.iter().map(|(kind, ..)| kind.as_str()).collect();
+    assert_eq!(kinds, ["add", "pause", "starve"].into(), "{hit:?}");
+    // Without a change of the members, the last one never comes.
+    let calm: String =
+        EVENTS.split("[[fault]]").filter(|fault| !fault.contains("\"add\"")).collect::<Vec<_>>().join("[[fault]]");
+    fs::write(dir.path().join("events.toml"), calm).unwrap();
+    let ended = run(dir.path(), &[&load[..], &["--script", "events.toml"]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let kinds: Vec<String> = faults(dir.path()).into_iter().map(|(kind, ..)| kind).collect();
+    assert_eq!(kinds, ["pause"]);
+}
+
+#[test]
+fn a_node_that_can_open_no_more_files_does_no_harm_and_comes_back() {
+    let found = run_under(&["--time-limit", "9s", "--snapshot-after", "50", "--faults", "open-files:leader"]);
+    assert!(!found.is_empty() && found.iter().all(|fault| fault.0 == "open-files"), "{found:?}");
+    assert!(found[0].1.starts_with("let n") && found[0].1.ends_with(" open no more files"), "{found:?}");
+}

@@ -307,3 +307,12 @@ fn a_report_is_made_again_from_the_files_of_a_run_and_of_another_tools_history()
     let missing = run(dir.path(), &["report", "nowhere.jsonl"]);
     assert_eq!(missing.code, Some(65), "{missing:?}");
 }
+
+#[test]
+fn clients_that_send_writes_again_in_sessions_see_each_take_effect_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = ["run", "--nodes", "3", "--seed", "1", "--workload", "counter", "--retry", "--concurrency", "6"];
+    let ended = run(dir.path(), &[&load[..], &["--faults", "kill:leader", "--time-limit", "8s"]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.out.contains(" --retry"), "the command that repeats it says so: {}", ended.out);
+}

@@ -98,6 +98,7 @@ fn load(address: SocketAddr) -> f64 {
         read_mode: "quorum".to_owned(),
         connect_timeout: limit / 2,
         operation_timeout: limit,
+        retry: false,
     }));
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {

@@ -32,7 +32,7 @@ pub trait Connect: Send + Sync + 'static {
 
 /// Client of one node that sends one request at a time. Dropping it closes its connections.
 ///
-/// It never retries: a write that was silently sent twice would look like a defect of the system.
+/// It never retries unasked: a write that was silently sent twice would look like a defect of the system.
 pub trait Client: Send + 'static {
     /// Waits until the client can take requests, within a time limit of its own; whatever keeps it from that shows in
     /// the answers to its requests. Most clients are ready at once.

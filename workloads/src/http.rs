@@ -7,6 +7,7 @@ use std::{
 };
 
 use histories::Value;
+use hyper::Method;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     answers::{present, quoted, transaction, with_value},
     composed,
     connection::{Connection, ConnectionLimits, Message},
+    session::Session,
 };
 
 /// Options of the HTTP clients.
@@ -26,9 +28,17 @@ pub struct HttpOptions {
     /// Time limit for connecting: must be lower than `operation_timeout`, or an unanswered connection attempt would
     /// look like an unknown outcome.
     pub connect_timeout: Duration,
-    /// Time limit for an operation, including the connection.
+    /// Time limit for an operation, including the connection; with `retry`, for each time that it is sent.
     pub operation_timeout: Duration,
+    /// True if writes that were not answered are sent again, to one node after the other, in a session of the client,
+    /// in which each takes effect once.
+    pub retry: bool,
 }
+
+/// Maximum number of times that a client that retries sends a write.
+pub const MAX_TRIES: u32 = 5;
+/// Pause between two of them.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Factory of HTTP clients.
 #[derive(Clone, Debug)]
@@ -51,6 +61,18 @@ pub struct HttpClient {
     connection: Connection,
     read_mode: String,
     owner: i64,
+    /// The client's means to send writes again, if it does.
+    retries: Option<Retries>,
+}
+
+/// Means to send writes again.
+#[derive(Debug)]
+struct Retries {
+    /// The session, once a write has begun it.
+    session: Option<Session>,
+    /// Addresses of the other nodes, from the one behind the client's own.
+    others: Vec<SocketAddr>,
+    limits: ConnectionLimits,
 }
 
 /// Returns a number under which a client holds locks, and no other. A client whose request may still take effect is
@@ -74,7 +96,13 @@ impl Connect for HttpConnector {
         let HttpOptions { connect_timeout, operation_timeout, .. } = self.options;
         let limits = ConnectionLimits { connect: connect_timeout, operation: operation_timeout };
         let connection = Connection::new(*address, limits).map_err(failed)?;
-        Ok(HttpClient { connection, read_mode: self.options.read_mode.clone(), owner: new_owner() })
+        let others = || {
+            let nodes = self.options.nodes.iter();
+            let own = nodes.clone().position(|(id, _)| *id == node).unwrap_or_default();
+            nodes.clone().cycle().skip(own + 1).take(nodes.len() - 1).map(|(_, address)| *address).collect()
+        };
+        let retries = self.options.retry.then(|| Retries { session: None, others: others(), limits });
+        Ok(HttpClient { connection, read_mode: self.options.read_mode.clone(), owner: new_owner(), retries })
     }
 }
 
@@ -143,10 +171,55 @@ pub fn http_message(request: &Request, mode: &str, owner: i64) -> Message {
 
 impl Client for HttpClient {
     async fn invoke(&mut self, request: &Request) -> Response {
-        match self.connection.exchange(http_message(request, &self.read_mode, self.owner)).await {
-            Ok((status, body)) => http_answer(request, status, &body),
-            Err(answer) => answer.into(),
+        let message = http_message(request, &self.read_mode, self.owner);
+        match &mut self.retries {
+            Some(retries) if message.method != Method::GET => {
+                retries.send(&mut self.connection, request, message).await
+            }
+            _ => send(&mut self.connection, request, message).await,
         }
+    }
+}
+
+async fn send(connection: &mut Connection, request: &Request, message: Message) -> Response {
+    match connection.exchange(message).await {
+        Ok((status, body)) => http_answer(request, status, &body),
+        Err(answer) => answer.into(),
+    }
+}
+
+impl Retries {
+    /// Sends a write until it is answered, or certainly did not happen, or was sent often enough.
+    async fn send(&mut self, connection: &mut Connection, request: &Request, message: Message) -> Response {
+        if self.session.is_none() {
+            self.session = match connection.exchange(Session::request()).await {
+                Ok((status, body)) => Session::begin(status, &body),
+                Err(_) => None,
+            };
+        }
+        let Some(session) = &mut self.session else {
+            return Answer::NotDone("no session in which a write could be sent again".to_owned()).into();
+        };
+        let message = session.next(message);
+        let mut response = send(connection, request, message.clone()).await;
+        let mut others = self.others.iter().cycle();
+        for _ in 1..MAX_TRIES {
+            if !matches!(response.answer, Answer::Unknown(_)) {
+                break;
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
+            let other = others.next().map(|address| Connection::new(*address, self.limits));
+            let again = match other {
+                Some(Ok(mut other)) => send(&mut other, request, message.clone()).await,
+                Some(Err(_)) | None => send(connection, request, message.clone()).await,
+            };
+            response = match again.answer {
+                // An earlier try may have happened.
+                Answer::NotDone(why) => Answer::Unknown(why).into(),
+                _ => again,
+            };
+        }
+        response
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{Answer, Mix, Request, random::Random};
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     places: Random,
+    hot_percent: u32,
     mutations_per_key: u32,
     unknowns_per_key: u32,
     next_key: u32,
@@ -26,6 +27,7 @@ impl Keys {
         let keys = u32::from(mix.keys.max(1));
         Self {
             places: Random::new(seed, concern),
+            hot_percent: mix.hot_key_percent.into(),
             mutations_per_key: mix.mutations_per_key,
             unknowns_per_key: mix.unknowns_per_key,
             next_key: keys,
@@ -33,8 +35,11 @@ impl Keys {
         }
     }
 
-    /// Draws a key in use.
+    /// Draws a key in use: the one in the first place as often as the mix says, or else any.
     pub(crate) fn draw(&mut self) -> u32 {
+        if self.hot_percent > 0 && self.places.below(100) < self.hot_percent {
+            return self.slots[0].key;
+        }
         let slots = u32::try_from(self.slots.len()).expect("there are at most 2^16 slots");
         self.slots[self.places.below(slots) as usize].key
     }
@@ -95,6 +100,23 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_key_is_as_hot_as_the_mix_says_and_even_spread_draws_as_ever() {
+        let share = |hot_key_percent| {
+            let mut keys = Keys::new(1, "test", &Mix { keys: 5, hot_key_percent, ..Mix::default() });
+            (0..10_000).filter(|_| keys.draw() == 0).count() / 100
+        };
+        // Beyond its own share, the hot key has a fifth of the rest.
+        assert!((18..=22).contains(&share(0)), "{}", share(0));
+        assert!((58..=62).contains(&share(50)), "{}", share(50));
+        assert_eq!(share(100), 100);
+        let drawn = |mix: &Mix| {
+            let mut keys = Keys::new(1, "test", mix);
+            (0..8).map(|_| keys.draw()).collect::<Vec<_>>()
+        };
+        assert_eq!(drawn(&Mix::default()), drawn(&Mix { hot_key_percent: 0, ..Mix::default() }));
+    }
 
     #[test]
     fn a_key_gives_way_after_so_many_changes_or_unknown_outcomes() {

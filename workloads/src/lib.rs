@@ -56,7 +56,7 @@ pub use connector::{AnyClient, Connector};
 pub use driver::{Clients, Load, LoadSummary, drive};
 pub use error::DriveError;
 pub use final_reads::{FinalReads, UnreadKey, final_reads};
-pub use http::{HttpClient, HttpConnector, HttpOptions, http_answer, http_message};
+pub use http::{HttpClient, HttpConnector, HttpOptions, MAX_TRIES, http_answer, http_message};
 pub use outcome::{Answer, Response};
 pub use pace::Pace;
 pub use probe::{Availability, NodeProbes, ProbeOptions, Probes, keep_probing};

@@ -37,20 +37,3 @@ impl Session {
         message.json(&fields)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Action, Request, http_message};
-
-    #[test]
-    fn writes_are_numbered_and_reads_are_not() {
-        let mut session = Session::begin(200, br#"{"client":"12"}"#).unwrap();
-        let message = |action| http_message(&Request::new(0, action), "quorum", 1);
-        let body = |message: Message| String::from_utf8(message.body.unwrap_or_default()).unwrap();
-        assert_eq!(body(session.next(message(Action::Write(5)))), r#"{"client":"12","seq":1,"value":5}"#);
-        assert_eq!(body(session.next(message(Action::Read))), "");
-        assert_eq!(body(session.next(message(Action::Dequeue))), r#"{"client":"12","seq":2}"#);
-        assert_eq!((Session::begin(503, br#"{"client":"12"}"#), Session::begin(200, b"{}")), (None, None));
-    }
-}

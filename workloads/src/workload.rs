@@ -60,6 +60,8 @@ pub trait Generator: Debug + Send {
 pub struct Mix {
     /// Number of keys in use at once, from 1.
     pub keys: u16,
+    /// Percentage of operations on one of them, the hot one; the others are spread evenly.
+    pub hot_key_percent: u8,
     /// Percentage of operations that only read.
     pub read_percent: u8,
     /// Percentage of cas, for a workload that has any; the other operations change something.
@@ -73,6 +75,13 @@ pub struct Mix {
 
 impl Default for Mix {
     fn default() -> Self {
-        Self { keys: 5, read_percent: 50, cas_percent: 10, mutations_per_key: 1000, unknowns_per_key: 10 }
+        Self {
+            keys: 5,
+            hot_key_percent: 0,
+            read_percent: 50,
+            cas_percent: 10,
+            mutations_per_key: 1000,
+            unknowns_per_key: 10,
+        }
     }
 }

@@ -407,7 +407,9 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         if due && !self.storage.is_compacting() && now >= self.compact_after {
             let last = (last_index, self.applied_term);
             let membership = self.raft.membership_at(last_index).clone();
-            if !self.storage.begin_compaction(last, membership, self.machine.freeze()) {
+            if self.storage.begin_compaction(last, membership, self.machine.freeze()) {
+                self.counters.snapshots_begun += 1;
+            } else {
                 self.compact_after = now + COMPACTION_RETRY;
             }
         }

@@ -4,17 +4,18 @@
 use std::{collections::BTreeMap, iter, time::Duration};
 
 use nemesis::PartitionBy;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
 use super::parts::{FaultMix, Seeds, check_mix, find_system};
 use crate::{
-    run::plan::usual_nodes,
+    run::plan::{parse_fault_time, usual_nodes},
     systems::{OptionError, Options, ReadMode, System, SystemFile, SystemName, systems},
     terminal::words::counted,
 };
 
 /// Plan as it is written. What is left out follows from its systems.
+#[expect(clippy::struct_excessive_bools, reason = "switches of a run")]
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct WrittenPlan {
@@ -32,7 +33,14 @@ pub(crate) struct WrittenPlan {
     pub(crate) rate: u32,
     pub(crate) concurrency: u16,
     pub(crate) keys: u16,
+    pub(crate) hot_key: u8,
+    pub(crate) retry: bool,
+    pub(crate) every: Option<FaultTime>,
+    #[serde(rename = "for")]
+    pub(crate) lasts: Option<FaultTime>,
+    pub(crate) overlap: bool,
     pub(crate) trace: bool,
+    pub(crate) stop_on_violation: bool,
     pub(crate) partition_by: PartitionBy,
     /// Only stored plans have it.
     pub(crate) skips_idle_cells: bool,
@@ -40,6 +48,35 @@ pub(crate) struct WrittenPlan {
     pub(crate) names_workloads: bool,
     #[serde(flatten, deserialize_with = "options")]
     pub(crate) options: Options,
+}
+
+/// Time of faults, as text such as `800ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct FaultTime(pub(crate) Duration);
+
+impl TryFrom<String> for FaultTime {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_fault_time(&text).map(Self)
+    }
+}
+
+impl From<FaultTime> for String {
+    fn from(FaultTime(time): FaultTime) -> Self {
+        format!("{}ms", time.as_millis())
+    }
+}
+
+/// Checks that times of faults go together.
+pub(super) fn check_times(every: Option<FaultTime>, lasts: Option<FaultTime>, overlap: bool) -> Result<(), String> {
+    match (every, lasts) {
+        (None, None) => Ok(()),
+        (Some(every), Some(lasts)) if overlap || lasts.0 < every.0 => Ok(()),
+        (Some(_), Some(_)) => Err("faults that last as long as `for` would overlap: set `overlap`".to_owned()),
+        _ => Err("`every` and `for` go together".to_owned()),
+    }
 }
 
 /// Number of nodes where systems can have as many.
@@ -62,7 +99,7 @@ const USUAL_FAULTS: [UsualFault; 4] = [
 ];
 
 /// Names of the fields, without options of systems.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 19] = [
     "systems",
     "reads",
     "faults",
@@ -74,7 +111,13 @@ const FIELDS: [&str; 13] = [
     "rate",
     "concurrency",
     "keys",
+    "hot-key",
+    "retry",
+    "every",
+    "for",
+    "overlap",
     "trace",
+    "stop-on-violation",
     "partition-by",
 ];
 
@@ -94,7 +137,13 @@ impl Default for WrittenPlan {
             rate: 500,
             concurrency: 25,
             keys: 5,
+            hot_key: 0,
+            retry: false,
+            every: None,
+            lasts: None,
+            overlap: false,
             trace: false,
+            stop_on_violation: false,
             partition_by: PartitionBy::default(),
             skips_idle_cells: false,
             names_workloads: false,

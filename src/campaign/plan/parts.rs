@@ -56,7 +56,8 @@ impl Seeds {
     }
 }
 
-/// Faults of a cell, as written by the user: `kill`, `partition:isolate-leader+clock`, `all`, `none`.
+/// Faults of a cell, as written by the user: `kill`, `partition:isolate-leader+clock`, `all`, `none`; `+` joins those
+/// that take turns, and `&` those that are in force at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct FaultMix {
@@ -69,12 +70,20 @@ fn every_kind() -> String {
     FaultKind::USUAL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")
 }
 
+impl FaultMix {
+    /// Returns the mix of these faults of a run.
+    pub(crate) fn of(specs: &FaultSpecs) -> Self {
+        Self { text: specs.to_string().replace('+', "&"), specs: specs.clone() }
+    }
+}
+
 impl FromStr for FaultMix {
     type Err = nemesis::SpecError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let specs = if text == "all" { every_kind().parse()? } else { text.replace('+', ",").parse()? };
+        let specs =
+            if text == "all" { every_kind().parse()? } else { text.replace('+', ",").replace('&', "+").parse()? };
         Ok(Self { text: text.to_owned(), specs })
     }
 }

@@ -74,8 +74,17 @@ impl RunPlan {
         if plan.partition_by != PartitionBy::default() {
             arguments.extend(["--partition-by".to_owned(), plan.partition_by.to_string()]);
         }
+        let times = [("--every", plan.every), ("--for", plan.lasts)];
+        let times = times.into_iter().filter_map(|(name, time)| Some([name.to_owned(), time?.into()]));
+        arguments.extend(times.flatten());
+        if plan.hot_key > 0 {
+            arguments.extend(["--hot-key".to_owned(), plan.hot_key.to_string()]);
+        }
+        let switches = [(plan.overlap, "--overlap"), (plan.retry, "--retry")];
+        arguments.extend(switches.into_iter().filter(|(is_on, _)| *is_on).map(|(_, name)| name.to_owned()));
         arguments.extend(cell.options.arguments());
         arguments.extend(plan.trace.then(|| "--trace".to_owned()));
+        arguments.extend(plan.stop_on_violation.then(|| "--stop-on-violation".to_owned()));
         arguments
     }
 }

@@ -77,7 +77,7 @@ impl World<'_> {
             ResolvedFault::Packets { links, fault: packets, .. } if Network::bears(*packets) => {
                 self.network.disturb(id, *packets, links.clone());
             }
-            ResolvedFault::Members { .. } | ResolvedFault::Packets { .. } => {
+            ResolvedFault::Members { .. } | ResolvedFault::Packets { .. } | ResolvedFault::Limit { .. } => {
                 return Err(SimulationError::Impossible(fault.to_string()));
             }
             ResolvedFault::Starve { nodes, .. } => {
@@ -174,8 +174,9 @@ impl World<'_> {
                     self.start(place_of(node))?;
                 }
             }
-            // Members change by another change, and the packets are calm already.
-            None | Some(ResolvedFault::Members { .. } | ResolvedFault::Packets { .. }) => {}
+            // Members change by another change, packets are calm already, and limits are never installed.
+            None
+            | Some(ResolvedFault::Members { .. } | ResolvedFault::Packets { .. } | ResolvedFault::Limit { .. }) => {}
             Some(ResolvedFault::Starve { nodes, .. }) => {
                 for node in nodes {
                     self.members[place_of(node)].is_asleep = false;

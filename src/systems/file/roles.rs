@@ -38,6 +38,7 @@ pub(super) fn read_statuses(table: &RolesTable, pages: &[Option<StatusPage>]) ->
             applied: 0,
             commit: 0,
             members: None,
+            members_change: false,
         };
         Status { role: Some(role), ..Status::default() }
     };

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use nemesis::{MemberRequest, Operator};
+use nemesis::{ClusterEvent, MemberRequest, Operator};
 use node::raft::NodeId;
 use serde::Deserialize;
 use serde_json::Value;
@@ -136,14 +136,21 @@ struct NodeStatus {
     applied: u64,
     commit: u64,
     members: BTreeSet<u16>,
+    membership: StatusMembership,
     counters: StatusCounters,
     checkpoints: Vec<Checkpoint>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct StatusMembership {
+    is_complete: bool,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 struct StatusCounters {
     messages_sent: u64,
     fsyncs: u64,
+    snapshots_begun: u64,
 }
 
 /// The relevant fields of a line in a node's log.
@@ -210,7 +217,7 @@ impl System for Schism {
         match conditions.read.name() {
             LOCAL => Expectation::Fails,
             // A leader that checks its quorum steps down at about the time another can be elected.
-            LEADER if !checks_quorum && conditions.cut_off() => Expectation::Fails,
+            LEADER if !checks_quorum && conditions.desert_a_leader() => Expectation::Fails,
             name => {
                 let known = READ_MODES.iter().find(|known| known.name == name);
                 known.map_or(Expectation::MayFail, |known| known.guarantee.expected(conditions))
@@ -249,11 +256,12 @@ impl System for Schism {
     }
 
     fn read_status(&self, page: &StatusPage) -> Option<Status> {
-        let NodeStatus { role, term, leader, applied, commit, members, counters, checkpoints } =
+        let NodeStatus { role, term, leader, applied, commit, members, membership, counters, checkpoints } =
             serde_json::from_slice(&page.body).ok()?;
-        let (leads, members) = (role == "leader", Some(members));
-        let role = RoleStatus { leads, name: role, term, leader, applied, commit, members };
-        let counters = Counters { messages: counters.messages_sent, fsyncs: counters.fsyncs };
+        let (leads, members, members_change) = (role == "leader", Some(members), !membership.is_complete);
+        let role = RoleStatus { leads, name: role, term, leader, applied, commit, members, members_change };
+        let StatusCounters { messages_sent: messages, fsyncs, snapshots_begun } = counters;
+        let counters = Counters { messages, fsyncs, snapshots_begun };
         Some(Status { role: Some(role), counters, checkpoints })
     }
 
@@ -278,7 +286,15 @@ impl System for Schism {
         Some(NodeSettings::of(settings).election_timeout() * 10)
     }
 
+    fn tells(&self, _event: ClusterEvent) -> bool {
+        true
+    }
+
     fn reads_clock_file(&self) -> bool {
+        true
+    }
+
+    fn has_sessions(&self) -> bool {
         true
     }
 
@@ -334,10 +350,10 @@ impl System for Schism {
 
 /// Returns clients that read in a mode that the nodes know by this name.
 pub(super) fn connector(clients: &ClientSetup<'_>, read: &str) -> Connector {
-    let ClientSetup { deployment, connect_timeout, operation_timeout, .. } = *clients;
+    let ClientSetup { deployment, connect_timeout, operation_timeout, retry, .. } = *clients;
     let nodes = (1..).zip(deployment.addresses.iter().map(|address| address.client)).collect();
     let read_mode = read.to_owned();
-    Connector::new(HttpConnector::new(HttpOptions { nodes, read_mode, connect_timeout, operation_timeout }))
+    Connector::new(HttpConnector::new(HttpOptions { nodes, read_mode, connect_timeout, operation_timeout, retry }))
 }
 
 #[cfg(test)]
@@ -368,9 +384,13 @@ mod tests {
             (LEASE, "partition", &none, Expectation::Holds),
             (LEASE, "clock", &none, Expectation::MayFail),
             (LOCAL, "none", &none, Expectation::Fails),
-            (LEADER, "partition", &none, Expectation::Fails),
-            (LEADER, "pause", &none, Expectation::Fails),
-            (LEADER, "partition", &check_quorum(), Expectation::MayFail),
+            (LEADER, "partition:isolate-leader", &none, Expectation::Fails),
+            (LEADER, "kill,partition:leader-in-minority", &none, Expectation::Fails),
+            (LEADER, "pause:leader", &none, Expectation::MayFail),
+            (LEADER, "starve:leader", &none, Expectation::MayFail),
+            (LEADER, "partition", &none, Expectation::MayFail),
+            (LEADER, "partition:isolate-follower", &none, Expectation::MayFail),
+            (LEADER, "partition:isolate-leader", &check_quorum(), Expectation::MayFail),
             (LEADER, "none", &none, Expectation::MayFail),
         ] {
             assert_eq!(expected(read, faults, options), wanted, "{read} under {faults}, {options:?}");

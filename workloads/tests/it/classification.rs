@@ -22,6 +22,7 @@ fn connector(address: SocketAddr) -> HttpConnector {
         read_mode: "leader".to_owned(),
         connect_timeout: Duration::from_millis(200),
         operation_timeout: Duration::from_millis(400),
+        retry: false,
     })
 }
 
@@ -324,6 +325,7 @@ fn connecting_must_have_less_time_than_the_operation() {
         read_mode: "log".to_owned(),
         connect_timeout: limit,
         operation_timeout: limit,
+        retry: false,
     };
     assert!(HttpConnector::new(options.clone()).open(1).is_err());
     let connector = HttpConnector::new(HttpOptions { connect_timeout: limit / 2, ..options });

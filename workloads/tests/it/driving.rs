@@ -84,6 +84,7 @@ fn connector<'a>(addresses: impl IntoIterator<Item = &'a SocketAddr>) -> HttpCon
         read_mode: "quorum".to_owned(),
         connect_timeout: Duration::from_millis(100),
         operation_timeout: Duration::from_millis(200),
+        retry: false,
     })
 }
 
@@ -476,6 +477,7 @@ async fn probes_tell_which_node_can_be_read_and_which_can_be_written() {
         read_mode: "quorum".to_owned(),
         connect_timeout: Duration::from_millis(30),
         operation_timeout: Duration::from_millis(60),
+        retry: false,
     }));
     let wait = Duration::from_millis(60);
     let probing = ProbeOptions { workload: register(), every: wait, limit: wait, key: 7 };

@@ -6,5 +6,6 @@
 mod api;
 mod classification;
 mod driving;
+mod retries;
 mod server;
 mod shims;

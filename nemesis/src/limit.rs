@@ -1,0 +1,160 @@
+//! Limits of what a node's processes may have of the host: open files. The kernel refuses the rest, as it would on a
+//! host that has no more.
+
+use std::fmt;
+use std::fs;
+use std::io;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use crate::fault_kind::FaultKind;
+use crate::spec_options::{OptionError, TypedOptions};
+use crate::strays::Process;
+
+/// Maximum of a limit of open files; a greater one is more likely a typing error.
+const MOST_FILES: u64 = 1_000_000;
+
+/// Limit of a node's processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Limit {
+    /// Number of files and sockets that each process may have open; as many as it has when the fault begins if none is
+    /// given.
+    OpenFiles {
+        /// The number.
+        files: Option<u64>,
+    },
+}
+
+impl Limit {
+    /// Returns the kind of fault.
+    pub fn kind(self) -> FaultKind {
+        match self {
+            Self::OpenFiles { .. } => FaultKind::OpenFiles,
+        }
+    }
+
+    /// Reads the options of a fault, if it is one of this kind.
+    pub(crate) fn read(kind: FaultKind, options: &mut TypedOptions<'_>) -> Result<Option<Self>, OptionError> {
+        if kind != FaultKind::OpenFiles {
+            return Ok(None);
+        }
+        let number = |value: &str| value.parse().ok().filter(|files| *files <= MOST_FILES);
+        Ok(Some(Self::OpenFiles { files: options.take("files", "a number from 0 to 1000000", number)? }))
+    }
+
+    /// Returns the options as a user types them.
+    pub(crate) fn options(self) -> Option<String> {
+        match self {
+            Self::OpenFiles { files } => files.map(|files| format!("files={files}")),
+        }
+    }
+
+    /// Writes what it does to these nodes.
+    pub(crate) fn write(self, f: &mut fmt::Formatter<'_>, whom: &dyn fmt::Display) -> fmt::Result {
+        match self {
+            Self::OpenFiles { files: None } => write!(f, "let {whom} open no more files"),
+            Self::OpenFiles { files: Some(files) } => write!(f, "let {whom} have {files} files open at most"),
+        }
+    }
+}
+
+/// Limits that were in force for the processes of a node before they were lowered.
+#[derive(Debug, Default)]
+pub(crate) struct LoweredLimits(Vec<(Pid, libc::rlim_t)>);
+
+impl LoweredLimits {
+    /// Lowers the limits of these processes. One that has just ended is left out.
+    pub(crate) fn lower(processes: &[Process], limit: Limit) -> io::Result<Self> {
+        let Limit::OpenFiles { files } = limit;
+        let mut lowered = Self::default();
+        for process in processes {
+            let set = || {
+                let most = files.map_or_else(|| open_files(*process), Ok)?;
+                let before = change_limit(process.id, |known| known.min(most))?;
+                io::Result::Ok((process.id, before))
+            };
+            match set() {
+                Ok(known) => lowered.0.push(known),
+                Err(error) if has_ended(&error) => {}
+                // What was lowered is raised again.
+                Err(error) => return lowered.raise(processes).and(Err(error)),
+            }
+        }
+        Ok(lowered)
+    }
+
+    /// Raises the limits of these processes to what they were; those that were started meanwhile have inherited the
+    /// limit, and get that of the others.
+    pub(crate) fn raise(&self, processes: &[Process]) -> io::Result<()> {
+        let Some((_, usual)) = self.0.first() else { return Ok(()) };
+        for process in processes {
+            let known = self.0.iter().find(|(id, _)| *id == process.id).map_or(*usual, |(_, limit)| *limit);
+            match change_limit(process.id, |lowered| lowered.max(known)) {
+                Err(error) if !has_ended(&error) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn has_ended(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ESRCH as i32)
+}
+
+/// Returns the number that no file has which a process has open, nor any greater one.
+fn open_files(process: Process) -> io::Result<u64> {
+    let entries = fs::read_dir(process.folder().join("fd"))?;
+    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok());
+    Ok(numbers.max().map_or(0, |greatest| greatest + 1))
+}
+
+/// Changes the limit of open files that is in force for a process, up to its hard limit, and returns what it was.
+fn change_limit(process: Pid, change: impl Fn(libc::rlim_t) -> libc::rlim_t) -> io::Result<libc::rlim_t> {
+    let mut known = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    prlimit(process, None, Some(&mut known))?;
+    let now = libc::rlimit { rlim_cur: change(known.rlim_cur).min(known.rlim_max), ..known };
+    prlimit(process, Some(&now), None)?;
+    Ok(known.rlim_cur)
+}
+
+fn prlimit(process: Pid, set: Option<&libc::rlimit>, known: Option<&mut libc::rlimit>) -> io::Result<()> {
+    let set = set.map_or(std::ptr::null(), std::ptr::from_ref);
+    let known = known.map_or(std::ptr::null_mut(), std::ptr::from_mut);
+    #[allow(unsafe_code, reason = "nix has limits of this process only")]
+    // SAFETY: both pointers are null, or to limits that live until the call returns.
+    let result = unsafe { libc::prlimit(process.as_raw(), libc::RLIMIT_NOFILE, set, known) };
+    Errno::result(result).map(drop).map_err(io::Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn no_file_can_be_opened_below_the_limit_and_again_after_it() {
+        let script = "read go; true 3</dev/null && echo opened; read go; true 3</dev/null && echo opened; :";
+        let piped = || Stdio::piped();
+        let mut child =
+            Command::new("sh").args(["-c", script]).stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
+        let id = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let processes = [Process::find(id).unwrap()];
+        let mut go = child.stdin.take().unwrap();
+        let lowered = LoweredLimits::lower(&processes, Limit::OpenFiles { files: Some(3) }).unwrap();
+        io::Write::write_all(&mut go, b"go\n").unwrap();
+        let mut said = String::new();
+        let mut err = io::BufReader::new(child.stderr.take().unwrap());
+        io::BufRead::read_line(&mut err, &mut said).unwrap();
+        assert!(said.contains("Too many open files"), "{said}");
+        lowered.raise(&processes).unwrap();
+        io::Write::write_all(&mut go, b"go\n").unwrap();
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8(ended.stdout).unwrap(), "opened\n");
+    }
+}
