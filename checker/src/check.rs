@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use histories::History;
+use histories::{History, Note};
 
 use crate::{
     KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict,
@@ -46,6 +46,10 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
 
 fn check_as_read(history: &History, options: &Options<'_>) -> Report {
     let operations = history.operations.len();
+    let is_nameless = history.notes.iter().any(|note| matches!(note, Note::NoProcesses { .. }));
+    if is_nameless && options.model.needs_processes() {
+        return Report::undecided(operations, UnknownWhy::NoProcesses { model: options.model.name().to_owned() });
+    }
     match (generic::as_values(history, &options.limits), options.model.begins_with(&options.initial)) {
         (Err(out), _) => Report::unknown(operations, out),
         (_, Err(allowed)) => Report::undecided(operations, UnknownWhy::Initial { allowed: allowed.to_owned() }),

@@ -59,6 +59,11 @@ pub enum UnknownWhy {
         /// Description of the allowed initial values.
         allowed: String,
     },
+    /// Operations without a process, though the verdict depends on who carried them out.
+    NoProcesses {
+        /// Name of the model.
+        model: String,
+    },
     /// Violation in another key, which ended the check before this key.
     NotChecked,
     /// Violation that was found, but in so many operations that a second method could not confirm it within the
@@ -113,6 +118,9 @@ impl fmt::Display for UnknownWhy {
                 is one"
             ),
             Self::Initial { ref allowed } => write!(f, "the model begins with {allowed}"),
+            Self::NoProcesses { ref model } => {
+                write!(f, "no operation names its process, and {model} depends on which operations are of one process")
+            }
             Self::NotChecked => f.write_str("not checked, since another key already has a violation"),
             Self::Unconfirmed { operations } => write!(
                 f,

@@ -7,6 +7,8 @@ pub struct Interpretation {
     pub(crate) keys: Keys,
     /// True if whole numbers are seconds, because other times of the history are decimals.
     pub(crate) is_in_seconds: bool,
+    /// True if reads that ask for `[key nil]` are answered without the key.
+    pub(crate) has_bare_answers: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

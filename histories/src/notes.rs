@@ -23,6 +23,13 @@ pub enum Note {
     CompletionsOnly,
     /// Operations came as whole records, and some do not name their client.
     NoClients,
+    /// No event of a client names its process.
+    NoProcesses {
+        /// Number of operations of which nobody can tell which completion is theirs.
+        unsure: usize,
+    },
+    /// Reads that ask for a key are answered without it.
+    AnswersWithoutKey,
 }
 
 impl fmt::Display for Note {
@@ -45,6 +52,21 @@ impl fmt::Display for Note {
             Self::NoClients => {
                 f.write_str("some operations name no client, so that the order of their clients is not checked")
             }
+            Self::NoProcesses { unsure } => {
+                f.write_str(
+                    "no operation names its process: each counts as one by a client of its own, so that the order of \
+                    a client is not checked",
+                )?;
+                match unsure {
+                    0 => Ok(()),
+                    1 => f.write_str("; one of them counts from the begin of an earlier one that asks for the same"),
+                    n => write!(f, "; {n} of them count from the begin of an earlier one that asks for the same"),
+                }
+            }
+            Self::AnswersWithoutKey => f.write_str(
+                "reads ask for [key, null] and are answered without the key: what they are answered counts as the \
+                value of that key",
+            ),
         }
     }
 }

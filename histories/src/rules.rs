@@ -26,6 +26,20 @@ pub enum PairingError {
         /// The function that it completes.
         f: String,
     },
+    /// An event that names no process completes an operation of which none is open.
+    #[error("{f} is completed, which nobody invoked; no event names its process")]
+    NobodyInvoked {
+        /// The function that is completed.
+        f: String,
+    },
+    /// An event that names no process may complete any of several operations.
+    #[error("{f} is completed, of which {open} are open: without a process, nobody can tell which of them this is")]
+    WhoseCompletion {
+        /// The function that is completed.
+        f: String,
+        /// Number of operations that it may be.
+        open: usize,
+    },
     /// A process completes another function than it invoked.
     #[error("process {process} completes {completed}, but it invoked {invoked}")]
     Mismatched {

@@ -51,7 +51,7 @@ pub(crate) struct JudgingOptions {
     #[command(flatten)]
     reading: ReadingOptions,
     /// Initial value of every key, as JSON or EDN [default: null; for `kv`, "" if no read is answered with null, and no
-    /// cas finds or expects it].
+    /// cas finds or expects it; for `causal`, 0 if a `read-init` finds it, no read finds null, and nobody writes 0].
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true, value_parser = histories::parse_value)]
     initial: Option<Value>,
     #[command(flatten)]
@@ -374,8 +374,33 @@ fn initial_of(model: Model, history: &History) -> Value {
     };
     match model {
         Model::KeyValue if !history.operations.iter().any(names_null) => "".into(),
+        Model::Causal if begins_with_zero(history) => Value::Int(0),
         _ => Value::Nil,
     }
+}
+
+/// Returns true if registers begin with 0, as in Jepsen's test of causal consistency: some `read-init` found 0, none
+/// found null, and nobody wrote 0.
+fn begins_with_zero(history: &History) -> bool {
+    let zero = |id| *history.value(id) == Value::Int(0);
+    let is_init = |operation: &&Operation| {
+        operation.outcome == Outcome::Ok && history.function_name(operation.function) == "read-init"
+    };
+    let finds_null = |operation: &Operation| {
+        let is_read = operation.function == Function::Read || is_init(&operation);
+        operation.outcome == Outcome::Ok && is_read && operation.output == ValueId::NIL
+    };
+    let sets_zero = |operation: &Operation| match operation.function {
+        Function::Write => zero(operation.input),
+        Function::Cas => zero(operation.to),
+        _ => false,
+    };
+    history
+        .operations
+        .iter()
+        .filter(is_init)
+        .any(|operation| operation.output != ValueId::UNKNOWN && zero(operation.output))
+        && !history.operations.iter().any(|operation| finds_null(operation) || sets_zero(operation))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use checker::{
     Anomaly, Evidence, KeyReport, Level, Method, Report, Status, TransactionReport, UnknownWhy, Verdict, WeakVerdict,
     check_transactions_from,
 };
-use histories::{History, Outcome, Value};
+use histories::{History, Note, Outcome, Value};
 
 use super::{budget::Budget, judging::JudgingOptions};
 use crate::error::ExitStatus;
@@ -39,6 +39,9 @@ pub(crate) fn judge<'a>(history: &'a History, judging: &JudgingOptions, budget: 
         report.anomalies.clear();
         report.counts.clear();
     }
+    if history.notes.iter().any(|note| matches!(note, Note::NoProcesses { .. })) {
+        leave_sessions_open(&mut report, level);
+    }
     let weak = if report.status(level) == Status::Holds { weak(&report) } else { None };
     let status = match report.status(level) {
         Status::Holds => ExitStatus::Linearizable,
@@ -48,6 +51,18 @@ pub(crate) fn judge<'a>(history: &'a History, judging: &JudgingOptions, budget: 
     let is_internal = matches!(report.why, Some(UnknownWhy::Internal { .. }));
     let status = if is_internal { ExitStatus::Internal } else { status };
     JudgedTransactions { history, status, report, level, weak }
+}
+
+/// Makes the order of each process unknown, unless real time implies it, in a history whose operations name no process.
+fn leave_sessions_open(report: &mut TransactionReport, level: Level) {
+    let session = Level::StrongSessionSerializable;
+    if report.status(Level::StrictSerializable) == Status::Holds || report.status(session) != Status::Holds {
+        return;
+    }
+    report.levels.iter_mut().filter(|found| found.level == session).for_each(|found| found.status = Status::Unknown);
+    if level == session {
+        report.why = Some(UnknownWhy::NoProcesses { model: "strong session serializable".to_owned() });
+    }
 }
 
 /// Returns the clearest anomaly that refutes a level.

@@ -43,7 +43,7 @@ pub(crate) struct SystemArgs {
 enum Action {
     /// Writes NAME.toml, a commented file that works with the example server, to be changed for your system.
     New {
-        /// Name of the system: small letters, digits and hyphens.
+        /// Name of the system: small letters, digits and hyphens; `.toml` may follow.
         name: String,
         /// Write the example server, server.py, too.
         #[arg(long)]
@@ -65,11 +65,15 @@ impl SystemArgs {
     /// Writes a new file.
     pub(crate) fn write(self) -> anyhow::Result<ExitStatus> {
         let Action::New { name, with_server } = self.action else { unreachable!("only `new` needs no sandbox") };
+        let name = name.strip_suffix(".toml").unwrap_or(&name);
         let path = PathBuf::from(format!("{name}.toml"));
         let text = EXAMPLE
             .replace("name = \"store\"", &format!("name = {name:?}"))
             .replace("examples/store/store.toml", &path.display().to_string());
-        SystemFile::of_text(&path, text.clone()).map_err(|why| Failure::new(ExitStatus::Usage, why))?;
+        // Nothing but the name can be wrong, and it stands in no file yet.
+        let of_name =
+            |why: String| Failure::new(ExitStatus::Usage, why.splitn(3, ": ").last().unwrap_or(&why).to_owned());
+        SystemFile::of_text(&path, text.clone()).map_err(of_name)?;
         let server = Path::new("server.py");
         let mut files = vec![(&*path, &*text)];
         files.extend(with_server.then_some((server, EXAMPLE_SERVER)));

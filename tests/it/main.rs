@@ -21,6 +21,7 @@ mod host;
 mod hostile;
 mod inside;
 mod isolation;
+mod jepsen_forms;
 mod json;
 mod kills;
 mod layers;

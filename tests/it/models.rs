@@ -7,7 +7,7 @@ type Call = (&'static str, &'static str, &'static str, &'static str);
 
 const NIL: &str = "null";
 
-const MODELS: [(&str, &[Call]); 29] = [
+const MODELS: [(&str, &[Call]); 30] = [
     ("register", &[("write", "1", "1", "1"), ("read", NIL, "1", "2")]),
     ("cas-register", &[("write", "1", "1", "1"), ("cas", "[1,2]", "[1,2]", "[1,2]"), ("read", NIL, "2", "1")]),
     ("kv", &[("append", r#""a""#, NIL, NIL), ("append", r#""b""#, NIL, NIL), ("get", NIL, r#""ab""#, r#""ba""#)]),
@@ -40,6 +40,7 @@ const MODELS: [(&str, &[Call]); 29] = [
         "causal-reverse",
         &[("write", "1", NIL, NIL), ("write", "2", NIL, NIL), ("write", "3", NIL, NIL), ("read", NIL, "[1,2]", "[2]")],
     ),
+    ("g2", &[("insert", "[null,1]", "[null,1]", "[null,1]")]),
     (
         "leased-lock",
         &[
@@ -88,10 +89,10 @@ fn history(calls: &[Call], is_right: bool) -> String {
         text += &event(2 * place, 1, "invoke", f, "k", argument);
         text += &event(2 * place + 1, 1, "ok", f, "k", answer);
     }
-    // A second acquisition is wrong for a lock that is held.
+    // A second acquisition is wrong for a lock that is held, and so is a second insert of which there is one at most.
     if calls.len() == 1 && !is_right {
-        text += &event(10, 2, "invoke", calls[0].0, "k", NIL);
-        text += &event(11, 2, "ok", calls[0].0, "k", NIL);
+        text += &event(10, 2, "invoke", calls[0].0, "k", calls[0].1);
+        text += &event(11, 2, "ok", calls[0].0, "k", calls[0].1);
     }
     // The micro-operations of a transaction name their keys themselves.
     if calls[0].0 == "txn" { text.replace(r#""key":"k","#, "") } else { text }

@@ -28,6 +28,8 @@ pub(super) struct Definition {
     /// True of a call that has an answer which could be wrong. In a model in which any write is possible, only reads
     /// have one.
     pub is_informative: fn(&Call<'_>) -> bool,
+    /// True if the verdict depends on which process carried out an operation, beyond the time at which it did.
+    pub needs_processes: bool,
 }
 
 impl Definition {
@@ -42,6 +44,7 @@ impl Definition {
             method: None,
             argument: |_| Argument::Any,
             is_informative: |call| call.output.is_some(),
+            needs_processes: false,
         }
     }
     /// Defines a model of a property.

@@ -122,6 +122,9 @@ models! {
     /// Inserts by `write`, and `read` of all, which shows none without those that were over before it began: a
     /// property, not an object.
     CausalReverse: properties::CAUSAL_REVERSE,
+    /// Inserts into two tables, each of which must find both empty, so that one at most succeeds: a property, not an
+    /// object.
+    G2: properties::G2,
     /// Lock whose holder may lose it, with tokens that grow, and a resource that refuses those who lost it: a property,
     /// not an object.
     LeasedLock: properties::LEASED_LOCK,
@@ -166,6 +169,11 @@ impl Model {
     /// Returns true if the model is judged over all keys together, in the report as one key without a name.
     pub fn spans_keys(self) -> bool {
         self.property().is_some_and(Property::spans_keys)
+    }
+
+    /// Returns true if a history that does not name processes says too little for this model.
+    pub(crate) fn needs_processes(self) -> bool {
+        self.definition().needs_processes
     }
 
     /// Returns the property that the model is, if it is one.

@@ -5,7 +5,8 @@ use histories::Value;
 
 use crate::{
     properties::{
-        Bank, Causal, CausalReverse, Kafka, LeasedLock, Monotonic, PnCounter, Sequential, SetFull, UniqueIds,
+        Bank, Causal, CausalReverse, G2 as AdyaG2, Kafka, LeasedLock, Monotonic, PnCounter, Sequential, SetFull,
+        UniqueIds,
     },
     specification::is_collection_of,
 };
@@ -39,6 +40,7 @@ pub(super) static SET_FULL: Definition = Definition {
 pub(super) static PN_COUNTER: Definition = Definition {
     initial: ("a whole number, or null for 0", |initial| matches!(initial, Value::Nil | Value::Int(_))),
     is_informative: |call| call.function == "read" && call.output.is_some(),
+    needs_processes: true,
     ..Definition::of_property("pn-counter", "add of a number, and read, which is right once all are over", &PnCounter)
 };
 
@@ -53,6 +55,7 @@ pub(super) static SEQUENTIAL: Definition = Definition {
 
 pub(super) static CAUSAL: Definition = Definition {
     is_informative: |call| call.function != "write" && call.output.is_some(),
+    needs_processes: true,
     ..Definition::of_property("causal", "read, write and cas of unique values, over all keys together", &Causal)
 };
 
@@ -64,6 +67,9 @@ pub(super) static CAUSAL_REVERSE: Definition = Definition {
         &CausalReverse,
     )
 };
+
+pub(super) static G2: Definition =
+    Definition::of_property("g2", "insert of [id null] or [null id], of which one at most succeeds", &AdyaG2);
 
 pub(super) static LEASED_LOCK: Definition = Definition {
     initial: ("a whole number, above which all tokens are, or null for none", |initial| {
@@ -79,10 +85,12 @@ pub(super) static LEASED_LOCK: Definition = Definition {
 
 pub(super) static MONOTONIC: Definition = Definition {
     is_informative: |call| call.function == "read" && call.output.is_some(),
+    needs_processes: true,
     ..Definition::of_property("monotonic", "add of growing values, and read of all by their timestamps", &Monotonic)
 };
 
 pub(super) static KAFKA: Definition = Definition {
     is_informative: |call| matches!(call.function, "send" | "poll") && call.output.is_some(),
+    needs_processes: true,
     ..Definition::of_property("kafka", "send to logs, answered by an offset, and poll of offsets with values", &Kafka)
 };

@@ -18,6 +18,7 @@ pub(super) static DEFINITION: Definition = Definition {
     initial: ("a number of permits, at least 0, or null for 1", |initial| permits(initial).is_some()),
     // A permit that one process holds is not free for others.
     is_informative: |_| true,
+    needs_processes: true,
     ..Definition::new(
         "semaphore",
         "acquire of one of --initial permits, and release by a process that holds it",

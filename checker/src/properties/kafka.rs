@@ -5,8 +5,8 @@
 //! Beside `send` of a value and `poll` of an offset, both on the log that is the key, operations may consist of
 //! Jepsen's micro-operations on several logs: `[send log value]`, answered by `[send log [offset value]]`, and
 //! `[poll]`, answered by `[poll {log [[offset value] …]}]`. A process then reads on where it was, until it assigns logs
-//! anew, or ends an operation otherwise than by an answer. After `subscribe`, the system may let others read on
-//! instead, until `assign`.
+//! anew, or ends an operation otherwise than by an answer; if it assigns them from their beginning, from there. After
+//! `subscribe`, the system may let others read on instead, until `assign`.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +21,8 @@ mod parts;
 use parts::{POLL, Part, SEND, parts};
 
 const ASSIGN: &str = "assign";
+/// Assignment after which polls begin at offset 0.
+const ASSIGN_FROM_BEGINNING: &str = "assign-from-beginning";
 const SUBSCRIBE: &str = "subscribe";
 
 /// Property of the offsets of logs.
@@ -33,7 +35,7 @@ impl Property for Kafka {
             SEND | POLL if parts(call).is_some() => Ok(()),
             SEND | POLL if parts(&Call { output: None, ..*call }).is_some() => Err(call.unsupported_output()),
             SEND | POLL => Err(call.unsupported_input()),
-            ASSIGN | SUBSCRIBE | "crash" | "debug-topic-partitions" => Ok(()),
+            ASSIGN | ASSIGN_FROM_BEGINNING | SUBSCRIBE | "crash" | "debug-topic-partitions" => Ok(()),
             _ => Err(call.unknown_function()),
         }
     }
@@ -81,7 +83,10 @@ impl Property for Kafka {
                     };
                     let before = earlier.filter(|(other, _)| reads_on(few, *other, *at));
                     let before = before.flat_map(|(_, before)| before.polled(log));
-                    let begin = from.map_or_else(|| before.last(), |from| Some(from - 1));
+                    let begin = from
+                        .map(|from| from - 1)
+                        .or_else(|| before.last())
+                        .or_else(|| begins_anew(few, *at).then_some(BEFORE_ALL));
                     let path: Vec<i64> = begin.into_iter().chain(pairs.iter().map(|(offset, _)| *offset)).collect();
                     pairs.iter().any(|(_, value)| !was_sent(value))
                         || path.windows(2).any(|two| two[0] >= two[1] || is_skipped(log, two[0], two[1]))
@@ -98,16 +103,32 @@ fn reads_on(few: &FewCalls<'_>, earlier: usize, later: usize) -> bool {
     let between = few.calls[earlier..=later].iter().filter(of_process);
     let mut before = few.calls[..later].iter().rev().filter(of_process);
     let last = before.find(|(operation, call)| {
-        call.function == SUBSCRIBE || call.function == ASSIGN && operation.outcome == Outcome::Ok
+        call.function == SUBSCRIBE || assigns(call.function) && operation.outcome == Outcome::Ok
     });
     between.into_iter().all(|(operation, call)| is_answered(operation, call))
-        && last.is_none_or(|(_, call)| call.function == ASSIGN)
+        && last.is_none_or(|(_, call)| assigns(call.function))
+}
+
+/// Returns true if a poll (index of its call) is one of those of its process that read logs from their beginning.
+fn begins_anew(few: &FewCalls<'_>, poll: usize) -> bool {
+    let process = few.calls[poll].0.process;
+    let mut before = few.calls[..poll].iter().rev().filter(|(operation, _)| operation.process == process);
+    before
+        .find(|(operation, call)| !is_answered(operation, call))
+        .is_some_and(|(operation, call)| call.function == ASSIGN_FROM_BEGINNING && operation.outcome == Outcome::Ok)
+}
+
+fn assigns(function: &str) -> bool {
+    matches!(function, ASSIGN | ASSIGN_FROM_BEGINNING)
 }
 
 /// Returns true if the operation is a send or a poll that was answered.
 fn is_answered(operation: &Operation, call: &Call<'_>) -> bool {
     operation.outcome == Outcome::Ok && matches!(call.function, SEND | POLL)
 }
+
+/// Offset before that of the first value.
+const BEFORE_ALL: i64 = -1;
 
 /// Operations (indexes) that violate the property, given all sends, with the claim.
 type Found = (Vec<u32>, String);
@@ -174,10 +195,12 @@ impl<'a> Logs<'a> {
             let position = processes.entry(operation.process).or_default();
             let call = key.call(operation);
             if !is_answered(operation, &call) {
+                let is_assigned = assigns(call.function) && operation.outcome == Outcome::Ok;
                 position.polled.clear();
+                position.begun = (is_assigned && call.function == ASSIGN_FROM_BEGINNING).then_some(index);
                 position.is_subscribed = match call.function {
                     SUBSCRIBE => true,
-                    ASSIGN => position.is_subscribed && operation.outcome != Outcome::Ok,
+                    ASSIGN | ASSIGN_FROM_BEGINNING => position.is_subscribed && operation.outcome != Outcome::Ok,
                     _ => position.is_subscribed,
                 };
                 continue;
@@ -189,7 +212,8 @@ impl<'a> Logs<'a> {
                     Part::Poll { log, from, pairs } => {
                         let mut last = from.map(|from| (from - 1, index));
                         if last.is_none() && !position.is_subscribed {
-                            last = position.polled.get(log).copied();
+                            let begun = position.begun.map(|assign| (BEFORE_ALL, assign));
+                            last = position.polled.get(log).copied().or(begun);
                         }
                         let mut found = None;
                         for (offset, _) in &pairs {
@@ -233,6 +257,8 @@ impl<'a> Logs<'a> {
 struct Position<'a> {
     sent: FxHashMap<&'a Value, (i64, u32)>,
     polled: FxHashMap<&'a Value, (i64, u32)>,
+    /// Assignment by which it reads logs from their beginning.
+    begun: Option<u32>,
     is_subscribed: bool,
 }
 

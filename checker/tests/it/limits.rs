@@ -49,6 +49,17 @@ fn by_one(calls: impl Iterator<Item = TestCall>) -> History {
     builder.finish()
 }
 
+/// Returns a history of calls in sequence, by one process, all of which fail.
+fn refused(f: &'static str, argument: impl Fn(i64) -> Value) -> History {
+    let mut builder = HistoryBuilder::default();
+    for n in 0..OPERATIONS {
+        for kind in [EventType::Invoke, EventType::Fail] {
+            builder.push(Event { value: Some(argument(n)), ..Event::new(Process::Client(0), kind, f) }).unwrap();
+        }
+    }
+    builder.finish()
+}
+
 fn numbers() -> impl Iterator<Item = i64> {
     0..OPERATIONS / 2
 }
@@ -82,6 +93,7 @@ fn right(model: Model) -> History {
         })),
         Model::Causal => history(calls(|n| [("write", int(n), nil()), ("read", nil(), int(n))])),
         Model::CausalReverse => history(calls(|_| [("write", int(7), nil()), ("read", nil(), list([int(7)]))])),
+        Model::G2 => refused("insert", |n| list([nil(), int(n)])),
         Model::LeasedLock => history(calls(|n| [("acquire", nil(), int(n)), ("write", list([int(n), int(1)]), nil())])),
         Model::Sequential => {
             history(calls(|n| [("write", int(n), nil()), ("read", int(n), list([int(n), list([nil(), int(1)])]))]))

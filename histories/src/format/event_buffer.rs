@@ -8,7 +8,8 @@ use super::{
     lines::Place,
 };
 use crate::{
-    Event, History, HistoryBuilder, ReadError, TRANSACTION, Values, transactions::Columns, transactions::functions,
+    Event, History, HistoryBuilder, Interpretation, ReadError, TRANSACTION, Values, transactions::Columns,
+    transactions::functions,
 };
 
 /// Optional callback that is given each event as it is read.
@@ -27,9 +28,10 @@ pub(super) struct EventBuffer {
 
 impl EventBuffer {
     /// Creates it with the options of the reader, and with the result of an earlier reading, if there was one.
-    pub(super) fn new(options: &ReadOptions<'_>, found: Option<bool>) -> Self {
-        let keyed = options.keyed.or(found);
-        let taking = Interpreter::new(options.failed_cas).keyed(keyed == Some(true));
+    pub(super) fn new(options: &ReadOptions<'_>, found: Interpretation) -> Self {
+        let keyed = options.keyed.or(found.keys.found());
+        let taking =
+            Interpreter::new(options.failed_cas).keyed(keyed == Some(true)).with_bare_answers(found.has_bare_answers);
         let shape = keyed.is_none().then(KeyDetector::default);
         let pairing = Pairing { builder: HistoryBuilder::default(), taking };
         Self { shape, kept: Vec::new(), assumes_keys: false, pairing }
@@ -69,9 +71,12 @@ impl EventBuffer {
 
     /// Goes on as if values were keyed, if some event shows that and none contradicts it; returns true if it does.
     pub(super) fn assume_keys(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<bool, ReadError> {
-        if !self.assumes_keys && self.shape.as_ref().is_some_and(KeyDetector::is_evident) {
+        if !self.assumes_keys
+            && let Some(shape) = self.shape.as_ref().filter(|shape| shape.is_evident())
+        {
+            let has_bare_answers = shape.has_bare_answers();
             self.assumes_keys = true;
-            self.pair_kept(true, place, each)?;
+            self.pair_kept(true, has_bare_answers, place, each)?;
         }
         Ok(self.assumes_keys)
     }
@@ -84,6 +89,11 @@ impl EventBuffer {
     /// Returns true if an event contradicts the assumption that values are keyed.
     pub(super) fn is_refuted(&self) -> bool {
         self.assumes_keys && self.shape.as_ref().is_some_and(KeyDetector::is_plain)
+    }
+
+    /// Returns true if values are read as keyed, and only the whole file can show what an answer means.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.assumes_keys && self.shape.as_ref().is_some_and(KeyDetector::has_unknown_pairs)
     }
 
     /// Adds the next event, if it is a transaction whose micro-operations `read` can add; otherwise returns `None` with
@@ -104,18 +114,34 @@ impl EventBuffer {
     }
 
     /// Decides whether values are keyed, by the events seen so far, and pairs the events kept.
-    fn settle(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<(), ReadError> {
+    pub(super) fn settle(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<(), ReadError> {
         match self.shape.take() {
-            Some(shape) => self.pair_kept(is_keyed(&shape, place)?, place, each),
+            Some(shape) => self.pair_kept(is_keyed(&shape, place)?, shape.has_bare_answers(), place, each),
             None => Ok(()),
         }
     }
 
-    fn pair_kept(&mut self, is_keyed: bool, place: Place<'_>, each: &mut Each<'_>) -> Result<(), ReadError> {
+    fn pair_kept(
+        &mut self,
+        is_keyed: bool,
+        has_bare_answers: bool,
+        place: Place<'_>,
+        each: &mut Each<'_>,
+    ) -> Result<(), ReadError> {
         let taking = std::mem::take(&mut self.pairing.taking);
-        self.pairing.taking = taking.keyed(is_keyed);
+        self.pairing.taking = taking.keyed(is_keyed).with_bare_answers(has_bare_answers);
         let mut kept = std::mem::take(&mut self.kept).into_iter();
         kept.try_for_each(|(line, event)| self.pairing.push(Place { line, ..place }, None, event, each))
+    }
+
+    /// Returns true if answers of reads are taken for values without their key.
+    pub(super) fn has_bare_answers(&self) -> bool {
+        self.pairing.taking.has_bare_answers()
+    }
+
+    /// Returns true if a read was answered without its key, though its values are keyed, and this was not expected.
+    pub(super) fn saw_bare_answer(&self) -> bool {
+        self.pairing.taking.saw_bare_answer()
     }
 
     /// Returns the builder of the history.
@@ -123,9 +149,8 @@ impl EventBuffer {
         &self.pairing.builder
     }
 
-    /// Returns the history. `end` is the end of the file.
-    pub(super) fn finish(mut self, end: Place<'_>, each: &mut Each<'_>) -> Result<History, ReadError> {
-        self.settle(end, each)?;
+    /// Returns the history, once all events are paired. `end` is the end of the file.
+    pub(super) fn finish(self, end: Place<'_>) -> Result<History, ReadError> {
         self.pairing.finish(end)
     }
 }

@@ -18,6 +18,8 @@ pub(super) enum Moment {
 pub(super) struct EventBuilder<'a> {
     event: Event<'a>,
     time: Option<Moment>,
+    /// True if it says that its process reads logs from their beginning.
+    seeks_beginning: bool,
     /// Bit set of the fields that were given. A field that may be given as null counts only if it was not null.
     said: u16,
 }
@@ -45,6 +47,7 @@ pub(super) enum Field {
     Observed,
     Mismatch,
     Final,
+    SeekToBeginning,
     Node,
     Revision,
     Error,
@@ -63,6 +66,7 @@ impl Field {
             b"observed" => Self::Observed,
             b"mismatch" => Self::Mismatch,
             b"final?" => Self::Final,
+            b"seek-to-beginning?" => Self::SeekToBeginning,
             b"node" => Self::Node,
             b"revision" => Self::Revision,
             b"error" => Self::Error,
@@ -73,7 +77,7 @@ impl Field {
 
 impl<'a> EventBuilder<'a> {
     pub(super) fn new() -> Self {
-        Self { event: Event::new(Process::Client(0), EventType::Info, ""), time: None, said: 0 }
+        Self { event: Event::new(Process::Client(0), EventType::Info, ""), time: None, seeks_beginning: false, said: 0 }
     }
 
     /// Records that a field was given, and returns true if it is the first time.
@@ -116,6 +120,7 @@ impl<'a> EventBuilder<'a> {
             Field::Observed => event.observed = Some(value),
             Field::Mismatch => event.mismatch = value == Value::Bool(true),
             Field::Final => event.is_final = value == Value::Bool(true),
+            Field::SeekToBeginning => self.seeks_beginning = value == Value::Bool(true),
             Field::Error => {
                 event.error = match value {
                     Value::Nil => None,
@@ -143,10 +148,11 @@ impl<'a> EventBuilder<'a> {
             }
             self.event.f = TRANSACTION.into();
         }
-        let is_nobody = !self.has(Field::Process);
-        if is_nobody && self.event.kind == EventType::Invoke {
-            return Err(lacks("process") + ": only histories of completions alone can omit it");
+        if self.seeks_beginning && self.event.f == "assign" {
+            // Jepsen's assignment of logs that are then polled from their beginning.
+            self.event.f = "assign-from-beginning".into();
         }
+        let is_nobody = !self.has(Field::Process);
         Ok(ParsedEvent { event: self.event, time: self.time, is_nobody })
     }
 }

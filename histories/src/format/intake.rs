@@ -10,6 +10,7 @@ use super::{
     event_builder::{Moment, ParsedEvent},
     key_detector::KeyDetector,
     lines::Place,
+    nameless,
     order::{PendingEvent, RuleViolation, by_time},
 };
 use crate::{
@@ -55,6 +56,7 @@ struct Lines {
 enum Reason {
     Times,
     CompletionsOnly,
+    NoProcesses,
 }
 
 /// Meaning of the times.
@@ -76,7 +78,7 @@ impl<'w, 'e> Intake<'w, 'e> {
             watch,
             each,
             interpretation,
-            buffer: EventBuffer::new(watch.options(), interpretation.keys.found()),
+            buffer: EventBuffer::new(watch.options(), interpretation),
             has_begun: false,
             is_log: false,
             shape: KeyDetector::default(),
@@ -121,14 +123,29 @@ impl<'w, 'e> Intake<'w, 'e> {
         if is_first && is_completion && self.is_waiting_for.is_none() && is_transaction(&drafted.event) {
             self.is_waiting_for = Some(Reason::CompletionsOnly);
         }
-        if drafted.is_nobody && self.is_waiting_for != Some(Reason::CompletionsOnly) {
-            let lacks = "expected a process in the operation: only histories of completions alone can omit it";
+        if is_first && !is_completion && drafted.is_nobody {
+            self.is_waiting_for = Some(Reason::NoProcesses);
+        }
+        if drafted.is_nobody && !matches!(self.is_waiting_for, Some(Reason::CompletionsOnly | Reason::NoProcesses)) {
+            let lacks = if is_first {
+                "expected a process in the operation: what it completes was never invoked"
+            } else {
+                "expected a process in the operation, as operations before it have one"
+            };
             return Err(place.malformed(text, 1, lacks));
+        }
+        if is_client && !drafted.is_nobody && self.is_waiting_for == Some(Reason::NoProcesses) {
+            return Err(place.malformed(text, 1, "expected no process in the operation, as those before it have none"));
         }
         if self.is_waiting_for == Some(Reason::CompletionsOnly) {
             return self.defer_completion(place, text, drafted);
         }
         let time = self.time(drafted.time, is_client)?;
+        if self.is_waiting_for == Some(Reason::NoProcesses) {
+            self.clock.last = Some(time);
+            self.clock.shift.get_or_insert((-time).max(0));
+            return self.keep(place, drafted.event, time);
+        }
         if self.is_waiting_for == Some(Reason::Times) {
             return self.defer(place, text, drafted.event, time);
         }
@@ -173,17 +190,25 @@ impl<'w, 'e> Intake<'w, 'e> {
     pub(super) fn finish(mut self, end: Place<'_>) -> Result<History, ReadError> {
         if self.interpretation.keys == Keys::Asked {
             let keys = Keys::Known(is_keyed(&self.shape, end)?);
-            return Err(self.watch.read_again(Interpretation { keys, ..self.interpretation }));
+            let has_bare_answers = self.shape.has_bare_answers();
+            return Err(self.watch.read_again(Interpretation { keys, has_bare_answers, ..self.interpretation }));
         }
         match self.is_waiting_for {
             None => {}
             Some(Reason::Times) => self.sort(end)?,
             Some(Reason::CompletionsOnly) => self.overlap(end)?,
+            Some(Reason::NoProcesses) => self.pair_nameless(end)?,
         }
         if self.buffer.assumes_keys() {
             self.interpretation.keys = Keys::Known(true);
         }
-        let mut history = self.buffer.finish(end, &mut self.each)?;
+        self.buffer.settle(end, &mut self.each)?;
+        self.expect_bare_answers()?;
+        if self.buffer.has_bare_answers() {
+            self.interpretation.has_bare_answers = true;
+            self.note(Note::AnswersWithoutKey);
+        }
+        let mut history = self.buffer.finish(end)?;
         history.notes = self.notes;
         history.interpretation = self.interpretation;
         Ok(history)
@@ -217,14 +242,24 @@ impl<'w, 'e> Intake<'w, 'e> {
         self.clock.last = Some(time);
         let time = narrow(time + shift).map_err(|rule| place.broken(text, rule))?;
         let pushed = self.buffer.push(place, Some(text), Event { time, ..event }, &mut self.each);
+        self.expect_bare_answers()?;
         if self.buffer.is_refuted() {
             return Err(self.watch.read_again(Interpretation { keys: Keys::Known(false), ..self.interpretation }));
+        }
+        if self.buffer.is_doubtful() {
+            return Err(self.watch.read_again(Interpretation { keys: Keys::Asked, ..self.interpretation }));
         }
         pushed.map_err(|error| self.reordered(error))?;
         if self.buffer.assume_keys(place, &mut self.each)? || self.buffer.kept() <= MAX_KEPT {
             return Ok(());
         }
         Err(self.watch.read_again(Interpretation { keys: Keys::Asked, ..self.interpretation }))
+    }
+
+    /// Requests that the file be read again if a read was answered without its key.
+    fn expect_bare_answers(&self) -> Result<(), ReadError> {
+        let found = Interpretation { has_bare_answers: true, ..self.interpretation };
+        if self.buffer.saw_bare_answer() { Err(self.watch.read_again(found)) } else { Ok(()) }
     }
 
     fn broken(&self, place: Place<'_>, text: &[u8], rule: PairingError) -> ReadError {
@@ -347,7 +382,9 @@ impl<'w, 'e> Intake<'w, 'e> {
             }
             (given, found) => given.or(found).unwrap_or(false),
         };
-        let buffer = EventBuffer::new(self.watch.options(), Some(found));
+        let has_bare_answers = self.interpretation.has_bare_answers || self.shape.has_bare_answers();
+        let known = Interpretation { keys: Keys::Known(found), has_bare_answers, ..self.interpretation };
+        let buffer = EventBuffer::new(self.watch.options(), known);
         self.buffer = if self.is_log { buffer.in_logs() } else { buffer };
         for PendingEvent { line, time, event } in events {
             let place = Place { line, ..end };
@@ -356,6 +393,21 @@ impl<'w, 'e> Intake<'w, 'e> {
             self.buffer.push(place, None, Event { time, ..event }, &mut self.each)?;
         }
         Ok(())
+    }
+
+    /// Pairs events that name no process, and processes them.
+    fn pair_nameless(&mut self, end: Place<'_>) -> Result<(), ReadError> {
+        let mut events = std::mem::take(&mut self.waiting);
+        let unsure = nameless::pair(&mut events, || self.watch.ask(0)).map_err(|unpaired| match unpaired {
+            nameless::Unpaired::Stopped(source) => end.unread(source),
+            nameless::Unpaired::Broken(place, rule) => {
+                let PendingEvent { line, event, .. } = &events[place];
+                Place { line: *line, ..end }.broken(&serde_json::to_vec(event).unwrap_or_default(), rule)
+            }
+        })?;
+        self.note(Note::NoProcesses { unsure });
+        let shift = self.clock.shift.unwrap_or(0);
+        self.push_all(end, events, shift)
     }
 
     /// Keeps a completion of a history that has only completions.

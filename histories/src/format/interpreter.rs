@@ -3,7 +3,10 @@
 
 use rustc_hash::FxHashSet;
 
-use super::key_detector::{cas_of_three, pair_of};
+use super::{
+    bare_answers::BareAnswers,
+    key_detector::{cas_of_three, pair_of},
+};
 use crate::{
     Event, EventType, FailedCas, Function, Process, TRANSACTION, Value, history::FailedCasCounts, transactions,
 };
@@ -24,6 +27,10 @@ pub(super) struct Interpreter {
     /// otherwise.
     is_mismatch: bool,
     counts: FailedCasCounts,
+    /// Answers of reads without their key, if there are some.
+    bare_answers: Option<BareAnswers>,
+    /// True if a read was answered without its key, though `bare_answers` is none.
+    saw_bare_answer: bool,
 }
 
 impl Interpreter {
@@ -34,6 +41,19 @@ impl Interpreter {
     /// Switches to a format in which a cas that failed with its arguments, and without a reason, found another value.
     pub(super) fn in_logs(self) -> Self {
         Self { is_mismatch: true, ..self }
+    }
+
+    /// Expects that reads that ask for `[key nil]` are answered without the key, if `has_bare_answers` is true.
+    pub(super) fn with_bare_answers(self, has_bare_answers: bool) -> Self {
+        if !has_bare_answers || self.bare_answers.is_some() {
+            return self;
+        }
+        Self { bare_answers: Some(BareAnswers::default()), ..self }
+    }
+
+    /// Returns true if answers of reads are taken for values without their key.
+    pub(super) fn has_bare_answers(&self) -> bool {
+        self.is_keyed && self.bare_answers.is_some()
     }
 
     pub(super) fn keyed(self, is_keyed: bool) -> Self {
@@ -47,7 +67,7 @@ impl Interpreter {
     pub(super) fn apply(&mut self, event: &mut Event<'_>) -> Result<(), String> {
         if event.process.is_client() {
             if self.is_keyed {
-                split(event)?;
+                self.split(event)?;
             }
             self.name_transaction(event);
             self.settle_cas(event);
@@ -63,6 +83,11 @@ impl Interpreter {
     /// Returns the numbers of failed cas by how they were interpreted.
     pub(super) fn counts(&self) -> FailedCasCounts {
         self.counts
+    }
+
+    /// Returns true if a read was answered without its key, though values are keyed, and this was not expected.
+    pub(super) fn saw_bare_answer(&self) -> bool {
+        self.saw_bare_answer
     }
 
     /// Notes that a transaction was added without [`Interpreter::apply`].
@@ -104,35 +129,44 @@ impl Interpreter {
         let count = if event.mismatch { &mut self.counts.mismatch } else { &mut self.counts.nothing };
         *count += 1;
     }
-}
 
-/// Separates the key from the value. A completion need not repeat them.
-fn split(event: &mut Event<'_>) -> Result<(), String> {
-    if event.key.is_some() {
-        return Err(
-            "the values of this history are taken as pairs of key and value, but here is a key of its own".to_owned()
-        );
-    }
-    if cas_of_three(event).is_some() || event.value.as_ref().is_some_and(|value| pair_of(value).is_some()) {
-        let Some(Value::List(parts)) = event.value.take() else { return Ok(()) };
-        let mut parts = parts.into_iter();
-        event.key = parts.next();
-        event.value = match [parts.next(), parts.next()] {
-            [Some(from), Some(to)] => Some(Value::List(vec![from, to])),
-            [value, _] => value,
-        };
-        return Ok(());
-    }
-    let says_nothing = matches!(event.value, None | Some(Value::Nil));
-    match event.kind {
-        EventType::Fail | EventType::Info => {
-            event.value = None;
-            Ok(())
+    /// Separates the key from the value. A completion need not repeat them.
+    fn split(&mut self, event: &mut Event<'_>) -> Result<(), String> {
+        if event.key.is_some() {
+            return Err("the values of this history are taken as pairs of key and value, but here is a key of its own"
+                .to_owned());
         }
-        EventType::Ok if says_nothing && Function::known(&event.f) != Some(Function::Read) => Ok(()),
-        EventType::Ok | EventType::Invoke => {
-            let value = event.value.clone().unwrap_or_default();
-            Err(format!("the values of this history are taken as pairs of key and value, which {value} is not"))
+        if let Some(bare) = &mut self.bare_answers
+            && bare.has(event)?
+        {
+            return Ok(());
+        }
+        if cas_of_three(event).is_some() || event.value.as_ref().is_some_and(|value| pair_of(value).is_some()) {
+            let Some(Value::List(parts)) = event.value.take() else { return Ok(()) };
+            let mut parts = parts.into_iter();
+            event.key = parts.next();
+            event.value = match [parts.next(), parts.next()] {
+                [Some(from), Some(to)] => Some(Value::List(vec![from, to])),
+                [value, _] => value,
+            };
+            return Ok(());
+        }
+        let says_nothing = matches!(event.value, None | Some(Value::Nil));
+        let is_read = Function::known(&event.f) == Some(Function::Read);
+        match event.kind {
+            EventType::Fail | EventType::Info => {
+                event.value = None;
+                Ok(())
+            }
+            EventType::Ok if says_nothing && !is_read => Ok(()),
+            EventType::Ok if is_read && !says_nothing && self.bare_answers.is_none() => {
+                self.saw_bare_answer = true;
+                Ok(())
+            }
+            EventType::Ok | EventType::Invoke => {
+                let value = event.value.clone().unwrap_or_default();
+                Err(format!("the values of this history are taken as pairs of key and value, which {value} is not"))
+            }
         }
     }
 }

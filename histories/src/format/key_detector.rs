@@ -6,11 +6,13 @@
 //!
 //! 1. Values are not keyed if some invocation of a client has a value that is no pair, or one whose first part is nil,
 //!    or a list of micro-operations; if a cas has a second part that is no pair; if an event has a `key` beside its
-//!    value; or if the result of an operation is not a pair with the key of the invocation.
+//!    value; or if the result of an operation is not a pair with the key of the invocation, unless reads that were
+//!    invoked with `[key nil]` are answered with what is no pair: then these answers leave out the key.
 //! 2. Values are keyed if some client invokes a read, or another function that needs no argument, with `[key nil]`; a
 //!    cas with `[key [from to]]`, where the key is no pair, or with `[key from to]`; a transaction with
-//!    `[key [micro-operation …]]`; or if the result of an operation of another function is `[key answer]`, where the
-//!    answer differs from the argument (`contains [0 5]`, then `[0 true]`).
+//!    `[key [micro-operation …]]`; an insert with `[key [id nil]]` or `[key [nil id]]`; or if the result of an
+//!    operation of another function is `[key answer]`, where the answer differs from the argument (`contains [0 5]`,
+//!    then `[0 true]`).
 //! 3. In a cas of two pairs, `[[1 2] [3 4]]`, the first is the key if other operations have that key, and the expected
 //!    value if others write it.
 //! 4. If that leaves only such a cas, or a read with an argument, the values are ambiguous, and the caller must decide.
@@ -40,14 +42,27 @@ pub(super) struct KeyDetector {
     evidence: bool,
     plain: bool,
     reads_with_arguments: bool,
+    /// True if a read that was invoked with `[key nil]` is answered with what is no pair.
+    has_bare_answers: bool,
+    /// True if such a read is answered with a pair that has another first part.
+    has_other_pairs: bool,
     /// First parts of cas of two pairs.
     expected: Vec<Value>,
     /// First parts of all other values.
     keys: FxHashSet<Value>,
     /// Pairs that are written as values, if values are not keyed.
     written: FxHashSet<Value>,
-    /// Key and argument of each client's open operation.
-    open: FxHashMap<Process, [Value; 2]>,
+    /// Each client's open operation.
+    open: FxHashMap<Process, Open>,
+}
+
+/// Open operation of a client.
+#[derive(Debug)]
+struct Open {
+    key: Value,
+    argument: Value,
+    /// True if it is a read with nothing but a key, whose answer may leave out the key.
+    is_bare_read: bool,
 }
 
 impl KeyDetector {
@@ -71,7 +86,8 @@ impl KeyDetector {
         if let Some([key, from, to]) = cas_of_three(event) {
             // A cas without a key has two parts.
             self.evidence = true;
-            self.open.insert(event.process.clone(), [key.clone(), Value::List(vec![from.clone(), to.clone()])]);
+            let argument = Value::List(vec![from.clone(), to.clone()]);
+            self.open.insert(event.process.clone(), Open { key: key.clone(), argument, is_bare_read: false });
             return;
         }
         let Some((whole, [key, argument])) = event.value.as_ref().and_then(|value| Some((value, pair_of(value)?)))
@@ -83,6 +99,7 @@ impl KeyDetector {
         match Function::known(&event.f) {
             _ if *key == Value::Nil || is_transaction(whole) => self.plain = true,
             _ if is_transaction(argument) => self.evidence = true,
+            _ if event.f == "insert" && is_row_of_two_tables(argument) => self.evidence = true,
             Some(Function::Cas) if pair_of(argument).is_none() => self.plain = true,
             Some(Function::Cas) if pair_of(key).is_none() => self.evidence = true,
             Some(Function::Cas) => {
@@ -98,7 +115,8 @@ impl KeyDetector {
         if !self.evidence && Function::known(&event.f) != Some(Function::Cas) && self.keys.len() < MAX_VALUES {
             self.keys.insert(key.clone());
         }
-        self.open.insert(event.process.clone(), [key.clone(), argument]);
+        let is_bare_read = is_bare && Function::known(&event.f) == Some(Function::Read);
+        self.open.insert(event.process.clone(), Open { key: key.clone(), argument, is_bare_read });
     }
 
     fn write(&mut self, value: &Value) {
@@ -108,10 +126,14 @@ impl KeyDetector {
     }
 
     fn complete(&mut self, event: &Event<'_>) {
-        let Some([key, argument]) = self.open.remove(&event.process) else { return };
+        let Some(Open { key, argument, is_bare_read }) = self.open.remove(&event.process) else { return };
         let function = Function::known(&event.f);
         match &event.value {
             None | Some(Value::Nil) => self.plain |= function == Some(Function::Read),
+            Some(value) if is_bare_read => match pair_of(value) {
+                Some([of, _]) => self.has_other_pairs |= *of != key,
+                None => self.has_bare_answers = true,
+            },
             _ if cas_of_three(event).is_some_and(|[of, ..]| *of == key) => {}
             Some(value) => match pair_of(value) {
                 Some([of, answer]) if *of == key => self.evidence |= function.is_none() && *answer != argument,
@@ -127,7 +149,17 @@ impl KeyDetector {
 
     /// Returns true if some event shows that values are keyed, and none contradicts it.
     pub(super) fn is_evident(&self) -> bool {
-        self.evidence && !self.plain
+        self.evidence && !self.is_plain() && !self.has_unknown_pairs()
+    }
+
+    /// Returns true if reads that ask for `[key nil]` are answered without the key.
+    pub(super) fn has_bare_answers(&self) -> bool {
+        self.has_bare_answers
+    }
+
+    /// Returns true if answers are pairs of other keys, unless answers are values without a key.
+    pub(super) fn has_unknown_pairs(&self) -> bool {
+        self.has_other_pairs && !self.has_bare_answers
     }
 
     /// Returns the interpretation of the values, by all events seen.
@@ -135,13 +167,18 @@ impl KeyDetector {
         let are_keys = self.expected.iter().any(|first| self.keys.contains(first));
         let are_written = self.expected.iter().any(|first| self.written.contains(first));
         match () {
-            () if self.plain => ValueShape::Plain,
+            () if self.plain || self.has_unknown_pairs() => ValueShape::Plain,
             () if self.evidence || (are_keys && !are_written) => ValueShape::Pairs,
             () if !self.expected.is_empty() && are_keys == are_written => ValueShape::Ambiguous("a cas of two pairs"),
             () if self.reads_with_arguments => ValueShape::Ambiguous("a read of a pair"),
             () => ValueShape::Plain,
         }
     }
+}
+
+/// Returns true if a value is a pair of ids of which one is given, as in the inserts of Jepsen's test of Adya's G2.
+fn is_row_of_two_tables(value: &Value) -> bool {
+    pair_of(value).is_some_and(|[one, other]| (*one == Value::Nil) != (*other == Value::Nil))
 }
 
 /// Returns true if the function always has an argument, so that nil in `[key nil]` may be one; all other functions are

@@ -1,6 +1,7 @@
 //! Readers and writers of history files. Format and compression of a file are detected by its content, never by its
 //! name.
 
+mod bare_answers;
 mod chunks;
 mod columns;
 mod compressed;
@@ -20,6 +21,7 @@ mod json_value;
 mod jsonl;
 mod key_detector;
 mod lines;
+mod nameless;
 mod options;
 mod order;
 mod origin;
@@ -239,9 +241,13 @@ fn is_utf16(start: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+mod bare_answers_tests;
+#[cfg(test)]
 mod columns_tests;
 #[cfg(test)]
 mod meanings;
+#[cfg(test)]
+mod nameless_tests;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]

@@ -298,7 +298,6 @@ fn of_completions_alone_all_overlap() {
             "h:2: process 1 completes write",
         ),
         ("{:type :ok, :value [[:r 1 2]]}\n{:type :info, :f :txn}", "list of micro-operations"),
-        ("{:type :invoke, :value [[:r 1 2]]}", "expected :process in the operation"),
         ("{:process 0 :type :invoke, :value [[:r 1 nil]]}\n{:type :ok, :value [[:r 1 2]]}", "expected a process"),
     ] {
         let said = wrong(text);

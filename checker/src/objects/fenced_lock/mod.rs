@@ -21,6 +21,7 @@ pub(super) static DEFINITION: Definition = Definition {
         _ => Argument::Any,
     },
     is_informative: |_| true,
+    needs_processes: true,
     ..Definition::new("fenced-lock", "as mutex, and each acquire returns a larger token than all before", |initial| {
         Box::new(FencedLock::new(initial))
     })

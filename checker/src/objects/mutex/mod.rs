@@ -15,5 +15,6 @@ pub(super) static DEFINITION: Definition = Definition {
     argument: |_| Argument::None,
     // A lock that one process holds is not free for others.
     is_informative: |_| true,
+    needs_processes: true,
     ..Definition::new("mutex", "acquire, and release by the process that holds it", |_| Box::new(Mutex))
 };

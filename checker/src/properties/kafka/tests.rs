@@ -107,6 +107,17 @@ fn a_process_reads_on_where_it_was_until_it_begins_anew() {
 }
 
 #[test]
+fn a_poll_from_the_beginning_misses_nothing_that_is_known() {
+    let (none, some) = (&[][..], &[(2, 11), (4, 12)][..]);
+    assert_eq!(claim(&jepsen(none, Some((Done, ASSIGN)), some)), None, "it may read from anywhere");
+    assert_eq!(claim(&jepsen(none, Some((Fail, ASSIGN_FROM_BEGINNING)), some)), None);
+    let lost = "10 at offset 0 of log 5 was lost: no poll shows it, and one goes from -1 to 2";
+    assert_eq!(claim(&jepsen(none, Some((Done, ASSIGN_FROM_BEGINNING)), some)).as_deref(), Some(lost));
+    let all = &[(0, 10), (2, 11), (4, 12)];
+    assert_eq!(claim(&jepsen(all, Some((Done, ASSIGN_FROM_BEGINNING)), all)), None, "it reads all again");
+}
+
+#[test]
 fn what_is_not_understood_is_named() {
     for (f, asked, answer) in [
         (POLL, Value::Nil, shown(&[])),
@@ -147,7 +158,8 @@ fn both_definitions_agree_on_processes() {
         for value in 0..6 {
             let process = random.random_range(0..2);
             let kind = if random.random_range(0..8) == 0 { Fail } else { Done };
-            let (f, asked, answer) = match random.random_range(0..10) {
+            let (f, asked, answer) = match random.random_range(0..11) {
+                10 => (ASSIGN_FROM_BEGINNING, Value::Nil, Value::Nil),
                 0 => (ASSIGN, Value::Nil, Value::Nil),
                 1 => (SUBSCRIBE, Value::Nil, Value::Nil),
                 2..6 => {
