@@ -161,9 +161,13 @@ fn describe(rows: &[HuntedRow<'_>], store: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulate::{of_seed, simulate};
+
+    /// Number of seeds that are tried with each defect.
+    const SEEDS: u64 = 24;
 
     fn request(time_limit: Duration) -> SimulatedHuntRequest<'static> {
-        let limits = SearchLimits { seeds: 24, within_ms: 60_000 };
+        let limits = SearchLimits { seeds: SEEDS, within_ms: 60_000 };
         SimulatedHuntRequest {
             defects: Vec::new(),
             limits,
@@ -184,6 +188,34 @@ mod tests {
             names.dedup();
             assert_eq!(names.len(), all, "{defect}: {options:?}");
             assert!(request(Duration::from_secs(10)).plan(*defect, true).is_ok(), "{defect}: {options:?}");
+        }
+    }
+
+    #[test]
+    fn defects_of_members_and_of_rare_orders_are_found_and_the_sound_node_bears_the_same() {
+        let request = request(Duration::from_secs(8));
+        let missed = |defect: &Defect| {
+            let plan = request.plan(*defect, true).unwrap();
+            !(0..SEEDS).any(|seed| simulate(&of_seed(&plan, seed)).is_finding())
+        };
+        let defects = [
+            Defect::ChangesBeforeOwnCommit,
+            Defect::ChangesOverlap,
+            Defect::ChangesWaitForCommit,
+            Defect::LearnersCount,
+            Defect::RemovedNodeReads,
+            Defect::ReadsBeforeOwnCommit,
+            Defect::LeaseSurvivesClockJump,
+            Defect::AnyoneAnswersReadIndex,
+            Defect::OldSnapshotInstalled,
+            Defect::KeepsLogBehindSnapshot,
+            Defect::SnapshotSaysNo,
+        ];
+        let missed: Vec<&Defect> = defects.iter().filter(|defect| missed(defect)).collect();
+        assert!(missed.is_empty(), "{missed:?}");
+        for defect in defects {
+            let sound = simulate(&of_seed(&request.plan(defect, false).unwrap(), 1));
+            assert_eq!(sound.finding(), None, "under the load of {defect}");
         }
     }
 }

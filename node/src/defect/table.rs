@@ -56,7 +56,8 @@ defects! {
     AnyAnswerConfirms: "any-answer-confirms", StaleRead,
         "--faults pause:leader,partition:isolate-leader"
             + "--faults delay:500ms,shape=deaf-leader --keys 1",
-        "dissertation §6.4; etcd-io/etcd#20418, databendlabs/openraft#1993";
+        "dissertation §6.4; etcd-io/etcd#20418, databendlabs/openraft#1993",
+        survives: "an answer must be under way while another leader is elected and commits";
 
     /// Reads that arrive while a round of heartbeats is out are confirmed by that round, which began before them.
     JoinsOpenRound: "joins-open-round", StaleRead,
@@ -90,7 +91,7 @@ defects! {
 
     /// After a restart, a follower asks for read indexes under the same numbers as before it.
     ContextsRepeat: "contexts-repeat", StaleRead, "--faults kill:random,pause:leader", "etcd-io/etcd#20418",
-        survives: "it needs an answer that is later than an election, which simulated delays hardly reach";
+        survives: "it needs an answer from before the restart, under a number that is in use again";
 
     /// Nodes apply entries, and answer for them, as soon as these are in their logs.
     AppliesUncommitted: "applies-uncommitted", Phantom, "--faults partition:isolate-leader",
@@ -105,8 +106,9 @@ defects! {
     /// A lease counts from the receipt of the answers, and not from the start of the round that they answer.
     LeaseFromReceipt: "lease-from-receipt", StaleRead,
         "--read lease --faults pause:leader,partition:isolate-leader"
-            + "--overlap --faults delay:200ms,shape=deaf-leader,partition:mute-leader --every 1s --for 900ms --keys 1",
-        "dissertation §6.4.1; openraft's guide on leader leases, hashicorp/raft's checkLeaderLease";
+            + "--overlap --faults delay:200ms,shape=deaf-leader,partition:mute-leader --every 500ms --for 900ms",
+        "dissertation §6.4.1; openraft's guide on leader leases, hashicorp/raft's checkLeaderLease",
+        survives: "answers must be slow, and another leader elected before the lease ends";
 
     /// The answer of a single follower renews the lease, however many nodes there are.
     LeaseByOneAnswer: "lease-by-one-answer", StaleRead, "--read lease --nodes 5 --faults partition:halves",
@@ -128,7 +130,8 @@ defects! {
     RestartForgetsLoyalty: "restart-forgets-loyalty", StaleRead,
         "--read lease --faults kill:minority,partition:isolate-leader"
             + "--nodes 3 --overlap --keys 1 --latency 4ms --faults partition:pair,rolling-restart:down=100ms,every=1s",
-        "dissertation §6.4.1";
+        "dissertation §6.4.1",
+        survives: "the candidate must have the voter's whole log, and the voter be back within the lease";
 
     // Replication and commitment
 
@@ -212,8 +215,9 @@ defects! {
     /// A leader that steps down without a later term forgets its vote.
     StepDownClearsVote: "step-down-clears-vote", SplitBrain,
         "--elections check-quorum --faults partition:isolate-leader,pause:leader"
-            + "--overlap --faults delay:200ms,jitter=200ms,shape=all-links,partition --every 1s --for 900ms",
-        "Raft §5.2; microsoft/CCF#5891";
+            + "--overlap --faults delay:200ms,jitter=200ms,shape=all-links,partition --every 500ms --for 900ms",
+        "Raft §5.2; microsoft/CCF#5891",
+        survives: "a request for a vote must outlast the election and the leader's loss of its quorum";
 
     /// A voter votes for candidates whatever their logs are.
     VotesForAnyLog: "votes-for-any-log", LostWrite,
@@ -224,7 +228,8 @@ defects! {
     ComparesLengthFirst: "compares-length-first", LostWrite,
         "--faults partition:isolate-leader,pause:leader"
             + "--faults kill:leader --every 800ms --for 500ms --latency 60ms --rate 300",
-        "Raft §5.4.1; databendlabs/openraft a48a3282";
+        "Raft §5.4.1; databendlabs/openraft a48a3282",
+        survives: "a deposed leader must keep more than its successor has committed, and stand before it hears of that";
 
     /// A candidate counts each answer as another vote, also a second one of the same voter.
     RepeatedVotesCount: "repeated-votes-count", SplitBrain,
@@ -235,8 +240,9 @@ defects! {
     /// A candidate counts votes that were given to it in earlier terms.
     OldVotesCount: "old-votes-count", SplitBrain,
         "--faults pause,partition"
-            + "--overlap --faults delay:200ms,jitter=200ms,shape=all-links,kill:leader --every 1s --for 900ms",
-        "Raft §5.2; andreev-io/little-raft#44";
+            + "--overlap --faults delay:200ms,jitter=200ms,shape=all-links,kill:leader --every 500ms --for 900ms",
+        "Raft §5.2; andreev-io/little-raft#44",
+        survives: "votes must come a term late, to a candidate that the same voters have refused since";
 
     /// A candidate counts the answers to its pre-vote as votes.
     PreVotesCount: "pre-votes-count", SplitBrain, "--faults partition,pause:leader",
@@ -296,8 +302,9 @@ defects! {
     /// A node that restarts goes by the members with which the cluster began, until it is told of others.
     RestartForgetsMembers: "restart-forgets-members", SplitBrain,
         "--faults replace,kill,partition"
-            + "--faults replace,kill --every 800ms --for 300ms",
-        "Raft §6; databendlabs/openraft 6c0ccaf3, databendlabs/openraft#1808";
+            + "--faults replace,kill:all --every 1s --for 400ms",
+        "Raft §6; databendlabs/openraft 6c0ccaf3, databendlabs/openraft#1808",
+        survives: "a node must restart and be voted for before it is told of the members";
 
     /// A leader counts what learners have stored for a majority of the voters.
     LearnersCount: "learners-count", LostWrite,
@@ -311,8 +318,9 @@ defects! {
     /// A leader that asked another node to take over keeps its lease, though that one may be elected at any time.
     TransferKeepsLease: "transfer-keeps-lease", StaleRead,
         "--read lease --faults transfer,pause:random"
-            + "--faults transfer --every 500ms --for 100ms --loss 300 --latency 10ms --keys 1 --rate 300",
-        "dissertation §6.4.1, §3.10";
+            + "--faults transfer+partition:isolate-leader --every 1s --for 500ms --keys 1",
+        "dissertation §6.4.1, §3.10",
+        survives: "the old leader must miss the election that it asked for, within its lease";
 
     // Durability
 
@@ -367,7 +375,8 @@ defects! {
 
     /// A leader names its current term as that of the last entry in a snapshot, whatever that was.
     SnapshotNamesWrongTerm: "snapshot-names-wrong-term", Unavailable,
-        "--snapshot-after 50 --faults kill:leader,partition:isolate-leader", "Raft §7, figure 13";
+        "--snapshot-after 50 --faults kill:leader,partition:isolate-leader", "Raft §7, figure 13",
+        survives: "a snapshot must be made between an election and that term's first entry, and sent later";
 
     /// A snapshot is merged into the state of a node, whose keys that are gone in the snapshot stay.
     MergesSnapshot: "merges-snapshot", Phantom,
@@ -480,5 +489,5 @@ defects! {
 
     /// Requests that are forwarded have the same numbers after each restart, so that a late answer meets another one.
     IdsFromZero: "ids-from-zero", Phantom, "--faults kill:random,pause:leader", "etcd-io/etcd#20418",
-        survives: "it needs an answer that is later than an election, which simulated delays hardly reach";
+        survives: "it needs an answer from before the restart, under a number that is in use again";
 }
