@@ -42,28 +42,28 @@ fn main() {
 
 /// Returns the virtual seconds for each second of processor time.
 fn virtual_seconds(rate: u32, seeds: u32) -> f64 {
-    let before = processor_time(UsageWho::RUSAGE_CHILDREN);
+    let before = processor_seconds(UsageWho::RUSAGE_CHILDREN);
     let asked = ["simulate", "--read", "quorum", "--faults", "kill,pause,partition", "-j", "1", "--json"];
     let mut command = Command::new(env!("CARGO_BIN_EXE_schism"));
     command.args(asked).args(["--rate", &rate.to_string(), "--seeds", &seeds.to_string()]).stderr(Stdio::null());
     let output = command.output().expect("the command starts");
     assert!(output.status.success(), "the sound node has findings: {output:?}");
-    let took = processor_time(UsageWho::RUSAGE_CHILDREN) - before;
+    let took = processor_seconds(UsageWho::RUSAGE_CHILDREN) - before;
     let tally: Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
-    tally["virtual_seconds"].as_f64().expect("it counts them") / took.as_secs_f64()
+    tally["virtual_seconds"].as_f64().expect("it counts them") / took
 }
 
 /// Returns the millions of steps of arithmetic for each second of processor time.
 fn arithmetic() -> f64 {
-    let before = processor_time(UsageWho::RUSAGE_SELF);
+    let before = processor_seconds(UsageWho::RUSAGE_SELF);
     let step = |state: u64, _| state.wrapping_mul(6_364_136_223_846_793_005).rotate_left(17) ^ state;
     black_box((0..black_box(STEPS)).fold(1, step));
-    let took = processor_time(UsageWho::RUSAGE_SELF) - before;
-    f64::from(u32::try_from(STEPS / 1_000_000).expect("they are few")) / took.as_secs_f64()
+    let took = processor_seconds(UsageWho::RUSAGE_SELF) - before;
+    f64::from(u32::try_from(STEPS / 1_000_000).expect("they are few")) / took
 }
 
-fn processor_time(of: UsageWho) -> Duration {
+fn processor_seconds(of: UsageWho) -> f64 {
     let usage = getrusage(of).expect("it is always known");
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    Duration::from_micros(u64::try_from(micros).unwrap_or_default())
+    Duration::from_micros(u64::try_from(micros).unwrap_or_default()).as_secs_f64()
 }

@@ -186,7 +186,7 @@ impl Campaign<'_> {
             let task = Task { run, attempts: 0, alone: false, measures: false };
             match record {
                 Some(record) if record.starved() && !self.keeps_starved => {
-                    self.alone.push_back(Task { alone: true, ..task })
+                    self.alone.push_back(Task { alone: true, ..task });
                 }
                 Some(record) => self.know(&task.run, record),
                 None => self.together.push_back(task),

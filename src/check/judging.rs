@@ -309,7 +309,7 @@ pub(crate) fn options_of(workload: &dyn Workload) -> Option<Options<'static>> {
 /// Returns the name of the property by which histories of a workload are judged, if it is one that only the end of a
 /// history decides.
 pub(crate) fn decided_at_the_end(workload: &dyn Workload) -> Option<&'static str> {
-    options_of(workload).map(|options| options.model).filter(|model| model.is_property()).map(|model| model.name())
+    options_of(workload).map(|options| options.model).filter(|model| model.is_property()).map(Model::name)
 }
 
 /// Returns the event that says that a history is to be judged as one of this workload; none if the history shows it by

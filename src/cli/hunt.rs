@@ -250,8 +250,8 @@ impl HuntArgs {
         let parsed = RunCommand::try_parse_from(&words);
         let run = parsed.map_err(|error| Failure::new(ExitStatus::Internal, format!("{words:?}: {error}")))?.run;
         let cell = run.as_cell()?;
-        let workloads = cell.workloads.iter().flatten().filter_map(|name| workloads::workload(name));
-        let stop_on_violation = workloads.filter_map(decided_at_the_end).next().is_none();
+        let mut workloads = cell.workloads.iter().flatten().filter_map(|name| workloads::workload(name));
+        let stop_on_violation = !workloads.any(|workload| decided_at_the_end(workload).is_some());
         let (seeds, time_limit) = (Seeds::Count(self.seeds.unwrap_or(SEEDS)), self.time_limit.unwrap_or(TIME_LIMIT));
         Ok(WrittenPlan { seeds, time_limit, stop_on_violation, ..cell })
     }

@@ -5,7 +5,8 @@ use crate::support::{CommandResult, file, run};
 
 /// Judges a history of these events, without their braces, by a model.
 fn check(model: &str, events: &[&str], others: &[&str]) -> CommandResult {
-    let (dir, _) = file(events.iter().map(|event| format!("{{:type {event}}}\n")).collect::<String>());
+    let text = events.iter().fold(String::new(), |text, event| text + "{:type " + event + "}\n");
+    let (dir, _) = file(text);
     run(dir.path(), &[&["check", "--model", model], others, &["history.jsonl"]].concat())
 }
 

@@ -41,16 +41,10 @@ impl BareAnswers {
             return Ok(false);
         }
         let Some(answer) = event.value.as_ref().filter(|value| **value != Value::Nil) else { return Ok(false) };
-        let is_keyed = match pair_of(answer) {
-            Some([of, part]) => {
-                self.has_pair = true;
-                *of == key && is_collection(part)
-            }
-            None => {
-                self.has_scalar |= !is_collection(answer);
-                false
-            }
-        };
+        let pair = pair_of(answer);
+        self.has_pair |= pair.is_some();
+        self.has_scalar |= pair.is_none() && !is_collection(answer);
+        let is_keyed = pair.is_some_and(|[of, part]| *of == key && is_collection(part));
         if is_keyed || self.has_pair && self.has_scalar {
             return Err(format!(
                 "some reads are answered with the key for which they ask and some without, so that nobody can tell \

@@ -42,10 +42,8 @@ pub(super) struct KeyDetector {
     evidence: bool,
     plain: bool,
     reads_with_arguments: bool,
-    /// True if a read that was invoked with `[key nil]` is answered with what is no pair.
-    has_bare_answers: bool,
-    /// True if such a read is answered with a pair that has another first part.
-    has_other_pairs: bool,
+    /// Answers of reads that were invoked with `[key nil]`.
+    bare_reads: BareReads,
     /// First parts of cas of two pairs.
     expected: Vec<Value>,
     /// First parts of all other values.
@@ -54,6 +52,15 @@ pub(super) struct KeyDetector {
     written: FxHashSet<Value>,
     /// Each client's open operation.
     open: FxHashMap<Process, Open>,
+}
+
+/// Answers of reads that ask for nothing but a key.
+#[derive(Clone, Copy, Debug, Default)]
+struct BareReads {
+    /// True if one is no pair.
+    has_plain: bool,
+    /// True if one is a pair whose first part is another than the key.
+    has_other_pair: bool,
 }
 
 /// Open operation of a client.
@@ -131,8 +138,8 @@ impl KeyDetector {
         match &event.value {
             None | Some(Value::Nil) => self.plain |= function == Some(Function::Read),
             Some(value) if is_bare_read => match pair_of(value) {
-                Some([of, _]) => self.has_other_pairs |= *of != key,
-                None => self.has_bare_answers = true,
+                Some([of, _]) => self.bare_reads.has_other_pair |= *of != key,
+                None => self.bare_reads.has_plain = true,
             },
             _ if cas_of_three(event).is_some_and(|[of, ..]| *of == key) => {}
             Some(value) => match pair_of(value) {
@@ -154,12 +161,12 @@ impl KeyDetector {
 
     /// Returns true if reads that ask for `[key nil]` are answered without the key.
     pub(super) fn has_bare_answers(&self) -> bool {
-        self.has_bare_answers
+        self.bare_reads.has_plain
     }
 
     /// Returns true if answers are pairs of other keys, unless answers are values without a key.
     pub(super) fn has_unknown_pairs(&self) -> bool {
-        self.has_other_pairs && !self.has_bare_answers
+        self.bare_reads.has_other_pair && !self.bare_reads.has_plain
     }
 
     /// Returns the interpretation of the values, by all events seen.

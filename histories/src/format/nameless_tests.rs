@@ -3,7 +3,7 @@
 use crate::{History, NEVER, Note, read_bytes};
 
 fn read(events: &[&str]) -> Result<History, String> {
-    let text: String = events.iter().map(|event| format!("{{:type {event}}}\n")).collect();
+    let text = events.iter().fold(String::new(), |text, event| text + "{:type " + event + "}\n");
     read_bytes("h", text.as_bytes(), None).map_err(|error| error.to_string())
 }
 

@@ -12,7 +12,7 @@ use crate::systems::schism::{answer_of, member_message};
 const ANSWER_NS: u64 = 1000 * MS;
 
 /// Request for a change that is under way.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Asking {
     fault: PlacedFault,
     request: MemberRequest,
