@@ -108,7 +108,8 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     }
 }
 
-/// Decides all keys, largest first, and merges the verdicts.
+/// Decides all keys, largest first, and merges the verdicts. The report does not depend on how threads take turns: if
+/// not all keys are asked for, those behind the first that is violated count as not checked, even if one of them was.
 fn decide_all<D: FnMut(&[u32]) -> Decision>(
     history: &History,
     options: &Options<'_>,
@@ -119,12 +120,18 @@ fn decide_all<D: FnMut(&[u32]) -> Decision>(
     let mut largest_first: Vec<usize> = (0..keys.len()).collect();
     largest_first.sort_by_key(|&key| std::cmp::Reverse(keys.operations(key).len()));
     let (next, decided) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let (stop, is_late) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (violated, is_late) = (AtomicUsize::new(usize::MAX), AtomicBool::new(false));
+    let report_of = |key: usize, decision: Decision| {
+        let operations = keys.operations(key);
+        decision.report(history, model, keys.id(key), operations, keys.tally(history, key))
+    };
     let reports = Mutex::new(vec![None; keys.len()]);
     let work = || {
         let mut decide = decider();
         let budget = Budget::new(&options.limits);
-        while let Some(&key) = largest_first.get(next.fetch_add(1, Ordering::Relaxed)) {
+        loop {
+            let rank = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&key) = largest_first.get(rank) else { break };
             let operations = keys.operations(key);
             let asked = if is_late.load(Ordering::Relaxed) {
                 Err(Shortage::Time)
@@ -132,7 +139,7 @@ fn decide_all<D: FnMut(&[u32]) -> Decision>(
                 budget.steps(STEPS_PER_KEY + operations.len())
             };
             let decision = match asked {
-                _ if stop.load(Ordering::Relaxed) => Decision::unknown(UnknownWhy::NotChecked),
+                _ if rank > violated.load(Ordering::Relaxed) => Decision::unknown(UnknownWhy::NotChecked),
                 Ok(()) => catch_unwind(AssertUnwindSafe(|| decide(operations))).unwrap_or_else(|panic| {
                     // The old decider may be in an inconsistent state.
                     decide = decider();
@@ -141,12 +148,12 @@ fn decide_all<D: FnMut(&[u32]) -> Decision>(
                 Err(out) => Decision::exhausted(out, history, operations),
             };
             if decision.verdict == Verdict::NotLinearizable && !options.all {
-                stop.store(true, Ordering::Relaxed);
+                violated.fetch_min(rank, Ordering::Relaxed);
             }
             if matches!(decision.why, Some(UnknownWhy::Time { .. })) {
                 is_late.store(true, Ordering::Relaxed);
             }
-            let report = decision.report(history, model, keys.id(key), operations, keys.tally(history, key));
+            let report = report_of(key, decision);
             reports.lock().unwrap_or_else(PoisonError::into_inner)[key] = Some(report);
             (options.limits.decided)(decided.fetch_add(operations.len(), Ordering::Relaxed) + operations.len());
         }
@@ -161,9 +168,15 @@ fn decide_all<D: FnMut(&[u32]) -> Decision>(
         }
         work();
     });
-    let reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let keys: Vec<KeyReport> =
-        reports.into_iter().map(|report| report.expect("every key was taken by some thread")).collect();
+    let mut reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for &key in largest_first.iter().skip(violated.into_inner().saturating_add(1)) {
+        reports[key] = Some(report_of(key, Decision::unknown(UnknownWhy::NotChecked)));
+    }
+    merged(history, reports.into_iter().map(|report| report.expect("every key was taken by some thread")).collect())
+}
+
+/// Merges the reports of all keys.
+fn merged(history: &History, keys: Vec<KeyReport>) -> Report {
     let verdict = keys.iter().map(|key| key.verdict).fold(Verdict::Linearizable, Verdict::merge);
     let answered = keys.iter().map(|key| key.answered).sum();
     let unanswered = keys.iter().map(|key| key.unanswered).sum();

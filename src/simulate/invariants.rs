@@ -13,7 +13,7 @@ use node::{
     simulation::{AppliedEntry, Promise, SimulatedHost},
 };
 
-use self::configurations::{ChangeMistake, Configurations};
+use self::configurations::{ChangeMistake, Configurations, place};
 use super::member::Member;
 
 /// Interval of log indexes at which the states of nodes are compared.
@@ -299,11 +299,6 @@ impl Invariants {
             });
         }
     }
-}
-
-/// Returns the place of a node that the nodes know by this id.
-fn place(id: node::raft::NodeId) -> usize {
-    usize::try_from(id.0).expect("a cluster has few nodes") - 1
 }
 
 fn name(node: usize) -> String {

@@ -6,17 +6,16 @@ mod phases;
 mod traffic;
 
 use histories::PairingError;
-use nemesis::{FaultId, NodeId};
+use nemesis::{FaultId, MemberRequest, NodeId};
 use node::{
     raft::RuleCounts,
     simulation::{AppliedEntry, DiskOptions, Outgoing, Parcel, SimulatedHost},
 };
 use workloads::{Message, Random};
 
-use self::operator::Asking;
 use super::{
     clients::{ClientNumber, Clients, OPERATOR, Reply},
-    faults::{Death, Faults, disk_failure},
+    faults::{Death, Faults, PlacedFault, disk_failure},
     invariants::{BrokenRule, Invariants},
     member::Member,
     network::{Network, REDIAL_NS},
@@ -140,6 +139,16 @@ enum Phase {
     Settling { until_ns: u64 },
     FinalReads,
     Over,
+}
+
+/// Request for a change of the members that is under way.
+#[derive(Clone, Copy, Debug)]
+struct Asking {
+    fault: PlacedFault,
+    request: MemberRequest,
+    /// Number of the request that is under way, and the place of the node that has it.
+    number: u64,
+    node: usize,
 }
 
 /// State of a run.

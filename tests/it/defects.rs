@@ -28,7 +28,7 @@ fn a_run_with_a_defect_says_so_everywhere_and_finds_it() {
 #[test]
 fn an_option_of_nodes_with_an_impossible_value_is_refused_by_name() {
     for (option, value, why) in [
-        ("--defect", "votes-thrice", "`defect` is one of those that `schism defects` lists, not \"votes-thrice\""),
+        ("--defect", "votes-thrice", "there is no defect \"votes-thrice\"; `schism defects` lists them; did you mean"),
         ("--snapshot-after", "0", "`snapshot-after` is a number of entries, at least 1, not \"0\""),
         ("--request-timeout", "2m", "`request-timeout` is a time from 1ms to 60s, not \"2m\""),
     ] {

@@ -5,20 +5,14 @@ use std::{collections::BTreeSet, fs, path::Path, sync::Mutex, time::Duration};
 
 use serde_json::Value;
 
-use crate::support::{CommandResult, schism, within};
+use crate::support::{self, CommandResult, schism, within};
 
 /// Time limit of a command, on a busy machine.
 const LIMIT: Duration = Duration::from_mins(4);
 
-/// Returns true if this host has a program, by its name or path, and otherwise says that the test skips.
+/// Returns true if this host has a program of a system, and otherwise says that the test skips.
 fn is_installed(system: &str, program: &str) -> bool {
-    let is_there =
-        ["/usr/bin", "/usr/sbin", "/usr/lib/postgresql/15/bin"].map(|folder| Path::new(folder).join(program));
-    let is_there = is_there.iter().any(|path| path.is_file());
-    if !is_there {
-        eprintln!("SKIPPED: this host has no {program}; systems/install {system}");
-    }
-    is_there
+    support::is_installed(program, &format!("systems/install {system}"))
 }
 
 /// Systems that were tried out: each is so once, with all its workloads, whichever test comes first.

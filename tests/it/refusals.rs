@@ -25,7 +25,7 @@ fn faults_that_cannot_work_are_refused_before_anything_starts() {
         (&["run", "--faults", "partition:isolate-all"], "nobody is left to be cut off from; aim at fewer nodes"),
         (&["run", "--faults", "loss:0%"], "`0%` must be a percentage above 0%"),
         (&["run", "--faults", "corrupt:shape=clients-n1"], "add checksum=wrong, or choose links between nodes"),
-        (&["simulate", "--faults", "delay"], "no simulated host can have the fault `delay:50ms`"),
+        (&["simulate", "--faults", "bandwidth"], "no simulated host can have the fault `bandwidth"),
         (&["run", "--faults", "starve:cpu=0%"], "a percentage from 1% to 99%"),
         (&["run", "--faults", "rolling-restart:down=3s"], "longer than `down`, so that one node is down at a time"),
         (&["run", "--faults", "kill:leader+pause:leader"], "n1 is down already; let them take turns"),

@@ -16,7 +16,7 @@ use nix::{
 };
 use serde_json::Value;
 
-use crate::support::{CommandResult, locked_down, run, schism};
+use crate::support::{CommandResult, is_installed, locked_down, run, schism};
 
 /// Time limit for anything that should be quick.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -212,6 +212,9 @@ fn without_any_program_leaders_are_cut_off_and_only_those_who_ask_for_iptables_a
 
 #[test]
 fn a_run_by_a_program_says_so() {
+    if !is_installed("nft", "apt-get install nftables") {
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let faults = ["--faults", "partition:isolate-leader", "--partition-by", "nft"];
     let ended =

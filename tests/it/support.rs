@@ -167,3 +167,13 @@ pub(crate) fn results(verdict: &str) -> serde_json::Value {
             "keys": []},
     })
 }
+
+/// Returns true if this host has a program, and otherwise says that the test skips, and how to install it.
+pub(crate) fn is_installed(program: &str, how: &str) -> bool {
+    let folders = ["/usr/bin", "/usr/sbin", "/usr/lib/postgresql/15/bin"];
+    let is_there = folders.iter().any(|folder| Path::new(folder).join(program).is_file());
+    if !is_there {
+        eprintln!("SKIPPED: this host has no {program}; {how}");
+    }
+    is_there
+}

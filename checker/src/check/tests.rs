@@ -1,4 +1,4 @@
-//! Tests of drains, which are taken apart before they are judged.
+//! Tests of how keys are judged, and of drains, which are taken apart before they are.
 
 use histories::{
     EventType::{Invoke, Ok as Done},
@@ -51,4 +51,27 @@ fn of_two_drains_at_once_each_may_take_any_element() {
     assert_eq!(check(&history(&events), &Options::new(Model::Queue)).verdict, Verdict::Linearizable);
     let late = [&events[..6], &[(2, Done, "drain", of(&[1])), (1, Done, "drain", of(&[1]))]].concat();
     assert_eq!(check(&history(&late), &Options::new(Model::Queue)).verdict, Verdict::NotLinearizable);
+}
+
+#[test]
+fn which_violated_key_is_reported_does_not_depend_on_threads() {
+    let mut text = String::new();
+    for key in 0..40 {
+        for (f, value) in [("write", 1), ("write", 2), ("read", 1)] {
+            for kind in ["invoke", "ok"] {
+                text += &format!(r#"{{"process":0,"type":"{kind}","f":"{f}","key":{key},"value":{value}}}"#);
+                text += "\n";
+            }
+        }
+    }
+    let history = histories::read_bytes("h", text.as_bytes(), None).unwrap();
+    let verdicts = |threads| {
+        let options = Options { all: false, threads, ..Options::new(Model::Register) };
+        check(&history, &options).keys.into_iter().map(|key| (key.verdict, key.evidence)).collect::<Vec<_>>()
+    };
+    let alone = verdicts(1);
+    assert_eq!(alone.iter().filter(|(verdict, _)| *verdict == Verdict::NotLinearizable).count(), 1);
+    for _ in 0..100 {
+        assert_eq!(verdicts(4), alone);
+    }
 }

@@ -42,7 +42,7 @@ fn has_everything() {
 
 fn no_program() {
     let starter = Starter::new();
-    let none = starter.tools(&[]);
+    let none = starter.tools(None).unwrap();
     for (by, told) in [
         ("netlink", "isolate the leader: yes\npause the leader: yes\n"),
         (

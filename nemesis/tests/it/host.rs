@@ -105,16 +105,19 @@ impl Starter {
         command
     }
 
-    /// Creates a folder that holds only these programs, under these names.
-    pub(crate) fn tools(&self, programs: &[&str]) -> PathBuf {
-        let tools = self.folder.path().join(format!("tools-{}", programs.join("-")));
+    /// Creates a folder that holds only this program, if any, under this name; says so if it is not installed.
+    pub(crate) fn tools(&self, program: Option<&str>) -> Option<PathBuf> {
+        let tools = self.folder.path().join(format!("tools-{}", program.unwrap_or("none")));
         fs::create_dir(&tools).unwrap();
-        for program in programs {
+        if let Some(program) = program {
             let found = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(|folder| PathBuf::from(folder).join(program));
-            let real = found.iter().find(|path| path.exists()).unwrap_or_else(|| panic!("{program} is not installed"));
+            let Some(real) = found.iter().find(|path| path.exists()) else {
+                println!("skipped: {program} is not installed");
+                return None;
+            };
             std::os::unix::fs::symlink(real, tools.join(program)).unwrap();
         }
-        tools
+        Some(tools)
     }
 }
 

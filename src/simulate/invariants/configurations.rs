@@ -97,9 +97,14 @@ impl Configurations {
 fn is_quorum(membership: &Membership, has: impl Fn(usize) -> bool) -> bool {
     let sets = [&membership.voters, &membership.outgoing];
     sets.into_iter().filter(|voters| !voters.is_empty()).all(|voters| {
-        let having = voters.iter().filter(|voter| has(super::place(**voter))).count();
+        let having = voters.iter().filter(|voter| has(place(**voter))).count();
         having > voters.len() / 2
     })
+}
+
+/// Returns the place of a node that the nodes know by this id.
+pub(super) fn place(id: NodeId) -> usize {
+    usize::try_from(id.0).expect("a cluster has few nodes") - 1
 }
 
 #[cfg(test)]

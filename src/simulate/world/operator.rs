@@ -4,22 +4,12 @@ use nemesis::{Answer, MemberRequest, NodeId};
 
 use super::{
     super::{clients::OPERATOR, faults::PlacedFault},
-    Happening, MS, Reply, SimulationError, World, id_of,
+    Asking, Happening, MS, Reply, SimulationError, World, id_of,
 };
 use crate::systems::schism::{answer_of, member_message};
 
 /// Time within which a node must answer.
 const ANSWER_NS: u64 = 1000 * MS;
-
-/// Request for a change that is under way.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asking {
-    fault: PlacedFault,
-    request: MemberRequest,
-    /// Number of the request that is under way, and the place of the node that has it.
-    number: u64,
-    node: usize,
-}
 
 impl World<'_> {
     /// Asks the first node for a change.

@@ -20,7 +20,8 @@ fn every_command_on_a_page_is_valid() {
             if !["sh", "console"].contains(&block.language.as_str()) {
                 continue;
             }
-            let lines = block.lines.iter().map(|line| line.strip_prefix("$ ").unwrap_or(line));
+            let text = block.lines.join("\n").replace("\\\n", "");
+            let lines = text.lines().map(|line| line.strip_prefix("$ ").unwrap_or(line));
             let ours: Vec<&str> =
                 lines.filter(|line| line.starts_with("schism ") || line.starts_with("peers=")).collect();
             seen += ours.len();
