@@ -139,13 +139,21 @@ mod tests {
 
     #[test]
     fn no_file_can_be_opened_below_the_limit_and_again_after_it() {
-        let script = "read go; true 3</dev/null && echo opened; read go; true 3</dev/null && echo opened; :";
+        let script =
+            "echo ready; read go; true 3</dev/null && echo opened; read go; true 3</dev/null && echo opened; :";
         let piped = || Stdio::piped();
         let mut child =
             Command::new("sh").args(["-c", script]).stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
         let id = Pid::from_raw(i32::try_from(child.id()).unwrap());
         let processes = [Process::find(id).unwrap()];
         let mut go = child.stdin.take().unwrap();
+        // Before that, it opens its libraries.
+        let mut out = io::BufReader::new(child.stdout.take().unwrap());
+        let mut line = || {
+            let mut line = String::new();
+            io::BufRead::read_line(&mut out, &mut line).map(|_| line).unwrap()
+        };
+        assert_eq!(line(), "ready\n");
         let lowered = LoweredLimits::lower(&processes, Limit::OpenFiles { files: Some(3) }).unwrap();
         io::Write::write_all(&mut go, b"go\n").unwrap();
         let mut said = String::new();
@@ -154,7 +162,7 @@ mod tests {
         assert!(said.contains("Too many open files"), "{said}");
         lowered.raise(&processes).unwrap();
         io::Write::write_all(&mut go, b"go\n").unwrap();
-        let ended = child.wait_with_output().unwrap();
-        assert_eq!(String::from_utf8(ended.stdout).unwrap(), "opened\n");
+        assert_eq!((line(), line()), ("opened\n".to_owned(), String::new()));
+        child.wait().unwrap();
     }
 }
