@@ -27,7 +27,7 @@ const MAX_TICKS: u64 = 8;
 const CHARACTER: f64 = 6.3;
 const LINE: f64 = 17.0;
 /// Maximum length of a line of the title in characters, and of the title in lines.
-const MOST_TITLE: usize = 140;
+const MOST_TITLE: usize = 115;
 const MOST_TITLE_LINES: usize = 3;
 pub(super) const STYLE: &str = include_str!("assets/timeline.css");
 
