@@ -291,24 +291,28 @@ impl CheckArgs {
     }
 }
 
-/// Tells, if details are wanted, what was read, and how long that took.
+/// Tells, if details are wanted, how much was read, and how long that took.
 fn tell_reading(file: &Path, found: &Result<History, ReadCutShort>, started: Instant) {
     if let Ok(history) = found {
-        let events = counted(history.operations.len(), "operation");
-        terminal::detail(|| format!("{}: read {events} in {:.1?}", file.display(), started.elapsed()));
+        terminal::detail(|| {
+            let operations = counted(history.operations.len(), "operation");
+            format!("{}: read {operations} in {:.1?}", file.display(), started.elapsed())
+        });
     }
 }
 
 /// Tells, if details are wanted, by which methods the keys were judged.
 fn tell_methods(file: &Path, judged: &Findings, started: Instant) {
     let JudgedReport::Keys(report) = &judged.report else { return };
-    let mut methods: BTreeMap<String, usize> = BTreeMap::new();
-    for key in &report.keys {
-        *methods.entry(key.method.to_string()).or_default() += 1;
-    }
-    let methods: Vec<String> =
-        methods.into_iter().map(|(method, keys)| format!("{} by {method}", counted(keys, "key"))).collect();
-    terminal::detail(|| format!("{}: judged {} after {:.1?}", file.display(), methods.join(", "), started.elapsed()));
+    terminal::detail(|| {
+        let mut methods: BTreeMap<String, usize> = BTreeMap::new();
+        for key in &report.keys {
+            *methods.entry(key.method.to_string()).or_default() += 1;
+        }
+        let methods: Vec<String> =
+            methods.into_iter().map(|(method, keys)| format!("{} by {method}", counted(keys, "key"))).collect();
+        format!("{}: judged {} after {:.1?}", file.display(), methods.join(", "), started.elapsed())
+    });
 }
 
 /// Returns this command line for another command that judges files; none if it has options that only `check` has, or

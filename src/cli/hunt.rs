@@ -2,7 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -46,6 +49,9 @@ const BLIND: [(&str, &str); 6] = [
 const BLIND_PACE: &str = "--concurrency 8 --every 1s --for 600ms";
 /// Fault that is added to them where the host can inject it.
 const BLIND_DISK: FaultKind = FaultKind::PowerLoss;
+/// True if the host can, which takes a while to find out.
+static HAS_BLIND_DISK: LazyLock<bool> =
+    LazyLock::new(|| nemesis::probe(PartitionBy::default()).supports_kind(BLIND_DISK).is_ok());
 /// Number of runs of each kind, and the duration of each, unless others are asked for.
 const SEEDS: u32 = 5;
 const TIME_LIMIT: Duration = Duration::from_mins(1);
@@ -145,11 +151,15 @@ impl HuntArgs {
         }
         for part in Part::ALL.into_iter().filter(|part| self.carries_out(*part)) {
             for (defect, at) in chosen.iter().zip(0..) {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
                 let found = self.hunt_for(*defect, part, &stop)?;
                 *part.of(&mut hunt.defects[at]) = found;
                 self.write(&hunt)?;
             }
         }
+        self.write(&hunt)?;
         if self.json {
             terminal::print_json(&hunt)?
         } else {
@@ -197,8 +207,7 @@ impl HuntArgs {
     /// Carries out the campaigns that know nothing of a defect, until one usually finds something, and returns what the
     /// one has found that found most; none if the hunt was stopped before they were over.
     fn blind(&self, defect: Option<Defect>, stop: &AtomicBool) -> anyhow::Result<Option<Catch>> {
-        let has_disk = nemesis::probe(PartitionBy::default()).supports_kind(BLIND_DISK).is_ok();
-        let disk = if has_disk { format!(",{BLIND_DISK}") } else { String::new() };
+        let disk = if *HAS_BLIND_DISK { format!(",{BLIND_DISK}") } else { String::new() };
         let mut best: Option<Catch> = None;
         for (folder, faults) in BLIND {
             let folder = format!("{}/{folder}", defect.map_or("sound", Defect::name));

@@ -9,7 +9,7 @@ const MIN_RUNS: usize = 3;
 /// Kind of a piece of advice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AdviceKind {
-    /// What is missing, and is said first.
+    /// Something is missing, which is said first.
     Lacking,
     /// A mode showed violations.
     Violated,

@@ -35,7 +35,7 @@ pub(super) async fn count_events(observer: StatusClient, counts: watch::Sender<E
     }
 }
 
-/// What the nodes said last. The first look is no event.
+/// Latest answers of the nodes. The first look is no event.
 #[derive(Debug, Default)]
 struct View {
     leadership: Leadership,
@@ -44,7 +44,7 @@ struct View {
     members: Option<MembersView>,
 }
 
-/// What the leader said of the members.
+/// Members as the leader said.
 #[derive(Debug, PartialEq, Eq)]
 struct MembersView {
     members: Option<BTreeSet<u16>>,

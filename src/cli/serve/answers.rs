@@ -1,4 +1,4 @@
-//! What all pages of the server share: the paths of the store, and the headers of an answer.
+//! Answers of the server: the headers that all have, and the paths of the store that they lead to.
 
 use std::{
     path::{Component, Path, PathBuf},
