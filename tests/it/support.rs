@@ -27,6 +27,16 @@ pub(crate) fn locked_down(dir: &Path) -> Command {
     command
 }
 
+/// Returns true if tests take all of their cases, as `SCHISM_ORACLES=full` asks for, and not some of each kind.
+pub(crate) fn are_all_asked_for() -> bool {
+    std::env::var("SCHISM_ORACLES").is_ok_and(|share| share == "full")
+}
+
+/// Returns the first `few` of these cases, or all of them where these are asked for.
+pub(crate) fn cases<T>(all: &[T], few: usize) -> &[T] {
+    if are_all_asked_for() { all } else { &all[..few] }
+}
+
 /// Runs the binary to its end.
 pub(crate) fn run(dir: &Path, arguments: &[&str]) -> CommandResult {
     CommandResult::from(schism(dir).args(arguments).output().unwrap())

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, fs};
 
-use crate::support::{CommandResult, file, locked_down, run, schism, stale_read, stale_transactions, unbalanced_bank};
+use crate::support::{
+    CommandResult, cases, file, locked_down, run, schism, stale_read, stale_transactions, unbalanced_bank,
+};
 
 /// Commands whose output people read, in a folder with the files of [`folder_with_all`]. `#` stands for the width, as
 /// each command must do the same at all of them.
@@ -121,7 +123,7 @@ fn everything_fits_the_terminal_and_breaks_no_word() {
         let unbroken = at(WIDEST, command);
         assert!([Some(0), Some(1), Some(64), Some(65)].contains(&unbroken.code), "{command:?}: {unbroken:?}");
         let unbroken = words(&(unbroken.out + &unbroken.err));
-        for columns in [80, 120, 200] {
+        for &columns in cases(&[80, 120, 200], 1) {
             let ended = at(columns, command);
             // What is written to stdout for a file or another program is not laid out.
             if !command.contains(&"export") && !command.contains(&"-") {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use crate::support::{CommandResult, run};
+use crate::support::{CommandResult, cases, run};
 
 /// Carries out a run of a workload on three nodes whose leader is cut off, with reads in this mode.
 fn run_workload(dir: &Path, workload: &str, read: &str, seed: &str) -> CommandResult {
@@ -86,7 +86,8 @@ fn a_stale_read_of_few_values_is_found() {
 /// Runs workloads under a partition of the leader, with reads that ask a majority, or without any reads.
 #[test]
 fn workloads_whose_operations_go_through_a_majority_hold() {
-    for workload in ["counter", "cas", "multi-register", "lock", "fenced-lock", "leased-lock", "causal"] {
+    let all = ["counter", "lock", "cas", "multi-register", "fenced-lock", "leased-lock", "causal"];
+    for workload in cases(&all, 2) {
         let dir = tempfile::tempdir().unwrap();
         let ended = run_workload(dir.path(), workload, "quorum", "1");
         assert_eq!(ended.code, Some(0), "{workload}: {ended:?}");
@@ -109,7 +110,7 @@ fn a_stale_transaction_is_not_strict_serializable() {
 
 #[test]
 fn stale_transactions_on_registers_are_not_strict_serializable() {
-    for workload in ["wr", "long-fork", "sequential"] {
+    for workload in cases(&["wr", "long-fork", "sequential"], 1) {
         let dir = tempfile::tempdir().unwrap();
         let results = violated(dir.path(), workload);
         let anomaly = results["transactions"]["anomalies"][0]["name"].as_str().unwrap();
@@ -129,7 +130,8 @@ fn a_comment_that_is_missing_from_a_stale_read_is_found() {
 /// Stale reads are no violation of properties that say nothing about time; they show in the figures of a set.
 #[test]
 fn properties_hold_with_stale_reads() {
-    for workload in ["bank", "unique-ids", "set-full", "pn-counter", "kafka", "causal", "monotonic"] {
+    let all = ["set-full", "bank", "unique-ids", "pn-counter", "kafka", "causal", "monotonic"];
+    for &workload in cases(&all, 2) {
         let dir = tempfile::tempdir().unwrap();
         let ended = run_workload(dir.path(), workload, "leader", "1");
         assert_eq!(ended.code, Some(0), "{ended:?}");
