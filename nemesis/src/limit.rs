@@ -87,6 +87,18 @@ impl LoweredLimits {
         Ok(lowered)
     }
 
+    /// Checks that the limits of these processes may be changed, which the kernel grants for those of other users to
+    /// root alone. One that has just ended is left out.
+    pub(crate) fn check(processes: &[Process]) -> io::Result<()> {
+        for process in processes {
+            match change_limit(process.id, |known| known) {
+                Err(error) if !has_ended(&error) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Raises the limits of these processes to what they were; those that were started meanwhile have inherited the
     /// limit, and get that of the others.
     pub(crate) fn raise(&self, processes: &[Process]) -> io::Result<()> {

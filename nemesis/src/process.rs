@@ -250,6 +250,11 @@ impl NodeProcess {
         self.starvation = None;
     }
 
+    /// Checks that what its processes may have of the host can be limited.
+    pub(crate) fn check_limits(&self) -> io::Result<()> {
+        LoweredLimits::check(&self.members())
+    }
+
     /// Limits what its processes may have of the host, until [`Self::unlimit`].
     ///
     /// # Errors

@@ -26,6 +26,8 @@ pub enum Event {
     Started {
         /// Stored term.
         term: Term,
+        /// Stored vote in it.
+        voted_for: Option<NodeId>,
         /// Index of the last stored entry.
         last_index: LogIndex,
     },
@@ -49,6 +51,13 @@ pub enum Event {
         term: Term,
         /// Node that it believes to be the leader.
         leader: Option<NodeId>,
+    },
+    /// The term or the vote in it changed, which is on the disk by now. Changes of the role may be told before that.
+    TermStored {
+        /// Term from now on.
+        term: Term,
+        /// Candidate that got the node's vote in it.
+        voted_for: Option<NodeId>,
     },
     /// Another configuration is in force, committed or not.
     MembersChanged {

@@ -28,7 +28,7 @@ mod transport;
 
 pub use clock::clock_line;
 pub use config::{Config, MAX_MEMBERS};
-pub use defect::{Defect, DefectDescription, Sign, UnknownDefect};
+pub use defect::{Defect, DefectDescription, Load, Sign, UnknownDefect};
 pub use error::{ConfigError, Error, StorageError};
 pub use event::{Event, LogLine};
 pub use server::{Handle, run, start};

@@ -34,6 +34,8 @@ pub(crate) struct HuntedDefect {
     pub(crate) sign: String,
     /// Options of `schism run` under which it should show.
     pub(crate) options: String,
+    /// Reason why none of these shows it, where that is known; empty if one does.
+    pub(crate) survives: String,
     /// Under these options.
     pub(crate) fitting: Option<Catch>,
     /// Under faults that know nothing of the defect.

@@ -53,8 +53,8 @@ struct DefectJson {
 impl DefectJson {
     fn of(defect: Defect) -> Self {
         let description = defect.description();
-        let DefectDescription { name, sign, options, source, .. } = description;
-        let command = format!("schism run --defect {name} {options}");
+        let DefectDescription { name, sign, source, .. } = description;
+        let command = format!("schism run --defect {name} {}", defect.load().options());
         Self { name, about: description.about(), sign: sign.name(), source, command }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Args, Parser, ValueEnum};
 use nemesis::{FaultKind, PartitionBy};
-use node::Defect;
+use node::{Defect, DefectDescription, Load};
 
 use super::{
     campaign::stop_on_signal,
@@ -192,7 +192,7 @@ impl HuntArgs {
 
     /// Carries out one campaign on a defect; none if the hunt was stopped before it was over.
     fn hunt_for(&self, defect: Defect, part: Part, stop: &AtomicBool) -> anyhow::Result<Option<Catch>> {
-        let (name, options) = (defect.name(), defect.description().options);
+        let (name, options) = (defect.name(), &defect.load().options());
         match part {
             Part::Fitting => self.campaign(&format!("{name}/fitting"), Some(defect), options, stop),
             Part::Blind => self.blind(Some(defect), stop),
@@ -273,9 +273,17 @@ impl HuntArgs {
 
 /// Returns the row of a defect that nothing is known of yet.
 fn hunted(defect: Defect) -> HuntedDefect {
-    let description = defect.description();
-    let (sign, options) = (description.sign.name().to_owned(), description.options.to_owned());
-    HuntedDefect { name: defect.name().to_owned(), sign, options, fitting: None, blind: None, sound: None }
+    let DefectDescription { name, sign, .. } = defect.description();
+    let Load { survives, .. } = defect.load();
+    HuntedDefect {
+        name: (*name).to_owned(),
+        sign: sign.name().to_owned(),
+        options: defect.load().options(),
+        survives: (*survives).to_owned(),
+        fitting: None,
+        blind: None,
+        sound: None,
+    }
 }
 
 fn describe(hunt: &Hunt, store: &Path) -> String {
@@ -286,9 +294,11 @@ fn describe(hunt: &Hunt, store: &Path) -> String {
         None => "-".to_owned(),
     };
     let words = |catch: Option<&Catch>| catch.map_or_else(|| "not run".to_owned(), |catch| catch.words().join("\n"));
-    for HuntedDefect { name, sign, fitting, blind, sound, .. } in &hunt.defects {
+    for HuntedDefect { name, sign, survives, fitting, blind, sound, .. } in &hunt.defects {
         let [fitting, blind, sound] = [fitting, blind, sound].map(Option::as_ref);
-        table.add_row([name, sign, &words(fitting), &first(fitting), &words(blind), &first(blind), &words(sound)]);
+        let has_survived = fitting.is_some_and(|catch| catch.caught.count == 0) && !survives.is_empty();
+        let first_fitting = if has_survived { survives.clone() } else { first(fitting) };
+        table.add_row([name, sign, &words(fitting), &first_fitting, &words(blind), &first(blind), &words(sound)]);
     }
     let found = |of: fn(&HuntedDefect) -> Option<&Catch>| {
         let (run, found): (Vec<_>, Vec<_>) =
@@ -303,4 +313,42 @@ fn describe(hunt: &Hunt, store: &Path) -> String {
          sound node under all faults: {sound}\nkept in {store}\n",
         store = store.join(FILE).display(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use checker::Share;
+
+    use super::*;
+
+    #[test]
+    fn a_survivor_stays_in_the_table_with_its_reason_and_one_that_was_found_needs_none() {
+        let told = |found| {
+            let hunt = Hunt {
+                schema_version: SchemaVersion::default(),
+                version: String::new(),
+                sound: None,
+                defects: vec![HuntedDefect {
+                    survives: "it costs messages".to_owned(),
+                    fitting: Some(Catch {
+                        caught: Share::new(found, 5),
+                        runs: 5,
+                        violations: found,
+                        audits: BTreeMap::new(),
+                        unavailable: 0,
+                        ended: 0,
+                        failed: 0,
+                        time_ms: None,
+                        operations: None,
+                    }),
+                    ..hunted(Defect::BelievesLateConflicts)
+                }],
+            };
+            describe(&hunt, Path::new("store"))
+        };
+        assert!(told(0).contains("0 of 5") && told(0).contains("costs"), "{}", told(0));
+        assert!(!told(1).contains("costs"), "{}", told(1));
+    }
 }

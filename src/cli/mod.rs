@@ -134,8 +134,8 @@ mod tests {
 
     #[test]
     fn the_run_that_should_show_a_defect_is_possible() {
-        for description in node::Defect::ALL.iter().map(|defect| defect.description()) {
-            let command = format!("schism run --defect {} {}", description.name, description.options);
+        for defect in node::Defect::ALL {
+            let command = format!("schism run --defect {defect} {}", defect.load().options());
             let parsed = Cli::try_parse_from(command.split(' ')).unwrap_or_else(|error| panic!("{command}: {error}"));
             let Command::Run(run) = parsed.command else { panic!("{command} is no run") };
             assert!(run.check().is_ok(), "{command}: {:?}", run.check());

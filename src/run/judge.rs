@@ -94,7 +94,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
     let fault_windows = fault_windows(&history.others, end_ns);
     let beliefs = beliefs_of_nodes(&plan, &folder, &fault_windows, origin_mono_ns, end_ns, &budget);
     // A violation takes precedence over the failure to explain it.
-    let Beliefs { reigns, missed } = beliefs.map_err(|error| match report.verdict {
+    let Beliefs { reigns, missed, ballots } = beliefs.map_err(|error| match report.verdict {
         Verdict::NotLinearizable => Failure::new(ExitStatus::NotLinearizable, format!("{error:#}")).into(),
         _ => error,
     })?;
@@ -111,6 +111,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         availability: &live.availability,
         states: live.states.as_ref(),
         reigns: &reigns,
+        ballots: &ballots,
         faults: &fault_windows,
     });
     let violated = evidence::keys_with(&report, Verdict::NotLinearizable);
@@ -245,9 +246,10 @@ fn beliefs_of_nodes(
         }
         let said = folder.read(&name).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()));
         let said = said.map_err(refused(&folder.path().join(name)))?;
-        let Beliefs { reigns, missed } = leadership::beliefs_in(plan.system(), id, &said, origin_ns, &deaths, end_ns);
-        all.reigns.extend(reigns);
-        all.missed.extend(missed);
+        let beliefs = leadership::beliefs_in(plan.system(), id, &said, origin_ns, &deaths, end_ns);
+        all.reigns.extend(beliefs.reigns);
+        all.missed.extend(beliefs.missed);
+        all.ballots.extend(beliefs.ballots);
     }
     all.reigns.sort_by_key(|reign| (reign.term, reign.node));
     all.missed.sort_by_key(|missed| missed.time_ns);

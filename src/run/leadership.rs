@@ -56,6 +56,16 @@ pub(crate) struct MissedHeartbeat {
 pub(crate) struct Beliefs {
     pub(crate) reigns: Vec<Reign>,
     pub(crate) missed: Vec<MissedHeartbeat>,
+    pub(crate) ballots: Vec<Ballot>,
+}
+
+/// Term that a node said to remember, and its vote there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ballot {
+    pub(crate) node: u16,
+    pub(crate) time_ns: u64,
+    pub(crate) term: u64,
+    pub(crate) vote: Option<u16>,
 }
 
 /// Reads a node's log.
@@ -68,7 +78,22 @@ pub(crate) fn beliefs_in(
     end_ns: u64,
 ) -> Beliefs {
     let log = system.read_log(&String::from_utf8_lossy(log));
-    Beliefs { reigns: reigns_in(node, &log, origin_ns, deaths_ns, end_ns), missed: missed_in(node, &log, origin_ns) }
+    Beliefs {
+        reigns: reigns_in(node, &log, origin_ns, deaths_ns, end_ns),
+        missed: missed_in(node, &log, origin_ns),
+        ballots: ballots_in(node, &log, origin_ns),
+    }
+}
+
+/// Finds what a node remembered of its terms and votes, in the order of its log.
+fn ballots_in(node: u16, log: &[LogEvent], origin_ns: u64) -> Vec<Ballot> {
+    let ballot = |event: &LogEvent| match event.kind {
+        LogEventKind::Start { term, vote } | LogEventKind::Stored { term, vote } => {
+            Some(Ballot { node, time_ns: event.mono_ns.saturating_sub(origin_ns), term: term?, vote })
+        }
+        LogEventKind::Role(_) | LogEventKind::End => None,
+    };
+    log.iter().filter_map(ballot).collect()
 }
 
 /// Finds the moments at which a follower became a pre-candidate, or without pre-votes a candidate. A candidate that
@@ -76,7 +101,7 @@ pub(crate) fn beliefs_in(
 fn missed_in(node: u16, log: &[LogEvent], origin_ns: u64) -> Vec<MissedHeartbeat> {
     let mut was_follower = false;
     let mut missed = Vec::new();
-    for event in log {
+    for event in log.iter().filter(|event| !matches!(event.kind, LogEventKind::Stored { .. })) {
         if was_follower && event.kind == LogEventKind::Role(Role::Candidate) {
             missed.push(MissedHeartbeat { node, time_ns: event.mono_ns.saturating_sub(origin_ns) });
         }
@@ -115,8 +140,8 @@ fn reigns_in(node: u16, log: &[LogEvent], origin_ns: u64, deaths_ns: &[u64], end
                 close(&mut current, now_ns);
                 current = Some((term, now_ns));
             }
-            LogEventKind::Role(Role::Leader { .. }) => {}
-            LogEventKind::Role(_) | LogEventKind::Process => close(&mut current, now_ns),
+            LogEventKind::Role(Role::Leader { .. }) | LogEventKind::Stored { .. } => {}
+            LogEventKind::Role(_) | LogEventKind::Start { .. } | LogEventKind::End => close(&mut current, now_ns),
         }
     }
     close(&mut current, end_ns);
@@ -149,7 +174,9 @@ pub(crate) fn deposed(reigns: &[Reign]) -> Vec<DeposedLeader> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DeposedLeader, MissedHeartbeat, Reign, Span, deposed, missed_in, reigns_in, without_a_fault};
+    use super::{
+        Ballot, DeposedLeader, MissedHeartbeat, Reign, Span, ballots_in, deposed, missed_in, reigns_in, without_a_fault,
+    };
     use crate::systems::{LogEvent, SystemName};
 
     fn events(log: &str) -> Vec<LogEvent> {
@@ -162,6 +189,20 @@ mod tests {
 
     fn line(mono_ns: u64, rest: &str) -> String {
         format!("{{\"mono_ns\":{mono_ns},\"node\":1,{rest}}}\n")
+    }
+
+    #[test]
+    fn ballots_are_what_is_stored_and_not_what_a_role_is_told_of_before_that() {
+        let log = line(100, r#""event":"started","term":1,"voted_for":null,"last_index":0"#)
+            + &line(110, r#""event":"role-changed","role":"candidate","term":2,"leader":null"#)
+            + &line(120, r#""event":"term-stored","term":2,"voted_for":1"#)
+            + &line(130, r#""event":"role-changed","role":"candidate","term":3,"leader":null"#)
+            + &line(140, r#""event":"started","term":2,"voted_for":1,"last_index":0"#);
+        let ballot = |time_ns, term, vote| Ballot { node: 1, time_ns, term, vote };
+        assert_eq!(
+            ballots_in(1, &events(&log), 100),
+            [ballot(0, 1, None), ballot(20, 2, Some(1)), ballot(40, 2, Some(1))]
+        );
     }
 
     #[test]

@@ -21,8 +21,12 @@ pub(crate) struct LogEvent {
 pub(crate) enum LogEventKind {
     /// Change of the node's role.
     Role(Role),
-    /// Start or end of its process.
-    Process,
+    /// Start of its process, with the term that it remembers, if it says so, and its vote there.
+    Start { term: Option<u64>, vote: Option<u16> },
+    /// End of its process in good order.
+    End,
+    /// Term that it will remember, and its vote there.
+    Stored { term: Option<u64>, vote: Option<u16> },
 }
 
 /// Role that a node takes on.

@@ -22,7 +22,7 @@ fn a_sound_cluster_holds_what_can_be_judged_of_it() {
     let audits = audits(dir.path());
     let violated: Vec<_> = audits.values().filter(|audit| audit["verdict"] == "violated").collect();
     assert!(violated.is_empty(), "{violated:?}");
-    for name in ["revisions", "acknowledged-writes", "replica-states", "log-matching", "leaders"] {
+    for name in ["revisions", "acknowledged-writes", "replica-states", "log-matching", "leaders", "votes"] {
         assert_eq!(audits[name]["verdict"], "holds", "{audits:?}");
     }
     assert!(ended.out.contains("audits that hold: revisions ("), "{}", ended.out);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use nemesis::{Entry, Sandbox, enter};
 
-use crate::{clocks, disk, doctor, inside, packets, peer, sandbox};
+use crate::{clocks, disk, doctor, inside, limits, packets, peer, sandbox};
 
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -52,6 +52,7 @@ fn perform(scenario: &str, arguments: &[&str], sandbox: &Sandbox) {
         ("packets_at_once", []) => packets::packets_at_once(sandbox),
         ("processes", []) => inside::processes(sandbox),
         ("starvation", []) => inside::starvation(sandbox),
+        ("open_files", []) => limits::open_files(sandbox),
         ("several_processes", []) => inside::several_processes(sandbox),
         ("own_view", []) => inside::own_view(sandbox),
         ("faults", []) => inside::faults(sandbox),

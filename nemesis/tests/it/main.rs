@@ -16,6 +16,7 @@ mod harness;
 mod helper;
 mod host;
 mod inside;
+mod limits;
 mod packets;
 mod peer;
 mod sandbox;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     if let Some(("helper", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return helper::run(rest);
     }
-    let tests = [sandbox::TESTS, inside::TESTS, packets::TESTS, clocks::TESTS, disk::TESTS, doctor::TESTS];
+    let tests =
+        [sandbox::TESTS, inside::TESTS, limits::TESTS, packets::TESTS, clocks::TESTS, disk::TESTS, doctor::TESTS];
     harness::run(&tests.concat(), &arguments)
 }

@@ -1,15 +1,17 @@
 //! Planted defects: rules that a node breaks on purpose, to learn whether a test of the whole finds it.
 //!
-//! `table` lists them. Each breaks one rule, and the one function that holds this rule asks for it. A node has one
-//! defect at most and none by default, says so in its log and its status, and goes on where a sound one would stop.
+//! `table` lists them, and `loads` what should show each. Each breaks one rule, and the one function that holds this
+//! rule asks for it. A node has one defect at most and none by default, says so in its log and its status, and goes on
+//! where a sound one would stop.
 
 mod description;
+mod loads;
 mod table;
 
 use std::{fmt, str::FromStr};
 
 pub use self::{
-    description::{DefectDescription, Sign},
+    description::{DefectDescription, Load, Sign},
     table::Defect,
 };
 
@@ -17,6 +19,11 @@ impl Defect {
     /// Returns the name of the defect, in kebab case.
     pub fn name(self) -> &'static str {
         self.description().name
+    }
+
+    /// Returns the load under which the defect should show.
+    pub fn load(self) -> &'static Load {
+        &loads::LOADS[self as usize].1
     }
 
     /// Returns true if `broken` happens with this defect and not without any: a test of the rule that it breaks.
@@ -99,11 +106,20 @@ mod tests {
     }
 
     #[test]
+    fn each_defect_has_the_load_that_is_given_for_it() {
+        assert!(Defect::ALL.iter().eq(loads::LOADS.iter().map(|(defect, _)| defect)));
+        let with_clients = Defect::KeepsLogBehindSnapshot.load();
+        assert_eq!(with_clients.simulated_options().matches("--concurrency ").count(), 1);
+        assert!(Defect::VotesTwice.load().options().starts_with("--concurrency 8 "));
+    }
+
+    #[test]
     fn each_defect_is_told_in_whole_sentences_with_its_source() {
-        for description in Defect::ALL.iter().map(|defect| defect.description()) {
+        for defect in Defect::ALL {
+            let (description, load) = (defect.description(), defect.load());
             let about = description.about();
             assert!(about.ends_with('.') && about.starts_with(char::is_uppercase), "{description:?}");
-            assert!(!description.source.is_empty() && description.options.contains("--faults "), "{description:?}");
+            assert!(!description.source.is_empty() && load.options().contains("--faults "), "{description:?}");
         }
     }
 }

@@ -52,6 +52,11 @@ pub struct Standing {
 }
 
 impl Raft {
+    /// Returns the current term, and this node's vote in it.
+    pub fn vote(&self) -> (Term, Option<NodeId>) {
+        (self.hard_state.term, self.hard_state.voted_for)
+    }
+
     /// Returns the part of the node's state that its caller follows, which costs nothing.
     pub fn standing(&self) -> Standing {
         Standing { role: self.role(), term: self.hard_state.term, leader: self.leader, commit: self.commit }

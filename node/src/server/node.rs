@@ -65,6 +65,8 @@ pub(crate) struct Node<O: Outlet = Links, M: Medium = Directory> {
     raft: Raft,
     /// Standing of the core, as of the last input.
     standing: Standing,
+    /// Term of the core and its vote there, as they are on the disk.
+    vote: (Term, Option<NodeId>),
     /// Configuration for whose members there are links.
     membership: Arc<Membership>,
     storage: Storage<M>,
@@ -141,7 +143,8 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         let raft = Raft::new(config.raft(life), stored, clock.now())
             .map_err(|error| Error::State { node: id, problem: error.to_string() })?;
         let Status { term, last_index, .. } = raft.status();
-        log.write(Event::Started { term, last_index });
+        let vote = raft.vote();
+        log.write(Event::Started { term, voted_for: vote.1, last_index });
         let mut node = Self {
             id,
             elections: config.elections,
@@ -153,6 +156,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             host,
             clock,
             standing: raft.standing(),
+            vote,
             membership: Arc::clone(raft.membership()),
             raft,
             storage,
@@ -304,6 +308,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             self.storage.persist(&output.persist).map_err(|source| self.storage_failure(source))?;
             self.raft.persisted();
             self.notice_role();
+            self.notice_stored_term();
             self.send(output.messages);
             for (id, outcome) in output.proposals {
                 self.on_proposal_outcome(id, outcome);
@@ -432,6 +437,15 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         }
         if (role, term, leader) != (before.role, before.term, before.leader) {
             self.log.write(Event::RoleChanged { role, term, leader });
+        }
+    }
+
+    /// Logs a change of the term or of the vote in it, which is on the disk by now, and was not sent yet.
+    fn notice_stored_term(&mut self) {
+        let before = std::mem::replace(&mut self.vote, self.raft.vote());
+        if self.vote != before {
+            let (term, voted_for) = self.vote;
+            self.log.write(Event::TermStored { term, voted_for });
         }
     }
 

@@ -16,6 +16,8 @@ pub(crate) enum AuditKind {
     LogMatching,
     /// Leaders of each term.
     Leaders,
+    /// Votes and terms of each node.
+    Votes,
     /// Time without an answer from any node beyond what faults explain.
     Availability,
 }
@@ -28,6 +30,7 @@ impl AuditKind {
             Self::ReplicaStates => "replica states",
             Self::LogMatching => "log matching",
             Self::Leaders => "leaders",
+            Self::Votes => "votes",
             Self::Availability => "availability",
         }
     }

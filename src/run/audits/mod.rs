@@ -7,6 +7,7 @@ mod finding;
 mod leaders;
 mod replicas;
 mod revisions;
+mod votes;
 
 use checker::Report;
 use histories::History;
@@ -16,7 +17,7 @@ use super::{
     availability::NodeAvailability,
     checkpoints::StateComparison,
     faults::FaultWindow,
-    leadership::{Reign, Span},
+    leadership::{Ballot, Reign, Span},
     plan::Plan,
 };
 
@@ -33,12 +34,14 @@ pub(super) struct AuditedRun<'a> {
     pub(super) availability: &'a [NodeAvailability],
     pub(super) states: Option<&'a StateComparison>,
     pub(super) reigns: &'a [Reign],
+    pub(super) ballots: &'a [Ballot],
     pub(super) faults: &'a [FaultWindow],
 }
 
 /// Makes all audits of a run.
 pub(super) fn audits(run: AuditedRun<'_>) -> Vec<Audit> {
-    let AuditedRun { plan, history, report, load, has_final_reads, availability, states, reigns, faults } = run;
+    let AuditedRun { plan, history, report, load, has_final_reads, availability, states, reigns, ballots, faults } =
+        run;
     let since_ns = has_final_reads.then_some(load.until_ns);
     let elects_once_a_term = plan.system().elects_once_a_term();
     let findings = [
@@ -47,6 +50,7 @@ pub(super) fn audits(run: AuditedRun<'_>) -> Vec<Audit> {
         (AuditKind::ReplicaStates, replicas::audit_states(states)),
         (AuditKind::LogMatching, replicas::audit_logs(states)),
         (AuditKind::Leaders, leaders::audit(elects_once_a_term, reigns)),
+        (AuditKind::Votes, votes::audit(elects_once_a_term, ballots, faults)),
         (AuditKind::Availability, availability::audit(plan, history, availability, load, faults)),
     ];
     findings.map(|(kind, finding)| Audit { kind, finding }).into()

@@ -160,6 +160,7 @@ struct LogRecord<'a> {
     event: &'a str,
     role: Option<&'a str>,
     term: Option<u64>,
+    voted_for: Option<u16>,
 }
 
 /// Our own Raft server.
@@ -316,13 +317,15 @@ impl System for Schism {
 
     fn read_log(&self, log: &str) -> Vec<LogEvent> {
         let event = |line: &str| {
-            let LogRecord { mono_ns, event, role, term } = serde_json::from_str(line).ok()?;
+            let LogRecord { mono_ns, event, role, term, voted_for: vote } = serde_json::from_str(line).ok()?;
             let kind = match (event, role) {
                 ("role-changed", Some("leader")) => LogEventKind::Role(Role::Leader { term }),
                 ("role-changed", Some("follower")) => LogEventKind::Role(Role::Follower),
                 ("role-changed", Some("pre-candidate" | "candidate")) => LogEventKind::Role(Role::Candidate),
                 ("role-changed", _) => LogEventKind::Role(Role::Other),
-                ("started" | "stopped", _) => LogEventKind::Process,
+                ("started", _) => LogEventKind::Start { term, vote },
+                ("stopped", _) => LogEventKind::End,
+                ("term-stored", _) => LogEventKind::Stored { term, vote },
                 _ => return None,
             };
             Some(LogEvent { mono_ns, kind })
