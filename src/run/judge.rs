@@ -109,6 +109,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         load,
         has_final_reads: !live.interrupted && live.not_recovered.is_none() && live.stopped_early.is_none(),
         availability: &live.availability,
+        host_stalls: &live.host_stalls,
         states: live.states.as_ref(),
         reigns: &reigns,
         ballots: &ballots,

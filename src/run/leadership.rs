@@ -27,6 +27,11 @@ impl Span {
         self.until_ns.saturating_sub(self.from_ns)
     }
 
+    /// Returns this span and the time of this length after it.
+    pub(crate) fn and_after(self, length_ns: u64) -> Self {
+        Self { until_ns: self.until_ns.saturating_add(length_ns), ..self }
+    }
+
     /// Returns the parts of this span that are outside `hole`.
     pub(crate) fn without(self, hole: Self) -> impl Iterator<Item = Self> {
         let before = Self { until_ns: self.until_ns.min(hole.from_ns), ..self };

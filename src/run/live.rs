@@ -23,6 +23,7 @@ use super::{
     meter::Meter,
     plan::Plan,
     results::{LiveResults, RunStart, START_FILE},
+    stalls::StallWatch,
 };
 use crate::{
     check::judge_by,
@@ -119,12 +120,14 @@ async fn run_on_cluster(
     let (schedule, limit) = (&plan.schedule, plan.time_limit());
     let breaking = fault_schedule::run_schedule(schedule, limit, cluster, &recorder, &in_force, stop.clone());
     let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin)?);
+    let stalls = StallWatch::new(origin, plan.system().timing(&plan.settings).probe);
     let before = meter.read(cluster).await;
     let from_ns = elapsed_ns(origin_mono_ns);
     let (driven, broken) = tokio::select! {
         both = async { tokio::join!(driving, breaking) } => both,
         () = show_figures(progress, limit, &counts, &in_force) => unreachable!("figures are shown for ever"),
         () = meter.keep_reading(cluster) => unreachable!("the meter is read for ever"),
+        never = stalls.keep_watching() => match never {},
         error = keep_flushing(&recorder) => return Err(error.into()),
         error = prober.keep_probing() => return Err(error.context("probing the nodes")),
         error = early_stop.keep_judging(&meter) => return Err(error.context("judging the history so far")),
@@ -156,6 +159,7 @@ async fn run_on_cluster(
         killed_at_end: None,
         cost,
         availability,
+        host_stalls: stalls.found(),
         states: meter.states(),
         host: host::in_words(),
     })

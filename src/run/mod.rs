@@ -25,6 +25,7 @@ mod repeat;
 mod results;
 mod script;
 mod simulation;
+mod stalls;
 mod stay;
 mod stored_runs;
 

@@ -233,6 +233,9 @@ pub(crate) struct LiveResults {
     /// Availability of each node under load, by probes; empty for runs without probes.
     #[serde(default)]
     pub(crate) availability: Vec<NodeAvailability>,
+    /// Times under load in which the host was too busy to let the harness go on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) host_stalls: Vec<Span>,
     /// Comparison of the nodes' states; none if they do not tell them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) states: Option<StateComparison>,

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use histories::{History, Outcome};
 
-use super::finding::Finding;
+use super::{AuditedRun, finding::Finding};
 use crate::{
     run::{
         availability::{Answers, NodeAvailability, common_outages},
         faults::FaultWindow,
         leadership::Span,
-        plan::Plan,
     },
     terminal::words::seconds,
 };
@@ -26,19 +25,33 @@ struct Times {
 }
 
 /// Judges the outages that probes found.
-pub(super) fn audit(
-    plan: &Plan,
-    history: &History,
-    probes: &[NodeAvailability],
-    load: Span,
-    faults: &[FaultWindow],
-) -> Finding {
+pub(super) fn audit(run: &AuditedRun<'_>) -> Finding {
+    let AuditedRun { plan, history, availability, load, .. } = *run;
     let Some(recovery) = plan.system().recovers_within(&plan.settings) else {
         return Finding::not_checked("the system does not say within which time it recovers from a fault");
     };
     let times = Times { probe: plan.system().timing(&plan.settings).probe, recovery };
-    let answers = Answered { probes, operations_ns: successes_ns(history) };
-    judge(&answers, faults, load, usize::from(plan.nodes), times)
+    let answers = Answered { probes: availability, operations_ns: successes_ns(history) };
+    let causes = Causes { faults: run.faults, host_stalls: run.host_stalls, size: usize::from(plan.nodes) };
+    judge(&answers, causes, load, times)
+}
+
+/// What may keep nodes from answering.
+#[derive(Clone, Copy)]
+struct Causes<'a> {
+    faults: &'a [FaultWindow],
+    host_stalls: &'a [Span],
+    /// Number of nodes.
+    size: usize,
+}
+
+impl Causes<'_> {
+    /// Returns the spans in which these explain that no node answers.
+    fn explained(&self, recovery_ns: u64) -> impl Iterator<Item = Span> {
+        let stalls = self.host_stalls.iter().map(move |stall| stall.and_after(recovery_ns));
+        let by_fault = move |fault| explained_by(fault, self.faults, self.size, recovery_ns);
+        self.faults.iter().flat_map(by_fault).chain(stalls)
+    }
 }
 
 /// Answers in a run.
@@ -65,7 +78,7 @@ impl Answered<'_> {
     }
 }
 
-fn judge(answers: &Answered<'_>, faults: &[FaultWindow], load: Span, size: usize, times: Times) -> Finding {
+fn judge(answers: &Answered<'_>, causes: Causes<'_>, load: Span, times: Times) -> Finding {
     let Some(outages) = common_outages(answers.probes) else { return Finding::not_checked("the run had no probes") };
     let possible = u128::from(load.length_ns()) / times.probe.as_nanos().max(1);
     let was_late = |answers: &Answers| u128::from(answers.probes) * 2 < possible;
@@ -74,8 +87,9 @@ fn judge(answers: &Answered<'_>, faults: &[FaultWindow], load: Span, size: usize
     }
     let recovery_ns = u64::try_from(times.recovery.as_nanos()).unwrap_or(u64::MAX);
     let unexplained = |span: Span| {
-        let explained = faults.iter().flat_map(|fault| explained_by(fault, faults, size, recovery_ns));
-        explained.fold(vec![span], |parts, hole| parts.into_iter().flat_map(|part| part.without(hole)).collect())
+        causes
+            .explained(recovery_ns)
+            .fold(vec![span], |parts, hole| parts.into_iter().flat_map(|part| part.without(hole)).collect())
     };
     let longest = |spans: Vec<Span>| spans.into_iter().max_by_key(|span| span.length_ns());
     let judged: u64 = unexplained(load).iter().map(|span| span.length_ns()).sum();
@@ -83,7 +97,7 @@ fn judge(answers: &Answered<'_>, faults: &[FaultWindow], load: Span, size: usize
     let silences = outages.flat_map(|outage| answers.silences(outage));
     let worst = longest(silences.flat_map(unexplained).collect()).filter(|outage| outage.length_ns() > recovery_ns);
     if worst.is_none() && judged <= recovery_ns {
-        return Finding::not_checked("faults and their aftermath take up the whole load");
+        return Finding::not_checked("faults, stalls of the host and their aftermath take up the whole load");
     }
     let sentence = |outage: Span| {
         format!(
@@ -113,7 +127,7 @@ fn explained_by(fault: &FaultWindow, all: &[FaultWindow], size: usize, recovery_
     if alone && takes_nodes_away && is_minority {
         vec![after(from_ns), after(until_ns)]
     } else {
-        vec![Span { until_ns: after(until_ns).until_ns, ..fault.span }]
+        vec![fault.span.and_after(recovery_ns)]
     }
 }
 
@@ -125,6 +139,7 @@ mod tests {
 
     const MS: u64 = 1_000_000;
     const LOAD: Span = Span { from_ns: 0, until_ns: 20_000 * MS };
+    const NOTHING: Causes<'_> = Causes { faults: &[], host_stalls: &[], size: 3 };
 
     fn span((from_ms, until_ms): (u64, u64)) -> Span {
         Span { from_ns: from_ms * MS, until_ns: until_ms * MS }
@@ -144,7 +159,7 @@ mod tests {
     fn judged(outage: (u64, u64), faults: &[FaultWindow]) -> Finding {
         let times = Times { probe: Duration::from_millis(80), recovery: Duration::from_secs(3) };
         let answers = Answered { probes: &nodes(outage, 200), operations_ns: vec![500 * MS] };
-        judge(&answers, faults, LOAD, 3, times)
+        judge(&answers, Causes { faults, host_stalls: &[], size: 3 }, LOAD, times)
     }
 
     #[test]
@@ -156,7 +171,8 @@ mod tests {
         assert_eq!(judged((1100, 9000), &killed).evidence(), [said]);
         let times = Times { probe: Duration::from_millis(80), recovery: Duration::from_secs(3) };
         let slow = Answered { probes: &nodes((1100, 9000), 200), operations_ns: vec![6500 * MS, 8000 * MS] };
-        assert_eq!(judge(&slow, &killed, LOAD, 3, times).evidence(), [""; 0], "it was slow, but there");
+        let causes = Causes { faults: &killed, host_stalls: &[], size: 3 };
+        assert_eq!(judge(&slow, causes, LOAD, times).evidence(), [""; 0], "it was slow, but there");
         let cut = [fault(FaultKind::Partition, &[], (1000, 12_000))];
         assert_eq!(judged((1100, 14_500), &cut).evidence(), [""; 0], "a partition may leave no majority");
         assert_eq!(judged((1100, 19_000), &cut).evidence().len(), 1);
@@ -169,11 +185,21 @@ mod tests {
     }
 
     #[test]
+    fn a_stall_of_the_host_explains_what_follows_it() {
+        let times = Times { probe: Duration::from_millis(80), recovery: Duration::from_secs(3) };
+        let answers = Answered { probes: &nodes((1000, 5000), 200), operations_ns: Vec::new() };
+        assert_eq!(judge(&answers, NOTHING, LOAD, times).evidence().len(), 1);
+        let during =
+            |stall| judge(&answers, Causes { host_stalls: &[span(stall)], ..NOTHING }, LOAD, times).evidence().len();
+        assert_eq!([during((1500, 1560)), during((8000, 8060))], [0, 1], "a stall before or during the outage alone");
+    }
+
+    #[test]
     fn what_cannot_be_told_is_not_checked() {
         let times = Times { probe: Duration::from_millis(80), recovery: Duration::from_secs(3) };
         let why = |finding: Finding| serde_json::to_string(&finding).unwrap();
         let judged_by =
-            |probes: &[NodeAvailability]| judge(&Answered { probes, operations_ns: Vec::new() }, &[], LOAD, 3, times);
+            |probes: &[NodeAvailability]| judge(&Answered { probes, operations_ns: Vec::new() }, NOTHING, LOAD, times);
         let busy = judged_by(&nodes((1000, 9000), 100));
         assert!(why(busy).contains("too busy"));
         assert!(why(judged_by(&[])).contains("no probes"));

@@ -32,6 +32,8 @@ pub(super) struct AuditedRun<'a> {
     /// True if every node was read once more after it.
     pub(super) has_final_reads: bool,
     pub(super) availability: &'a [NodeAvailability],
+    /// Times in which the host was too busy to let the harness go on.
+    pub(super) host_stalls: &'a [Span],
     pub(super) states: Option<&'a StateComparison>,
     pub(super) reigns: &'a [Reign],
     pub(super) ballots: &'a [Ballot],
@@ -40,8 +42,7 @@ pub(super) struct AuditedRun<'a> {
 
 /// Makes all audits of a run.
 pub(super) fn audits(run: AuditedRun<'_>) -> Vec<Audit> {
-    let AuditedRun { plan, history, report, load, has_final_reads, availability, states, reigns, ballots, faults } =
-        run;
+    let AuditedRun { plan, history, report, load, has_final_reads, states, reigns, ballots, faults, .. } = run;
     let since_ns = has_final_reads.then_some(load.until_ns);
     let elects_once_a_term = plan.system().elects_once_a_term();
     let findings = [
@@ -51,7 +52,7 @@ pub(super) fn audits(run: AuditedRun<'_>) -> Vec<Audit> {
         (AuditKind::LogMatching, replicas::audit_logs(states)),
         (AuditKind::Leaders, leaders::audit(elects_once_a_term, reigns)),
         (AuditKind::Votes, votes::audit(elects_once_a_term, ballots, faults)),
-        (AuditKind::Availability, availability::audit(plan, history, availability, load, faults)),
+        (AuditKind::Availability, availability::audit(&run)),
     ];
     findings.map(|(kind, finding)| Audit { kind, finding }).into()
 }
