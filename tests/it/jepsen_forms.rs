@@ -199,7 +199,7 @@ fn transactions_of_logs_are_judged_as_jepsen_does() {
         (
             "[:send 0 [0 1]] [:poll {}]",
             "[:send 0 [0 1]] [:poll {2 [[0 6]]}]",
-            "transactions polls what another of them",
+            "a poll shows 6, which nobody had sent (log 2)",
         ),
         ("[:send 2 [0 6]]]", "[:send 2 7 8]]", "outcome"),
     ] {

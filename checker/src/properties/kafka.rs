@@ -9,13 +9,13 @@
 //! begins at their beginning. After `subscribe`, until `assign`, the system may let others read on instead. These rules
 //! are those of Jepsen's `jepsen.tests.kafka`, with what it holds for errors at read committed.
 //!
-//! - `parts`: operations in parts,
+//! - `parts` and `transaction`: operations in parts,
 //! - `logs`: what is known of each log, and contradictions in that,
 //! - `order`: what each process sends and polls, one after another,
 //! - `cycles`: transactions that depend on each other,
 //! - `definition`: the property by its plain definition.
 
-use histories::{Operation, TRANSACTION};
+use histories::TRANSACTION;
 
 use super::{Besides, FewCalls, Key, Property, Violation};
 use crate::{UnknownWhy, specification::Call};
@@ -25,15 +25,11 @@ mod definition;
 mod logs;
 mod order;
 mod parts;
+mod transaction;
 
 use logs::Logs;
-use parts::{POLL, Part, SEND, has_parts, parts, parts_of};
-
-const ASSIGN: &str = "assign";
-/// Assignment after which polls begin at offset 0.
-const ASSIGN_FROM_BEGINNING: &str = "assign-from-beginning";
-const SUBSCRIBE: &str = "subscribe";
-const CRASH: &str = "crash";
+use parts::{POLL, SEND, parts};
+use transaction::{ASSIGN, ASSIGN_FROM_BEGINNING, CRASH, SUBSCRIBE, transactions};
 
 /// Property of the offsets of logs.
 #[derive(Clone, Copy, Debug)]
@@ -74,38 +70,6 @@ impl Property for Kafka {
         definition::is_violated_by(few)
     }
 }
-
-/// Operation on logs.
-struct Transaction<'a> {
-    /// Index of the operation.
-    index: u32,
-    operation: Operation,
-    function: &'a str,
-    parts: Vec<Part<'a>>,
-}
-
-/// Returns all operations with their parts.
-fn transactions<'a>(key: &Key<'a>) -> Result<Vec<Transaction<'a>>, UnknownWhy> {
-    let mut all = Vec::new();
-    for (index, operation) in key.all() {
-        key.step()?;
-        let function = key.history.function_name(operation.function);
-        let parts = if has_parts(function) { parts_of(key.history, operation) } else { Vec::new() };
-        let pairs: usize = parts.iter().filter_map(Part::shown).map(|(_, pairs)| pairs.len()).sum();
-        key.may_take(size_of::<Transaction<'_>>() + parts.len() * size_of::<Part<'_>>() + pairs * PAIR_BYTES)?;
-        all.push(Transaction { index, operation: *operation, function, parts });
-    }
-    Ok(all)
-}
-
-/// Memory of an offset with its value, in bytes.
-const PAIR_BYTES: usize = 16;
-
-/// Operations (indexes) that violate the property, given all sends and polls, with the claim.
-type Found = (Vec<u32>, String);
-
-/// Offset before that of the first value.
-const BEFORE_ALL: i64 = -1;
 
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,12 @@
 
 use histories::Outcome;
 
-use super::{Found, Key, Logs, Transaction, parts::Part};
-use crate::UnknownWhy;
+use super::{
+    logs::Logs,
+    parts::Part,
+    transaction::{Found, Transaction},
+};
+use crate::{UnknownWhy, properties::key::Key};
 
 /// Finds transactions that depend on each other.
 pub(super) fn cycle<'a>(logs: &Logs<'a>, key: &Key<'a>, all: &[Transaction<'a>]) -> Result<Option<Found>, UnknownWhy> {

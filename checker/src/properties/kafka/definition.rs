@@ -6,10 +6,10 @@ use histories::{Operation, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    ASSIGN, ASSIGN_FROM_BEGINNING, BEFORE_ALL, CRASH, FewCalls, SUBSCRIBE,
     parts::{LogName, Part, has_parts, list, parts_of},
+    transaction::{ASSIGN, ASSIGN_FROM_BEGINNING, BEFORE_ALL, CRASH, SUBSCRIBE},
 };
-use crate::specification::Call;
+use crate::{properties::key::FewCalls, specification::Call};
 
 type ValueOf<'a> = (LogName<'a>, &'a Value);
 

@@ -6,10 +6,10 @@ use histories::{Outcome, Value};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Found, Key, Transaction,
     parts::{LogName, Part},
+    transaction::{Found, Transaction},
 };
-use crate::{UnknownWhy, unknown::unsupported};
+use crate::{UnknownWhy, properties::key::Key, unknown::unsupported};
 
 /// Value at an offset.
 #[derive(Clone, Copy, Debug)]

@@ -4,11 +4,11 @@ use histories::Outcome;
 use rustc_hash::FxHashMap;
 
 use super::{
-    ASSIGN, ASSIGN_FROM_BEGINNING, BEFORE_ALL, CRASH, Found, Key, Logs, SUBSCRIBE, Transaction,
-    logs::{Source, of_log},
+    logs::{Logs, Source, of_log},
     parts::{LogName, Part, list},
+    transaction::{ASSIGN, ASSIGN_FROM_BEGINNING, BEFORE_ALL, CRASH, Found, SUBSCRIBE, Transaction},
 };
-use crate::UnknownWhy;
+use crate::{UnknownWhy, properties::key::Key};
 
 /// Finds a send or poll that does not go forward, or a poll that skips a value.
 pub(super) fn disorder<'a>(
