@@ -48,5 +48,5 @@ pub use process::{Process, ProcessError};
 pub use recorder::{RecordError, Recorder};
 pub use rules::PairingError;
 pub use store::{RunDir, Store, StoreError};
-pub use transactions::{MicroOperation, ReadResult, TRANSACTION, Transactions};
+pub use transactions::{MicroOperation, REBALANCE, ReadResult, TRANSACTION, Transactions};
 pub use value::{Decimal, Edn, Map, Number, Ratio, Value, ValueError, Values};

@@ -60,7 +60,8 @@ pub struct Operation {
     pub input: ValueId,
     /// The new value of a `cas`.
     pub to: ValueId,
-    /// The value read, or found by a mismatched `cas`; [`ValueId::UNKNOWN`] if it is not known.
+    /// The value read, or found by a mismatched `cas`; [`ValueId::UNKNOWN`] if it is not known. Of an operation on logs
+    /// that did not succeed, what is known of its micro-operations `send` and `poll`.
     pub output: ValueId,
     /// Number of the client process.
     pub process: u32,

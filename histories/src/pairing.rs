@@ -6,7 +6,7 @@ use crate::{
     Event, EventType, Function, History, NEVER, Operation, Outcome, PairingError, Process, TRANSACTION, Times, Value,
     ValueId, Values,
     history::{MAX_REVISION, NO_REVISION},
-    transactions::Columns,
+    transactions::{Columns, is_of_logs},
 };
 
 /// Builder of a history from its events, one by one, in their total order.
@@ -46,6 +46,9 @@ impl HistoryBuilder {
     /// Returns the rule that the event breaks; the builder must not be used afterwards.
     pub fn push(&mut self, mut event: Event<'_>) -> Result<(), PairingError> {
         if event.f == TRANSACTION && event.process.is_client() {
+            if self.is_of_logs(&event)? {
+                return self.push_event(event, false);
+            }
             // Only `fail` and `info` may carry something else than micro-operations, such as a reason.
             let needed = matches!(event.kind, EventType::Invoke | EventType::Ok);
             self.micros.clear();
@@ -58,6 +61,19 @@ impl HistoryBuilder {
             }
         }
         self.push_event(event, true)
+    }
+
+    /// Returns true if a transaction sends to logs and polls them, by the value of its invocation.
+    fn is_of_logs(&mut self, event: &Event<'_>) -> Result<bool, PairingError> {
+        if event.kind == EventType::Invoke {
+            return Ok(event.value.as_ref().is_some_and(is_of_logs));
+        }
+        let process = self.number(&event.process)?;
+        let open = process.and_then(|process| self.open.get(&process));
+        let Some(ProcessState::At(place)) = open else { return Ok(false) };
+        let place = *place as usize;
+        let is_txn = self.history.function_name(self.history.operations[place].function) == TRANSACTION;
+        Ok(is_txn && self.history.transactions.at(place).is_none())
     }
 
     /// Adds a transaction as [`HistoryBuilder::push`] does, with the micro-operations that `read` adds. Returns `None`,
@@ -84,7 +100,7 @@ impl HistoryBuilder {
             .ok_or(PairingError::TooMany("a history has at most 4,294,967,294 events"))?;
         match self.number(&event.process)? {
             None => self.history.others.push(event.into_owned()),
-            Some(process) if event.kind == EventType::Invoke => self.invoke(rank, process, event)?,
+            Some(process) if event.kind == EventType::Invoke => self.invoke(rank, process, event, has_micros)?,
             Some(process) => self.complete(rank, process, event, has_micros)?,
         }
         if self.history.values.has_not_a_number() { Err(PairingError::NotANumber) } else { Ok(()) }
@@ -164,7 +180,7 @@ impl HistoryBuilder {
         Ok(())
     }
 
-    fn invoke(&mut self, rank: u32, process: u32, event: Event<'_>) -> Result<(), PairingError> {
+    fn invoke(&mut self, rank: u32, process: u32, event: Event<'_>, has_micros: bool) -> Result<(), PairingError> {
         let place = u32::try_from(self.history.operations.len()).expect("there are fewer operations than events");
         match self.open.insert(process, ProcessState::At(place)) {
             None | Some(ProcessState::Idle) => {}
@@ -175,7 +191,7 @@ impl HistoryBuilder {
         }
         let function = self.function(&event.f)?;
         let (input, to) = self.arguments(function, event.value)?;
-        if event.f == TRANSACTION {
+        if event.f == TRANSACTION && has_micros {
             self.history.transactions.begin(place, &self.micros)?;
         }
         // Consecutive operations often share a key, and comparing is faster than looking it up.
@@ -246,12 +262,17 @@ impl HistoryBuilder {
     /// Returns the outcome and the output of an operation.
     fn end(&mut self, invoked: &Operation, event: Event<'_>) -> Result<(Outcome, ValueId), PairingError> {
         let values = &mut self.history.values;
+        // Offsets and polls count even if the operation on logs did not succeed.
+        let of_logs = event.value.as_ref().is_some_and(is_of_logs) && is_of_logs(values.get(invoked.input));
+        let found = |values: &mut Values| event.value.clone().map_or(ValueId::UNKNOWN, |value| values.intern(value));
         Ok(match (event.kind, invoked.function) {
             (EventType::Fail, Function::Cas) => match event.observed {
                 Some(found) => (Outcome::Mismatch, values.intern(found)),
                 None if event.mismatch => (Outcome::Mismatch, ValueId::UNKNOWN),
                 None => (Outcome::Fail, ValueId::UNKNOWN),
             },
+            (EventType::Fail, Function::Other(_)) if of_logs => (Outcome::Fail, found(values)),
+            (EventType::Info, Function::Other(_)) if of_logs => (Outcome::Info, found(values)),
             (EventType::Fail, _) => (Outcome::Fail, ValueId::UNKNOWN),
             (EventType::Info | EventType::Invoke, _) => (Outcome::Info, ValueId::UNKNOWN),
             (EventType::Ok, Function::Read) => (Outcome::Ok, values.intern(event.value.ok_or(PairingError::NoResult)?)),

@@ -1,4 +1,6 @@
 //! Transactions: operations with `f` = `txn`, whose value is a list of micro-operations `[function, key, value]`.
+//! Those of logs, whose micro-operations are `send` and `poll`, are operations like any other, with their value as it
+//! is.
 //!
 //! Stored in flat columns, so that millions fit in memory: 16 bytes per micro-operation, 4 per element of a list that
 //! was read.
@@ -9,6 +11,10 @@ use crate::{PairingError, Value, ValueId, Values};
 
 /// Name of the function of an operation that is a transaction.
 pub const TRANSACTION: &str = "txn";
+
+/// Name of the micro-operation by which an operation on logs says which of them were taken from its process or given to
+/// it: `[rebalance [log …]]`, the last one of a completion. It is what Jepsen notes as `:rebalance-log`.
+pub const REBALANCE: &str = "rebalance";
 
 /// Transactions of a history, in the order of their invocations.
 #[derive(Clone, Debug, Default)]
@@ -312,6 +318,22 @@ fn parts(micro: &Value) -> Option<(&str, &Value, Option<&Value>)> {
 /// anything.
 pub(crate) fn is_transaction(value: &Value) -> bool {
     matches!(value, Value::List(all) if !all.is_empty() && all.iter().all(|micro| parts(micro).is_some()))
+}
+
+/// Returns true if a value is a nonempty list of the micro-operations of logs, `send` and `poll`, with or without what
+/// they found, and with the keys that a rebalancing took or gave ([`REBALANCE`]).
+pub(crate) fn is_of_logs(value: &Value) -> bool {
+    let is_one = |micro: &Value| {
+        let Value::List(parts) = micro else { return false };
+        let count = parts.len();
+        match parts.first().and_then(Value::name) {
+            Some("send") => count == 3,
+            Some("poll") => count <= 2,
+            Some(REBALANCE) => count == 2,
+            _ => false,
+        }
+    };
+    matches!(value, Value::List(all) if !all.is_empty() && all.iter().all(is_one))
 }
 
 fn is_function(name: &str) -> bool {

@@ -171,6 +171,74 @@ fn a_poll_from_the_beginning_shows_what_was_lost() {
     judged("kafka", &events, "{0 [[0 1] [1 3]]", "{0 [[0 1] [1 9]]");
 }
 
+/// Transactions of Jepsen's test of Kafka: one aborts, one is of unknown outcome and was polled, and in one the logs
+/// were rebalanced.
+const TRANSACTIONS_OF_LOGS: [&str; 12] = [
+    ":invoke, :f :txn, :value [[:send 0 1] [:poll]], :process 0",
+    ":ok, :f :txn, :value [[:send 0 [0 1]] [:poll {}]], :process 0",
+    ":invoke, :f :txn, :value [[:send 0 2] [:send 1 3]], :process 1",
+    ":fail, :f :txn, :value [[:send 0 [1 2]] [:send 1 3]], :process 1, :error :aborted",
+    ":invoke, :f :txn, :value [[:send 1 4] [:send 0 5]], :process 2",
+    ":info, :f :txn, :value [[:send 1 [1 4]] [:send 0 5]], :process 2, :error :timeout",
+    ":invoke, :f :subscribe, :value [0 1], :process 3",
+    ":ok, :f :subscribe, :value [0 1], :process 3",
+    ":invoke, :f :txn, :value [[:poll] [:send 2 6]], :process 3",
+    ":ok, :f :txn, :value [[:poll {0 [[0 1] [3 5]]}] [:send 2 [0 6]]], :process 3",
+    ":invoke, :f :poll, :value [[:poll] [:poll]], :process 3",
+    ":ok, :f :poll, :value [[:poll {1 [[1 4]]}] [:poll {1 [[1 4]]}]], :process 3, \
+     :rebalance-log ({:type :revoked, :keys [1]})",
+];
+
+#[test]
+fn transactions_of_logs_are_judged_as_jepsen_does() {
+    for (right, wrong, claim) in [
+        ("[0 1] [3 5]", "[0 1] [1 2]", "a poll shows 2, whose send failed (G1a) (log 0)"),
+        ("[0 1] [3 5]", "[3 5]", "1 at offset 0 of log 0 was lost: no poll shows it, and one shows offset 3"),
+        ("[0 1] [3 5]", "[0 1] [0 5]", "offset 0 has 1 and also 5 (log 0)"),
+        (":keys [1]", ":keys [0]", "a poll shows offset 1 of log 1, though it goes on after 1"),
+        (
+            "[:send 0 [0 1]] [:poll {}]",
+            "[:send 0 [0 1]] [:poll {2 [[0 6]]}]",
+            "a poll shows 6, which nobody had sent (log 2)",
+        ),
+        ("[:send 2 [0 6]]]", "[:send 2 7 8]]", "outcome"),
+    ] {
+        let wrong_events = TRANSACTIONS_OF_LOGS.map(|event| event.replace(right, wrong));
+        let events = wrong_events.each_ref().map(String::as_str);
+        if claim == "outcome" {
+            assert_eq!(check("kafka", &events, &[]).code, Some(2), "{wrong}");
+            continue;
+        }
+        let found = judged("kafka", &TRANSACTIONS_OF_LOGS, right, wrong);
+        assert!(found.out.contains(claim), "{claim} is not in {found:?}");
+        // What is converted says the same.
+        let text = events.iter().fold(String::new(), |text, event| text + "{:type " + event + "}\n");
+        let (dir, _) = file(text);
+        for (from, to) in [("history.jsonl", "other.jsonl"), ("other.jsonl", "third.edn")] {
+            let converted = run(dir.path(), &["convert", from, to]);
+            assert_eq!(converted.code, Some(0), "{converted:?}");
+            let again = run(dir.path(), &["check", "--model", "kafka", to]);
+            assert!(again.code == Some(1) && again.out.contains(claim), "{to}: {again:?}");
+        }
+    }
+}
+
+#[test]
+fn logs_are_known_by_the_keys_of_json_objects() {
+    let events = |offset: u64| {
+        let poll = format!(r#"[["poll",{{"5":[[{offset},1]]}}],["send",6,[0,2]]]"#);
+        let line = |kind, value: &str| format!(r#"{{"process":0,"type":"{kind}","f":"txn","value":{value}}}"#) + "\n";
+        let send = [("invoke", r#"[["send",5,1]]"#), ("ok", r#"[["send",5,[0,1]]]"#)];
+        let all = send.into_iter().chain([("invoke", r#"[["poll"],["send",6,2]]"#), ("ok", &poll)]);
+        all.map(|(kind, value)| line(kind, value)).collect::<String>()
+    };
+    for (offset, code) in [(0, 0), (3, 1)] {
+        let (dir, _) = file(events(offset));
+        let ended = run(dir.path(), &["check", "--model", "kafka", "history.jsonl"]);
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+    }
+}
+
 #[test]
 fn a_vector_without_processes_is_read_as_well() {
     // A vector of maps, with commas, as elle-cli has some.

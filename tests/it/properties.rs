@@ -183,7 +183,7 @@ fn a_log_keeps_its_offsets_and_loses_nothing_that_is_read_past() {
         let wrong = judged(&logs(poll), "kafka", 1);
         assert!(wrong.out.contains(claim), "{claim} is not in {}", wrong.out);
     }
-    let mixed = logs("[[:poll {}]]").replace(":f :poll", ":f :txn");
+    let mixed = logs("[[:poll {}]]").replace("[[:poll]]", "[[:r 5 nil]]");
     let refused = check(&mixed, &["--model", "kafka"]);
     assert!(refused.code != Some(0) && refused.code != Some(1), "{refused:?}");
 }

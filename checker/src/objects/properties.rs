@@ -90,7 +90,11 @@ pub(super) static MONOTONIC: Definition = Definition {
 };
 
 pub(super) static KAFKA: Definition = Definition {
-    is_informative: |call| matches!(call.function, "send" | "poll") && call.output.is_some(),
+    is_informative: |call| matches!(call.function, "send" | "poll" | "txn") && call.output.is_some(),
     needs_processes: true,
-    ..Definition::of_property("kafka", "send to logs, answered by an offset, and poll of offsets with values", &Kafka)
+    ..Definition::of_property(
+        "kafka",
+        "send to logs, answered by an offset, poll of offsets with values, and txn of both",
+        &Kafka,
+    )
 };

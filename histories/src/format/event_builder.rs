@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::{Event, EventType, Process, TRANSACTION, Value, transactions::is_transaction};
+use crate::{
+    Event, EventType, Process, REBALANCE, TRANSACTION, Value,
+    transactions::{is_of_logs, is_transaction},
+};
 
 /// Time of an event as its source gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub(super) struct EventBuilder<'a> {
     time: Option<Moment>,
     /// True if it says that its process reads logs from their beginning.
     seeks_beginning: bool,
+    /// Logs that were taken from its process or given to it, as Jepsen notes them.
+    rebalanced: Vec<Value>,
     /// Bit set of the fields that were given. A field that may be given as null counts only if it was not null.
     said: u16,
 }
@@ -48,6 +53,7 @@ pub(super) enum Field {
     Mismatch,
     Final,
     SeekToBeginning,
+    RebalanceLog,
     Node,
     Revision,
     Error,
@@ -67,6 +73,7 @@ impl Field {
             b"mismatch" => Self::Mismatch,
             b"final?" => Self::Final,
             b"seek-to-beginning?" => Self::SeekToBeginning,
+            b"rebalance-log" => Self::RebalanceLog,
             b"node" => Self::Node,
             b"revision" => Self::Revision,
             b"error" => Self::Error,
@@ -77,7 +84,8 @@ impl Field {
 
 impl<'a> EventBuilder<'a> {
     pub(super) fn new() -> Self {
-        Self { event: Event::new(Process::Client(0), EventType::Info, ""), time: None, seeks_beginning: false, said: 0 }
+        let event = Event::new(Process::Client(0), EventType::Info, "");
+        Self { event, time: None, seeks_beginning: false, rebalanced: Vec::new(), said: 0 }
     }
 
     /// Records that a field was given, and returns true if it is the first time.
@@ -121,6 +129,7 @@ impl<'a> EventBuilder<'a> {
             Field::Mismatch => event.mismatch = value == Value::Bool(true),
             Field::Final => event.is_final = value == Value::Bool(true),
             Field::SeekToBeginning => self.seeks_beginning = value == Value::Bool(true),
+            Field::RebalanceLog => self.rebalanced = rebalanced(&value),
             Field::Error => {
                 event.error = match value {
                     Value::Nil => None,
@@ -152,9 +161,24 @@ impl<'a> EventBuilder<'a> {
             // Jepsen's assignment of logs that are then polled from their beginning.
             self.event.f = "assign-from-beginning".into();
         }
+        if !self.rebalanced.is_empty()
+            && let Some(value) = self.event.value.as_mut().filter(|value| is_of_logs(value))
+            && let Value::List(micro_operations) = value
+        {
+            let name = if sign == ":" { Value::keyword(REBALANCE) } else { REBALANCE.into() };
+            let logs = std::mem::take(&mut self.rebalanced);
+            micro_operations.push(Value::List(vec![name, Value::List(logs)]));
+        }
         let is_nobody = !self.has(Field::Process);
         Ok(ParsedEvent { event: self.event, time: self.time, is_nobody })
     }
+}
+
+/// Returns the keys in Jepsen's log of rebalancing, a list of maps.
+fn rebalanced(log: &Value) -> Vec<Value> {
+    let items = |value: &Value| if let Value::List(all) = value { all.clone() } else { Vec::new() };
+    let keys = |entry: &Value| if let Value::Map(entry) = entry { entry.named("keys").map(items) } else { None };
+    items(log).iter().filter_map(keys).flatten().collect()
 }
 
 fn whole(value: &Value) -> Option<u64> {

@@ -20,7 +20,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::{Event, EventType, Function, Process, Value, transactions::is_transaction};
+use crate::{
+    Event, EventType, Function, Process, Value,
+    transactions::{is_of_logs, is_transaction},
+};
 
 /// Maximum number of values kept to decide what the pairs of a cas are.
 const MAX_VALUES: usize = 10_000;
@@ -104,7 +107,7 @@ impl KeyDetector {
         };
         let is_bare = *argument == Value::Nil;
         match Function::known(&event.f) {
-            _ if *key == Value::Nil || is_transaction(whole) => self.plain = true,
+            _ if *key == Value::Nil || is_transaction(whole) || is_of_logs(whole) => self.plain = true,
             _ if is_transaction(argument) => self.evidence = true,
             _ if event.f == "insert" && is_row_of_two_tables(argument) => self.evidence = true,
             Some(Function::Cas) if pair_of(argument).is_none() => self.plain = true,

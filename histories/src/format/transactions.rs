@@ -182,3 +182,51 @@ fn a_value_of_another_kind_is_no_list() {
     assert_eq!(shown(&history, 0), r#"append 5 1, r 5 {"a":[1]}, w "x" 2, r "x" ["[1]", "nil"]"#);
     assert!(history.values.find(&Value::Nil).is_some());
 }
+
+/// Reads operations on logs, one of each outcome, and returns the operations with their values.
+fn of_logs(text: &str) -> Vec<(String, String, String)> {
+    let history = read(text).unwrap();
+    assert!(history.transactions.is_empty(), "they are no transactions of lists and registers");
+    let shown = |operation: &crate::Operation| {
+        let output = if operation.output == crate::ValueId::UNKNOWN { None } else { Some(operation.output) };
+        let output = output.map_or_else(|| "?".to_owned(), |id| history.value(id).to_string());
+        let function = history.function_name(operation.function);
+        (function.to_owned(), history.value(operation.input).to_string(), output)
+    };
+    history.operations.iter().map(shown).collect()
+}
+
+#[test]
+fn transactions_of_logs_keep_what_they_found_whatever_their_outcome() {
+    let edn = "{:process 0, :type :invoke, :f :txn, :value [[:send 5 1] [:poll]]}\n\
+               {:process 0, :type :ok, :f :txn, :value [[:send 5 [0 1]] [:poll {6 [[3 4]]}]]}\n\
+               {:process 0, :type :invoke, :f :txn, :value [[:send 5 2] [:poll]]}\n\
+               {:process 0, :type :fail, :f :txn, :value [[:send 5 [1 2]] [:poll]]}\n\
+               {:process 0, :type :invoke, :f :txn, :value [[:poll]]}\n\
+               {:process 0, :type :info, :f :txn, :value [[:poll {6 [[4 5]]}]], :rebalance-log \
+               ({:type :revoked, :keys [6 7]} {:keys [8]})}\n\
+               {:process 1, :type :invoke, :f :txn, :value [[:poll]]}\n\
+               {:process 1, :type :fail, :f :txn, :value nil, :error :timeout}\n";
+    let all = |value: &str| value.replace("\"", "");
+    let expected = [
+        ("[[send,5,1],[poll]]", "[[send,5,[0,1]],[poll,{6 [[3 4]]}]]"),
+        ("[[send,5,2],[poll]]", "[[send,5,[1,2]],[poll]]"),
+        ("[[poll]]", "[[poll,{6 [[4 5]]}],[rebalance,[6,7,8]]]"),
+        ("[[poll]]", "?"),
+    ];
+    for ((f, input, output), (asked, found)) in of_logs(edn).iter().zip(expected) {
+        assert_eq!((f.as_str(), &*all(input), &*all(output)), ("txn", asked, found));
+    }
+    let json = r#"{"process":0,"type":"invoke","f":"txn","value":[["send",5,1],["poll"]]}
+{"process":0,"type":"info","f":"txn","value":[["send",5,[0,1]],["poll",{"6":[[3,4]]}]],"rebalance-log":[{"keys":[6]}]}
+"#;
+    let read = of_logs(json);
+    assert_eq!(all(&read[0].2), "[[send,5,[0,1]],[poll,{6:[[3,4]]}],[rebalance,[6]]]");
+}
+
+#[test]
+fn two_micro_operations_of_logs_are_no_key_and_value() {
+    let text = "{:process 0, :type :invoke, :f :send, :value [[:send 5 1] [:send 6 1]]}\n\
+                {:process 0, :type :ok, :f :send, :value [[:send 5 [0 1]] [:send 6 [0 1]]]}\n";
+    assert_eq!(of_logs(text)[0].1, "[[:send,5,1],[:send,6,1]]");
+}

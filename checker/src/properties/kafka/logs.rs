@@ -1,0 +1,231 @@
+//! All that operations show of each log: offsets, values, who sent and who polled them.
+
+use std::collections::BTreeMap;
+
+use histories::{Outcome, Value};
+use rustc_hash::FxHashMap;
+
+use super::{
+    parts::{LogName, Part},
+    transaction::{Found, Transaction},
+};
+use crate::{UnknownWhy, properties::key::Key, unknown::unsupported};
+
+/// Value at an offset.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<'a> {
+    pub(super) value: &'a Value,
+    pub(super) source: Source,
+    /// True if a poll shows it.
+    pub(super) is_polled: bool,
+}
+
+/// Operation (index) that shows an offset, and if its outcome is unknown, one that polled a value of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source {
+    operation: u32,
+    witness: Option<u32>,
+}
+
+impl Source {
+    pub(super) fn operations(self) -> impl Iterator<Item = u32> {
+        [self.operation].into_iter().chain(self.witness)
+    }
+}
+
+/// Send of a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    /// Place of the operation among all of them.
+    pub(super) place: usize,
+    pub(super) outcome: Outcome,
+    /// Rank of its invocation.
+    invoked: u32,
+}
+
+/// All that is known of a log.
+#[derive(Debug, Default)]
+pub(super) struct Log<'a> {
+    pub(super) sent: FxHashMap<&'a Value, Sent>,
+    pub(super) offsets: BTreeMap<i64, Known<'a>>,
+    /// Offset of each value.
+    pub(super) places: FxHashMap<&'a Value, (i64, Source)>,
+    /// Largest offset that a poll from where its process was shows, with the operation (index), which was answered.
+    end: Option<(i64, u32)>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Logs<'a>(pub(super) FxHashMap<LogName<'a>, Log<'a>>);
+
+impl<'a> Logs<'a> {
+    /// Collects what the operations show, and returns instead what is wrong with that.
+    pub(super) fn of(key: &Key<'a>, all: &[Transaction<'a>]) -> Result<Result<Self, Found>, UnknownWhy> {
+        let mut logs = Self::default();
+        logs.take_sends(key, all)?;
+        let witnesses = logs.witnesses(key, all)?;
+        for (place, transaction) in all.iter().enumerate() {
+            let outcome = transaction.operation.outcome;
+            let witness = witnesses.get(&place).copied();
+            // What was not committed is at no offset, but polls are right in any case.
+            let is_committed = outcome == Outcome::Ok || witness.is_some();
+            let source = Source { operation: transaction.index, witness };
+            for part in &transaction.parts {
+                let wrong = match part {
+                    Part::Send { log, value, offset: Some(offset) } if is_committed => {
+                        logs.0.entry(*log).or_default().learn(*offset, value, source).map(|it| (it, *log))
+                    }
+                    Part::Poll { log, from, pairs } => {
+                        key.may_take(pairs.len() * size_of::<Known<'_>>())?;
+                        let mut wrong = None;
+                        for (offset, value) in pairs {
+                            key.step()?;
+                            let log_of = logs.0.entry(*log).or_default();
+                            let is_end = from.is_none() && outcome == Outcome::Ok;
+                            wrong = wrong.or_else(|| log_of.poll(*offset, value, all, transaction, is_end));
+                        }
+                        wrong.map(|it| (it, *log))
+                    }
+                    _ => None,
+                };
+                if let Some(((before, claim), log)) = wrong {
+                    let operations = source.operations().chain(before).collect();
+                    return Ok(Err((operations, claim + &in_log(log))));
+                }
+            }
+        }
+        Ok(Ok(logs))
+    }
+
+    /// Collects all sends. A value that was sent once more after its send had failed is one that was sent.
+    fn take_sends(&mut self, key: &Key<'a>, all: &[Transaction<'a>]) -> Result<(), UnknownWhy> {
+        for (place, transaction) in all.iter().enumerate() {
+            for (log, value, _) in transaction.parts.iter().filter_map(Part::sent) {
+                key.step()?;
+                key.may_take(size_of::<(&Value, Sent)>())?;
+                let outcome = transaction.operation.outcome;
+                let sent = Sent { place, outcome, invoked: transaction.operation.invoked };
+                let known = self.0.entry(log).or_default().sent.entry(value).or_insert(sent);
+                if known.place != place && outcome != Outcome::Fail {
+                    if known.outcome != Outcome::Fail {
+                        return unsupported(format!("{value}, which was sent twice{}", in_log(log)));
+                    }
+                    *known = sent;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the operations (places) of unknown outcome that took place, because one that did (index) polled what
+    /// they sent.
+    fn witnesses(&self, key: &Key<'a>, all: &[Transaction<'a>]) -> Result<FxHashMap<usize, u32>, UnknownWhy> {
+        let mut witnesses = FxHashMap::default();
+        for reader in all.iter().filter(|it| it.operation.outcome == Outcome::Ok) {
+            for (log, pairs) in reader.parts.iter().filter_map(Part::shown) {
+                for (_, value) in pairs {
+                    key.step()?;
+                    if let Some(sent) = self.sent(log, value)
+                        && sent.outcome == Outcome::Info
+                    {
+                        witnesses.entry(sent.place).or_insert(reader.index);
+                    }
+                }
+            }
+        }
+        Ok(witnesses)
+    }
+
+    /// Returns the send of a value.
+    pub(super) fn sent(&self, log: LogName<'_>, value: &Value) -> Option<Sent> {
+        self.0.get(&log)?.sent.get(value).copied()
+    }
+
+    /// Returns the offset of a value, if anybody knows it.
+    pub(super) fn place(&self, log: LogName<'_>, value: &Value) -> Option<(i64, Source)> {
+        self.0.get(&log)?.places.get(value).copied()
+    }
+
+    /// Finds a value that no poll shows, before one that a poll shows, wherever that began. Of polls that say where
+    /// they begin, nothing follows about what lies before; and what the polls that were not answered found, nobody
+    /// knows.
+    pub(super) fn lost(&self, key: &Key<'a>, all: &[Transaction<'a>]) -> Result<Option<Found>, UnknownWhy> {
+        let is_unknown =
+            |it: &Transaction<'_>| it.operation.outcome == Outcome::Info && it.parts.contains(&Part::Unknown);
+        if all.iter().any(is_unknown) {
+            return Ok(None);
+        }
+        // What no poll shows is known by its send.
+        for (log, value, _) in all.iter().flat_map(|it| it.parts.iter().filter_map(Part::sent)) {
+            key.step()?;
+            let Some(known) = self.0.get(&log) else { continue };
+            let Some((offset, source)) = known.places.get(value) else { continue };
+            let is_polled = known.offsets.get(offset).is_some_and(|it| it.is_polled);
+            if let Some((end, poll)) = known.end.filter(|(end, _)| offset < end && !is_polled) {
+                let claim = format!(
+                    "{value} at offset {offset}{} was lost: no poll shows it, and one shows offset {end}",
+                    of_log(log)
+                );
+                return Ok(Some(([poll].into_iter().chain(source.operations()).collect(), claim)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Contradiction: the other operations (indexes) that it takes, and the claim.
+type Wrong = (Vec<u32>, String);
+
+impl<'a> Log<'a> {
+    /// Notes that a poll of an operation shows a value at an offset.
+    fn poll(
+        &mut self,
+        offset: i64,
+        value: &'a Value,
+        all: &[Transaction<'a>],
+        reader: &Transaction<'a>,
+        is_end: bool,
+    ) -> Option<Wrong> {
+        let (index, operation) = (reader.index, &reader.operation);
+        match self.sent.get(value) {
+            Some(sent) if sent.invoked <= operation.completed => {
+                let sender = &all[sent.place];
+                if sent.outcome == Outcome::Fail && operation.outcome == Outcome::Ok {
+                    return Some((vec![sender.index], format!("a poll shows {value}, whose send failed (G1a)")));
+                }
+                if sender.index == index {
+                    return Some((Vec::new(), format!("a transaction polls {value}, which it sent itself")));
+                }
+            }
+            _ => return Some((Vec::new(), format!("a poll shows {value}, which nobody had sent"))),
+        }
+        let wrong = self.learn(offset, value, Source { operation: index, witness: None });
+        self.offsets.entry(offset).and_modify(|known| known.is_polled = true);
+        if is_end && self.end.is_none_or(|(end, _)| end < offset) {
+            self.end = Some((offset, index));
+        }
+        wrong
+    }
+
+    /// Notes that a value is at an offset.
+    fn learn(&mut self, offset: i64, value: &'a Value, source: Source) -> Option<Wrong> {
+        let fresh = Known { value, source, is_polled: false };
+        let known = self.offsets.entry(offset).or_insert(fresh);
+        if known.value != value {
+            let claim = format!("offset {offset} has {} and also {value}", known.value);
+            return Some((known.source.operations().collect(), claim));
+        }
+        let (other, first) = *self.places.entry(value).or_insert((offset, source));
+        let claim = || format!("{value} is at offset {other} and also at {offset}");
+        (other != offset).then(|| (first.operations().collect(), claim()))
+    }
+}
+
+/// Returns words that name a log after a sentence, unless it is that of the key.
+fn in_log(log: LogName<'_>) -> String {
+    if *log.0 == Value::Nil { String::new() } else { format!(" (log {log})") }
+}
+
+/// Returns words that name a log after an offset, unless it is that of the key.
+pub(super) fn of_log(log: LogName<'_>) -> String {
+    if *log.0 == Value::Nil { String::new() } else { format!(" of log {log}") }
+}
