@@ -34,6 +34,8 @@ mod shrink;
 mod sorted;
 mod specification;
 mod staleness;
+mod state_words;
+mod states;
 mod tally;
 mod transactions;
 mod unknown;
@@ -53,6 +55,7 @@ pub use properties::bank_total;
 pub use report::{Evidence, KeyReport, Method, Report, SetFigures, Staleness, Verdict, WeakVerdict};
 pub use specification::{Call, Specification};
 pub use staleness::{Distribution, NodeStaleness, Share, StaleReads, StalenessReport, UnmeasuredKeys, staleness};
+pub use states::states;
 pub use transactions::{
     Anomaly, AnomalyCount, AnomalyKind, Level, LevelReport, Link, LinkEvidence, Orders, Status, TransactionReport,
     check_transactions, check_transactions_from,

@@ -4,7 +4,10 @@
 //! Specifications are definitions, not methods: the second opinion (`verify`) and the general search know objects only
 //! through them. The objects themselves are in `objects/`.
 
-use std::{fmt::Debug, hash::Hash};
+use std::{
+    fmt::{self, Debug, Write},
+    hash::Hash,
+};
 
 use histories::{Edn, History, Operation, Outcome, Value, ValueId};
 
@@ -49,6 +52,15 @@ pub trait Specification: Sync {
     /// ([`crate::Memory::measured`]).
     fn state_bytes(&self, _state: &Self::State) -> usize {
         size_of::<Self::State>()
+    }
+
+    /// Writes a state for people: `3`, `[1, 2]`, `held by process 7`. The history has the names of processes. The
+    /// default is the form for programmers. It is done once `out` fails, which takes only so many characters.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn write_state(&self, state: &Self::State, _history: &History, out: &mut dyn Write) -> fmt::Result {
+        write!(out, "{state:?}")
     }
 
     /// Applies the call; returns false if it cannot have given its answer in this state, which is not used any

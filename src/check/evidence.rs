@@ -33,6 +33,25 @@ pub(crate) fn prefix(history: &History, options: &Options<'_>, key: &Value, evid
     longest_prefix(&alone, options, key)
 }
 
+/// Linearization of a key, with the state that each operation leaves.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FoundOrder {
+    /// Indexes of the operations.
+    pub(crate) operations: Vec<u32>,
+    /// States in words, one for each operation; none if they are not known.
+    pub(crate) states: Vec<String>,
+}
+
+/// Returns the linearizations of a report whose orders were kept, with their states as far as time and memory suffice.
+pub(crate) fn found_orders(history: &History, options: &Options<'_>, report: &Report) -> Vec<FoundOrder> {
+    let orders = report.keys.iter().filter_map(|key| key.order.clone());
+    let with_states = |operations: Vec<u32>| FoundOrder {
+        states: checker::states(history, options, &operations).unwrap_or_default(),
+        operations,
+    };
+    orders.map(with_states).collect()
+}
+
 /// Makes the ladder agree with the report on linearizability, with the same evidence.
 pub(crate) fn align(ladder: &mut Hierarchy, report: &Report) {
     let violated = keys_with(report, Verdict::NotLinearizable);

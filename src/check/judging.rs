@@ -10,6 +10,7 @@ use workloads::Workload;
 use super::{
     budget::Budget,
     evidence,
+    evidence::FoundOrder,
     levels::{LevelName, initial_mismatch},
     reading_options::ReadingOptions,
 };
@@ -235,6 +236,13 @@ impl JudgingOptions {
     ) -> Option<Prefix> {
         budget.within(history.operations.len(), |limits| {
             evidence::prefix(history, &Options { limits: *limits, ..self.options(history) }, key, of)
+        })
+    }
+
+    /// Returns the linearizations of a report whose orders were kept, with their states.
+    pub(crate) fn found_orders(&self, history: &History, report: &Report, budget: &Budget) -> Vec<FoundOrder> {
+        budget.within(history.operations.len(), |limits| {
+            evidence::found_orders(history, &Options { limits: *limits, ..self.options(history) }, report)
         })
     }
 

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use checker::Verdict;
 use clap::Args;
+use serde::Serialize;
 
 use super::{partition::PartitionArgs, run::draw_seed};
 use crate::{
+    check::evidence::clearest_first,
     error::ExitStatus,
     render::run_summary::{coverage_in_words, explain},
     report,
@@ -14,7 +16,7 @@ use crate::{
         FinishedRun, Host, RunLocation,
         plan::{Plan, shell_words},
     },
-    store::REPORT_FILE,
+    store::{PrintedJson, REPORT_FILE},
     systems::{
         Options,
         schism::{LEADER, QUORUM},
@@ -40,6 +42,9 @@ pub(crate) struct DemoArgs {
     /// Folder of the stored runs.
     #[arg(long, value_name = "DIR", default_value = "store")]
     store: PathBuf,
+    /// Print both verdicts, with where their runs are, as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 const EXPECTED: [(&str, Verdict); 2] = [(LEADER, Verdict::NotLinearizable), (QUORUM, Verdict::Linearizable)];
@@ -67,7 +72,12 @@ impl DemoArgs {
         }
         let status = status(&finished);
         let again = format!("schism demo --seed {seed}");
-        let status = terminal::beside(status, terminal::print_answer(&describe(&finished, again), status));
+        let printed = if self.json {
+            terminal::print_json(&PrintedJson::new(DemoJson::of(&finished, seed, again)))
+        } else {
+            terminal::print_answer(&describe(&finished, again), status)
+        };
+        let status = terminal::beside(status, printed);
         Ok(unwritten.into_iter().fold(status, |status, error| terminal::beside::<()>(status, Err(error))))
     }
 }
@@ -85,6 +95,63 @@ fn status(finished: &[FinishedRun]) -> ExitStatus {
         status = status.worst(shown).worst(interrupted);
     }
     status
+}
+
+/// The demo as printed by `--json`.
+#[derive(Serialize)]
+struct DemoJson<'a> {
+    seed: u64,
+    /// Command that repeats it.
+    command: String,
+    /// True if both verdicts are as expected.
+    as_expected: bool,
+    runs: Vec<DemoRun<'a>>,
+}
+
+/// One of its runs; `results.json` in its folder has all about it.
+#[derive(Serialize)]
+struct DemoRun<'a> {
+    path: String,
+    page: String,
+    read: &'a str,
+    expected: Verdict,
+    verdict: Verdict,
+    weak: bool,
+    operations: usize,
+    read_p50_ms: f64,
+    read_p99_ms: f64,
+    leader_after_ms: u64,
+    /// Lower bound on the staleness of the most outdated read, ns.
+    stale_by_ns: Option<u64>,
+    /// Sentence that says what is wrong.
+    claim: Option<&'a str>,
+}
+
+impl<'a> DemoJson<'a> {
+    fn of(finished: &'a [FinishedRun], seed: u64, command: String) -> Self {
+        let runs = finished.iter().zip(EXPECTED).map(|(run, (_, expected))| DemoRun::of(run, expected)).collect();
+        Self { seed, command, as_expected: is_as_expected(finished), runs }
+    }
+}
+
+impl<'a> DemoRun<'a> {
+    fn of(run: &'a FinishedRun, expected: Verdict) -> Self {
+        let (results, dir) = (&run.results, run.shown_dir());
+        Self {
+            path: dir.display().to_string(),
+            page: dir.join(REPORT_FILE).display().to_string(),
+            read: run.plan.read.name(),
+            expected,
+            verdict: results.verdict,
+            weak: results.weak,
+            operations: results.report.operations,
+            read_p50_ms: results.reads.p50_ms,
+            read_p99_ms: results.reads.p99_ms,
+            leader_after_ms: results.live.start.leader_after_ms,
+            stale_by_ns: results.stalest_ns(),
+            claim: clearest_first(&results.report).first().map(|(_, evidence)| &*evidence.claim),
+        }
+    }
 }
 
 fn describe(finished: &[FinishedRun], again: String) -> Answer {
@@ -128,9 +195,14 @@ fn table(finished: &[FinishedRun]) -> Table {
     table
 }
 
+/// Returns true if both runs are over, with the verdicts that were expected.
+fn is_as_expected(finished: &[FinishedRun]) -> bool {
+    finished.len() == EXPECTED.len() && status(finished) == ExitStatus::Linearizable
+}
+
 /// Returns whether the verdicts are as expected, and what follows from that.
 fn conclusion(finished: &[FinishedRun]) -> (&'static str, &'static str) {
-    if finished.len() == EXPECTED.len() && status(finished) == ExitStatus::Linearizable {
+    if is_as_expected(finished) {
         (
             "As expected: basic Raft reads are not linearizable, quorum reads are.",
             "A leader that does not know yet that it was deposed answers basic reads from its own state. Before it \

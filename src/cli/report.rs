@@ -138,6 +138,7 @@ pub(super) fn with_facts<T>(
         ladder: ladder.as_ref(),
         staleness: staleness.as_ref(),
         fault_windows: &windows,
+        orders: judging.found_orders(&history, &judged, &budget),
         ..Facts::of(name, judging.command(what), &history, &judged).with_violations(prefix)
     })
 }

@@ -8,11 +8,13 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use workloads::{AnyClient, ApiClient, Client as _, Connect as _, Exchange};
 
 use crate::{
     error::{ExitStatus, Failure},
     run::{Host, plan::Plan},
+    store::PrintedJson,
     systems::{
         ClientSetup, Deployment, FileSystem, ReadMode, Settings, System as _, SystemFile, TrialStep, response_words,
     },
@@ -53,6 +55,9 @@ enum Action {
     Check {
         /// The file.
         file: PathBuf,
+        /// Print the trial as JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -96,9 +101,9 @@ impl SystemArgs {
 
     /// Tries out a file.
     pub(crate) fn check(self, host: &Host) -> anyhow::Result<ExitStatus> {
-        let Action::Check { file } = self.action else { unreachable!("`new` needs no sandbox") };
+        let Action::Check { file: path, json } = self.action else { unreachable!("`new` needs no sandbox") };
         let unreadable = |why| Failure::new(ExitStatus::Unreadable, why);
-        let file = SystemFile::read(&file).map_err(unreadable)?;
+        let file = SystemFile::read(&path).map_err(unreadable)?;
         let system = file.system().map_err(unreadable)?;
         let plan = Plan {
             system: system.name().into(),
@@ -109,22 +114,12 @@ impl SystemArgs {
             system_file: Some(file),
             ..Plan::default()
         };
-        let tried = host.try_out(&plan, async |deployment| try_all(system, deployment).await)??;
-        let mut text = tried.text;
-        let doubts = system.doubts();
-        for doubt in &doubts {
-            text += &format!("doubtful: {doubt}\n");
-        }
-        let modes = system.read_modes().len();
-        let status =
-            if tried.mistakes == 0 && doubts.is_empty() { ExitStatus::Linearizable } else { ExitStatus::Failed };
-        let found = match (tried.mistakes, doubts.len()) {
-            (0, 0) => "all as it should be".to_owned(),
-            (mistakes, doubts) => format!("{mistakes} wrong, {doubts} doubtful"),
-        };
-        let [operations, modes] = [counted(tried.operations, "operation"), counted(modes, "read mode")];
-        text += &format!("{}: {operations}, {modes}: {found}\n", system.name());
-        Ok(terminal::beside(status, terminal::print(&text)))
+        let trial = host.try_out(&plan, async |deployment| Trial::of(system, deployment).await)??;
+        let trial = Trial { file: path.display().to_string(), ..trial };
+        let status = if trial.as_it_should_be { ExitStatus::Linearizable } else { ExitStatus::Failed };
+        let printed =
+            if json { terminal::print_json(&PrintedJson::new(trial)) } else { terminal::print(&trial.in_words()) };
+        Ok(terminal::beside(status, printed))
     }
 }
 
@@ -148,51 +143,117 @@ fn create(path: &Path, text: &str) -> anyhow::Result<()> {
     Ok(write().map_err(|error| Failure::new(ExitStatus::Failed, format!("making {}: {error}", path.display())))?)
 }
 
-/// Operations that were tried out.
-#[derive(Debug, Default)]
-struct TrialReport {
-    text: String,
-    operations: usize,
-    mistakes: usize,
+/// Trial of a file, as printed by `--json`.
+#[derive(Debug, Serialize)]
+struct Trial {
+    file: String,
+    system: &'static str,
+    read_modes: Vec<&'static str>,
+    /// True if nothing is wrong or doubtful.
+    as_it_should_be: bool,
+    operations: Vec<TriedOperation>,
+    /// Problems with the program that is the client.
+    client_problems: Option<String>,
+    /// Parts of the file that may be mistaken, whatever was answered.
+    doubts: Vec<String>,
 }
 
-/// Tries all operations in the default read mode, and then reads in the others, which must find the same on one node.
-async fn try_all(system: &'static FileSystem, deployment: &Deployment) -> anyhow::Result<TrialReport> {
-    let mut tried = TrialReport::default();
-    for (number, mode) in system.read_modes().iter().enumerate() {
-        let read = ReadMode::from(&*mode.name);
-        let clients = ClientSetup {
-            deployment,
-            read: &read,
-            connect_timeout: CONNECT_LIMIT,
-            operation_timeout: OPERATION_LIMIT,
-            retry: false,
-            are_probes: false,
-        };
-        let mut client = if let Some(connector) = system.api_connector(&clients) {
-            TrialClient::Http(connector.open(1)?)
-        } else {
-            let mut client = system.connector(&clients)?.open(1)?;
-            client.ready().await;
-            TrialClient::Other(client)
-        };
-        if number == 0 {
-            for step in system.trial_steps() {
+/// Operation that was tried out.
+#[derive(Debug, Serialize)]
+struct TriedOperation {
+    /// Operation in words.
+    operation: String,
+    /// Read mode of a read in another than the default one.
+    read: Option<&'static str>,
+    sent: String,
+    received: String,
+    understood: String,
+    /// What should have been answered instead, if that was wrong.
+    mistake: Option<String>,
+}
+
+impl Trial {
+    /// Tries all operations in the default read mode, and then reads in the others, which must find the same on one
+    /// node.
+    async fn of(system: &'static FileSystem, deployment: &Deployment) -> anyhow::Result<Self> {
+        let mut operations = Vec::new();
+        for (number, mode) in system.read_modes().iter().enumerate() {
+            let read = ReadMode::from(&*mode.name);
+            let clients = ClientSetup {
+                deployment,
+                read: &read,
+                connect_timeout: CONNECT_LIMIT,
+                operation_timeout: OPERATION_LIMIT,
+                retry: false,
+                are_probes: false,
+            };
+            let mut client = if let Some(connector) = system.api_connector(&clients) {
+                TrialClient::Http(connector.open(1)?)
+            } else {
+                let mut client = system.connector(&clients)?.open(1)?;
+                client.ready().await;
+                TrialClient::Other(client)
+            };
+            let read = (number > 0).then_some(&*mode.name);
+            for step in if read.is_none() { system.trial_steps() } else { system.trial_reads() } {
                 let exchange = client.exchange(&step).await;
-                tried.add(&step.words(), &step, &exchange);
+                operations.push(TriedOperation::of(read, &step, &exchange));
             }
-            continue;
         }
-        for step in system.trial_reads() {
-            let exchange = client.exchange(&step).await;
-            tried.add(&format!("{} ({} reads)", step.words(), mode.name), &step, &exchange);
+        let (client_problems, doubts) = (system.client_problems(), system.doubts());
+        let is_right = client_problems.is_none() && operations.iter().all(|operation| operation.mistake.is_none());
+        Ok(Self {
+            file: String::new(),
+            system: system.name(),
+            read_modes: system.read_modes().iter().map(|mode| &*mode.name).collect(),
+            as_it_should_be: is_right && doubts.is_empty(),
+            operations,
+            client_problems,
+            doubts,
+        })
+    }
+
+    /// Returns what was tried and found, one line of which sums it up.
+    fn in_words(&self) -> String {
+        let mut text: String = self.operations.iter().map(TriedOperation::in_words).collect();
+        if let Some(problems) = &self.client_problems {
+            text += &format!("WRONG {}\n", sanitize::line(problems));
+        }
+        for doubt in &self.doubts {
+            text += &format!("doubtful: {doubt}\n");
+        }
+        let mistakes = self.operations.iter().filter(|operation| operation.mistake.is_some()).count()
+            + usize::from(self.client_problems.is_some());
+        let found = match (mistakes, self.doubts.len()) {
+            (0, 0) => "all as it should be".to_owned(),
+            (mistakes, doubts) => format!("{mistakes} wrong, {doubts} doubtful"),
+        };
+        let operations = counted(self.operations.len(), "operation");
+        let modes = counted(self.read_modes.len(), "read mode");
+        text + &format!("{}: {operations}, {modes}: {found}\n", self.system)
+    }
+}
+
+impl TriedOperation {
+    fn of(read: Option<&'static str>, step: &TrialStep, exchange: &Exchange) -> Self {
+        Self {
+            operation: step.words(),
+            read,
+            sent: line(&exchange.sent),
+            received: line(&exchange.received),
+            understood: line(&response_words(&exchange.response)),
+            mistake: step.mistake(&exchange.response.answer),
         }
     }
-    if let Some(problems) = system.client_problems() {
-        tried.mistakes += 1;
-        tried.text += &format!("WRONG {}\n", sanitize::line(&problems));
+
+    fn in_words(&self) -> String {
+        let Self { operation, read, sent, received, understood, mistake } = self;
+        let mode = read.map_or_else(String::new, |mode| format!(" ({mode} reads)"));
+        let wrong = mistake.as_ref().map_or_else(String::new, |mistake| format!("  WRONG       {mistake}\n"));
+        format!(
+            "{operation}{mode}\n  sent        {sent}\n  received    {received}\n  understood  {understood}\n{wrong}"
+        )
     }
-    Ok(tried)
 }
 
 /// Client of a trial: one that shows what goes over the wire, or any other.
@@ -209,19 +270,6 @@ impl TrialClient {
                 let response = client.invoke(&step.request).await;
                 Exchange { sent: step.words(), received: "a line of the shim".to_owned(), response }
             }
-        }
-    }
-}
-
-impl TrialReport {
-    fn add(&mut self, words: &str, step: &TrialStep, exchange: &Exchange) {
-        self.operations += 1;
-        self.text += &format!("{words}\n  sent        {}\n", line(&exchange.sent));
-        self.text += &format!("  received    {}\n", line(&exchange.received));
-        self.text += &format!("  understood  {}\n", line(&response_words(&exchange.response)));
-        if let Some(mistake) = step.mistake(&exchange.response.answer) {
-            self.mistakes += 1;
-            self.text += &format!("  WRONG       {mistake}\n");
         }
     }
 }

@@ -33,7 +33,8 @@ pub(crate) fn describe_campaign(summary: &Summary, page: &Path) -> Answer {
     let counts = Category::ALL.map(|category| (summary.count(category), category.name()));
     let counts: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
-    let verdict = format!("{} of {}: {}", summary.finished, counted(summary.planned, "run"), counts.join(", "));
+    let colon = if counts.is_empty() { "" } else { ": " };
+    let verdict = format!("{} of {}{colon}{}", summary.finished, counted(summary.planned, "run"), counts.join(", "));
     let mut said = "\n".to_owned();
     for CellSummary { cell, .. } in summary.surprises() {
         said += &format!("not as expected: {} reads under {}\n", cell.row(&summary.plan), cell.faults);
@@ -88,6 +89,13 @@ mod tests {
         assert!(told.summary.contains("not as expected: local reads under none"), "{told:?}");
         assert!(!told.summary.contains("quorum reads under"), "{told:?}");
         assert!(told.verdict.contains("90 of 90 runs: 90 no violation"), "{told:?}");
+    }
+
+    #[test]
+    fn a_campaign_without_any_run_says_no_more_than_that() {
+        let told = describe_campaign(&made_up(|_| None), "night/index.html".as_ref());
+        assert_eq!(told.verdict, "0 of 90 runs");
+        assert!(!told.summary.contains("as expected"), "{told:?}");
     }
 
     #[test]

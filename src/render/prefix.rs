@@ -1,12 +1,12 @@
 //! The longest prefix of a key's operations that can be ordered, in words, with the events around its end.
 
 use checker::Prefix;
-use histories::{Event, EventType, History};
+use histories::{Event, EventType, History, Value};
 
 use super::operations::{moment, operation_in_words};
 use crate::{
     check::JUDGE_AS,
-    terminal::{sanitize, words::seconds},
+    terminal::words::{seconds, shortened},
 };
 
 /// Distance in time from the end of the prefix, both ways, within which events are described.
@@ -48,12 +48,45 @@ pub(crate) fn describe(history: &History, prefix: &Prefix) -> String {
             EventType::Ok | EventType::Info => "",
             EventType::Fail => " failed",
         };
-        let value = event.value.as_ref().map_or_else(String::new, |value| format!(" {value}"));
-        let what = sanitize::line(&format!("{}{value}", event.f));
+        let value = event.value.as_ref().map_or_else(String::new, |value| format!(" {}", fault_in_words(value)));
+        let what = shortened(&format!("{}{value}", event.f));
         text += &format!("    {} {what}{ended}\n", seconds(event.time));
     }
     if around.len() > MAX_EVENTS {
         text += &format!("    and {} more\n", around.len() - MAX_EVENTS);
     }
     text
+}
+
+/// Returns the fault that an event of ours tells of, in words; any other value as it is.
+fn fault_in_words(value: &Value) -> String {
+    let fault = if let Value::Map(said) = value { said.named("fault").and_then(Value::name) } else { None };
+    fault.map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use histories::{Event, EventType, HistoryBuilder, Process, Value};
+
+    use super::describe;
+
+    #[test]
+    fn faults_are_told_in_words_and_not_as_data() {
+        let ours = [("fault", Value::from("isolate n3")), ("hit", "{\"grudge\":{}}".into())];
+        let ours = Value::map(ours.into_iter().map(|(name, value)| (name.into(), value)).collect()).unwrap();
+        let mut builder = HistoryBuilder::default();
+        let nemesis =
+            |f: &'static str, value| Event { value: Some(value), ..Event::new(Process::nemesis(), EventType::Info, f) };
+        builder.push(nemesis("start-partition", ours)).unwrap();
+        builder.push(nemesis("start", "[:isolated {\"n1\" #{\"n2\"}}]".into())).unwrap();
+        for (kind, value) in [(EventType::Invoke, Value::Nil), (EventType::Ok, Value::Int(3))] {
+            builder.push(Event { value: Some(value), ..Event::new(Process::Client(1), kind, "read") }).unwrap();
+        }
+        let history = builder.finish();
+        let options = checker::Options::new(checker::Model::Register);
+        let prefix = checker::longest_prefix(&history, &options, &Value::Nil).unwrap();
+        let told = describe(&history, &prefix);
+        assert!(told.contains("start-partition isolate n3\n") && !told.contains("grudge"), "{told}");
+        assert!(told.contains("start \"[:isolated"), "what others say is kept: {told}");
+    }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
-use histories::{Function, History, Outcome, Process, ValueId};
+use histories::{History, Outcome, Process, ValueId};
 use serde::Serialize;
 
 use super::{Facts, page::text};
@@ -16,6 +16,8 @@ use crate::{render::operations::values_in_words, terminal::words::plain};
 
 /// Maximum length of a value in characters; longer ones are cut.
 const MOST_VALUE: usize = 80;
+/// Maximum number of bytes of all states that are shown; later operations have none.
+const MOST_STATE_BYTES: usize = 4_000_000;
 
 #[derive(Debug, Default, Serialize)]
 struct Data {
@@ -28,8 +30,9 @@ struct Data {
     /// Place of each operation in the order that was found of its key, less the number of operations on that key
     /// before it, which makes small numbers; none if it has no place.
     place: Vec<Option<i64>>,
-    /// True if the state after an operation follows from the operation alone.
-    is_register: bool,
+    /// State that each operation leaves in that order: index into `states`, less that of the one before which has a
+    /// state.
+    state: Vec<Option<i64>>,
     key: Vec<usize>,
     value: Vec<usize>,
     outcome: Vec<u8>,
@@ -40,6 +43,7 @@ struct Data {
     functions: Vec<String>,
     keys: Vec<String>,
     values: Vec<String>,
+    states: Vec<String>,
     /// Indexes of the operations of the evidence.
     evidence: Vec<usize>,
     faults: Vec<FaultBand>,
@@ -114,9 +118,7 @@ fn columns(facts: &Facts<'_>) -> Data {
         data.node.push(history.node(index));
     }
     data.place = places(facts);
-    data.is_register = history.operations.iter().all(|operation| {
-        matches!(operation.function, Function::Read | Function::Write | Function::Cas | Function::Delete)
-    });
+    (data.state, data.states) = states(facts);
     (data.functions, data.keys, data.values) = (functions.1, keys.1, values.1);
     data.evidence = facts.evidence().map_or_else(Vec::new, |evidence| evidence.operations.clone());
     let band = |window: &crate::run::FaultWindow| FaultBand {
@@ -138,7 +140,7 @@ fn columns(facts: &Facts<'_>) -> Data {
 fn places(facts: &Facts<'_>) -> Vec<Option<i64>> {
     let mut places = vec![None; facts.history.operations.len()];
     for order in &facts.orders {
-        for (place, &index) in (0_i64..).zip(order) {
+        for (place, &index) in (0_i64..).zip(&order.operations) {
             places[index as usize] = Some(place);
         }
     }
@@ -151,9 +153,55 @@ fn places(facts: &Facts<'_>) -> Vec<Option<i64>> {
     places
 }
 
+/// Returns the state after each operation, as a difference of indexes, and the states in words.
+fn states(facts: &Facts<'_>) -> (Vec<Option<i64>>, Vec<String>) {
+    let (mut states, mut bytes) = (Texts::default(), 0);
+    let mut left: Vec<Option<i64>> = vec![None; facts.history.operations.len()];
+    for order in &facts.orders {
+        for (&index, state) in order.operations.iter().zip(&order.states) {
+            if bytes > MOST_STATE_BYTES {
+                break;
+            }
+            let (known, number) = (states.1.len(), states.number(text(state)));
+            bytes += if states.1.len() > known { state.len() } else { 0 };
+            left[index as usize] = i64::try_from(number).ok();
+        }
+    }
+    let mut last = 0;
+    let differences = left.into_iter().map(|number| number.map(|number| number - std::mem::replace(&mut last, number)));
+    (differences.collect(), states.1)
+}
+
 fn cut(of: &str) -> String {
     match of.char_indices().nth(MOST_VALUE) {
         Some((end, _)) => text(&format!("{}… ({} characters)", &of[..end], of.chars().count())),
         None => text(of),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use checker::{Model, Options};
+    use histories::{Event, EventType, HistoryBuilder, Process, Value};
+
+    use super::{Facts, columns};
+    use crate::check::evidence::found_orders;
+
+    #[test]
+    fn each_operation_has_the_state_that_it_leaves() {
+        let mut builder = HistoryBuilder::default();
+        for (f, asked, answer) in [("enqueue", Value::Int(4), Value::Int(4)), ("dequeue", Value::Nil, Value::Int(4))] {
+            for (kind, value) in [(EventType::Invoke, asked), (EventType::Ok, answer)] {
+                builder.push(Event { value: Some(value), ..Event::new(Process::Client(3), kind, f) }).unwrap();
+            }
+        }
+        let history = builder.finish();
+        let options = Options { keep_order: true, ..Options::new(Model::Queue) };
+        let report = checker::check(&history, &options);
+        let orders = found_orders(&history, &options, &report);
+        let data = columns(&Facts { orders, ..Facts::of(String::new(), String::new(), &history, &report) });
+        assert_eq!((&*data.states, &*data.state), (&["[4]".to_owned(), "[]".to_owned()][..], &[Some(0), Some(1)][..]));
+        let unknown = columns(&Facts::of(String::new(), String::new(), &history, &report));
+        assert_eq!(unknown.state, [None, None], "nothing is guessed where no order is known");
     }
 }

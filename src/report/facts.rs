@@ -5,7 +5,10 @@ use histories::{History, NEVER, Operation, Times, Value};
 use maud::Markup;
 
 use crate::{
-    check::{evidence::clearest_first, transactions::refuting},
+    check::{
+        evidence::{FoundOrder, clearest_first},
+        transactions::refuting,
+    },
     render::transactions,
     run::{FaultWindow, FinishedRun, MessageLog, Reign},
     terminal::words::seconds,
@@ -38,7 +41,7 @@ pub(crate) struct Facts<'a> {
     /// Violated keys that are shown, the clearest first.
     pub(crate) violations: Vec<Violation<'a>>,
     /// A linearization of each linearizable key, where one is known.
-    pub(crate) orders: Vec<Vec<u32>>,
+    pub(crate) orders: Vec<FoundOrder>,
     /// Messages between the nodes around the evidence; empty if the nodes did not trace them.
     pub(crate) message_log: MessageLog,
     /// Messages around the moment at which the node that gave the wrong answer was deposed; empty if it never was.
@@ -77,7 +80,7 @@ impl<'a> Facts<'a> {
             fault_windows: &[],
             reigns: &[],
             violations: Vec::new(),
-            orders: report.keys.iter().filter_map(|key| key.order.clone()).collect(),
+            orders: Vec::new(),
             message_log: MessageLog::default(),
             deposition_log: MessageLog::default(),
         }

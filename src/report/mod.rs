@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod cycle;
 mod data;
 mod facts;
+mod labels;
 pub(crate) mod live;
 pub(crate) mod outputs;
 mod page;

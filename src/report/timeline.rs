@@ -4,7 +4,12 @@
 use checker::Prefix;
 use maud::{Markup, PreEscaped, html};
 
-use super::{Facts, Violation, facts::EVENT_NS, page::text};
+use super::{
+    Facts, Violation,
+    facts::EVENT_NS,
+    labels::{GAP, LabelPlace, LabelledBox, places},
+    page::text,
+};
 use crate::{
     render::operations::{operation_in_words, values_in_words},
     run::{Reign, Span},
@@ -102,9 +107,7 @@ pub(crate) fn svg(facts: &Facts<'_>, violation: &Violation<'_>, alone: bool) -> 
                 text class={ "name" @if wrong_process == Some(*process) { " \
                 wrong" } } x="8" y=(px(y + 17.0)) { "process " (text(&facts.history.process(*process).to_string())) }
                 line class="lane" x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(y + 12.0)) y2=(px(y + 12.0)) {}
-                @for &index in shown.iter().filter(|&&index| facts.history.operations[index].process == *process) {
-                    (operation(facts, index, Some(index) == wrong, y, scale))
-                }
+                (operations_of(facts, shown, *process, wrong, y, scale))
             }
             (ends(facts, violation, scale, height))
             @for (index, time_ns) in points(facts, violation) {
@@ -295,11 +298,38 @@ fn deposed_ns(facts: &Facts<'_>, reign: &Reign) -> Option<u64> {
     newer.map(|other| other.span.from_ns).min().filter(|newer_ns| *newer_ns < reign.span.until_ns)
 }
 
-fn operation(facts: &Facts<'_>, index: usize, wrong: bool, y: f64, scale: Scale) -> Markup {
-    let history = facts.history;
-    let (operation, times) = (&history.operations[index], facts.times(index));
-    let (from, until) = (scale.x(times.invoked_ns), scale.x(times.completed_ns));
-    let width = (until - from).max(LEAST);
+/// Renders the operations of a process in its lane. What has no room for its label says it when it is pointed at.
+fn operations_of(
+    facts: &Facts<'_>,
+    shown: &[usize],
+    process: u32,
+    wrong: Option<usize>,
+    y: f64,
+    scale: Scale,
+) -> Markup {
+    let of_process = shown.iter().copied().filter(|&index| facts.history.operations[index].process == process);
+    let labelled: Vec<(usize, LabelledBox, String)> = of_process
+        .map(|index| {
+            let times = facts.times(index);
+            let (from, until) = (scale.x(times.invoked_ns), scale.x(times.completed_ns));
+            let label = short(&label(facts, index), 52);
+            let label_width = CHARACTER * f64::from(u32::try_from(label.chars().count()).unwrap_or(u32::MAX));
+            let must_show = Some(index) == wrong;
+            (index, LabelledBox { from, until: until.max(from + LEAST), label_width, must_show }, label)
+        })
+        .collect();
+    let boxes: Vec<LabelledBox> = labelled.iter().map(|(_, it, _)| *it).collect();
+    html! {
+        @for ((index, it, label), place) in labelled.iter().zip(places(&boxes, [LEFT, WIDTH])) {
+            (operation(facts, *index, *it, y, place.map(|place| (place, &**label))))
+        }
+    }
+}
+
+/// Returns the label of an operation: its place in a cycle of transactions, or what was asked and answered, and the
+/// node.
+fn label(facts: &Facts<'_>, index: usize) -> String {
+    let (history, operation) = (facts.history, &facts.history.operations[index]);
     let on = match history.node(index) {
         0 => String::new(),
         node => format!(" on n{node}"),
@@ -310,24 +340,36 @@ fn operation(facts: &Facts<'_>, index: usize, wrong: bool, y: f64, scale: Scale)
         format!(" {}", plain(history.value(operation.key)))
     };
     let place = facts.anomaly().and_then(|anomaly| anomaly.operations.iter().position(|other| *other == index));
-    let label = match place {
+    match place {
         Some(place) => format!("T{}{on}", place + 1),
         None => format!("{}{key}{}{on}", history.function_name(operation.function), values_in_words(history, index)),
-    };
+    }
+}
+
+fn operation(
+    facts: &Facts<'_>,
+    index: usize,
+    LabelledBox { from, until, must_show: wrong, .. }: LabelledBox,
+    y: f64,
+    label: Option<(LabelPlace, &str)>,
+) -> Markup {
     let told = operation_on_one_line(facts, index);
-    let before = from > LEFT + (RIGHT - LEFT) * 0.55;
+    let is_unknown = facts.history.operations[index].completed == histories::NEVER;
+    let y_of_words = px(y + 16.0);
     html! {
-        g class={ "operation" @if wrong { " wrong" } @if operation.completed == histories::NEVER { " \
-        unknown" } } tabindex="0" role="img"
+        g class={ "operation" @if wrong { " wrong" } @if is_unknown { " unknown" } } tabindex="0" role="img"
             aria-label=(told) data-tip=(told) {
-            rect x=(px(from)) y=(px(y + 3.0)) width=(px(width)) height="18" rx="3" {}
-            @if wrong { path d={ "M" (px(from + width / 2.0)) " " (px(y + 2.0)) "l-6 -9h12z" } {} }
-            @if width > CHARACTER * f64::from(u32::try_from(label.chars().count()).unwrap_or(u32::MAX)) + 12.0 {
-                text class="inside" x=(px(from + 6.0)) y=(px(y + 16.0)) { (short(&label, 52)) }
-            } @else if before {
-                text x=(px(from - 6.0)) y=(px(y + 16.0)) text-anchor="end" { (short(&label, 52)) }
-            } @else {
-                text x=(px(from + width + 6.0)) y=(px(y + 16.0)) { (short(&label, 52)) }
+            rect x=(px(from)) y=(px(y + 3.0)) width=(px(until - from)) height="18" rx="3" {}
+            @if wrong { path d={ "M" (px(f64::midpoint(from, until))) " " (px(y + 2.0)) "l-6 -9h12z" } {} }
+            @match label {
+                Some((LabelPlace::Inside, words)) => {
+                    text class="inside" x=(px(from + GAP)) y=(y_of_words) { (words) }
+                }
+                Some((LabelPlace::Left, words)) => {
+                    text x=(px(from - GAP)) y=(y_of_words) text-anchor="end" { (words) }
+                }
+                Some((LabelPlace::Right, words)) => { text x=(px(until + GAP)) y=(y_of_words) { (words) } }
+                None => {}
             }
         }
     }

@@ -18,7 +18,11 @@ use super::{
     results::{RESULTS_FILE, Results},
 };
 use crate::{
-    check::{Budget, evidence, options_of},
+    check::{
+        Budget,
+        evidence::{self, FoundOrder},
+        options_of,
+    },
     store::{ConfinedFolder, write_inside},
 };
 
@@ -96,15 +100,15 @@ impl FinishedRun {
         })
     }
 
-    /// Computes a linearization of each linearizable key, as far as time and memory suffice.
-    pub(crate) fn orders(&self) -> Vec<Vec<u32>> {
+    /// Computes a linearization of each linearizable key, with its states, as far as time and memory suffice.
+    pub(crate) fn orders(&self) -> Vec<FoundOrder> {
         let operations = self.history.operations.len();
         let options = options_of(self.plan.workload()).filter(|options| !options.model.is_property());
         let Some(options) = options.filter(|_| operations <= MAX_ORDERED) else { return Vec::new() };
-        let report = self.budget.within(operations, |limits| {
-            checker::check(&self.history, &Options { all: true, keep_order: true, limits: *limits, ..options })
-        });
-        report.keys.into_iter().filter_map(|key| key.order).collect()
+        self.budget.within(operations, |limits| {
+            let options = Options { all: true, keep_order: true, limits: *limits, ..options };
+            evidence::found_orders(&self.history, &options, &checker::check(&self.history, &options))
+        })
     }
 
     /// Returns the results together with the run's plan and the command that repeats it, and its path if its folder is

@@ -7,17 +7,44 @@ for (const pair of pages) {
   for (const look of LOOKS) await common(out, name, path, look);
 }
 
-for (const pair of pages.filter((pair) => pair.startsWith("sound="))) {
-  const page = await open(pair.split(/=(.*)/s)[1]);
+const file = (name) => pages.find((pair) => pair.startsWith(`${name}=`)).split(/=(.*)/s)[1];
+
+/** What the explorer of a page says of the first operation of a function with a value. */
+async function said(name, label, value) {
+  const page = await open(file(name));
   const picture = page.locator("#explorer-picture");
   await picture.scrollIntoViewIfNeeded();
   await page.waitForFunction(() => document.getElementById("explorer-picture").dataset.took);
-  await page.locator("[data-filter=function]").selectOption({ label: "read" });
-  await page.locator("[data-search]").fill("1");
+  await page.locator("[data-filter=function]").selectOption({ label });
+  await page.locator("[data-search]").fill(value);
   await page.keyboard.press("Enter");
-  const said = await page.locator("#explorer-said").innerText();
-  check("where an operation fits in is said", /fits in as number \d+ of \d+/.test(said), said);
-  check("and the value after it", /the value is then \S*1/.test(said), said);
+  const words = await page.locator("#explorer-said").innerText();
   await page.context().close();
+  return words;
+}
+const ofRegister = await said("sound", "read", "1"), ofQueue = await said("queue", "dequeue", "2");
+check("where an operation fits in is said", /fits in as number \d+ of \d+/.test(ofRegister), ofRegister);
+check("and the state after it", /the state is then \S*1/.test(ofRegister), ofRegister);
+check("of any object", ofQueue.includes("the state is then [3, 4, 5, 6, 7, 8, 9, 10]"), ofQueue);
+
+{
+  const page = await open(file("bank"));
+  await page.locator("#totals").scrollIntoViewIfNeeded();
+  const plot = page.locator("#totals [data-plot] canvas");
+  await plot.waitFor();
+  check("the totals of a bank are drawn", await plot.isVisible());
+  await page.context().close();
+}
+
+{
+  // Whoever opens the page sees at once what went wrong, and on which node.
+  for (const width of [1280, 400]) {
+    const page = await open(file("violated"), { width });
+    const claim = page.locator("#story .claim").first(), box = await claim.boundingBox();
+    const words = await claim.innerText();
+    const isSeen = box.y + box.height < 900;
+    check(`the first screen says what is wrong, at ${width}`, isSeen && / on n\d /.test(words), words);
+    await page.context().close();
+  }
 }
 await end();

@@ -197,6 +197,31 @@ fn the_picture_shows_where_each_operation_fits_and_where_every_order_ends() {
 }
 
 #[test]
+fn what_went_wrong_comes_before_all_else() {
+    let (_, html) = page(stale_read(), &[]);
+    let [verdict, story, again] = ["id=\"verdict\"", "id=\"story\"", "id=\"repeat\""].map(|id| html.find(id).unwrap());
+    assert!(verdict < story && story < again, "{verdict} {story} {again}");
+    let between = &html[verdict..story];
+    assert!(!between.contains("<pre") && !between.contains("class=\"claim\""), "{between}");
+}
+
+#[test]
+fn no_label_of_the_picture_lies_on_another() {
+    let history = r#"{"process":0,"type":"invoke","f":"read","time":0}
+{"process":0,"type":"ok","f":"read","value":{"0":35,"1":60},"time":1}
+{"process":0,"type":"invoke","f":"read","time":2}
+{"process":0,"type":"ok","f":"read","value":{"0":35,"1":65},"time":3}
+{"process":0,"type":"invoke","f":"read","time":9000000}
+{"process":0,"type":"ok","f":"read","value":{"0":35,"1":65},"time":9000001}
+"#;
+    let (ended, html) = page(history, &["--model", "bank"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let picture = html.split("<svg").nth(1).and_then(|rest| rest.split("</svg>").next()).unwrap();
+    let labels = picture.matches(">read -&gt; ").count();
+    assert_eq!((picture.matches("data-tip=").count(), labels), (2, 1), "{picture}");
+}
+
+#[test]
 fn no_part_of_a_page_needs_times_that_nobody_recorded() {
     let (_, html) = page(WITHOUT_TIMES, &[]);
     let body = html.split("<script").next().unwrap();

@@ -19,6 +19,7 @@ use crate::{
     search::Racers,
     sorted::sorted,
     specification::{Call, Specification},
+    state_words::in_words,
     verify::Verify,
 };
 
@@ -56,6 +57,10 @@ pub(crate) trait Object: Verify {
 
     /// Decides the operations with these indexes, which are ascending.
     fn judge(&self, history: &History, operations: &[u32], limits: &Limits<'_>) -> Judgment;
+
+    /// Returns the state after each operation of an order, in words; `None` if the object does not allow the order, or
+    /// a limit was reached.
+    fn states(&self, history: &History, order: &[u32], budget: &Budget<'_>) -> Option<Vec<String>>;
 
     /// Confirms as a second opinion that these operations (indexes) have no order.
     ///
@@ -112,6 +117,17 @@ impl<S: Specification> Object for S {
             }
         }
         undecided.map_or_else(|| Judgment::Order(merge_orders(history, &orders)), Judgment::Unknown)
+    }
+
+    fn states(&self, history: &History, order: &[u32], budget: &Budget<'_>) -> Option<Vec<String>> {
+        let mut state = self.initial();
+        let after = |&index: &u32| {
+            budget.step().ok()?;
+            let operation = &history.operations[index as usize];
+            let is_possible = self.apply(&mut state, &Call::of(history, operation, self.depends_on_process()));
+            is_possible.then(|| in_words(|out| self.write_state(&state, history, out)))
+        };
+        order.iter().map(after).collect()
     }
 
     fn refute(

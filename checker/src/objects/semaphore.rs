@@ -1,9 +1,9 @@
 //! Semaphore: `acquire` of a permit, or of several at once, and `release` by a process that holds as many. Either may
 //! answer `false`: not enough permits were free, or held. The general search decides it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use histories::Value;
+use histories::{History, Value};
 
 use super::{
     definition::Definition,
@@ -61,6 +61,14 @@ impl Specification for Semaphore {
 
     fn state_bytes(&self, state: &Permits) -> usize {
         size_of::<Permits>() + state.held.len() * 2 * size_of::<(u32, u64)>()
+    }
+
+    fn write_state(&self, permits: &Self::State, history: &History, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "{} free", permits.free)?;
+        permits
+            .held
+            .iter()
+            .try_for_each(|(&process, held)| write!(out, ", {held} held by process {}", history.process(process)))
     }
 
     fn apply(&self, state: &mut Permits, call: &Call<'_>) -> bool {

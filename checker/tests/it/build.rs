@@ -39,7 +39,14 @@ fn value(word: &str) -> Value {
     match word {
         "nil" => Value::Nil,
         "[]" => Value::List(Vec::new()),
-        word if word.starts_with('[') => Value::List(word[1..word.len() - 1].split(',').map(value).collect()),
+        word if word.starts_with('[') => {
+            let mut depth = 0;
+            let between = |letter: char| {
+                depth += i32::from(letter == '[') - i32::from(letter == ']');
+                letter == ',' && depth == 0
+            };
+            Value::List(word[1..word.len() - 1].split(between).map(value).collect())
+        }
         word => word.parse().map_or_else(|_| word.into(), Value::Int),
     }
 }

@@ -28,6 +28,7 @@ mod random;
 mod revisions;
 mod rules;
 mod staleness;
+mod states;
 mod store;
 mod transactions;
 mod undecided;

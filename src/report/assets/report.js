@@ -73,6 +73,8 @@ const schism = (() => {
       d.ordered.get(key)[place + count] = i;
       return place + count;
     });
+    let state = 0; // Relative to the one before.
+    d.state = d.state.map((step) => step === null ? null : state += step);
     for (const name of ["function", "key", "value", "outcome", "process", "node"]) d[name] = Uint32Array.from(d[name]);
     return d;
   })();
@@ -98,19 +100,12 @@ const schism = (() => {
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const moment = (d, us) => d.has_times ? (us / 1e6).toFixed(3) + " s" : "event " + Math.round(us / 1e3);
-  // In a register, the value after an operation is what it wrote or found.
-  const state = (d, i) => {
-    const value = d.values[d.value[i]], last = (mark) => value.slice(value.lastIndexOf(mark) + mark.length);
-    if (d.outcome[i] === 3 && value === "") return null;
-    for (const mark of [" -> ", ", found ", " => "]) if (value.includes(mark)) return last(mark);
-    return value.trim() || "nil";
-  };
   const order = (d, i) => {
     if (d.place[i] < 0) return "";
-    const all = d.ordered.get(d.key[i]), before = all[d.place[i] - 1], value = d.is_register ? state(d, i) : null;
+    const all = d.ordered.get(d.key[i]), before = all[d.place[i] - 1];
     const after = before === undefined ? "" : `, right after ${d.functions[d.function[before]]}` +
       `${d.values[d.value[before]]} of process ${d.names[d.process[before]] ?? d.process[before]}`;
-    const then = value === null ? "" : `; the value is then ${value}`;
+    const then = d.state[i] === null ? "" : `; the state is then ${d.states[d.state[i]]}`;
     return ` It fits in as number ${d.place[i] + 1} of ${all.length} on its key${after}${then}.`;
   };
   const OUTCOMES = ["ok", "found another value", "failed", "unknown outcome"];

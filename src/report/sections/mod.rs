@@ -12,6 +12,7 @@ mod logs;
 mod messages;
 mod parameters;
 mod performance;
+mod repeat;
 mod story;
 mod totals;
 mod verdict;
@@ -23,6 +24,7 @@ pub(super) const SECTIONS: &[Section] = &[
     verdict::SECTION,
     story::SECTION,
     anomalies::SECTION,
+    repeat::SECTION,
     messages::SECTION,
     explorer::SECTION,
     ladder::SECTION,

@@ -1,4 +1,6 @@
-//! Section with the verdict in one sentence, and the command that reproduces it.
+//! Section with the verdict in one sentence. What went wrong comes right after it.
+
+use std::path::Path;
 
 use maud::{Markup, html};
 
@@ -9,7 +11,7 @@ use super::super::{
 use crate::{
     check::hints::failed_cas,
     render::{transactions, verdict::counts_in_words},
-    run::FinishedRun,
+    run::{Audit, FinishedRun},
     terminal::words::{counted, seconds, stamp_in_words},
 };
 
@@ -43,8 +45,14 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             ", judged by schism " (env!("CARGO_PKG_VERSION")) "."
             @if let Some(why) = weak { " " strong { "Weak evidence" } ": " (why) "." }
         }
-        @for (audit, claim) in violated.filter_map(|audit| Some((audit, audit.claim()?))) {
-            p class="claim" { strong { "Violated" } ", " a href="#audits" { (audit.kind.name()) } ": " (text(&claim)) }
+        @if facts.evidence().is_none() {
+            @for (audit, claim) in violated.filter_map(|audit| Some((audit, audit.claim()?))) {
+                p class="claim" {
+                    strong { "Violated" } ", " a href="#audits" { (audit.kind.name()) } ": " (text(&claim))
+                }
+            }
+        } @else if let Some(also) = names_of(violated) {
+            p { "Violated as well: " a href="#audits" { (also) } "." }
         }
         @if let Some(run) = facts.run { (of_run(facts, run)) }
         @for what in unseen { p { strong { "Not observable" } ": " (text(what)) "." } }
@@ -54,10 +62,19 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         @if let Some(rule) = rule { p { strong { "The nodes broke a rule" } ": " (text(rule)) "." } }
         @if let Some(why) = failed { p { strong { "The cluster did not recover after healing" } ": " (text(why)) } }
         @if let Some(nodes) = killed { p { strong { "Killed at the end" } ": " (text(nodes)) "." } }
-        p { @if facts.run.is_some() { "To repeat it:" } @else { "To judge it again:" } }
-        pre class="wrap" tabindex="0" { (text(&facts.command)) }
-        button class="controls" type="button" data-copy=(text(&facts.command)) { "Copy" }
     })
+}
+
+/// Returns the names of audits; none if there are none.
+fn names_of<'a>(audits: impl Iterator<Item = &'a Audit>) -> Option<String> {
+    let names: Vec<&str> = audits.map(|audit| audit.kind.name()).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// Returns the name of a run's file: that of a node for its log.
+fn name_of(file: &Path) -> String {
+    let node = file.parent().and_then(Path::file_name).and_then(|node| node.to_str());
+    node.map_or_else(|| file.display().to_string(), |node| format!("log of n{node}"))
 }
 
 /// Renders when a run began, how long its load lasted, and links to its files.
@@ -70,7 +87,7 @@ fn of_run(facts: &Facts<'_>, run: &FinishedRun) -> Markup {
             @if let Some(host) = &run.results.live.host { "Host: " (text(host)) ". " }
             @if facts.is_in_folder {
                 "Files: "
-                @for file in run.files() { a href=(file.display()) { (file.display()) } ", " }
+                @for file in run.files() { a href=(file.display()) { (name_of(&file)) } ", " }
                 a href="./" { "the folder" } "."
             }
         }

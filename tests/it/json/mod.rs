@@ -6,7 +6,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 
-use crate::support::{event, file, run, stale_read, stale_transactions, unbalanced_bank};
+use crate::{
+    support::{event, file, run, stale_read, stale_transactions, unbalanced_bank},
+    systems,
+};
 
 /// Reads one of the schemas.
 fn schema(name: &str) -> Value {
@@ -39,9 +42,10 @@ fn every_command_that_prints_json_has_a_schema() {
     let names: BTreeSet<&str> = names.filter(|name| *name != "help").collect();
     let has_json = |name: &&&str| run(".".as_ref(), &[name, "--help"]).out.contains("--json");
     let printing: BTreeSet<&str> = names.iter().filter(has_json).copied().collect();
-    // That of `store ls` is an option of the command below.
-    let covered = ["campaign", "check", "compare", "defects", "doctor", "faults", "hunt", "merge", "run", "simulate"];
-    let covered = BTreeSet::from(covered);
+    // Those of `store ls` and `system check` are options of the commands below.
+    let covered = BTreeSet::from([
+        "campaign", "check", "compare", "defects", "demo", "doctor", "faults", "hunt", "merge", "run", "simulate",
+    ]);
     assert_eq!(printing, covered, "tests below, and in defects.rs, hold each to its schema");
 }
 
@@ -124,6 +128,34 @@ fn runs_of_real_processes_are_as_described() {
     printed(dir.path(), "compare", 0, &compared);
     tables_of(dir.path(), "one", 1 + 1, "## schism campaign: 1 of 1 runs\n");
     tables_of(dir.path(), "store/compare", 1 + 2, "## schism compare: 2 of 2 runs\n");
+}
+
+#[test]
+fn the_demo_is_as_described() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = printed(dir.path(), "demo", 0, &["demo", "--seed", "7"]);
+    assert_eq!((&demo["as_expected"], &demo["seed"]), (&true.into(), &7.into()));
+    assert_eq!(demo["command"], "schism demo --seed 7");
+    let runs = demo["runs"].as_array().unwrap();
+    let verdicts: Vec<&Value> = runs.iter().map(|run| &run["verdict"]).collect();
+    assert_eq!(verdicts, ["not-linearizable", "linearizable"]);
+    for run in runs {
+        assert!(dir.path().join(run["page"].as_str().unwrap()).is_file(), "{run}");
+    }
+    assert!(runs[0]["claim"].is_string() && runs[0]["stale_by_ns"].is_u64(), "{}", runs[0]);
+}
+
+#[test]
+fn trials_of_systems_are_as_described() {
+    let dir = systems::store();
+    let check = ["system", "check", "mystore.toml"];
+    let good = printed(dir.path(), "system-check", 0, &check);
+    assert_eq!((&good["as_it_should_be"], &good["file"]), (&true.into(), &"mystore.toml".into()));
+    assert_eq!(good["operations"][5]["understood"], "mismatch, found 2");
+    systems::change(&dir.path().join("mystore.toml"), ", or_nil = true", "");
+    let wrong = printed(dir.path(), "system-check", 3, &check);
+    assert_eq!(wrong["as_it_should_be"], false);
+    assert_eq!(wrong["operations"][0]["mistake"], "before anything was written should be: ok, nil");
 }
 
 /// Checks that a campaign or a comparison is exported as CSV with so many lines, and as Markdown with this heading.

@@ -4,7 +4,7 @@
 //! that finds the bag empty, and since the unknown one has no end, it can be put off until right before that. So the
 //! state counts such takes, and when the bag is found empty, they removed everything that is left.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use histories::Value;
 
@@ -12,6 +12,7 @@ use crate::{
     memory::of_tree,
     objects::container::{collection::Elements, names::Names},
     specification::Call,
+    state_words::{Copies, write_first},
 };
 
 pub(crate) const NAMES: Names = Names {
@@ -59,6 +60,11 @@ impl Elements for Bag {
 
     fn contains(&self, element: &Value) -> bool {
         self.elements.contains_key(element)
+    }
+
+    fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write_first(out, ['{', '}'], self.elements.len(), self.elements.iter().map(Copies))?;
+        if self.gone == 0 { Ok(()) } else { write!(out, ", {} of them gone", self.gone) }
     }
 
     fn bytes(&self) -> usize {

@@ -1,8 +1,11 @@
 //! Specification of the collections that elements are put into and taken out of.
 
-use std::{fmt::Debug, hash::Hash};
+use std::{
+    fmt::{self, Debug},
+    hash::Hash,
+};
 
-use histories::Value;
+use histories::{History, Value};
 
 use super::names::{Access, Names};
 use crate::{
@@ -26,6 +29,9 @@ pub(crate) trait Elements: Clone + Debug + Default + Eq + Hash + Sync {
     }
 
     fn contains(&self, element: &Value) -> bool;
+
+    /// Writes the elements for people.
+    fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result;
 
     /// Returns the memory held, in bytes.
     fn bytes(&self) -> usize;
@@ -60,6 +66,10 @@ impl<C: Elements> Specification for Collection<C> {
 
     fn state_bytes(&self, contents: &C) -> usize {
         contents.bytes()
+    }
+
+    fn write_state(&self, contents: &Self::State, _: &History, out: &mut dyn fmt::Write) -> fmt::Result {
+        contents.write(out)
     }
 
     fn apply(&self, contents: &mut C, call: &Call<'_>) -> bool {

@@ -1,6 +1,8 @@
 //! Counter: `inc` and `dec`, by 1 or by a given number, `add` and `subtract` of a number, and `read`.
 
-use histories::Value;
+use std::fmt;
+
+use histories::{History, Value};
 
 use crate::{
     UnknownWhy,
@@ -62,6 +64,10 @@ impl Specification for Counter<'_> {
 
     fn initial(&self) -> i128 {
         if let &Value::Int(count) = self.initial { count.into() } else { 0 }
+    }
+
+    fn write_state(&self, count: &Self::State, _: &History, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "{count}")
     }
 
     fn apply(&self, count: &mut i128, call: &Call<'_>) -> bool {

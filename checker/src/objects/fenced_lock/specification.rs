@@ -1,11 +1,13 @@
 //! Lock whose every `acquire` answers with a fencing token: a number that is larger than all before. `release` is by
 //! the process that holds it, with or without the token.
 
-use histories::Value;
+use std::fmt;
+
+use histories::{History, Value};
 
 use crate::{
     UnknownWhy,
-    objects::mutex::specification::acquires,
+    objects::mutex::specification::{acquires, write_owner},
     specification::{Call, Specification},
 };
 
@@ -37,6 +39,14 @@ impl Specification for FencedLock<'_> {
     fn initial(&self) -> LockState {
         let highest = if let Value::Int(least) = *self.initial { Some(i128::from(least)) } else { None };
         LockState { owner: None, token: None, highest }
+    }
+
+    fn write_state(&self, state: &Self::State, history: &History, out: &mut dyn fmt::Write) -> fmt::Result {
+        write_owner(state.owner, history, out)?;
+        match state.token {
+            Some(token) => write!(out, " with token {token}"),
+            None => Ok(()),
+        }
     }
 
     fn apply(&self, state: &mut LockState, call: &Call<'_>) -> bool {

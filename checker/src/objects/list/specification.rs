@@ -1,11 +1,14 @@
 //! List that only grows: `append` at its end, and `read` of the whole list.
 
-use histories::Value;
+use std::fmt;
+
+use histories::{History, Value};
 
 use crate::{
     UnknownWhy,
     memory::of_values,
     specification::{Call, Specification, elements},
+    state_words::write_last,
 };
 
 #[derive(Debug)]
@@ -48,6 +51,10 @@ impl Specification for List<'_> {
 
     fn state_bytes(&self, list: &Self::State) -> usize {
         size_of::<Self::State>() + 2 * of_values(list, size_of::<Value>())
+    }
+
+    fn write_state(&self, list: &Self::State, _: &History, out: &mut dyn fmt::Write) -> fmt::Result {
+        write_last(out, list.len(), list.iter())
     }
 
     fn apply(&self, list: &mut Self::State, call: &Call<'_>) -> bool {

@@ -1,9 +1,9 @@
 //! Registers that are read and written together: `read` and `write` with values such as `{"x": 1, "y": 2}`, or
 //! Jepsen's `txn` with `[["r", "x", 1], ["w", "y", 2]]`, applied one after the other.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use histories::{Map, Value};
+use histories::{History, Map, Value};
 
 use crate::{
     UnknownWhy,
@@ -107,6 +107,16 @@ impl Specification for MultiRegister<'_> {
         size_of::<Self::State>()
             + of_tree(registers.keys(), size_of::<(Value, Value)>())
             + of_values(registers.values(), 0)
+    }
+
+    fn write_state(&self, registers: &Self::State, _: &History, out: &mut dyn fmt::Write) -> fmt::Result {
+        for (register, value) in registers {
+            write!(out, "{register}: {value}, ")?;
+        }
+        match self.initial {
+            Value::Map(_) => out.write_str("others as at first"),
+            all => write!(out, "{} {all}", if registers.is_empty() { "all" } else { "others" }),
+        }
     }
 
     fn apply(&self, registers: &mut Self::State, call: &Call<'_>) -> bool {

@@ -1,7 +1,9 @@
 //! Lock: `acquire`, and `release` by the process that holds it. Either may answer `false`: the lock was not free, or
 //! not held.
 
-use histories::Value;
+use std::fmt;
+
+use histories::{History, Value};
 
 use crate::{
     UnknownWhy,
@@ -25,12 +27,24 @@ pub(crate) fn was_refused(call: &Call<'_>) -> bool {
     !call.says_nothing() && call.output == Some(&Value::Bool(false))
 }
 
+/// Writes who holds a lock.
+pub(crate) fn write_owner(owner: Option<u32>, history: &History, out: &mut dyn fmt::Write) -> fmt::Result {
+    match owner {
+        Some(process) => write!(out, "held by process {}", history.process(process)),
+        None => out.write_str("free"),
+    }
+}
+
 impl Specification for Mutex {
     /// Process that holds the lock.
     type State = Option<u32>;
 
     fn initial(&self) -> Self::State {
         None
+    }
+
+    fn write_state(&self, owner: &Self::State, history: &History, out: &mut dyn fmt::Write) -> fmt::Result {
+        write_owner(*owner, history, out)
     }
 
     fn apply(&self, owner: &mut Self::State, call: &Call<'_>) -> bool {

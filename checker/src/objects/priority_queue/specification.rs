@@ -1,6 +1,6 @@
 //! Priority queue of integers, the smallest first: `insert`, `poll` and `peek`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use histories::Value;
 
@@ -12,6 +12,7 @@ use crate::{
         names::{Access, Names, may_find},
     },
     specification::Call,
+    state_words::{Copies, write_first},
 };
 
 pub(crate) const NAMES: Names = Names {
@@ -48,6 +49,10 @@ impl Elements for PriorityQueue {
 
     fn contains(&self, element: &Value) -> bool {
         self.0.contains_key(element)
+    }
+
+    fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write_first(out, ['[', ']'], self.0.len(), self.0.iter().map(Copies))
     }
 
     fn bytes(&self) -> usize {

@@ -1,6 +1,6 @@
 //! FIFO queue: `enqueue`, `dequeue` and `peek`.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, fmt};
 
 use histories::Value;
 
@@ -11,6 +11,7 @@ use crate::{
         names::{Names, may_find},
     },
     specification::Call,
+    state_words::write_first,
 };
 
 pub(crate) const NAMES: Names = Names {
@@ -40,6 +41,10 @@ impl Elements for Queue {
 
     fn contains(&self, element: &Value) -> bool {
         self.0.contains(element)
+    }
+
+    fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write_first(out, ['[', ']'], self.0.len(), &self.0)
     }
 
     fn bytes(&self) -> usize {

@@ -6,9 +6,9 @@
 //! `null` changes every value that is not text: `null` becomes `""`, and `5` becomes `"5"`. This file is the only
 //! definition of `append`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use histories::Value;
+use histories::{History, Value};
 
 use crate::{
     UnknownWhy,
@@ -37,6 +37,10 @@ impl Specification for Register<'_> {
 
     fn state_bytes(&self, value: &Value) -> usize {
         of_values([value], size_of::<Value>())
+    }
+
+    fn write_state(&self, value: &Self::State, _: &History, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "{value}")
     }
 
     fn apply(&self, value: &mut Value, call: &Call<'_>) -> bool {

@@ -1,14 +1,15 @@
 //! Set: `add`, `remove`, `contains` of an element, and `read` of all elements. `add` and `remove` may answer whether
 //! they changed it. A set of comments has `write`, which adds one, and `read`, and nothing else.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
-use histories::Value;
+use histories::{History, Value};
 
 use crate::{
     UnknownWhy,
     memory::of_tree,
     specification::{Call, Specification, elements, items},
+    state_words::write_first,
 };
 
 #[derive(Debug)]
@@ -85,6 +86,10 @@ impl Specification for Set<'_> {
 
     fn state_bytes(&self, set: &Self::State) -> usize {
         size_of::<Self::State>() + of_tree(set, size_of::<Value>())
+    }
+
+    fn write_state(&self, set: &Self::State, _: &History, out: &mut dyn fmt::Write) -> fmt::Result {
+        write_first(out, ['{', '}'], set.len(), set)
     }
 
     fn apply(&self, set: &mut Self::State, call: &Call<'_>) -> bool {

@@ -1,6 +1,6 @@
 //! Stack: `push`, `pop` and `peek`. [`crate::Options::initial`] is a list from bottom to top.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, fmt};
 
 use histories::Value;
 
@@ -11,6 +11,7 @@ use crate::{
         names::{Names, may_find},
     },
     specification::Call,
+    state_words::write_last,
 };
 
 pub(crate) const NAMES: Names =
@@ -37,6 +38,10 @@ impl Elements for Stack {
 
     fn contains(&self, element: &Value) -> bool {
         self.0.contains(element)
+    }
+
+    fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write_last(out, self.0.len(), self.0.iter())
     }
 
     fn bytes(&self) -> usize {
