@@ -5,6 +5,9 @@ mod check;
 mod cli;
 mod compare;
 mod error;
+#[cfg(test)]
+#[path = "../checker/tests/it/oracles.rs"]
+mod oracles;
 mod render;
 mod report;
 mod run;

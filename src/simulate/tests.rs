@@ -3,7 +3,7 @@
 use nemesis::FaultSpecs;
 
 use super::*;
-use crate::run::plan::Simulation;
+use crate::{oracles::cases, run::plan::Simulation};
 
 fn plan(read: &str, faults: &str, seed: u64) -> Plan {
     let usual = Plan::default();
@@ -60,7 +60,7 @@ fn a_finding_is_made_smaller_and_stays_one() {
 
 #[test]
 fn every_workload_holds_through_the_log_under_all_faults() {
-    for workload in workloads::WORKLOADS {
+    for workload in cases(workloads::WORKLOADS, 6) {
         let plan = Plan { workload: workload.name().to_owned(), ..plan("log", "kill,pause,partition,clock", 5) };
         let outcome = simulate(&plan);
         assert_eq!((outcome.verdict, outcome.finding()), (Verdict::Linearizable, None), "{}", workload.name());
@@ -69,27 +69,28 @@ fn every_workload_holds_through_the_log_under_all_faults() {
 
 #[test]
 fn quorum_reads_hold_under_each_fault_that_simulated_hosts_can_have() {
-    for faults in [
-        "restart",
+    let all = [
         "rolling-restart:down=300ms,every=1s",
+        "power-loss:all,mode=torn",
+        "loss:10%",
+        "duplicate",
+        "partition:clients-random",
+        "disk-error",
+        "restart",
         "crash-loop",
         "stop-long:random,down=2s",
         "flap",
         "power-loss:all",
         "power-loss:all,mode=part",
-        "power-loss:all,mode=torn",
         "power-loss:all,mode=reordered",
-        "loss:10%",
         "delay:20ms,jitter=10ms",
         "reorder",
-        "duplicate",
         "corrupt:checksum=wrong",
-        "partition:clients-random",
         "starve:all",
         "disk-slow",
-        "disk-error",
         "partition:isolate-leader,kill:deposed-leader",
-    ] {
+    ];
+    for faults in cases(&all, 6) {
         let plan = Plan { time_limit_ms: 15_000, ..plan("quorum", faults, 3) }.schedule();
         assert_eq!(impossible(&plan.faults), None, "{faults}");
         assert!(lines(&plan).contains("\"outcome\":\"installed\""), "{faults}");

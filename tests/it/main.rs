@@ -31,6 +31,8 @@ mod models;
 mod modules;
 mod node;
 mod nodes;
+#[path = "../../checker/tests/it/oracles.rs"]
+mod oracles;
 mod peers;
 mod power;
 mod properties;

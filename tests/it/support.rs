@@ -9,6 +9,8 @@ use std::{
 
 use tempfile::TempDir;
 
+pub(crate) use crate::oracles::{are_all_asked_for, cases};
+
 /// Returns a command for the binary, to be run in the given folder.
 pub(crate) fn schism(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_schism"));
@@ -25,16 +27,6 @@ pub(crate) fn locked_down(dir: &Path) -> Command {
     command.args(["--user", "--map-root-user", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_schism")]);
     command.current_dir(dir).env("NO_COLOR", "1").env_remove("COLUMNS").env("TMPDIR", dir);
     command
-}
-
-/// Returns true if tests take all of their cases, as `SCHISM_ORACLES=full` asks for, and not some of each kind.
-pub(crate) fn are_all_asked_for() -> bool {
-    std::env::var("SCHISM_ORACLES").is_ok_and(|share| share == "full")
-}
-
-/// Returns the first `few` of these cases, or all of them where these are asked for.
-pub(crate) fn cases<T>(all: &[T], few: usize) -> &[T] {
-    if are_all_asked_for() { all } else { &all[..few] }
 }
 
 /// Runs the binary to its end.

@@ -11,7 +11,7 @@ fn told(model: Model, initial: Value, text: &str) -> Vec<String> {
     let options = Options { initial, keep_order: true, ..Options::new(model) };
     let report = check(&history, &options);
     let order = report.keys[0].order.as_ref().unwrap_or_else(|| panic!("{model:?} has no order: {report:?}"));
-    states(&history, &options, order).unwrap()
+    states(&history, &options, order).unwrap_or_else(|| panic!("{model:?} has no states along {order:?}: {report:?}"))
 }
 
 /// Makes a history in which calls come one after another: `7 add 1` or `7 read -> 3`.

@@ -2,5 +2,7 @@
 //! thread.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests, which clippy does not see as tests")]
 
+#[path = "../../../checker/tests/it/oracles.rs"]
+mod oracles;
 mod paper;
 mod sim;

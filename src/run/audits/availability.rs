@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use histories::{History, Outcome};
 
-use super::{AuditedRun, finding::Finding};
+use super::{audited_run::AuditedRun, finding::Finding};
 use crate::{
     run::{
         availability::{Answers, NodeAvailability, common_outages},

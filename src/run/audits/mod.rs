@@ -2,6 +2,7 @@
 //! not offer is not checked, and said so.
 
 mod acknowledged_writes;
+mod audited_run;
 mod availability;
 mod finding;
 mod leaders;
@@ -9,36 +10,8 @@ mod replicas;
 mod revisions;
 mod votes;
 
-use checker::Report;
-use histories::History;
-
+pub(super) use self::audited_run::AuditedRun;
 pub(crate) use self::finding::{Audit, AuditKind, Finding};
-use super::{
-    availability::NodeAvailability,
-    checkpoints::StateComparison,
-    faults::FaultWindow,
-    leadership::{Ballot, Reign, Span},
-    plan::Plan,
-};
-
-/// Facts that audits rest on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AuditedRun<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) history: &'a History,
-    pub(super) report: &'a Report,
-    /// Time in which clients were active.
-    pub(super) load: Span,
-    /// True if every node was read once more after it.
-    pub(super) has_final_reads: bool,
-    pub(super) availability: &'a [NodeAvailability],
-    /// Times in which the host was too busy to let the harness go on.
-    pub(super) host_stalls: &'a [Span],
-    pub(super) states: Option<&'a StateComparison>,
-    pub(super) reigns: &'a [Reign],
-    pub(super) ballots: &'a [Ballot],
-    pub(super) faults: &'a [FaultWindow],
-}
 
 /// Makes all audits of a run.
 pub(super) fn audits(run: AuditedRun<'_>) -> Vec<Audit> {

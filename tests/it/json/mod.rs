@@ -155,7 +155,10 @@ fn trials_of_systems_are_as_described() {
     systems::change(&dir.path().join("mystore.toml"), ", or_nil = true", "");
     let wrong = printed(dir.path(), "system-check", 3, &check);
     assert_eq!(wrong["as_it_should_be"], false);
-    assert_eq!(wrong["operations"][0]["mistake"], "before anything was written should be: ok, nil");
+    assert_eq!(
+        wrong["operations"][0]["mistake"],
+        "before anything was written should be: ok, nil; a rule for what is absent needs or_nil = true"
+    );
 }
 
 /// Checks that a campaign or a comparison is exported as CSV with so many lines, and as Markdown with this heading.
