@@ -49,10 +49,10 @@ fn lines_of(history: &History) -> String {
     )
 }
 
-/// Returns the test lines with two revisions.
+/// Returns the test lines with two revisions and a link.
 fn with_revisions() -> String {
     let lines = LINES.replace(r#""value":1}"#, r#""value":1,"revision":9223372036854775807}"#);
-    lines.replace(r#""error":"refused""#, r#""revision":0,"error":"refused""#)
+    lines.replace(r#""error":"refused""#, r#""revision":0,"link":"k","error":"refused""#)
 }
 
 #[test]
