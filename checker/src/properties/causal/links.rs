@@ -232,7 +232,7 @@ mod tests {
         let mut gone = BTreeSet::new();
         for number in 0..random.random_range(2..16) {
             if open.is_empty() || random.random_range(0..5) == 0 {
-                let process = (0..).find(|it| !open.contains_key(it) && !gone.contains(it)).expect("there are many");
+                let process = (0..100).find(|it| !open.contains_key(it) && !gone.contains(it)).expect("there are many");
                 let key = ["x", "y"][random.random_range(0..2)];
                 open.insert(process, key);
                 events.push(begin(process, key));
