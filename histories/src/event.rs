@@ -65,13 +65,19 @@ pub struct Event<'a> {
     /// [`crate::MAX_REVISION`]. Supporting evidence only: no verdict rests on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
+    /// The position that the store gave to the operation, on a completion, as in Jepsen's test of causal consistency.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub position: Option<Value>,
+    /// The position of the operation on the same key after which this one came, on a completion; `init` for none.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub link: Option<Value>,
     /// Reason why the operation failed, or why its outcome is unknown.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub error: Option<Cow<'a, str>>,
 }
 
 impl<'a> Event<'a> {
-    /// Creates an event without index, time, key, value, node, revision or error.
+    /// Creates an event without index, time, key, value, node, revision, position, link or error.
     pub fn new(process: Process, kind: EventType, f: impl Into<Cow<'a, str>>) -> Self {
         let f = f.into();
         Self {
@@ -87,6 +93,8 @@ impl<'a> Event<'a> {
             is_final: false,
             node: None,
             revision: None,
+            position: None,
+            link: None,
             error: None,
         }
     }
@@ -107,7 +115,7 @@ mod tests {
     use super::{Event, EventType};
     use crate::{Process, Value};
 
-    const FULL: &str = r#"{"index":4,"time":7,"process":3,"type":"fail","f":"cas","key":"k1","value":[1,2],"observed":null,"mismatch":true,"final?":true,"node":2,"revision":7,"error":"why"}"#;
+    const FULL: &str = r#"{"index":4,"time":7,"process":3,"type":"fail","f":"cas","key":"k1","value":[1,2],"observed":null,"mismatch":true,"final?":true,"node":2,"revision":7,"position":"p","link":null,"error":"why"}"#;
 
     #[test]
     fn a_line_has_the_names_of_jepsen() {

@@ -1,6 +1,6 @@
 //! Complete histories, paired and validated: the input of a checker.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use rustc_hash::FxHashMap;
 
@@ -37,6 +37,9 @@ pub struct History {
     pub(crate) finals: Vec<u64>,
     /// Revision of each operation, [`NO_REVISION`] where it has none; empty if no event has any.
     pub(crate) revisions: Vec<u64>,
+    /// Position and link of the operations (indexes) whose completion has any, [`ValueId::UNKNOWN`] for one that it
+    /// has not.
+    pub(crate) links: BTreeMap<u32, [ValueId; 2]>,
 }
 
 /// Numbers of cas that failed without stating what they found or why, by how they were interpreted
@@ -95,6 +98,18 @@ impl History {
     /// Returns the revision that came with the answer to the operation at `index` in `operations`, if it is known.
     pub fn revision(&self, index: usize) -> Option<u64> {
         self.revisions.get(index).copied().filter(|revision| *revision != NO_REVISION)
+    }
+
+    /// Returns true if the completion of any operation has a position or a link.
+    pub fn has_links(&self) -> bool {
+        !self.links.is_empty()
+    }
+
+    /// Returns the [`Event::position`] and the [`Event::link`] of the completion of the operation at `index` in
+    /// `operations`.
+    pub fn position_and_link(&self, index: usize) -> [Option<ValueId>; 2] {
+        let given = u32::try_from(index).ok().and_then(|index| self.links.get(&index));
+        given.map_or([None; 2], |given| given.map(|id| Some(id).filter(|id| *id != ValueId::UNKNOWN)))
     }
 
     /// Returns the client with this number in [`Operation::process`], as its source names it.

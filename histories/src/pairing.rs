@@ -249,6 +249,12 @@ impl HistoryBuilder {
             revisions.resize(operations.len(), NO_REVISION);
             revisions[place as usize] = revision;
         }
+        if event.position.is_some() || event.link.is_some() {
+            let values = &mut self.history.values;
+            let given = [&event.position, &event.link];
+            let ids = given.map(|given| given.clone().map_or(ValueId::UNKNOWN, |value| values.intern(value)));
+            self.history.links.insert(place, ids);
+        }
         let time = event.time;
         let (outcome, output) = self.end(&invoked, event)?;
         self.history.times[place as usize].completed_ns = time;

@@ -134,6 +134,36 @@ fn registers_of_the_causal_test_begin_with_zero() {
     judged("causal", &events, ":ok, :f :read, :value [0 1]", ":ok, :f :read, :value [0 0]");
     judged("causal", &events, ":ok, :f :read-init, :value [1 0]", ":ok, :f :read-init, :value [1 7]");
     judged("causal", &events, ":ok, :f :read-init, :value [1 0]", ":ok, :f :read-init, :value [1 nil]");
+    let unlinked = judged("causal", &events, ":position 3, :link 2", ":position 3, :link 1");
+    assert!(unlinked.out.contains("says that it came after position 1, but the last on its key"), "{unlinked:?}");
+    judged("causal", &events, ":position 2, :link 1", ":position 4, :link 1");
+}
+
+#[test]
+fn a_wrong_link_is_found_in_every_form_of_a_history() {
+    let (dir, _) = file(
+        "{:type :invoke, :f :write, :value [0 1], :process 0}\n\
+         {:type :ok, :f :write, :value [0 1], :process 0, :position 1, :link :init}\n\
+         {:type :invoke, :f :read, :value [0 nil], :process 0}\n\
+         {:type :ok, :f :read, :value [0 1], :process 0, :position 2, :link 1}\n\
+         {:type :invoke, :f :read, :value [0 nil], :process 0}\n\
+         {:type :ok, :f :read, :value [0 1], :process 0, :position 3, :link 1}\n",
+    );
+    let ends = |code, args: &[&str]| {
+        let ended = run(dir.path(), args);
+        assert_eq!(ended.code, Some(code), "{args:?}: {ended:?}");
+        ended.out
+    };
+    let forms = ["history.jsonl", "lines.jsonl", "maps.edn", "binary.columns"];
+    for pair in forms.windows(2) {
+        ends(0, &["convert", pair[0], pair[1]]);
+    }
+    ends(1, &["shrink", "--model", "causal", "maps.edn", "-o", "shrunk.jsonl"]);
+    let claim = "came after position 1, but the last on its key, the read of 1 by process 0, has position 2";
+    for form in forms.into_iter().chain(["shrunk.jsonl"]) {
+        let out = ends(1, &["check", "--model", "causal", form]);
+        assert!(out.contains(claim), "{form}: {out}");
+    }
 }
 
 #[test]

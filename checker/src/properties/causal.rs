@@ -3,7 +3,9 @@
 //! Guerraoui and Hamza, "On verifying causal consistency", 2017).
 //!
 //! Beside `read`, `write` and `cas` there is `read-init`, as Jepsen calls the first read of a key. Each value is set
-//! once.
+//! once. Where operations say after which others they came, that must be right, too (`links`).
+
+mod links;
 
 use histories::{Operation, Outcome, ValueId};
 
@@ -31,6 +33,9 @@ impl Property for Causal {
     }
 
     fn violation(&self, key: &Key<'_>) -> Result<Option<Violation>, UnknownWhy> {
+        if let Some(found) = links::violation(key)? {
+            return Ok(Some(found));
+        }
         let touched = |operation: &Operation| touched(operation, key.history.function_name(operation.function));
         let found = causal_violation(key.history, key.initial, key.limits(), key.operations(), touched)?;
         Ok(found.map(|(operations, claim)| {
@@ -72,7 +77,7 @@ impl Property for Causal {
             let follows = |other: usize| setter.is_none_or(|setter| precedes[setter][other]);
             (0..count).filter(sets).any(|other| Some(other) != setter && follows(other) && precedes[other][at])
         };
-        (0..count).any(|at| precedes[at][at] || is_wrong(at))
+        links::is_violated_by(few) || (0..count).any(|at| precedes[at][at] || is_wrong(at))
     }
 }
 

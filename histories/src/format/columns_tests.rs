@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{columns::MAGICS, read_bytes, write_columns};
 use crate::{
-    History, ValueId,
+    History, Value, ValueId,
     history::{MAX_REVISION, NO_REVISION},
 };
 
@@ -42,17 +42,17 @@ fn in_columns(history: &History) -> Vec<u8> {
 fn lines_of(history: &History) -> String {
     let values: Vec<_> = (0_u32..).take(history.values.len()).map(|id| history.value(ValueId(id))).collect();
     let processes: Vec<_> = history.operations.iter().map(|operation| history.process(operation.process)).collect();
-    let History { operations, others, function_names, times, nodes, finals, revisions, .. } = history;
+    let History { operations, others, function_names, times, nodes, finals, revisions, links, .. } = history;
     format!(
         "{operations:?} {values:?} {others:?} {function_names:?} {times:?} {nodes:?} {finals:?} {revisions:?} \
-        {processes:?}"
+        {links:?} {processes:?}"
     )
 }
 
-/// Returns the test lines with two revisions.
+/// Returns the test lines with two revisions and a link.
 fn with_revisions() -> String {
     let lines = LINES.replace(r#""value":1}"#, r#""value":1,"revision":9223372036854775807}"#);
-    lines.replace(r#""error":"refused""#, r#""revision":0,"error":"refused""#)
+    lines.replace(r#""error":"refused""#, r#""revision":0,"link":"k","error":"refused""#)
 }
 
 #[test]
@@ -103,6 +103,26 @@ fn names_of_clients_are_kept() {
     forged[place] = b'1';
     let error = read_bytes("h", &summed(forged), None).unwrap_err().to_string();
     assert!(error.contains("a client without a name"), "{error}");
+}
+
+#[test]
+fn positions_and_links_are_kept() {
+    let lines = LINES.replace(r#""error":"refused""#, r#""position":5,"link":{"$edn":":init"}"#);
+    let lines = lines.replace(r#""observed""#, r#""link":null,"observed""#);
+    let history = read_bytes("h", lines.as_bytes(), None).unwrap();
+    let [five, init] = [5.into(), Value::keyword("init")].map(|value| history.values.find(&value));
+    let given = [0, 1, 2, 3].map(|index| history.position_and_link(index));
+    assert_eq!(given, [[None, None], [None, Some(ValueId::NIL)], [None, None], [five, init]]);
+    let columns = in_columns(&history);
+    assert_eq!(lines_of(&read_bytes("h", &columns, None).unwrap()), lines_of(&history));
+    let start = br#""links":[[1,"#;
+    let place = columns.windows(start.len()).position(|part| part == start).expect("they are there") + start.len() - 2;
+    for wrong in [b'3', b'4'] {
+        let mut forged = columns.clone();
+        forged[place] = wrong;
+        let error = read_bytes("h", &summed(forged), None).unwrap_err().to_string();
+        assert!(error.contains("a link of no operation"), "{error}");
+    }
 }
 
 #[test]

@@ -88,6 +88,8 @@ impl EdnStyle {
         if let Some(revision) = event.revision {
             line.push_str(&format!(", :revision {revision}"));
         }
+        push_field(&mut line, "position", event.position.as_ref());
+        push_field(&mut line, "link", event.link.as_ref());
         push_field(&mut line, "error", event.error.as_ref().map(|why| Value::from(&**why)).as_ref());
         line.push_str(&format!(", :time {}", event.time));
         if let Some(index) = event.index {

@@ -26,7 +26,7 @@ pub(super) struct EventBuilder<'a> {
     /// Logs that were taken from its process or given to it, as Jepsen notes them.
     rebalanced: Vec<Value>,
     /// Bit set of the fields that were given. A field that may be given as null counts only if it was not null.
-    said: u16,
+    said: u32,
 }
 
 /// Event with the fields that have no place in [`Event`].
@@ -56,6 +56,8 @@ pub(super) enum Field {
     RebalanceLog,
     Node,
     Revision,
+    Position,
+    Link,
     Error,
 }
 
@@ -76,6 +78,8 @@ impl Field {
             b"rebalance-log" => Self::RebalanceLog,
             b"node" => Self::Node,
             b"revision" => Self::Revision,
+            b"position" => Self::Position,
+            b"link" => Self::Link,
             b"error" => Self::Error,
             _ => return None,
         })
@@ -91,12 +95,12 @@ impl<'a> EventBuilder<'a> {
     /// Records that a field was given, and returns true if it is the first time.
     pub(super) fn is_new(&mut self, field: Field) -> bool {
         let is_new = !self.has(field);
-        self.said |= 1 << field as u16;
+        self.said |= 1 << field as u32;
         is_new
     }
 
     fn has(&self, field: Field) -> bool {
-        self.said & (1 << field as u16) != 0
+        self.said & (1 << field as u32) != 0
     }
 
     pub(super) fn set_kind(&mut self, kind: EventType) {
@@ -111,7 +115,7 @@ impl<'a> EventBuilder<'a> {
     pub(super) fn take(&mut self, field: Field, value: Value) -> Result<(), String> {
         let event = &mut self.event;
         match field {
-            Field::Process if value == Value::Nil => self.said &= !(1 << Field::Process as u16),
+            Field::Process if value == Value::Nil => self.said &= !(1 << Field::Process as u32),
             Field::Process => event.process = Process::from_value(value).map_err(|error| error.to_string())?,
             Field::Type => event.kind = kind(&value)?,
             Field::F => event.f = function(&value)?.to_owned().into(),
@@ -126,6 +130,8 @@ impl<'a> EventBuilder<'a> {
             Field::Key => event.key = Some(value),
             Field::Value => event.value = Some(value),
             Field::Observed => event.observed = Some(value),
+            Field::Position => event.position = Some(value),
+            Field::Link => event.link = Some(value),
             Field::Mismatch => event.mismatch = value == Value::Bool(true),
             Field::Final => event.is_final = value == Value::Bool(true),
             Field::SeekToBeginning => self.seeks_beginning = value == Value::Bool(true),

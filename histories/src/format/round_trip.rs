@@ -42,10 +42,11 @@ fn operation() -> impl Strategy<Value = [Event<'static>; 2]> {
         option::of("[a-z:\" ]{0,6}"),
         any::<[bool; 2]>(),
         option::of(0..u64::MAX >> 1),
+        [option::of(value()), option::of(value())],
     );
     (0..8_usize, value(), value(), value(), 0..3_usize, extra).prop_map(
         |(function, first, second, found, kind, extra)| {
-            let (observed, node, error, [mismatch, is_final], revision) = extra;
+            let (observed, node, error, [mismatch, is_final], revision, [position, link]) = extra;
             let f = ["read", "write", "cas", "append", "delete", "check-7", "kill", "txn"][function];
             let process = if f == "kill" { Process::nemesis() } else { Process::Client(0) };
             let kind = [EventType::Ok, EventType::Fail, EventType::Info][kind];
@@ -65,7 +66,8 @@ fn operation() -> impl Strategy<Value = [Event<'static>; 2]> {
             let observed = observed.filter(|_| f == "cas" && kind == EventType::Fail);
             let mismatch = mismatch && observed.is_some();
             let error = error.map(Into::into);
-            [invoke, Event { value: result, observed, mismatch, error, revision, ..Event::new(process, kind, f) }]
+            let end = Event { value: result, observed, mismatch, error, revision, ..Event::new(process, kind, f) };
+            [invoke, Event { position, link, ..end }]
         },
     )
 }

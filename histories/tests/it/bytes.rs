@@ -25,7 +25,7 @@ const SEEDS: [&str; 10] = [
         "\n",
     ),
     r#"[{:process 0 :type :invoke :f :write :value [1 -7] :time 12 :index 0} #jepsen.history.Op{:process :nemesis, :type :info, :f :kill, :value {:n1 "a\n"}}
-{:process 0 :type :ok :f :write :value [1 -7] :revision 12}]"#,
+{:process 0 :type :ok :f :write :value [1 -7] :revision 12 :position 1 :link :init}]"#,
     "{:process 0, :type :invoke, :f :cas, :value #jepsen.independent/tuple [k [1 2]]}\n; why\n{:process 0, :type \
     :info, :f :cas, :value [k [1 2]], :error :timeout}\n",
     "INFO  jepsen.util - 0\t:invoke\t:write\t3\nINFO  jepsen.util - :nemesis\t:info\t:start\tnil\nINFO  jepsen.util - \

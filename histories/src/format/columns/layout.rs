@@ -31,6 +31,8 @@ pub(super) struct Text<'a> {
     pub processes: Option<(u32, &'a [Value])>,
     #[serde(skip_serializing_if = "<[Note]>::is_empty")]
     pub notes: &'a [Note],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<(u32, [u32; 2])>,
 }
 
 /// Text part of the file, owned, as it is read.
@@ -44,6 +46,8 @@ pub(super) struct OwnedText<'a> {
     pub processes: Option<(u32, Vec<Value>)>,
     #[serde(default)]
     pub notes: Vec<Note>,
+    #[serde(default)]
+    pub links: Vec<(u32, [u32; 2])>,
 }
 
 /// Reader or writer that computes a checksum of the bytes that pass through it.

@@ -6,7 +6,8 @@
 //! - 8 bytes: `schism01`, the format and its version; `schism02` if an operation has a revision
 //! - 3 × 8 bytes: the length of the text, the number of values, the number of operations
 //! - the text, in JSON: names of functions, values that are not [`Value::Int`] with their ids, events of processes that
-//!   are not clients, notes; if some clients have names, the number of the first of them, and the names
+//!   are not clients, notes; if some clients have names, the number of the first of them, and the names; if some
+//!   completions have a position or a link, the index of each of these operations with the ids of both
 //! - 8 bytes each: the values from id 1 on, as id 0 is "absent": the number, or 0 where the text has the value
 //! - 48 bytes each, or 56 with revisions: the operations in the order of their invocations, in blocks of 65,536, the
 //!   last one shorter

@@ -91,6 +91,7 @@ fn columns(input: impl Read, watch: &ReadControl<'_>) -> Result<History, Columns
         return Err("a value that equals nothing".into());
     }
     history.notes = text.notes;
+    take_links(&mut history, &text.links, operations)?;
     history.others = text.others.into_iter().map(Event::into_owned).collect();
     blocks(&mut input, operations, WIDTHS[version], |block, count| {
         watch.seen(history.operations.len());
@@ -161,6 +162,17 @@ fn take_names(history: &mut History, first: u32, names: Vec<Value>) -> Result<()
         return Err("clients without numbers".into());
     }
     (history.first_named, history.process_names) = (first, names);
+    Ok(())
+}
+
+/// Checks the positions and links and adds them to the history.
+fn take_links(history: &mut History, links: &[(u32, [u32; 2])], operations: u64) -> Result<(), ColumnsError> {
+    let is_known = |id: &u32| (*id as usize) < history.values.len() || *id == ValueId::UNKNOWN.0;
+    let is_valid = |(index, ids): &(u32, [u32; 2])| u64::from(*index) < operations && ids.iter().all(is_known);
+    if !links.iter().all(is_valid) || !links.is_sorted_by(|one, next| one.0 < next.0) {
+        return Err("a link of no operation".into());
+    }
+    history.links = links.iter().map(|(index, ids)| (*index, ids.map(ValueId))).collect();
     Ok(())
 }
 

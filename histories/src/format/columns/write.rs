@@ -23,6 +23,7 @@ pub fn write_columns(out: &mut dyn Write, history: &History) -> io::Result<()> {
         others: &history.others,
         processes: (!history.process_names.is_empty()).then_some((history.first_named, &history.process_names)),
         notes: &history.notes,
+        links: history.links.iter().map(|(index, ids)| (*index, ids.map(|id| id.0))).collect(),
     };
     let json = serde_json::to_vec(&text)?;
     let back: OwnedText<'_> = serde_json::from_slice(&json)?;
