@@ -5,9 +5,6 @@ mod check;
 mod cli;
 mod compare;
 mod error;
-#[cfg(test)]
-#[path = "../checker/tests/it/oracles.rs"]
-mod oracles;
 mod render;
 mod report;
 mod run;

@@ -2,7 +2,7 @@
 
 use histories::History;
 
-use crate::{Options, budget::Budget, state_words::MOST_CHARACTERS};
+use crate::{Options, budget::Budget, generic::as_values, state_words::MOST_CHARACTERS};
 
 /// Returns the state after each operation of an order (indexes of operations of one key, as in
 /// [`crate::KeyReport::order`]), in a few words: `3`, `["a", "b"]`, `held by process 7`. Returns `None` of a property,
@@ -13,5 +13,6 @@ pub fn states(history: &History, options: &Options<'_>, order: &[u32]) -> Option
     }
     let budget = Budget::new(&options.limits);
     budget.may_take(order.len() * (size_of::<String>() + MOST_CHARACTERS / 2)).ok()?;
-    options.model.specification(&options.initial).states(history, order, &budget)
+    let history = as_values(history, &options.limits).ok()?;
+    options.model.specification(&options.initial).states(&history, order, &budget)
 }

@@ -149,10 +149,7 @@ fn describe(rows: &[HuntedRow<'_>], store: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        oracles::cases,
-        simulate::{of_seed, simulate},
-    };
+    use crate::simulate::{of_seed, oracles::cases, simulate};
 
     /// Number of seeds that are tried with each defect.
     const SEEDS: u64 = 24;

@@ -6,6 +6,9 @@ mod faults;
 mod invariants;
 mod member;
 mod network;
+#[cfg(test)]
+#[path = "../../checker/tests/it/oracles.rs"]
+pub(crate) mod oracles;
 mod queue;
 mod record;
 mod search;

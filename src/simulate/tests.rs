@@ -2,8 +2,8 @@
 
 use nemesis::FaultSpecs;
 
-use super::*;
-use crate::{oracles::cases, run::plan::Simulation};
+use super::{oracles::cases, *};
+use crate::run::plan::Simulation;
 
 fn plan(read: &str, faults: &str, seed: u64) -> Plan {
     let usual = Plan::default();

@@ -207,7 +207,7 @@ fn transactions_of_logs_keep_what_they_found_whatever_their_outcome() {
                ({:type :revoked, :keys [6 7]} {:keys [8]})}\n\
                {:process 1, :type :invoke, :f :txn, :value [[:poll]]}\n\
                {:process 1, :type :fail, :f :txn, :value nil, :error :timeout}\n";
-    let all = |value: &str| value.replace("\"", "");
+    let all = |value: &str| value.replace('"', "");
     let expected = [
         ("[[send,5,1],[poll]]", "[[send,5,[0,1]],[poll,{6 [[3 4]]}]]"),
         ("[[send,5,2],[poll]]", "[[send,5,[1,2]],[poll]]"),

@@ -16,6 +16,7 @@ use nix::time::{ClockId, clock_gettime};
 use crate::harness::Test;
 use crate::host::{Starter, User, poll, succeed};
 use crate::inside::{inject, shell, silent};
+use crate::oracles::cases;
 
 pub(crate) const TESTS: &[Test] = &[
     ("clocks::of_any_program_jump_slow_down_stand_still_strobe_and_are_healed", || everywhere("clocks")),
@@ -25,7 +26,7 @@ pub(crate) const TESTS: &[Test] = &[
 
 fn everywhere(scenario: &str) {
     let starter = Starter::new();
-    for user in [User::Me, User::Nobody] {
+    for &user in cases(&[User::Me, User::Nobody], 1) {
         print!("{}", succeed(&mut starter.helper(user, &["inside", scenario])));
     }
     print!("{}", succeed(&mut starter.helper(User::Me, &["plain", scenario])));

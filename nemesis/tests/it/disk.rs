@@ -12,6 +12,7 @@ use nemesis::{EntryRule, Hosts, Nemesis, NodeCommand, NodeId, Outcome, OwnView, 
 use crate::harness::Test;
 use crate::host::{Starter, User, poll, processes, state, succeed};
 use crate::inside::{inject, shell, silent};
+use crate::oracles::cases;
 
 pub(crate) const TESTS: &[Test] = &[
     ("disk::a_power_loss_takes_what_was_not_fsynced_and_nothing_else", || everywhere("counting")),
@@ -22,7 +23,7 @@ pub(crate) const TESTS: &[Test] = &[
 
 fn everywhere(scenario: &str) {
     let (starter, before) = (Starter::new(), state());
-    for user in [User::Me, User::Nobody] {
+    for &user in cases(&[User::Me, User::Nobody], 1) {
         print!("{}", succeed(&mut starter.helper(user, &["inside", scenario])));
     }
     assert_eq!(state(), before, "nothing is left behind");

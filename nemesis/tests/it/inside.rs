@@ -18,6 +18,7 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 
 use crate::harness::Test;
 use crate::host::{Starter, User, poll, state as state_of_host, succeed};
+use crate::oracles::cases;
 use crate::peer::{PORT, SHOUT, ask, await_grudge};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -38,7 +39,7 @@ pub(crate) const TESTS: &[Test] = &[
 
 pub(crate) fn everywhere(scenario: &str) {
     let starter = Starter::new();
-    for user in [User::Me, User::Nobody] {
+    for &user in cases(&[User::Me, User::Nobody], 1) {
         print!("{}", succeed(&mut starter.helper(user, &["inside", scenario])));
     }
 }

@@ -11,7 +11,7 @@ use crate::inside::{everywhere, inject, shell, silent};
 pub(crate) const TESTS: &[Test] =
     &[("limits::no_file_can_be_opened_until_they_are_healed", || everywhere("open_files"))];
 
-/// Scenario: limits the open files of a node whose shell tries to open two more, again and again; its limit is also
+/// Scenario: limits the open files of a node whose shell tries to open five more, again and again; its limit is also
 /// that of what it starts meanwhile.
 pub(crate) fn open_files(sandbox: &Sandbox) {
     let logs = tempfile::tempdir().unwrap();
@@ -24,14 +24,15 @@ pub(crate) fn open_files(sandbox: &Sandbox) {
         poll(&format!("nothing but {word}"), || said()[before..].lines().count() > 10);
         said()[before..].lines().skip(1).all(|line| line == word)
     };
-    let tries = "while true 8</dev/null 9</dev/null && echo opened || echo refused; do sleep 0.01; done 2>/dev/null";
+    let tries = "while true 3</dev/null 4</dev/null 5</dev/null 6</dev/null 7</dev/null && echo opened || echo refused
+        do sleep 0.01; done 2>/dev/null";
     let mut nemesis = Nemesis::new(Hosts::create(1, sandbox, &probe(PartitionBy::default()), silent()).unwrap());
     nemesis.start(NodeId(1), shell(&log, tries)).unwrap();
     assert!(says("opened"));
-    let limited = inject(&mut nemesis, "open-files:n1,files=9", None);
-    assert_eq!(limited.to_string(), "installed: let n1 have 9 files open at most");
+    let limited = inject(&mut nemesis, "open-files:n1,files=6", None);
+    assert_eq!(limited.to_string(), "installed: let n1 have 6 files open at most");
     assert!(says("refused"));
-    let second = inject(&mut nemesis, "open-files:n1,files=9", None);
+    let second = inject(&mut nemesis, "open-files:n1,files=6", None);
     assert!(matches!(second, Outcome::Skipped { .. }), "{second}");
     nemesis.heal(limited.id().unwrap()).unwrap();
     assert!(says("opened"));

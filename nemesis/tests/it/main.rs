@@ -17,6 +17,8 @@ mod helper;
 mod host;
 mod inside;
 mod limits;
+#[path = "../../../checker/tests/it/oracles.rs"]
+mod oracles;
 mod packets;
 mod peer;
 mod sandbox;

@@ -159,9 +159,8 @@ impl<'a, 'f> Few<'a, 'f> {
             let (operation, call) = &self.calls[before];
             let is_listed = || list(call.input).iter().any(|other| LogName(other) == log);
             match (call.function, operation.outcome) {
-                (SUBSCRIBE | CRASH, _) => return None,
                 (ASSIGN_FROM_BEGINNING, Outcome::Ok) => return is_listed().then_some(BEFORE_ALL),
-                (ASSIGN_FROM_BEGINNING, _) => return None,
+                (SUBSCRIBE | CRASH | ASSIGN_FROM_BEGINNING, _) => return None,
                 (ASSIGN, Outcome::Ok | Outcome::Info) if !is_listed() => return None,
                 _ => {}
             }

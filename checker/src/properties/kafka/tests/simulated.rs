@@ -52,7 +52,7 @@ impl World {
     }
 
     fn name(&mut self, name: &str) -> Value {
-        if self.events.len() % 2 == 0 { Value::keyword(name) } else { name.into() }
+        if self.events.len().is_multiple_of(2) { Value::keyword(name) } else { name.into() }
     }
 
     fn begin(&mut self) {
@@ -172,8 +172,11 @@ fn function(asked: &[Option<(usize, i64)>]) -> &'static str {
     }
 }
 
-/// Returns the events of a run, what a poll of all finds at its end, and an aborted value with its log and offset.
-fn run(seed: u64) -> (Vec<SimulatedEvent>, Shown, Option<(usize, (i64, i64))>) {
+/// Aborted value: its log, and its offset with the value itself.
+type AbortedValue = (usize, (i64, i64));
+
+/// Returns the events of a run, what a poll of all finds at its end, and an aborted value, if there is one.
+fn run(seed: u64) -> (Vec<SimulatedEvent>, Shown, Option<AbortedValue>) {
     let mut world = World::new(seed);
     let mut positions = vec![[0; 2]; 200];
     for _ in 0..60 {
@@ -227,7 +230,7 @@ fn a_system_that_is_right_is_found_right_and_what_is_planted_is_found() {
         if last < 2 {
             continue;
         }
-        for kind in 0..planted.len() {
+        for (kind, count) in planted.iter_mut().enumerate() {
             let mut wrong = all.clone();
             match (kind, aborted) {
                 // Known by the send or another poll, or else nobody can tell.
@@ -247,7 +250,7 @@ fn a_system_that_is_right_is_found_right_and_what_is_planted_is_found() {
             let found = claim(&with_final_poll(events.clone(), &wrong));
             let is_certain = kind > 1;
             assert!(found.is_some() || !is_certain, "seed {seed}, {kind}: {events:?} {wrong:?}");
-            planted[kind] += usize::from(found.is_some());
+            *count += usize::from(found.is_some());
         }
     }
     assert!(planted.iter().all(|count| *count > 50), "too little was planted: {planted:?}");
@@ -265,7 +268,9 @@ fn change(value: &mut Value, at: &mut usize, by: i64) {
         Value::List(all) => all.iter_mut().for_each(|value| change(value, at, by)),
         Value::Map(map) => {
             let mut pairs: Vec<(Value, Value)> = map.iter().cloned().collect();
-            pairs.iter_mut().for_each(|(_, value)| change(value, at, by));
+            for (_, value) in &mut pairs {
+                change(value, at, by);
+            }
             *value = Value::map(pairs).unwrap();
         }
         _ => {}
