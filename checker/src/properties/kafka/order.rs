@@ -72,8 +72,7 @@ impl<'a> Position<'a> {
         key: &Key<'a>,
         transaction: &Transaction<'a>,
     ) -> Result<Option<Found>, UnknownWhy> {
-        let rebalanced =
-            |log: LogName<'_>| transaction.parts.contains(&Part::Rebalanced { log: LogName(log.0) });
+        let rebalanced = |log: LogName<'_>| transaction.parts.contains(&Part::Rebalanced { log: LogName(log.0) });
         let mut ends: FxHashMap<LogName<'a>, (i64, u32)> = FxHashMap::default();
         for part in &transaction.parts {
             let Part::Poll { log, from, pairs } = part else { continue };
