@@ -96,14 +96,24 @@ impl Program {
     }
 }
 
-/// Finds the vDSO of a process, and the functions in it that tell the time.
+/// Finds the vDSO of a process, and the functions in it that tell the time. One whose memory is not there, as it is
+/// about to end or to become another program, is busy.
 fn find_functions(
     process: Process,
     read: impl Fn(u64, usize) -> Vec<u8>,
 ) -> Result<(Range<u64>, Functions), ClockError> {
+    let number = process.id.as_raw();
+    let auxiliary = fs::read(process.folder().join("auxv")).unwrap_or_default();
+    if auxiliary.iter().all(|byte| *byte == 0) {
+        return Err(ClockError::Busy { process: number });
+    }
+    let no_vdso = || ClockError::NoVdso { process: number };
+    let address = vdso::address_in(&auxiliary).ok_or_else(no_vdso)?;
+    let bytes = read(address, LONGEST_VDSO);
+    if bytes.is_empty() {
+        return Err(ClockError::Busy { process: number });
+    }
     let find = || {
-        let address = vdso::address_in(&fs::read(process.folder().join("auxv")).ok()?)?;
-        let bytes = read(address, LONGEST_VDSO);
         let image = Image::of(&bytes)?;
         let function =
             |(number, name): (usize, &&str)| Some((address + image.function(name, JUMP_BYTES)? as u64, number));
@@ -111,7 +121,7 @@ fn find_functions(
         let has_first = functions.first().is_some_and(|(_, number)| *number == 0);
         has_first.then_some((address..address + image.length()?, functions))
     };
-    find().ok_or(ClockError::NoVdso { process: process.id.as_raw() })
+    find().ok_or_else(no_vdso)
 }
 
 /// Finds a page of ours to which the first of these functions jumps.
@@ -147,6 +157,14 @@ fn free_page(maps: &str, vdso: &Range<u64>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_whose_memory_has_gone_is_busy_and_one_without_a_vdso_has_none() {
+        let own = Process::find(nix::unistd::Pid::this()).unwrap();
+        let found = |memory: &[u8]| find_functions(own, |_, _| memory.to_vec());
+        assert!(matches!(found(&[]), Err(ClockError::Busy { .. })));
+        assert!(matches!(found(&[7; 64]), Err(ClockError::NoVdso { .. })));
+    }
 
     #[test]
     fn the_nearest_free_page_is_taken() {
