@@ -37,10 +37,14 @@ fn no_acknowledged_write_is_lost_with_the_power_of_all_nodes() {
 
 #[test]
 fn faults_of_the_leaders_disk_lose_no_acknowledged_write() {
-    let faults = ["disk-slow", "disk-error", "disk-full", "disk-read-only", "crash-at-fsync"].map(|fault| {
-        let delay = if fault == "disk-slow" { ",delay=100ms" } else { "" };
-        format!("{fault}:leader{delay}")
-    });
+    let faults = [
+        "disk-error:leader",
+        "crash-at-fsync:leader",
+        "disk-slow:leader,delay=100ms",
+        "disk-full:leader",
+        "disk-read-only:leader",
+    ];
+    let faults = cases(&faults, 2);
     let dir = tempfile::tempdir().unwrap();
     let (ended, installed) = disturb(dir.path(), faults.len() as u64, &faults.join(","));
     assert!(installed >= faults.len(), "{ended:?}");

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{in_time, run, schism};
+use crate::support::{cases, in_time, run, schism};
 
 /// Makes a folder with the example store, as `schism system new` writes it.
 pub(crate) fn store() -> TempDir {
@@ -264,7 +264,7 @@ fn sets_queues_roles_and_preparations_work_by_a_file() {
     let tried = in_time(schism(dir.path()).args(["system", "check", "led.toml"]));
     assert_eq!(tried.code, Some(0), "{tried:?}");
     assert!(tried.out.ends_with("led: 13 operations, 2 read modes: all as it should be\n"), "{}", tried.out);
-    for workload in ["set", "queue"] {
+    for &workload in cases(&["set", "queue"], 1) {
         let load =
             ["--workload", workload, "--nodes", "3", "--faults", "pause:leader", "--time-limit", "4s", "--seed", "1"];
         let ended = in_time(schism(dir.path()).args(["run", "--system", "led.toml", "--read", "second"]).args(load));

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde_json::Value;
 
 use crate::{
-    support::{event, file, run, stale_read, stale_transactions, unbalanced_bank},
+    support::{are_all_asked_for, event, file, run, stale_read, stale_transactions, unbalanced_bank},
     systems,
 };
 
@@ -132,6 +132,9 @@ fn runs_of_real_processes_are_as_described() {
 
 #[test]
 fn the_demo_is_as_described() {
+    if !are_all_asked_for() {
+        return eprintln!("skipped: only `SCHISM_ORACLES=full` asks for a demo beside that of the terminal");
+    }
     let dir = tempfile::tempdir().unwrap();
     let demo = printed(dir.path(), "demo", 0, &["demo", "--seed", "7"]);
     assert_eq!((&demo["as_expected"], &demo["seed"]), (&true.into(), &7.into()));
