@@ -268,17 +268,19 @@ impl HistoryBuilder {
     /// Returns the outcome and the output of an operation.
     fn end(&mut self, invoked: &Operation, event: Event<'_>) -> Result<(Outcome, ValueId), PairingError> {
         let values = &mut self.history.values;
-        // Offsets and polls count even if the operation on logs did not succeed.
-        let of_logs = event.value.as_ref().is_some_and(is_of_logs) && is_of_logs(values.get(invoked.input));
-        let found = |values: &mut Values| event.value.clone().map_or(ValueId::UNKNOWN, |value| values.intern(value));
+        let is_of_logs =
+            |values: &Values| event.value.as_ref().is_some_and(is_of_logs) && is_of_logs(values.get(invoked.input));
         Ok(match (event.kind, invoked.function) {
             (EventType::Fail, Function::Cas) => match event.observed {
                 Some(found) => (Outcome::Mismatch, values.intern(found)),
                 None if event.mismatch => (Outcome::Mismatch, ValueId::UNKNOWN),
                 None => (Outcome::Fail, ValueId::UNKNOWN),
             },
-            (EventType::Fail, Function::Other(_)) if of_logs => (Outcome::Fail, found(values)),
-            (EventType::Info, Function::Other(_)) if of_logs => (Outcome::Info, found(values)),
+            // Offsets and polls count even if the operation on logs did not succeed.
+            (EventType::Fail | EventType::Info, Function::Other(_)) if is_of_logs(values) => {
+                let outcome = if event.kind == EventType::Fail { Outcome::Fail } else { Outcome::Info };
+                (outcome, event.value.map_or(ValueId::UNKNOWN, |value| values.intern(value)))
+            }
             (EventType::Fail, _) => (Outcome::Fail, ValueId::UNKNOWN),
             (EventType::Info | EventType::Invoke, _) => (Outcome::Info, ValueId::UNKNOWN),
             (EventType::Ok, Function::Read) => (Outcome::Ok, values.intern(event.value.ok_or(PairingError::NoResult)?)),

@@ -44,12 +44,13 @@ pub(crate) struct FoundOrder {
 
 /// Returns the linearizations of a report whose orders were kept, with their states as far as time and memory suffice.
 pub(crate) fn found_orders(history: &History, options: &Options<'_>, report: &Report) -> Vec<FoundOrder> {
-    let orders = report.keys.iter().filter_map(|key| key.order.clone());
-    let with_states = |operations: Vec<u32>| FoundOrder {
-        states: checker::states(history, options, &operations).unwrap_or_default(),
-        operations,
+    let orders: Vec<&[u32]> = report.keys.iter().filter_map(|key| key.order.as_deref()).collect();
+    let states = checker::states(history, options, &orders);
+    let found = |(order, states): (&[u32], Option<Vec<String>>)| FoundOrder {
+        operations: order.to_vec(),
+        states: states.unwrap_or_default(),
     };
-    orders.map(with_states).collect()
+    orders.into_iter().zip(states).map(found).collect()
 }
 
 /// Makes the ladder agree with the report on linearizability, with the same evidence.

@@ -168,7 +168,7 @@ struct TriedOperation {
     sent: String,
     received: String,
     understood: String,
-    /// What should have been answered instead, if that was wrong.
+    /// Answer that was due, if another was given.
     mistake: Option<String>,
 }
 

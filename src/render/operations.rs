@@ -67,8 +67,7 @@ pub(crate) fn values_in_words(history: &History, index: usize) -> String {
         (Function::Other(_), outcome) => {
             let shown = |id| Some(value(id)).filter(|value| **value != Value::Nil);
             let asked = shown(operation.input).map_or_else(String::new, |asked| format!(" {asked}"));
-            // An output that only repeats the input is no answer.
-            // What is known of an operation that did not succeed is an answer, too.
+            // An output that only repeats the input is no answer; what is known without a success is one.
             let answer = shown(operation.output).filter(|_| operation.output != operation.input);
             let finds_nothing = outcome == Outcome::Ok && operation.output == ValueId::NIL;
             let answer = answer.or_else(|| finds_nothing.then_some(&Value::Nil).filter(|_| looks(history, operation)));

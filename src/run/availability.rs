@@ -39,6 +39,11 @@ pub(crate) struct Prober {
     origin: Instant,
 }
 
+/// Returns the time of a moment in the history, whose time 0 is `origin`, ns.
+pub(super) fn time_ns(origin: Instant, at: Instant) -> u64 {
+    u64::try_from(at.saturating_duration_since(origin).as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Prober {
     pub(crate) fn new(plan: &Plan, cluster: &Cluster, origin: std::time::Instant) -> anyhow::Result<Self> {
         let wait = plan.system().timing(&plan.settings).probe;
@@ -68,8 +73,7 @@ impl Prober {
 
     /// Returns the results so far; outages that still last end at `until_ns`.
     pub(crate) fn found(&self, until_ns: u64) -> Vec<NodeAvailability> {
-        let time_ns =
-            |at: Instant| u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX);
+        let time_ns = |at| time_ns(self.origin, at);
         let answers = |probes: Probes| {
             let span = |(from, until): (Instant, Option<Instant>)| {
                 let from_ns = time_ns(from);

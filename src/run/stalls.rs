@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use super::leadership::Span;
+use super::{availability::time_ns, leadership::Span};
 
 /// Interval in which the harness looks whether it is late.
 const TICK: Duration = Duration::from_millis(10);
@@ -42,9 +42,8 @@ impl StallWatch {
     /// Notes a tick that was due at one time and came at another.
     fn note(&self, due: Instant, came: Instant) {
         if came.saturating_duration_since(due) >= self.limit {
-            let time_ns =
-                |at: Instant| u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX);
-            let stall = Span { from_ns: time_ns(due), until_ns: time_ns(came) };
+            let [from_ns, until_ns] = [due, came].map(|at| time_ns(self.origin, at));
+            let stall = Span { from_ns, until_ns };
             self.found.lock().unwrap_or_else(PoisonError::into_inner).push(stall);
         }
     }

@@ -101,6 +101,14 @@ impl<'a> Key<'a> {
         self.within(self.budget.step())
     }
 
+    /// Counts several steps.
+    ///
+    /// # Errors
+    /// The reason, if a limit is reached.
+    pub(super) fn steps(&self, count: usize) -> Result<(), UnknownWhy> {
+        self.within(self.budget.steps(count))
+    }
+
     fn within(&self, asked: Result<(), Shortage>) -> Result<(), UnknownWhy> {
         asked.map_err(|out| out.among(self.history, self.operations))
     }

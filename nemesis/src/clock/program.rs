@@ -102,16 +102,16 @@ fn find_functions(
     process: Process,
     read: impl Fn(u64, usize) -> Vec<u8>,
 ) -> Result<(Range<u64>, Functions), ClockError> {
-    let number = process.id.as_raw();
+    let process_id = process.id.as_raw();
     let auxiliary = fs::read(process.folder().join("auxv")).unwrap_or_default();
     if auxiliary.iter().all(|byte| *byte == 0) {
-        return Err(ClockError::Busy { process: number });
+        return Err(ClockError::Busy { process: process_id });
     }
-    let no_vdso = || ClockError::NoVdso { process: number };
+    let no_vdso = || ClockError::NoVdso { process: process_id };
     let address = vdso::address_in(&auxiliary).ok_or_else(no_vdso)?;
     let bytes = read(address, LONGEST_VDSO);
     if bytes.is_empty() {
-        return Err(ClockError::Busy { process: number });
+        return Err(ClockError::Busy { process: process_id });
     }
     let find = || {
         let image = Image::of(&bytes)?;

@@ -36,7 +36,7 @@ pub(super) fn audit(run: &AuditedRun<'_>) -> Finding {
     judge(&answers, causes, load, times)
 }
 
-/// What may keep nodes from answering.
+/// Causes for which nodes may not answer.
 #[derive(Clone, Copy)]
 struct Causes<'a> {
     faults: &'a [FaultWindow],

@@ -12,83 +12,93 @@ use super::{
     parts::Part,
     transaction::{Found, Transaction},
 };
-use crate::{UnknownWhy, properties::key::Key};
+use crate::{UnknownWhy, properties::key::Key, rows::Rows};
 
 /// Finds transactions that depend on each other.
 pub(super) fn cycle<'a>(logs: &Logs<'a>, key: &Key<'a>, all: &[Transaction<'a>]) -> Result<Option<Found>, UnknownWhy> {
-    let graph = Graph::of(logs, key, all)?;
-    // Each operation takes the latest begin among those on which it depends.
-    let mut missing: Vec<usize> = graph.causes.iter().map(Vec::len).collect();
-    let mut ready: Vec<usize> = (0..all.len()).filter(|place| missing[*place] == 0).collect();
-    let mut latest: Vec<(usize, Option<usize>)> = (0..all.len()).map(|place| (place, None)).collect();
-    let invoked = |place: usize| all[place].operation.invoked;
-    while let Some(place) = ready.pop() {
-        for &cause in &graph.causes[place] {
-            key.step()?;
-            if invoked(latest[cause].0) > invoked(latest[place].0) {
-                latest[place] = (latest[cause].0, Some(cause));
-            }
-        }
-        if invoked(latest[place].0) > all[place].operation.completed {
-            let mut path = vec![place];
-            while let Some(cause) = latest[path[path.len() - 1]].1 {
-                path.push(cause);
-            }
-            let claim = "a transaction polls what depends on one that began only after it had ended (G1c)";
-            return Ok(Some((indexes(all, &path), claim.to_owned())));
-        }
-        for &effect in &graph.effects[place] {
-            key.step()?;
-            missing[effect] -= 1;
-            if missing[effect] == 0 {
-                ready.push(effect);
-            }
-        }
-    }
-    let Some(start) = (0..all.len()).find(|place| missing[*place] > 0) else { return Ok(None) };
-    let mut path = vec![start];
-    loop {
-        key.step()?;
-        let last = path[path.len() - 1];
-        let cause = graph.causes[last].iter().copied().find(|cause| missing[*cause] > 0);
-        let cause = cause.expect("what is left depends on something that is left");
-        if let Some(begin) = path.iter().position(|place| *place == cause) {
-            let cycle = indexes(all, &path[begin..]);
-            let claim = format!("each of {} transactions polls what another of them sent (G1c)", cycle.len());
-            return Ok(Some((cycle, claim)));
-        }
-        path.push(cause);
-    }
+    let pairs = dependencies(logs, key, all)?;
+    key.may_take(4 * (all.len() + pairs.len()) * size_of::<u32>() + all.len() * size_of::<[u32; 2]>())?;
+    let effects = Rows::new(all.len(), || pairs.iter().copied());
+    let causes = Rows::new(all.len(), || pairs.iter().map(|&(cause, effect)| (effect, cause)));
+    let sorted = effects.sorted(|steps| key.steps(steps))?;
+    let found = late_cause(&causes, &sorted, key, all)?;
+    if found.is_some() { Ok(found) } else { cycle_outside(&causes, &sorted, key, all) }
 }
 
-fn indexes(all: &[Transaction<'_>], places: &[usize]) -> Vec<u32> {
-    places.iter().map(|place| all[*place].index).collect()
-}
-
-/// Dependencies of operations (places): whose sends each polls, and who polls the sends of each.
-struct Graph {
-    causes: Vec<Vec<usize>>,
-    effects: Vec<Vec<usize>>,
-}
-
-impl Graph {
-    fn of<'a>(logs: &Logs<'a>, key: &Key<'a>, all: &[Transaction<'a>]) -> Result<Self, UnknownWhy> {
-        key.may_take(2 * size_of_val(all) + all.len() * size_of::<[Vec<usize>; 2]>())?;
-        let mut graph = Self { causes: vec![Vec::new(); all.len()], effects: vec![Vec::new(); all.len()] };
-        for (place, reader) in all.iter().enumerate() {
-            for (log, pairs) in reader.parts.iter().filter_map(Part::shown) {
-                for (_, value) in pairs {
-                    key.step()?;
-                    let sent = logs.sent(log, value).filter(|sent| sent.outcome != Outcome::Fail);
-                    let causes = &mut graph.causes[place];
-                    if let Some(sent) = sent.filter(|sent| causes.last() != Some(&sent.place)) {
-                        key.may_take(size_of::<[usize; 2]>())?;
-                        causes.push(sent.place);
-                        graph.effects[sent.place].push(place);
-                    }
+/// Returns who (place) sent what another (place) polls, in the order of polls.
+fn dependencies<'a>(logs: &Logs<'a>, key: &Key<'a>, all: &[Transaction<'a>]) -> Result<Vec<(u32, u32)>, UnknownWhy> {
+    let mut pairs: Vec<(u32, u32)> = Vec::new();
+    for (place, reader) in (0..).zip(all) {
+        for (log, shown) in reader.parts.iter().filter_map(Part::shown) {
+            for (_, value) in shown {
+                key.step()?;
+                let sent = logs.sent(log, value).filter(|sent| sent.outcome != Outcome::Fail);
+                let pair = sent.map(|sent| (u32::try_from(sent.place).expect("operations are counted by u32"), place));
+                if let Some(pair) = pair.filter(|pair| pairs.last() != Some(pair)) {
+                    key.may_take(2 * size_of::<(u32, u32)>())?;
+                    pairs.push(pair);
                 }
             }
         }
-        Ok(graph)
     }
+    Ok(pairs)
+}
+
+/// Finds a transaction that depends on one that began after its end, among those (places) that come after all on which
+/// they depend.
+fn late_cause(
+    causes: &Rows,
+    sorted: &[u32],
+    key: &Key<'_>,
+    all: &[Transaction<'_>],
+) -> Result<Option<Found>, UnknownWhy> {
+    let operation = |place: u32| &all[place as usize].operation;
+    // Of each, the latest begin among those on which it depends, and the next step on the way there.
+    let mut latest: Vec<(u32, Option<u32>)> = (0..).zip(all).map(|(place, _)| (place, None)).collect();
+    for &place in sorted {
+        key.steps(1 + causes.of(place).len())?;
+        for &cause in causes.of(place) {
+            let begins = |one: u32| operation(latest[one as usize].0).invoked;
+            if begins(cause) > begins(place) {
+                latest[place as usize] = (latest[cause as usize].0, Some(cause));
+            }
+        }
+        if operation(latest[place as usize].0).invoked > operation(place).completed {
+            let path = std::iter::successors(Some(place), |place| latest[*place as usize].1);
+            let claim = "a transaction polls what depends on one that began only after it had ended (G1c)";
+            return Ok(Some((path.map(|place| all[place as usize].index).collect(), claim.to_owned())));
+        }
+    }
+    Ok(None)
+}
+
+/// Finds a cycle among the transactions (places) that sorting leaves over, each of which depends on another of them.
+fn cycle_outside(
+    causes: &Rows,
+    sorted: &[u32],
+    key: &Key<'_>,
+    all: &[Transaction<'_>],
+) -> Result<Option<Found>, UnknownWhy> {
+    let mut is_left = vec![true; all.len()];
+    for &place in sorted {
+        is_left[place as usize] = false;
+    }
+    let cause = |place: u32| causes.of(place).iter().copied().find(|cause| is_left[*cause as usize]);
+    let first = (0..).zip(&is_left).find_map(|(place, is_left)| is_left.then_some(place));
+    let Some(mut place) = first else { return Ok(None) };
+    // A walk along causes comes to where it was.
+    let mut came_at = vec![None; all.len()];
+    let mut path = Vec::new();
+    let begin = loop {
+        if let Some(begin) = came_at[place as usize] {
+            break begin;
+        }
+        key.steps(1 + causes.of(place).len())?;
+        came_at[place as usize] = Some(path.len());
+        path.push(all[place as usize].index);
+        place = cause(place).expect("what is left depends on something that is left");
+    };
+    let cycle = path.split_off(begin);
+    let claim = format!("each of {} transactions polls what another of them sent (G1c)", cycle.len());
+    Ok(Some((cycle, claim)))
 }
