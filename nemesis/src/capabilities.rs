@@ -179,7 +179,8 @@ fn needs_of(kind: FaultKind) -> &'static [Need] {
         | FaultKind::CrashLoop
         | FaultKind::StopLong
         | FaultKind::Starve
-        | FaultKind::OpenFiles => &[Need::Signals],
+        | FaultKind::OpenFiles
+        | FaultKind::Memory => &[Need::Signals],
         FaultKind::Partition | FaultKind::Flap => {
             &[Need::OwnExecutable, Need::MountAndPidNamespaces, Need::Network, Need::Links, Need::Firewall]
         }

@@ -42,6 +42,8 @@ kinds! {
     Starve,
     /// A process can open no more files.
     OpenFiles,
+    /// A process can allocate no more memory.
+    Memory,
     /// Nodes do not hear each other.
     Partition,
     /// A partition comes and goes: several of the same.
@@ -126,6 +128,7 @@ impl FaultKind {
             Self::StopLong => "stop-long",
             Self::Starve => "starve",
             Self::OpenFiles => "open-files",
+            Self::Memory => "memory",
             Self::Partition => "partition",
             Self::Flap => "flap",
             Self::Loss => "loss",
@@ -161,6 +164,7 @@ impl FaultKind {
             Self::StopLong => "stop-long[:TARGET,down=TIME]",
             Self::Starve => "starve[:TARGET,cpu=PERCENT,period=TIME]",
             Self::OpenFiles => "open-files[:TARGET,files=N]",
+            Self::Memory => "memory[:TARGET,more=SIZE]",
             Self::Partition => "partition[:SHAPE]",
             Self::Flap => "flap[:SHAPE,every=TIME]",
             Self::Loss => "loss[:PERCENT,shape=SHAPE]",
@@ -196,6 +200,7 @@ impl FaultKind {
             Self::StopLong => "SIGKILL, and a restart so late that the node must catch up",
             Self::Starve => "SIGSTOP and SIGCONT in turn: a share of the processor",
             Self::OpenFiles => "no more files and sockets can be opened: EMFILE",
+            Self::Memory => "no more memory can be allocated: ENOMEM",
             Self::Partition => "nodes drop the packets of others",
             Self::Flap => "a partition that comes and goes",
             Self::Loss => "packets are lost",
@@ -237,6 +242,7 @@ impl FaultKind {
             Self::OpenFiles => {
                 vec![TARGET, parameter("files", "number, 0 to 1000000", "as many as are open when it begins")]
             }
+            Self::Memory => vec![TARGET, parameter("more", "size, such as 512KiB or 4MiB, up to 1TiB", "none")],
             Self::Partition => vec![SHAPE],
             Self::Flap => vec![SHAPE, parameter("every", TIME, "500ms")],
             Self::Loss => vec![parameter("PERCENT", SHARE, "20%"), LINKS],
@@ -297,7 +303,8 @@ impl FaultKind {
             | Self::DiskError
             | Self::DiskFull
             | Self::DiskReadOnly
-            | Self::OpenFiles => Effect::End,
+            | Self::OpenFiles
+            | Self::Memory => Effect::End,
             Self::Pause => Effect::Silence,
             Self::Starve => Effect::Slowness,
             Self::Partition | Self::Flap => Effect::Division,

@@ -195,7 +195,9 @@ impl Nemesis {
             | ResolvedFault::Disk { nodes, .. } => self.each(nodes, |id, node| {
                 if !node.process.is_running()? {
                     why = Some(format!("{id} has ended by itself"));
-                } else if let (ResolvedFault::Limit { .. }, Err(error)) = (fault, node.process.check_limits()) {
+                } else if let ResolvedFault::Limit { limit, .. } = fault
+                    && let Err(error) = node.process.check_limit(*limit)
+                {
                     why = Some(format!("the kernel lets nobody but root limit {id}: {error}"));
                 }
                 Ok(())

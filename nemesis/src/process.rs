@@ -117,7 +117,7 @@ pub struct NodeProcess {
     /// Keeper of its clocks while they are skewed through vDSOs; over as well before that.
     keeper: Option<Keeper>,
     /// Limits that its processes had, if they were lowered.
-    limits: LoweredLimits,
+    limits: Option<LoweredLimits>,
     /// Place of the one that ended first.
     first_ended: Option<usize>,
     /// Exit status of that one, once all have ended and were reaped.
@@ -179,7 +179,7 @@ impl NodeProcess {
             group: ProcessGroup { id, children: [id].into(), sign: Arc::new(sign) },
             starvation: None,
             keeper: None,
-            limits: LoweredLimits::default(),
+            limits: None,
             first_ended: None,
             status: None,
             what: what.clone(),
@@ -251,8 +251,8 @@ impl NodeProcess {
     }
 
     /// Checks that what its processes may have of the host can be limited.
-    pub(crate) fn check_limits(&self) -> io::Result<()> {
-        LoweredLimits::check(&self.members())
+    pub(crate) fn check_limit(&self, limit: Limit) -> io::Result<()> {
+        LoweredLimits::check(&self.members(), limit)
     }
 
     /// Limits what its processes may have of the host, until [`Self::unlimit`].
@@ -261,7 +261,7 @@ impl NodeProcess {
     /// Returns an error if the system refuses to.
     pub fn limit(&mut self, limit: Limit) -> Result<(), Error> {
         let lowered = LoweredLimits::lower(&self.members(), limit);
-        self.limits = lowered.map_err(Error::system(format!("limiting {}", self.node)))?;
+        self.limits = Some(lowered.map_err(Error::system(format!("limiting {}", self.node)))?);
         Ok(())
     }
 
@@ -270,7 +270,7 @@ impl NodeProcess {
     /// # Errors
     /// Returns an error if the system refuses to.
     pub fn unlimit(&mut self) -> Result<(), Error> {
-        let raised = std::mem::take(&mut self.limits).raise(&self.members());
+        let raised = self.limits.take().map_or(Ok(()), |lowered| lowered.raise(&self.members()));
         raised.map_err(Error::system(format!("raising the limits of {}", self.node)))
     }
 

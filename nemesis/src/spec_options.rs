@@ -12,6 +12,9 @@ const MAX_MS: i64 = 86_400_000;
 /// Units of a delay of packets, each in microseconds, and its maximum: no packet comes later and is not lost.
 const UNITS_US: [(&str, i64); 4] = [("us", 1), ("µs", 1), ("ms", 1000), ("s", 1_000_000)];
 const MAX_US: i64 = 60_000_000;
+/// Units of a size, each in bytes, from the greatest on.
+const UNITS_BYTES: [(&str, i64); 5] =
+    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 const DELAY: &str = "a time from 1us to 60s, such as 200us, 50ms or 1s";
 
 /// Error in the options of a fault.
@@ -137,6 +140,17 @@ pub(crate) fn milliseconds(text: &str) -> Option<i64> {
 /// Parses `200us` or `1s500ms` to microseconds, more than none and at most a minute.
 fn microseconds(text: &str) -> Option<u64> {
     sum(text, &UNITS_US).filter(|sum_us| (1..=MAX_US).contains(sum_us)).map(i64::unsigned_abs)
+}
+
+/// Parses `512KiB`, `4MiB` or `0` to bytes.
+pub(crate) fn bytes(text: &str) -> Option<u64> {
+    if text == "0" { Some(0) } else { sum(text, &UNITS_BYTES).map(i64::unsigned_abs) }
+}
+
+/// Formats a size as a user types it.
+pub(crate) fn size(bytes: u64) -> String {
+    let (unit, of) = UNITS_BYTES.iter().find(|(_, of)| bytes.is_multiple_of(of.unsigned_abs())).unwrap_or(&("B", 1));
+    format!("{}{unit}", bytes / of.unsigned_abs())
 }
 
 /// Parses the sum of some numbers with units, of which there must be one.

@@ -8,6 +8,7 @@ use std::{
 use clap::{
     Arg, Command,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+    error::{ContextKind, ContextValue},
 };
 
 use crate::{
@@ -86,12 +87,29 @@ impl TypedValueParser for SystemParser {
             return Ok(SystemChoice::File(value.into()));
         }
         let names = PossibleValuesParser::new(systems().map(|system| PossibleValue::new(system.name())));
-        names.parse_ref(cmd, arg, value).map(|name| SystemChoice::Named(SystemName::from(&*name)))
+        let named = |name: String| SystemChoice::Named(SystemName::from(&*name));
+        names.parse_ref(cmd, arg, value).map(named).map_err(|error| with_file_as_tip(error, value))
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         Some(Box::new(systems().map(|system| PossibleValue::new(system.name()))))
     }
+}
+
+/// Adds to the error that no system has this name that a file may be meant, or be made.
+fn with_file_as_tip(mut error: clap::Error, name: &OsStr) -> clap::Error {
+    let name = Path::new(name);
+    let file = name.with_extension("toml");
+    let tip = if file.is_file() {
+        format!("the file of this name is '{}'", file.display())
+    } else {
+        format!(
+            "a system of yours is described by a file whose name ends in '.toml'; 'schism system new {}' writes one",
+            name.display()
+        )
+    };
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    error
 }
 
 /// Parser of `--read`, which offers the read modes of our systems; that of a file has others. The plan says whether its

@@ -65,7 +65,10 @@ pub(crate) fn push_line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     /// Least similarity of names of which one may be meant (Jaro and Winkler), from 0 to 1.
     const SIMILAR: f64 = 0.8;
-    let rated = known.into_iter().map(|name| (strsim::jaro_winkler(word, name), name));
+    // In short words, a letter that is missing or too many counts too much there.
+    let is_slip = |name| word.len() > 1 && strsim::damerau_levenshtein(word, name) == 1;
+    let rate = |name| if is_slip(name) { 1.0 } else { strsim::jaro_winkler(word, name) };
+    let rated = known.into_iter().map(|name| (rate(name), name));
     let closest = rated.filter(|(similarity, _)| *similarity >= SIMILAR).max_by(|one, other| one.0.total_cmp(&other.0));
     closest.map_or_else(String::new, |(_, name)| format!("; did you mean `{name}`?"))
 }
@@ -101,7 +104,9 @@ mod tests {
         let known = ["kill", "pause", "partition"];
         assert_eq!(did_you_mean("partitoin", known), "; did you mean `partition`?");
         assert_eq!(did_you_mean("kil", known), "; did you mean `kill`?");
+        assert_eq!(did_you_mean("rn", ["run", "report"]), "; did you mean `run`?");
         assert_eq!(did_you_mean("nothing", known), "");
+        assert_eq!(did_you_mean("x", known), "");
     }
 
     #[test]

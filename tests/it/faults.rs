@@ -281,3 +281,10 @@ fn a_node_that_can_open_no_more_files_does_no_harm_and_comes_back() {
     assert!(!found.is_empty() && found.iter().all(|fault| fault.0 == "open-files"), "{found:?}");
     assert!(found[0].1.starts_with("let n") && found[0].1.ends_with(" open no more files"), "{found:?}");
 }
+
+#[test]
+fn a_node_that_can_allocate_no_more_memory_does_no_harm_and_comes_back() {
+    let found = run_under(&["--time-limit", "9s", "--snapshot-after", "50", "--faults", "memory:leader"]);
+    assert!(!found.is_empty() && found.iter().all(|fault| fault.0 == "memory"), "{found:?}");
+    assert!(found[0].1.starts_with("let n") && found[0].1.ends_with(" allocate no more memory"), "{found:?}");
+}

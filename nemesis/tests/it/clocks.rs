@@ -13,10 +13,11 @@ use nemesis::{Hosts, Nemesis, NodeCommand, NodeId, PartitionBy, Sandbox, probe};
 use nix::libc;
 use nix::time::{ClockId, clock_gettime};
 
-use crate::harness::Test;
-use crate::host::{Starter, User, poll, succeed};
-use crate::inside::{inject, shell, silent};
+use crate::Test;
+use crate::host::{Starter, User, plainly, poll, succeed};
+use crate::inside::{inject, silent};
 use crate::oracles::cases;
+use crate::processes::shell;
 
 pub(crate) const TESTS: &[Test] = &[
     ("clocks::of_any_program_jump_slow_down_stand_still_strobe_and_are_healed", || everywhere("clocks")),
@@ -29,7 +30,7 @@ fn everywhere(scenario: &str) {
     for &user in cases(&[User::Me, User::Nobody], 1) {
         print!("{}", succeed(&mut starter.helper(user, &["inside", scenario])));
     }
-    print!("{}", succeed(&mut starter.helper(User::Me, &["plain", scenario])));
+    print!("{}", plainly(scenario));
 }
 
 const HOUR_NS: i64 = 3_600_000_000_000;

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use nemesis::{EntryRule, Hosts, Nemesis, NodeCommand, NodeId, Outcome, OwnView, PartitionBy, Sandbox, probe};
 
-use crate::harness::Test;
+use crate::Test;
 use crate::host::{Starter, User, poll, processes, state, succeed};
-use crate::inside::{inject, shell, silent};
+use crate::inside::{inject, silent};
 use crate::oracles::cases;
+use crate::processes::shell;
 
 pub(crate) const TESTS: &[Test] = &[
     ("disk::a_power_loss_takes_what_was_not_fsynced_and_nothing_else", || everywhere("counting")),

@@ -2,7 +2,7 @@
 
 use nemesis::{Fault, PartitionBy, Shape, Target, probe};
 
-use crate::harness::Test;
+use crate::Test;
 use crate::host::{self, Starter, User, succeed};
 
 pub(crate) const TESTS: &[Test] = &[

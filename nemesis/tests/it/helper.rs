@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use nemesis::{Entry, Sandbox, enter};
 
-use crate::{clocks, disk, doctor, inside, limits, packets, peer, sandbox};
+use crate::{clocks, disk, doctor, inside, limits, packets, peer, processes, sandbox};
 
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -14,6 +14,7 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
             println!("told {rest:?}");
             return ExitCode::from(peer::serve(address.parse().unwrap()));
         }
+        ["allocate"] => limits::allocate(),
         // The kernel takes a while to end it.
         ["large"] => {
             let memory = vec![1_u8; 1 << 29];
@@ -50,11 +51,12 @@ fn perform(scenario: &str, arguments: &[&str], sandbox: &Sandbox) {
         ("resets", []) => packets::resets(sandbox),
         ("streams", []) => packets::streams(sandbox),
         ("packets_at_once", []) => packets::packets_at_once(sandbox),
-        ("processes", []) => inside::processes(sandbox),
-        ("starvation", []) => inside::starvation(sandbox),
+        ("processes", []) => processes::processes(sandbox),
+        ("starvation", []) => processes::starvation(sandbox),
         ("open_files", []) => limits::open_files(sandbox),
-        ("several_processes", []) => inside::several_processes(sandbox),
-        ("own_view", []) => inside::own_view(sandbox),
+        ("memory", []) => limits::memory(sandbox),
+        ("several_processes", []) => processes::several_processes(sandbox),
+        ("own_view", []) => processes::own_view(sandbox),
         ("faults", []) => inside::faults(sandbox),
         ("doctor", [by]) => doctor::tell(by.parse().unwrap()),
         ("clocks", []) => clocks::skewed(sandbox),

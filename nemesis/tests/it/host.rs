@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -119,6 +120,14 @@ impl Starter {
         }
         Some(tools)
     }
+}
+
+/// Runs a scenario without a sandbox, to its end, which must be a success; returns its output. One runs at a time, as
+/// all of them share the ports of loopback.
+pub(crate) fn plainly(scenario: &str) -> String {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    succeed(&mut Starter::new().helper(User::Me, &["plain", scenario]))
 }
 
 /// Runs a command to its end, which must be a success; returns its output.

@@ -1,6 +1,6 @@
 //! Tests with real processes, namespaces and rules. The sandbox has to be entered in a single-threaded `main`, so
 //! this binary has its own: with `helper …` as arguments it is a process that a test starts, otherwise it runs the
-//! tests (as cargo and nextest request).
+//! tests, several at a time.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,6 @@
 mod clocks;
 mod disk;
 mod doctor;
-mod harness;
 mod helper;
 mod host;
 mod inside;
@@ -21,16 +20,41 @@ mod limits;
 mod oracles;
 mod packets;
 mod peer;
+mod processes;
 mod sandbox;
 
 use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+/// Name of a test, and its function.
+type Test = (&'static str, fn());
+
+/// Tests at a time, unless asked for otherwise. They mostly wait, but some watch the times of packets.
+const THREADS: usize = 3;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(("helper", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return helper::run(rest);
     }
-    let tests =
-        [sandbox::TESTS, inside::TESTS, limits::TESTS, packets::TESTS, clocks::TESTS, disk::TESTS, doctor::TESTS];
-    harness::run(&tests.concat(), &arguments)
+    let tests = [
+        sandbox::TESTS,
+        inside::TESTS,
+        processes::TESTS,
+        limits::TESTS,
+        packets::TESTS,
+        clocks::TESTS,
+        disk::TESTS,
+        doctor::TESTS,
+    ];
+    let trial = |(name, test): (&str, fn())| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
+    libtest_mimic::run(&arguments, tests.concat().into_iter().map(trial).collect()).exit_code()
 }

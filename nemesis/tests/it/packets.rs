@@ -12,7 +12,7 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::socket::{setsockopt, sockopt::RcvBuf};
 use nix::unistd::Pid;
 
-use crate::harness::Test;
+use crate::Test;
 use crate::host::{poll, succeed};
 use crate::inside::{OpenConnection, cluster, everywhere, in_netns, inject, silent};
 

@@ -9,7 +9,7 @@ use nemesis::{Hosts, Nemesis, NodeCommand, NodeId, PartitionBy, Sandbox};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::Test;
+use crate::Test;
 use crate::host::{self, Starter, User, both, exit_code, poll, processes, succeed};
 use crate::inside;
 

@@ -3,6 +3,7 @@
 //! The clock is read after a batch is gathered, never before: a lease checked against the reading is thus checked
 //! after the request arrived, and a follower counts its election timeout from no earlier than the leader's message.
 
+mod observed;
 mod requests;
 
 use std::{
@@ -35,7 +36,7 @@ use crate::{
         Elections, Entry, InvalidMessage, LogIndex, Membership, Message, NodeId, Payload, ProposalOutcome, Raft,
         ReadOutcome, RuleCounts, Snapshot, Standing, Status, StoredState, Term, Time,
     },
-    request::{Counters, MembershipReport, ReadMode, Reason, Request, StatusReport},
+    request::{Counters, Reason},
     storage::{CompactionOutcome, Directory, Medium, StartMode, Storage},
     trace::Trace,
     transport::Links,
@@ -421,84 +422,10 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         Ok(())
     }
 
-    /// Logs a change of role, term or leader.
-    fn notice_role(&mut self) {
-        let before = std::mem::replace(&mut self.standing, self.raft.standing());
-        let Standing { role, term, leader, commit } = self.standing;
-        if commit > before.commit {
-            self.trace.committed(commit);
-        }
-        let members_before = std::mem::replace(&mut self.membership, Arc::clone(self.raft.membership()));
-        if !Arc::ptr_eq(&members_before, &self.membership) && *members_before != *self.membership {
-            self.notice_members();
-        }
-        if (term, leader) != (before.term, before.leader) {
-            self.end_forwarded();
-        }
-        if (role, term, leader) != (before.role, before.term, before.leader) {
-            self.log.write(Event::RoleChanged { role, term, leader });
-        }
-    }
-
-    /// Logs a change of the term or of the vote in it, which is on the disk by now, and was not sent yet.
-    fn notice_stored_term(&mut self) {
-        let before = std::mem::replace(&mut self.vote, self.raft.vote());
-        if self.vote != before {
-            let (term, voted_for) = self.vote;
-            self.log.write(Event::TermStored { term, voted_for });
-        }
-    }
-
-    /// Logs another configuration, and makes links to its members.
-    fn notice_members(&mut self) {
-        let (voters, outgoing) = (self.membership.voters.clone(), self.membership.outgoing.clone());
-        let learners = self.membership.learners.keys().copied().collect();
-        self.log.write(Event::MembersChanged { voters, outgoing, learners });
-        self.connect();
-    }
-
     fn connect(&mut self) {
         for (peer, address) in &self.membership.addresses {
             self.outlet.connect(*peer, *address);
         }
-    }
-
-    fn report(&self, now: Time) -> StatusReport {
-        let Status { role, term, leader, commit, first_index, last_index, lease_until, membership, .. } =
-            self.raft.status();
-        let lease_ms = |until: Time| u64::try_from(until.since(now).as_millis()).unwrap_or(u64::MAX);
-        let (messages_sent, fsyncs) = self.work();
-        StatusReport {
-            id: self.id,
-            role,
-            term,
-            leader,
-            commit,
-            applied: self.machine.applied(),
-            first_index,
-            last_index,
-            members: membership.members(),
-            membership: MembershipReport::new(&membership, self.raft.has_committed_membership()),
-            elections: self.elections,
-            defect: self.defect.map(Defect::name),
-            read_modes: ReadMode::ALL.into_iter().map(|mode| (mode, mode.promise(self.elections))).collect(),
-            lease_remaining_ms: lease_until.map(lease_ms),
-            counters: Counters { messages_sent, fsyncs, ..self.counters.clone() },
-            checkpoints: self.checkpoints.with_current(&self.machine, self.applied_term),
-        }
-    }
-
-    fn count(&mut self, request: &Request) {
-        let reads = &mut self.counters.reads;
-        let counter = match request {
-            Request::Read { mode: ReadMode::Local, .. } => &mut reads.local,
-            Request::Read { mode: ReadMode::Leader, .. } => &mut reads.leader,
-            Request::Read { mode: ReadMode::Lease, .. } => &mut reads.lease,
-            Request::Read { mode: ReadMode::Quorum, .. } => &mut reads.quorum,
-            Request::Read { mode: ReadMode::Log, .. } => &mut reads.log,
-            Request::Write(_) | Request::Change(_) | Request::Transfer(_) => &mut self.counters.proposals,
-        };
-        *counter += 1;
     }
 
     fn fresh_id(&mut self) -> u64 {

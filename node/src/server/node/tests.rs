@@ -20,7 +20,7 @@ use crate::{
     event::CapturedLog,
     kv::{Command, CommandResult, Json, Op, Query, VersionedValue},
     raft::{AppendResult, Body, Payload, QuorumContact, Role},
-    request::{Effect, Failure, Reply},
+    request::{Effect, Failure, ReadMode, Reply, Request},
     transport::accept_links,
 };
 
