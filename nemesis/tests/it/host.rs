@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// Waits until `done` returns true, at most [`LIMIT`].
 pub(crate) fn poll(what: &str, mut done: impl FnMut() -> bool) {
@@ -66,30 +66,45 @@ pub(crate) enum User {
     Nobody,
 }
 
-/// Starter of this binary as `helper …`, from a folder that everybody can read.
+/// Path of a copy of this binary that everybody can read.
+static BINARY: OnceLock<PathBuf> = OnceLock::new();
+
+/// Copies this binary to where everybody can read it, until the folder is dropped. That must be done before there are
+/// other threads: what one of them starts has the copy open for writing for a moment, and the kernel executes no such
+/// file.
+pub(crate) fn copy_binary() -> TempDir {
+    let folder = readable_folder();
+    let binary = BINARY.get_or_init(|| folder.path().join("it"));
+    fs::copy(std::env::current_exe().unwrap(), binary).unwrap();
+    fs::set_permissions(binary, fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+fn readable_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// Starter of this binary as `helper …`, and of a folder with tools for it.
 pub(crate) struct Starter {
     folder: TempDir,
-    binary: PathBuf,
+    binary: &'static Path,
 }
 
 impl Starter {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let binary = folder.path().join("it");
-        fs::copy(std::env::current_exe().unwrap(), &binary).unwrap();
-        fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
-        Self { folder, binary }
+        Self { folder: readable_folder(), binary: BINARY.get().expect("it was copied at the start") }
     }
 
     /// Returns the command for a helper, with standard output and error piped.
     pub(crate) fn helper(&self, user: User, arguments: &[&str]) -> Command {
         let mut command = if user == User::Nobody && nix::unistd::geteuid().is_root() {
             let mut command = Command::new("setpriv");
-            command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&self.binary);
+            command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(self.binary);
             command
         } else {
-            Command::new(&self.binary)
+            Command::new(self.binary)
         };
         command.arg("helper").args(arguments).current_dir("/");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -101,7 +116,7 @@ impl Starter {
         let forbid =
             "for kind in user net mnt pid; do echo 0 > /proc/sys/user/max_${kind}_namespaces; done; exec \"$@\"";
         let mut command = Command::new("unshare");
-        command.args(["-Ur", "sh", "-ec", forbid, "sh"]).arg(&self.binary).arg("helper").args(arguments);
+        command.args(["-Ur", "sh", "-ec", forbid, "sh"]).arg(self.binary).arg("helper").args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

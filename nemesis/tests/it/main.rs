@@ -56,5 +56,6 @@ fn main() -> ExitCode {
     };
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
+    let _binary = host::copy_binary();
     libtest_mimic::run(&arguments, tests.concat().into_iter().map(trial).collect()).exit_code()
 }
