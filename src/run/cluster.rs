@@ -117,18 +117,14 @@ impl Cluster {
     pub(crate) async fn wait_until_ready(&self) -> anyhow::Result<Duration> {
         let has_roles = self.observer.has_roles();
         let limit = self.timing.ready_within;
-        match self.wait(limit, |statuses| is_ready(has_roles, statuses)).await? {
-            Ok(()) => {
-                tokio::time::sleep(self.timing.settle).await;
-                Ok(self.started.elapsed())
-            }
-            Err(seen) => {
-                let missing = if has_roles { "no leader" } else { "not all nodes are up" };
-                Err(Failure::new(ExitStatus::Failed, format!("{missing} within {limit:?}: {seen}"))
-                    .hint(format!("the nodes' logs are in {}", self.dir.path().join("nodes").display()))
-                    .into())
-            }
+        if let Some(seen) = self.wait(limit, |statuses| is_ready(has_roles, statuses)).await? {
+            let missing = if has_roles { "no leader" } else { "not all nodes are up" };
+            return Err(Failure::new(ExitStatus::Failed, format!("{missing} within {limit:?}: {seen}"))
+                .hint(format!("the nodes' logs are in {}", self.dir.path().join("nodes").display()))
+                .into());
         }
+        tokio::time::sleep(self.timing.settle).await;
+        Ok(self.started.elapsed())
     }
 
     /// Returns the members of the cluster, as the node knows them that leads; none if all nodes are, or nobody leads.
@@ -143,29 +139,26 @@ impl Cluster {
     /// time, returns what was seen instead.
     pub(crate) async fn settle(&self) -> anyhow::Result<Option<String>> {
         let has_roles = self.observer.has_roles();
-        let seen = self.wait(self.timing.settled_within, |statuses| is_settled(has_roles, statuses)).await?.err();
+        let seen = self.wait(self.timing.settled_within, |statuses| is_settled(has_roles, statuses)).await?;
         if seen.is_none() {
             tokio::time::sleep(self.timing.settle).await;
         }
         Ok(seen)
     }
 
-    async fn wait(
-        &self,
-        limit: Duration,
-        done: impl Fn(&[Option<Status>]) -> bool,
-    ) -> anyhow::Result<Result<(), String>> {
+    /// Waits until the nodes are as wanted. If they are not in time, returns what was seen instead.
+    async fn wait(&self, limit: Duration, done: impl Fn(&[Option<Status>]) -> bool) -> anyhow::Result<Option<String>> {
         let end = Instant::now() + limit;
         loop {
             let statuses = self.observer.statuses().await;
             if done(&statuses) {
-                return Ok(Ok(()));
+                return Ok(None);
             }
             if let Some((node, status)) = self.with(Nemesis::crashed).await?.into_iter().next() {
-                return self.blame(format!("{node} {ENDED_BY_ITSELF} ({status})"), node).map(Err);
+                return self.blame(format!("{node} {ENDED_BY_ITSELF} ({status})"), node).map(Some);
             }
             if Instant::now() > end {
-                return Ok(Err(describe(&statuses, self.observer.questions())));
+                return Ok(Some(describe(&statuses, self.observer.questions())));
             }
             tokio::time::sleep(self.observer.effort().poll).await;
         }

@@ -47,10 +47,10 @@ impl FirstSign {
         Some(Self::at(history, end))
     }
 
-    /// Returns a moment of a history that has times, in nanoseconds.
-    pub(crate) fn at_time(history: &History, at_ns: u64) -> Self {
-        let begun = (0..history.operations.len()).filter(|index| history.times(*index).invoked_ns <= at_ns).count();
-        Self { time_ms: at_ns / 1_000_000, operations: begun }
+    /// Returns a moment of a history that has times.
+    pub(crate) fn at_time(history: &History, time_ms: u64) -> Self {
+        let has_begun = |index: &usize| history.times(*index).invoked_ns / 1_000_000 <= time_ms;
+        Self { time_ms, operations: (0..history.operations.len()).filter(has_begun).count() }
     }
 
     /// Returns the moment of the last event before this rank.

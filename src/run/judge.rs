@@ -12,7 +12,7 @@ use nemesis::FaultKind;
 use serde::de::DeserializeOwned;
 
 use super::{
-    audits::{AuditedRun, audits},
+    audits::{Audit, AuditedRun, audits},
     context,
     coverage::{self, Leadership},
     faults::{FaultWindow, fault_windows},
@@ -115,6 +115,9 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         ballots: &ballots,
         faults: &fault_windows,
     });
+    let of_audits = audits.iter().filter_map(Audit::first_ms).map(|first_ms| FirstSign::at_time(&history, first_ms));
+    let of_history = first_sign(&plan, &history, &report, &budget, can_repeat);
+    let first_sign = of_history.into_iter().chain(of_audits).min_by_key(|sign| sign.time_ms);
     let violated = evidence::keys_with(&report, Verdict::NotLinearizable);
     let evidence = evidence::clearest(&violated).map(|(_, evidence)| evidence);
     let results = Results {
@@ -124,7 +127,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         weak: report.verdict == Verdict::Linearizable && !coverage.weak.is_empty(),
         live,
         counts: Counts::of(&history),
-        first_sign: first_sign(&plan, &history, &report, &budget, can_repeat),
+        first_sign,
         reads: Latency::of(&history, true),
         writes: Latency::of(&history, false),
         context: evidence

@@ -85,7 +85,7 @@ pub(crate) fn simulate(plan: &Plan) -> Outcome {
             let history = &finished.recorded.history;
             let report = quick_report(plan, history, &Limits::none());
             let broken_ns = finished.broken.as_ref().map(|broken| broken.at_ns.saturating_sub(finished.origin_ns));
-            let of_rule = broken_ns.map(|at_ns| FirstSign::at_time(history, at_ns));
+            let of_rule = broken_ns.map(|at_ns| FirstSign::at_time(history, at_ns / 1_000_000));
             let signs = [FirstSign::of(history, &report.keys, None), of_rule];
             Outcome {
                 verdict: report.verdict,

@@ -17,7 +17,7 @@
 
 use histories::TRANSACTION;
 
-use super::{Besides, FewCalls, Key, Property, Violation};
+use super::{Besides, FewCalls, Key, Property, Violation, key::Collected};
 use crate::{UnknownWhy, specification::Call};
 
 mod cycles;
@@ -52,8 +52,8 @@ impl Property for Kafka {
     fn violation(&self, key: &Key<'_>) -> Result<Option<Violation>, UnknownWhy> {
         let all = transactions(key)?;
         let found = match Logs::of(key, &all)? {
-            Err(wrong) => Some(wrong),
-            Ok(logs) => {
+            Collected::Wrong(wrong) => Some(wrong),
+            Collected::Consistent(logs) => {
                 let mut found = order::disorder(&logs, key, &all)?;
                 if found.is_none() {
                     found = logs.lost(key, &all)?;

@@ -34,6 +34,12 @@ pub(crate) struct FewCalls<'a> {
     pub(super) are_final: Vec<bool>,
 }
 
+/// Result of collecting what the operations of a key say: all of it, to be judged, or what is wrong already.
+pub(super) enum Collected<T, W> {
+    Consistent(T),
+    Wrong(W),
+}
+
 impl<'a> Key<'a> {
     /// Makes the key of these operations (indexes, ascending).
     ///

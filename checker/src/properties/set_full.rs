@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use histories::{Operation, Outcome, Value};
 use rustc_hash::FxHashMap;
 
-use super::{Besides, FewCalls, Key, Property, Violation};
+use super::{Besides, FewCalls, Key, Property, Violation, key::Collected};
 use crate::{
     UnknownWhy,
     specification::{Call, elements, items},
@@ -55,7 +55,7 @@ struct Sets<'a> {
 
 impl<'a> Sets<'a> {
     /// Reads the operations of a key, and finds what is wrong with a single read.
-    fn of(key: &Key<'a>) -> Result<Result<Self, Violation>, UnknownWhy> {
+    fn of(key: &Key<'a>) -> Result<Collected<Self, Violation>, UnknownWhy> {
         let mut elements: FxHashMap<&Value, Element> = FxHashMap::default();
         for index in key.changes(ADD) {
             key.step()?;
@@ -77,20 +77,24 @@ impl<'a> Sets<'a> {
                     if initial.contains(value) {
                         continue;
                     }
-                    return Ok(Err(nobody_added(key, *index, value)));
+                    return Ok(Collected::Wrong(nobody_added(key, *index, value)));
                 };
                 let add = &key.history.operations[element.first_add as usize];
                 if add.invoked > read.completed && !initial.contains(value) {
-                    return Ok(Err(nobody_added(key, *index, value)));
+                    return Ok(Collected::Wrong(nobody_added(key, *index, value)));
                 }
                 if element.shown.last() == Some(&place) {
                     let claim = format!("a read shows {value} twice");
-                    return Ok(Err(Violation { operations: vec![*index], besides: Some(others(key)), claim }));
+                    return Ok(Collected::Wrong(Violation {
+                        operations: vec![*index],
+                        besides: Some(others(key)),
+                        claim,
+                    }));
                 }
                 element.shown.push(place);
             }
         }
-        Ok(Ok(Self { reads, elements }))
+        Ok(Collected::Consistent(Self { reads, elements }))
     }
 
     /// Returns the fate of an element; none if it is not known to be in the set.
@@ -136,8 +140,8 @@ impl Property for SetFull {
 
     fn violation(&self, key: &Key<'_>) -> Result<Option<Violation>, UnknownWhy> {
         let sets = match Sets::of(key)? {
-            Ok(sets) => sets,
-            Err(violation) => return Ok(Some(violation)),
+            Collected::Consistent(sets) => sets,
+            Collected::Wrong(violation) => return Ok(Some(violation)),
         };
         let mut lost: Option<((u32, u32), u32, u32, &Value)> = None;
         #[expect(clippy::iter_over_hash_type, reason = "the first to be known is the first in any order")]

@@ -80,6 +80,11 @@ impl Load {
         Self { survives, ..self }
     }
 
+    /// Gives the reason why no run shows it, on real processes or on virtual time.
+    pub(super) const fn survives_anywhere(self, survives: &'static str) -> Self {
+        Self { survives, survives_simulated: survives, ..self }
+    }
+
     pub(super) const fn survives_simulated(self, survives_simulated: &'static str) -> Self {
         Self { survives_simulated, ..self }
     }

@@ -104,10 +104,7 @@ pub(super) const LOADS: [(Defect, Load); Defect::ALL.len()] = [
                 "--read lease --nodes 3 --overlap --keys 1 --latency 4ms --faults \
                 partition:pair,rolling-restart:down=100ms,every=1s",
             )
-            .survives("the candidate must have the voter's whole log, and the voter be back within the lease")
-            .survives_simulated(
-                "the candidate must have the voter's whole log, and the voter be back within the lease",
-            ),
+            .survives_anywhere("the candidate must have the voter's whole log, and the voter be back within the lease"),
     ),
     // Replication and commitment
     (Defect::CommitsAlone, Load::of("--faults partition:isolate-leader")),
@@ -159,9 +156,7 @@ pub(super) const LOADS: [(Defect, Load); Defect::ALL.len()] = [
     ),
     (
         Defect::BelievesLateConflicts,
-        Load::of("--faults pause:random")
-            .survives("it costs messages, and no answer")
-            .survives_simulated("it costs messages, and no answer"),
+        Load::of("--faults pause:random").survives_anywhere("it costs messages, and no answer"),
     ),
     (
         Defect::SentCountsAsMatched,
@@ -243,8 +238,7 @@ pub(super) const LOADS: [(Defect, Load); Defect::ALL.len()] = [
             .simulated(
                 "--overlap --faults delay:200ms,jitter=200ms,shape=all-links,kill:leader --every 500ms --for 900ms",
             )
-            .survives("votes must come a term late, to a candidate that the same voters have refused since")
-            .survives_simulated("votes must come a term late, to a candidate that the same voters have refused since"),
+            .survives_anywhere("votes must come a term late, to a candidate that the same voters have refused since"),
     ),
     (
         Defect::PreVotesCount,
@@ -254,34 +248,28 @@ pub(super) const LOADS: [(Defect, Load); Defect::ALL.len()] = [
     (Defect::LeaderIgnoresLaterTerms, Load::of("--faults partition:isolate-leader")),
     (
         Defect::EqualTimers,
-        Load::of("--faults kill:leader")
-            .survives("elections take longer, and the cluster recovers in time")
-            .survives_simulated("elections take longer, and the cluster recovers in time"),
+        Load::of("--faults kill:leader").survives_anywhere("elections take longer, and the cluster recovers in time"),
     ),
     (
         Defect::VoteRequestRestartsTimer,
         Load::of("--faults partition:isolate-leader")
-            .survives("elections take longer, and the cluster recovers in time")
-            .survives_simulated("elections take longer, and the cluster recovers in time"),
+            .survives_anywhere("elections take longer, and the cluster recovers in time"),
     ),
     (
         Defect::OldLeaderRestartsTimer,
         Load::of("--faults partition,pause:leader")
-            .survives("elections take longer, and the cluster recovers in time")
-            .survives_simulated("elections take longer, and the cluster recovers in time"),
+            .survives_anywhere("elections take longer, and the cluster recovers in time"),
     ),
     (
         Defect::NoPreVote,
         Load::of("--faults partition:one-way,pause:random")
-            .survives("elections take longer, and the cluster recovers in time")
-            .survives_simulated("elections take longer, and the cluster recovers in time"),
+            .survives_anywhere("elections take longer, and the cluster recovers in time"),
     ),
     (Defect::NoEntryOfOwnTerm, Load::of("--read-share 100 --faults kill:leader")),
     (
         Defect::DesertedLeaderSilences,
         Load::of("--faults partition:one-way")
-            .survives("elections take longer, and the cluster recovers in time")
-            .survives_simulated("elections take longer, and the cluster recovers in time"),
+            .survives_anywhere("elections take longer, and the cluster recovers in time"),
     ),
     // Members
     (
@@ -333,8 +321,7 @@ pub(super) const LOADS: [(Defect, Load); Defect::ALL.len()] = [
     (
         Defect::CountsUnsyncedTail,
         Load::of("--faults power-loss:all")
-            .survives("the loop syncs what a leader appends before it takes the answers of others")
-            .survives_simulated("the loop syncs what a leader appends before it takes the answers of others"),
+            .survives_anywhere("the loop syncs what a leader appends before it takes the answers of others"),
     ),
     (
         Defect::SendsBeforeDurable,
@@ -436,8 +423,7 @@ pub(super) const LOADS: [(Defect, Load); Defect::ALL.len()] = [
         Defect::ServesUnknownSessions,
         Load::of("--faults kill,partition")
             .simulated("--faults kill,partition --retry")
-            .survives("no session expires before 4096 others have begun")
-            .survives_simulated("no session expires before 4096 others have begun"),
+            .survives_anywhere("no session expires before 4096 others have begun"),
     ),
     // Answers to clients
     (

@@ -23,7 +23,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                                     Finding::NotChecked { why } => {
                                         td class="quiet" { "not checked" } td class="quiet" { (text(why)) }
                                     }
-                                    Finding::Violated { evidence } => {
+                                    Finding::Violated { evidence, .. } => {
                                         td { strong class="bad" { "violated" } }
                                         td { @for said in evidence { (text(said)) "." br; } }
                                     }

@@ -100,14 +100,15 @@ fn judge(answers: &Answered<'_>, causes: Causes<'_>, load: Span, times: Times) -
         return Finding::not_checked("faults, stalls of the host and their aftermath take up the whole load");
     }
     let sentence = |outage: Span| {
-        format!(
+        let said = format!(
             "Nobody was answered from {} to {}, longer than the {} that recovery may take, and no fault explains it",
             seconds(outage.from_ns),
             seconds(outage.until_ns),
             seconds(recovery_ns)
-        )
+        );
+        (outage.from_ns + recovery_ns, said)
     };
-    Finding::of(worst.map(sentence).into_iter().collect(), || {
+    Finding::of_moments(worst.map(sentence).into_iter().collect(), || {
         format!("{} of the load that no fault explains", seconds(judged))
     })
 }

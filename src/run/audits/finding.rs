@@ -58,6 +58,9 @@ pub(crate) enum Finding {
     Violated {
         /// Sentences that show it.
         evidence: Vec<String>,
+        /// Moment of the run at which it was first broken, if that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        first_ms: Option<u64>,
     },
     /// The property could not be judged.
     NotChecked {
@@ -73,16 +76,37 @@ impl Finding {
 
     /// Returns a violation with this evidence, or that the property holds if there is none.
     pub(super) fn of(evidence: Vec<String>, looked_at: impl FnOnce() -> String) -> Self {
-        if evidence.is_empty() { Self::Holds { looked_at: looked_at() } } else { Self::Violated { evidence } }
+        if evidence.is_empty() {
+            Self::Holds { looked_at: looked_at() }
+        } else {
+            Self::Violated { evidence, first_ms: None }
+        }
+    }
+
+    /// Returns a violation with this evidence, each sentence with the moment (ns) of the run that it is about, or that
+    /// the property holds if there is none.
+    pub(super) fn of_moments(evidence: Vec<(u64, String)>, looked_at: impl FnOnce() -> String) -> Self {
+        let first = evidence.iter().map(|(at_ns, _)| at_ns / 1_000_000).min();
+        let mut finding = Self::of(evidence.into_iter().map(|(_, said)| said).collect(), looked_at);
+        if let Self::Violated { first_ms, .. } = &mut finding {
+            *first_ms = first;
+        }
+        finding
     }
 
     /// Returns the evidence of a violation; nothing if there is none.
     pub(crate) fn evidence(&self) -> &[String] {
-        if let Self::Violated { evidence } = self { evidence } else { &[] }
+        if let Self::Violated { evidence, .. } = self { evidence } else { &[] }
     }
 }
 
 impl Audit {
+    /// Returns the moment of the run at which it was first broken, in milliseconds; none if it was not, or if nobody
+    /// knows.
+    pub(crate) fn first_ms(&self) -> Option<u64> {
+        if let Finding::Violated { first_ms, .. } = self.finding { first_ms } else { None }
+    }
+
     pub(crate) fn is_violated(&self) -> bool {
         !self.finding.evidence().is_empty()
     }
@@ -109,6 +133,10 @@ mod tests {
             (
                 audit(AuditKind::Leaders, Finding::of(vec!["n1 and n2".to_owned()], String::new)),
                 r#"{"audit":"leaders","verdict":"violated","evidence":["n1 and n2"]}"#,
+            ),
+            (
+                audit(AuditKind::Votes, Finding::of_moments(vec![(7_500_000, "n1".to_owned())], String::new)),
+                r#"{"audit":"votes","verdict":"violated","evidence":["n1"],"first_ms":7}"#,
             ),
             (
                 audit(AuditKind::Revisions, Finding::not_checked("no answer has one")),

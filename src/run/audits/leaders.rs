@@ -1,6 +1,6 @@
 //! Audit of elections: no term has two leaders (Raft §5.2, election safety).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::finding::Finding;
 use crate::{
@@ -20,10 +20,13 @@ pub(super) fn audit(elects_once_a_term: bool, reigns: &[Reign]) -> Finding {
     for reign in reigns {
         terms.entry(reign.term).or_default().push(reign);
     }
-    let several = |reigns: &&Vec<&Reign>| reigns.iter().map(|reign| reign.node).collect::<BTreeSet<_>>().len() > 1;
-    Finding::of(terms.values().filter(several).map(|reigns| sentence(reigns)).collect(), || {
-        counted(terms.len(), "term")
-    })
+    // A term is led twice from the first reign of a second node on.
+    let twice_from = |reigns: &[&Reign]| {
+        let first = reigns.iter().min_by_key(|reign| reign.span.from_ns)?;
+        reigns.iter().filter(|reign| reign.node != first.node).map(|reign| reign.span.from_ns).min()
+    };
+    let evidence = terms.values().filter_map(|reigns| Some((twice_from(reigns)?, sentence(reigns))));
+    Finding::of_moments(evidence.collect(), || counted(terms.len(), "term"))
 }
 
 fn sentence(reigns: &[&Reign]) -> String {
@@ -48,7 +51,9 @@ mod tests {
         reigns.push(reign(2, 2, 2 * second, 4 * second));
         let said = "Term 2 was led by n1 from 0.000 s to 1.000 s, and by n1 from 1.000 s to 3.000 s, and by n2 from \
             2.000 s to 4.000 s";
-        assert_eq!(audit(true, &reigns).evidence(), [said]);
+        let found = audit(true, &reigns);
+        assert_eq!(found.evidence(), [said]);
+        assert!(matches!(found, Finding::Violated { first_ms: Some(2000), .. }), "{found:?}");
         assert!(audit(false, &reigns).evidence().is_empty(), "its terms may mean something else");
     }
 }

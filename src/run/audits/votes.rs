@@ -25,24 +25,28 @@ pub(super) fn audit(elects_once_a_term: bool, ballots: &[Ballot], faults: &[Faul
     }
     let nodes: BTreeSet<u16> = ballots.iter().map(|ballot| ballot.node).collect();
     let evidence = nodes.into_iter().flat_map(|node| broken_by(ballots.iter().filter(move |it| it.node == node)));
-    Finding::of(evidence.collect(), || counted(votes, "vote"))
+    Finding::of_moments(evidence.collect(), || counted(votes, "vote"))
 }
 
-/// Returns how one node broke the rule, by its ballots in the order of its log.
-fn broken_by<'a>(ballots: impl Iterator<Item = &'a Ballot>) -> Vec<String> {
+/// Returns how one node broke the rule, and when (ns), by its ballots in the order of its log.
+fn broken_by<'a>(ballots: impl Iterator<Item = &'a Ballot>) -> Vec<(u64, String)> {
     let mut broken = Vec::new();
     let mut known: Option<(u64, Option<u16>)> = None;
     for Ballot { node, time_ns, term, vote } in ballots {
         let at = seconds(*time_ns);
         match (known, vote) {
             (Some((before, _)), _) if *term < before => {
-                broken.push(format!("n{node} was in term {before}, and at {at} in term {term} again"));
+                broken.push((*time_ns, format!("n{node} was in term {before}, and at {at} in term {term} again")));
             }
             (Some((before, Some(first))), Some(second)) if *term == before && first != *second => {
-                broken.push(format!("n{node} voted for n{first} in term {term}, and at {at} for n{second}"));
+                broken
+                    .push((*time_ns, format!("n{node} voted for n{first} in term {term}, and at {at} for n{second}")));
             }
             (Some((before, Some(first))), None) if *term == before => {
-                broken.push(format!("n{node} voted for n{first} in term {term}, and had forgotten it at {at}"));
+                broken.push((
+                    *time_ns,
+                    format!("n{node} voted for n{first} in term {term}, and had forgotten it at {at}"),
+                ));
             }
             _ => {}
         }
@@ -92,7 +96,9 @@ mod tests {
             (9, 3, None, "n1 was in term 4, and at 9.000 s in term 3 again"),
         ] {
             let broken = [sound(), vec![ballot(1, time, term, vote)]].concat();
-            assert_eq!(audit(true, &broken, &[]).evidence(), [said]);
+            let found = audit(true, &broken, &[]);
+            assert_eq!(found.evidence(), [said]);
+            assert!(matches!(found, Finding::Violated { first_ms: Some(ms), .. } if ms == time * 1000), "{found:?}");
         }
     }
 

@@ -9,7 +9,11 @@ use super::{
     parts::{LogName, Part},
     transaction::{Found, Transaction},
 };
-use crate::{UnknownWhy, properties::key::Key, unknown::unsupported};
+use crate::{
+    UnknownWhy,
+    properties::key::{Collected, Key},
+    unknown::unsupported,
+};
 
 /// Value at an offset.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +63,7 @@ pub(super) struct Logs<'a>(pub(super) FxHashMap<LogName<'a>, Log<'a>>);
 
 impl<'a> Logs<'a> {
     /// Collects what the operations show, and returns instead what is wrong with that.
-    pub(super) fn of(key: &Key<'a>, all: &[Transaction<'a>]) -> Result<Result<Self, Found>, UnknownWhy> {
+    pub(super) fn of(key: &Key<'a>, all: &[Transaction<'a>]) -> Result<Collected<Self, Found>, UnknownWhy> {
         let mut logs = Self::default();
         logs.take_sends(key, all)?;
         let witnesses = logs.witnesses(key, all)?;
@@ -89,11 +93,11 @@ impl<'a> Logs<'a> {
                 };
                 if let Some(((before, claim), log)) = wrong {
                     let operations = source.operations().chain(before).collect();
-                    return Ok(Err((operations, claim + &in_log(log))));
+                    return Ok(Collected::Wrong((operations, claim + &in_log(log))));
                 }
             }
         }
-        Ok(Ok(logs))
+        Ok(Collected::Consistent(logs))
     }
 
     /// Collects all sends. A value that was sent once more after its send had failed is one that was sent.

@@ -4,7 +4,10 @@ use histories::{History, Value, ValueId};
 use rustc_hash::FxHashMap;
 
 use super::{Known, Sets};
-use crate::{Limits, SetFigures, properties::key::Key};
+use crate::{
+    Limits, SetFigures,
+    properties::key::{Collected, Key},
+};
 
 /// Computes the figures on a history of sets. Returns `None` if it shows elements that nobody added, or there is
 /// too little memory.
@@ -29,7 +32,7 @@ pub(crate) fn set_figures(history: &History, initial: &Value, limits: &Limits<'_
 
 /// Adds the elements of one key.
 fn add(figures: &mut SetFigures, stale: &mut Vec<u64>, key: &Key<'_>) -> Option<()> {
-    let sets = Sets::of(key).ok()?.ok()?;
+    let Ok(Collected::Consistent(sets)) = Sets::of(key) else { return None };
     #[expect(clippy::iter_over_hash_type, reason = "figures are sums")]
     for element in sets.elements.values() {
         figures.attempted += 1;
