@@ -22,7 +22,11 @@ use crate::peer::{PORT, SHOUT, ask, await_grudge};
 
 pub(crate) const TESTS: &[Test] = &[
     ("hosts::are_separate_and_a_second_network_beside_them_is_refused", || everywhere("hosts")),
-    ("partitions::every_way_cuts_what_it_shall_and_heals_without_trace", every_way),
+    ("partitions::by_netlink_cut_what_they_shall_and_heal_without_trace", || every_shape("netlink", None)),
+    ("partitions::by_iptables_do_the_same", || every_shape("iptables", Some("iptables"))),
+    ("partitions::by_iptables_nft_do_the_same", || every_shape("iptables", Some("iptables-nft"))),
+    ("partitions::by_nft_do_the_same", || every_shape("nft", Some("nft"))),
+    ("partitions::by_iptables_legacy_do_the_same", || every_shape("iptables", Some("iptables-legacy"))),
     ("partitions::neighbour_entries_withstand_arp_and_a_heal_completes_another", || everywhere("neighbours")),
     ("faults::each_is_installed_and_healed", || everywhere("faults")),
 ];
@@ -34,21 +38,14 @@ pub(crate) fn everywhere(scenario: &str) {
     }
 }
 
-fn every_way() {
+/// Cuts and heals in every shape by these rules, with no other program in reach than the one that makes them.
+fn every_shape(by: &str, program: Option<&str>) {
     let starter = Starter::new();
-    for (by, program) in [
-        ("netlink", None),
-        ("iptables", Some("iptables")),
-        ("iptables", Some("iptables-nft")),
-        ("nft", Some("nft")),
-        ("iptables", Some("iptables-legacy")),
-    ] {
-        let Some(folder) = starter.tools(program) else { continue };
-        // The old kernel interface may be closed to ordinary users.
-        let user = if program == Some("iptables-legacy") { User::Me } else { User::Nobody };
-        let mut helper = starter.helper(user, &["inside", "partitions", by]);
-        print!("{}", succeed(helper.env("SCHISM_TOOLS_PATH", folder)));
-    }
+    let Some(folder) = starter.tools(program) else { return };
+    // The old kernel interface may be closed to ordinary users.
+    let user = if program == Some("iptables-legacy") { User::Me } else { User::Nobody };
+    let mut helper = starter.helper(user, &["inside", "partitions", by]);
+    print!("{}", succeed(helper.env("SCHISM_TOOLS_PATH", folder)));
 }
 
 pub(crate) fn silent() -> Log {

@@ -31,7 +31,7 @@ use libtest_mimic::{Arguments, Trial};
 type Test = (&'static str, fn());
 
 /// Tests at a time, unless asked for otherwise. They mostly wait, but some watch the times of packets.
-const THREADS: usize = 3;
+const THREADS: usize = 4;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
