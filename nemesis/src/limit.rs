@@ -1,6 +1,6 @@
 //! Limits of what a node's processes may have of the host: open files, memory. The kernel refuses the rest, as it would
-//! on a host that has no more. They go with the processes, unlike control groups, whose folders stay when those who made
-//! them are killed.
+//! on a host that has no more. They go with the processes, unlike control groups, whose folders stay when those who
+//! made them are killed.
 
 use std::fmt;
 use std::fs;

@@ -27,7 +27,7 @@ fn faults(dir: &Path) -> Vec<(String, String, Value)> {
 /// Runs a cluster of three under faults, whose history must be linearizable, and returns them.
 fn run_under(arguments: &[&str]) -> Vec<(String, String, Value)> {
     let dir = tempfile::tempdir().unwrap();
-    let ended = run(dir.path(), &[&["run", "--nodes", "3", "--seed", "1"][..], arguments].concat());
+    let ended = run(dir.path(), &[&["run", "--nodes", "3", "--rate", "100", "--seed", "1"][..], arguments].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     faults(dir.path())
 }
@@ -123,7 +123,7 @@ fn a_script_is_followed_repeated_and_written_again() {
         faults(dir.path())
     };
     fs::write(dir.path().join("faults.toml"), SCRIPT).unwrap();
-    let first = run(&["run", "--nodes", "3", "--time-limit", "9s", "--script", "faults.toml"]);
+    let first = run(&["run", "--nodes", "3", "--rate", "100", "--time-limit", "9s", "--script", "faults.toml"]);
     let words: Vec<&str> = first.iter().map(|fault| fault.1.as_str()).collect();
     let [isolated, paused, dropped] = words[..] else { panic!("{first:?}") };
     let old = isolated.strip_prefix("isolate the leader: ").unwrap().split(' ').next().unwrap();
@@ -133,7 +133,7 @@ fn a_script_is_followed_repeated_and_written_again() {
 
     let written = schism(dir.path()).args(["export", "--script", "first", "-o", "again.toml"]).output().unwrap();
     assert!(written.status.success(), "{written:?}");
-    let again = run(&["run", "--nodes", "3", "--time-limit", "9s", "--script", "again.toml"]);
+    let again = run(&["run", "--nodes", "3", "--rate", "100", "--time-limit", "9s", "--script", "again.toml"]);
     assert_eq!(again, first);
     let of_script = schedule(dir.path());
     assert_eq!(run(&["run", "--replay", "first"]), first);
@@ -161,7 +161,8 @@ fn packets_are_at_fault_counted_and_captured_and_a_replay_draws_the_same() {
         faults(dir.path())
     };
     fs::write(dir.path().join("packets.toml"), PACKETS).unwrap();
-    let script = ["run", "--nodes", "3", "--seed", "1", "--time-limit", "8s", "--pcap", "--script", "packets.toml"];
+    let script = "run --nodes 3 --rate 100 --seed 1 --time-limit 8s --pcap --script packets.toml";
+    let script: Vec<&str> = script.split(' ').collect();
     let first = run(&script);
     let words: Vec<&str> = first.iter().map(|fault| fault.1.as_str()).collect();
     assert!(words.iter().any(|words| words.starts_with("lose 10 % of packets to n")), "{words:?}");
@@ -182,7 +183,7 @@ fn packets_are_at_fault_counted_and_captured_and_a_replay_draws_the_same() {
     let of_replay = schedule(dir.path());
     let written = schism(dir.path()).args(["export", "--script", "first", "-o", "again.toml"]).output().unwrap();
     assert!(written.status.success(), "{written:?}");
-    let again = ["run", "--nodes", "3", "--seed", "2", "--time-limit", "8s", "--script", "again.toml"];
+    let again = ["run", "--nodes", "3", "--rate", "100", "--seed", "2", "--time-limit", "8s", "--script", "again.toml"];
     assert_eq!(run(&again), first);
     assert_eq!(schedule(dir.path()), of_replay, "what is drawn for each packet, too");
 }
@@ -259,7 +260,7 @@ fault = "starve:leader"
 fn faults_wait_for_a_snapshot_and_for_a_change_of_the_members() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("events.toml"), EVENTS).unwrap();
-    let load = ["run", "--nodes", "3", "--seed", "1", "--time-limit", "9s", "--snapshot-after", "50"];
+    let load = ["run", "--nodes", "3", "--rate", "100", "--seed", "1", "--time-limit", "9s", "--snapshot-after", "50"];
     let ended = run(dir.path(), &[&load[..], &["--script", "events.toml"]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let hit = faults(dir.path());

@@ -1,4 +1,4 @@
-//! Scenarios of limits: a node's processes may open no more files, or allocate no more memory, until the fault is healed.
+//! Scenarios of limits: a node's processes may open no more files, or allocate no more memory, until that is healed.
 
 use std::fs;
 use std::io::Write;
