@@ -115,9 +115,6 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         ballots: &ballots,
         faults: &fault_windows,
     });
-    let of_audits = audits.iter().filter_map(Audit::first_ms).map(|first_ms| FirstSign::at_time(&history, first_ms));
-    let of_history = first_sign(&plan, &history, &report, &budget, can_repeat);
-    let first_sign = of_history.into_iter().chain(of_audits).min_by_key(|sign| sign.time_ms);
     let violated = evidence::keys_with(&report, Verdict::NotLinearizable);
     let evidence = evidence::clearest(&violated).map(|(_, evidence)| evidence);
     let results = Results {
@@ -127,7 +124,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         weak: report.verdict == Verdict::Linearizable && !coverage.weak.is_empty(),
         live,
         counts: Counts::of(&history),
-        first_sign,
+        first_sign: first_sign(&plan, &history, (&report, &audits), &budget, can_repeat),
         reads: Latency::of(&history, true),
         writes: Latency::of(&history, false),
         context: evidence
@@ -163,14 +160,22 @@ fn leadership<'a>(plan: &Plan, reigns: &'a [Reign]) -> Leadership<'a> {
     }
 }
 
-/// Finds the first violation, among all if the check can be repeated.
-fn first_sign(plan: &Plan, history: &History, report: &Report, budget: &Budget, can_repeat: bool) -> Option<FirstSign> {
-    budget.within(history.operations.len(), |limits| {
+/// Finds the first violation, of the history or of audits: of the former among all if the check can be repeated.
+fn first_sign(
+    plan: &Plan,
+    history: &History,
+    (report, audits): (&Report, &[Audit]),
+    budget: &Budget,
+    can_repeat: bool,
+) -> Option<FirstSign> {
+    let of_history = budget.within(history.operations.len(), |limits| {
         let is_violated = |beginning: &History| {
             quick_report(plan, beginning, &Limits { decided: &|_| {}, ..*limits }).verdict == Verdict::NotLinearizable
         };
         FirstSign::of(history, &report.keys, can_repeat.then_some(&is_violated as &dyn Fn(&History) -> bool))
-    })
+    });
+    let of_audits = audits.iter().filter_map(Audit::first_ms).map(|first_ms| FirstSign::at_time(history, first_ms));
+    of_history.into_iter().chain(of_audits).min_by_key(|sign| sign.time_ms)
 }
 
 /// Judges a history of a plan, without evidence for every key.
