@@ -9,6 +9,7 @@ use std::ptr;
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::resource::Resource;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
@@ -47,10 +48,10 @@ impl Limit {
         }
     }
 
-    fn resource(self) -> libc::__rlimit_resource_t {
+    fn resource(self) -> Resource {
         match self {
-            Self::OpenFiles { .. } => libc::RLIMIT_NOFILE,
-            Self::Memory { .. } => libc::RLIMIT_DATA,
+            Self::OpenFiles { .. } => Resource::RLIMIT_NOFILE,
+            Self::Memory { .. } => Resource::RLIMIT_DATA,
         }
     }
 
@@ -101,7 +102,7 @@ impl Limit {
 /// Limits that were in force for the processes of a node before they were lowered.
 #[derive(Debug)]
 pub(crate) struct LoweredLimits {
-    resource: libc::__rlimit_resource_t,
+    resource: Resource,
     before: Vec<(Pid, libc::rlim_t)>,
 }
 
@@ -175,13 +176,13 @@ fn memory_bytes(process: Process) -> io::Result<u64> {
 /// Changes the limit that is in force for a process, up to its hard limit, and returns what it was.
 fn change_limit(
     process: Pid,
-    resource: libc::__rlimit_resource_t,
+    resource: Resource,
     change: impl Fn(libc::rlim_t) -> libc::rlim_t,
 ) -> io::Result<libc::rlim_t> {
     let prlimit = |set: *const libc::rlimit, known: *mut libc::rlimit| {
         #[allow(unsafe_code, reason = "nix has limits of this process only")]
         // SAFETY: both pointers are null, or to limits that live until the call returns.
-        let result = unsafe { libc::prlimit(process.as_raw(), resource, set, known) };
+        let result = unsafe { libc::prlimit(process.as_raw(), resource as _, set, known) };
         Errno::result(result).map(drop).map_err(io::Error::from)
     };
     let mut known = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -203,7 +204,7 @@ mod tests {
         let process = Process::find(Pid::from_raw(i32::try_from(child.id()).unwrap())).unwrap();
         let limit = Limit::Memory { more_bytes: 1 << 20 };
         let lowered = LoweredLimits::lower(&[process], limit).unwrap();
-        let now = || change_limit(process.id, libc::RLIMIT_DATA, |known| known).unwrap();
+        let now = || change_limit(process.id, Resource::RLIMIT_DATA, |known| known).unwrap();
         let has = memory_bytes(process).unwrap();
         assert!(has > 0 && now() >= (1 << 20), "{has} {}", now());
         lowered.raise(&[process]).unwrap();
