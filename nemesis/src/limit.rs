@@ -34,7 +34,7 @@ pub enum Limit {
     },
     /// Memory of its own that each process may have, which includes all that it has when the fault begins.
     Memory {
-        /// What it may allocate beyond that, in bytes.
+        /// Bytes that it may allocate beyond that.
         more_bytes: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! What others learn of a node: lines of its log, its trace, its status, its counters.
+//! Views of a node from outside: lines of its log, its trace, its status, its counters.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What must hold of each output of a node.
+//! Rules that each output of a node must keep.
 
 use super::*;
 
