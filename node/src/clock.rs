@@ -9,7 +9,12 @@
 //! the jump is added once, the span after it runs at the new rate. A node that starts while a generation is in force
 //! adopts its rate, but not its jump, which happened before the start. Its time starts at the host's time.
 
-use std::{fs::File, io::Read as _, path::PathBuf, time::Duration};
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
     host_clock::{HostClock, HostTime},
@@ -71,14 +76,14 @@ impl Clock {
     /// Creates a clock that starts at the host's time; it runs correctly without a file, and while the file is
     /// missing.
     pub(crate) fn new(host: HostClock, file: Option<PathBuf>) -> Self {
-        let skew = read_skew(file.as_ref()).unwrap_or(ClockSkew::NONE);
+        let skew = file.as_deref().and_then(read_skew).unwrap_or(ClockSkew::NONE);
         let host_time = host.now();
         Self { host, file, skew, host_time, own_ns: host_time.0 }
     }
 
     /// Returns the current time of this clock.
     pub(crate) fn now(&mut self) -> Time {
-        let skew = read_skew(self.file.as_ref());
+        let skew = self.file.as_deref().and_then(read_skew);
         self.advance(self.host.now(), skew)
     }
 
@@ -92,9 +97,11 @@ impl Clock {
 
     /// Advances to the host's time `host_time`, at which the file contained `skew`.
     fn advance(&mut self, host_time: HostTime, skew: Option<ClockSkew>) -> Time {
-        let passed = host_time.since(self.host_time).mul_f64(self.skew.rate);
-        self.own_ns = self.own_ns.saturating_add(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX));
-        self.host_time = host_time;
+        if host_time != self.host_time {
+            let passed = host_time.since(self.host_time).mul_f64(self.skew.rate);
+            self.own_ns = self.own_ns.saturating_add(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX));
+            self.host_time = host_time;
+        }
         if let Some(skew) = skew.filter(|skew| skew.generation != self.skew.generation) {
             self.own_ns = self.own_ns.saturating_add_signed(skew.jump_ns);
             self.skew = skew;
@@ -108,9 +115,9 @@ impl Clock {
     }
 }
 
-fn read_skew(file: Option<&PathBuf>) -> Option<ClockSkew> {
+fn read_skew(file: &Path) -> Option<ClockSkew> {
     let mut line = [0; MAX_LINE_BYTES];
-    let length = File::open(file?).ok()?.read(&mut line).ok()?;
+    let length = File::open(file).ok()?.read(&mut line).ok()?;
     ClockSkew::parse(std::str::from_utf8(&line[..length]).ok()?)
 }
 

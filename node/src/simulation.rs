@@ -68,9 +68,11 @@ impl Outlet for Outbox {
         let is_whole = !self.broken.contains(&to);
         if is_whole {
             self.sent += 1;
-            let copies = if self.defect == Some(Defect::LinkRepeatsFrames) { 2 } else { 1 };
-            let leaving = std::iter::repeat_n(Parcel(frame), copies).map(|parcel| Outgoing::Frame(to, parcel));
-            self.outgoing.extend(leaving.map(|leaving| (self.clock.now().0, leaving)));
+            let now_ns = self.clock.now().0;
+            if self.defect == Some(Defect::LinkRepeatsFrames) {
+                self.outgoing.push((now_ns, Outgoing::Frame(to, Parcel(frame.clone()))));
+            }
+            self.outgoing.push((now_ns, Outgoing::Frame(to, Parcel(frame))));
         }
         is_whole
     }

@@ -158,13 +158,14 @@ impl Invariants {
         let standing = host.standing();
         let leads_in = standing.filter(|standing| standing.role == Role::Leader).map(|standing| standing.term);
         let commit = standing.map(|standing| standing.commit).unwrap_or_default();
-        let leader = name(node);
         match self.configurations.look(node, host, leads_in, commit) {
             None => {}
             Some(ChangeMistake::Overlaps(index)) => self.report(now_ns, || {
+                let leader = name(node);
                 format!("one change of the members at a time (dissertation §4.1): {leader} began another at {index}")
             }),
             Some(ChangeMistake::TooEarly(index)) => self.report(now_ns, || {
+                let leader = name(node);
                 format!("a leader commits an entry of its term first (dissertation §4.1): {leader} began at {index}")
             }),
         }

@@ -42,7 +42,7 @@ const LAST_WORDS_NS: u64 = 20 * MS;
 /// Number of syncs from which the last one of a node is drawn.
 const LAST_SYNCS: u32 = 4;
 /// Maximum number of events of a run, so that each one ends.
-const MAX_EVENTS: u64 = 2_000_000_000;
+const MAX_EVENTS: u32 = 2_000_000_000;
 
 /// Reason why a run could not be carried out to its end.
 #[derive(Debug, thiserror::Error)]

@@ -10,26 +10,26 @@ pub(crate) type Micro = (&'static str, String, Option<i64>);
 
 /// Returns the micro-operations for an action that is composed of some.
 pub(crate) fn micro_operations(request: &Request) -> Option<Vec<Micro>> {
-    let key = request.key_name().unwrap_or_default();
-    let account = |number: u16| format!("{key}.{number}");
+    let key = || request.key_name().unwrap_or_default();
+    let part = |name: &dyn std::fmt::Display| format!("{}.{name}", key());
     Some(match request.action {
-        Action::Generate => vec![("add", key.clone(), Some(1)), ("r", key, None)],
+        Action::Generate => vec![("add", key(), Some(1)), ("r", key(), None)],
         // A log is a list, in which the last element is what was just sent.
-        Action::Send(value) => vec![("append", key.clone(), Some(value)), ("r", key, None)],
-        Action::Poll(_) | Action::Rows => vec![("r", key, None)],
-        Action::Insert => vec![("insert", key, None)],
+        Action::Send(value) => vec![("append", key(), Some(value)), ("r", key(), None)],
+        Action::Poll(_) | Action::Rows => vec![("r", key(), None)],
+        Action::Insert => vec![("insert", key(), None)],
         // The node keeps what an account has beyond its beginning.
-        Action::Balances => (0..bank::ACCOUNTS).map(|number| ("r", account(number), None)).collect(),
+        Action::Balances => (0..bank::ACCOUNTS).map(|number| ("r", part(&number), None)).collect(),
         Action::Transfer { from, to, amount } => vec![
-            ("add", account(from), Some(-amount)),
-            ("at-least", account(from), Some(-bank::BEGINNING)),
-            ("add", account(to), Some(amount)),
+            ("add", part(&from), Some(-amount)),
+            ("at-least", part(&from), Some(-bank::BEGINNING)),
+            ("add", part(&to), Some(amount)),
         ],
         // The node compares with numbers from below: it keeps the largest token so far as a negative number.
         Action::GuardedWrite { token, value } => vec![
-            ("at-least", format!("{key}.token"), Some(-token)),
-            ("w", format!("{key}.token"), Some(-token)),
-            ("w", format!("{key}.guarded"), Some(value)),
+            ("at-least", part(&"token"), Some(-token)),
+            ("w", part(&"token"), Some(-token)),
+            ("w", part(&"guarded"), Some(value)),
         ],
         _ => return None,
     })

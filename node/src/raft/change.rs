@@ -61,7 +61,7 @@ impl Raft {
                 own.followers.entry(member).or_insert_with(|| Progress::new(next));
             }
         }
-        self.append_own(Payload::Membership(membership))
+        self.append_own(Payload::Membership(Box::new(membership)))
     }
 
     /// Returns true if this node may stand for election: it is a voter, or it was one and does not know yet that the

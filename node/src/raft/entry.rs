@@ -24,5 +24,5 @@ pub enum Payload {
     /// Command to the state machine; opaque to Raft.
     Command(Bytes),
     /// Configuration of the cluster from this entry on (§6); without effect on the state machine.
-    Membership(Membership),
+    Membership(Box<Membership>),
 }

@@ -29,6 +29,11 @@ impl Rounds {
         self.newest
     }
 
+    /// Returns the newest round that a quorum has acknowledged.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
     /// Begins a round: every message sent from now on carries its number.
     pub(super) fn begin(&mut self, now: Time) {
         self.newest += 1;

@@ -73,7 +73,7 @@ pub enum Body {
         /// Term of that entry.
         last_included_term: Term,
         /// Configuration in force at that entry (§7).
-        membership: Membership,
+        membership: Box<Membership>,
         /// Position of the chunk in the snapshot, in bytes.
         offset: u64,
         /// Bytes of the chunk.

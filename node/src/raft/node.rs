@@ -142,7 +142,7 @@ impl Raft {
                 if !membership.is_sound() {
                     return Err(StartError::Membership(entry.index));
                 }
-                memberships.append(entry.index, membership.clone());
+                memberships.append(entry.index, (**membership).clone());
             }
             log.append(entry);
         }
@@ -251,7 +251,9 @@ impl Raft {
     /// Records that everything ever taken in a `Persist` is durable, so that the leader may count itself.
     pub fn persisted(&mut self) {
         self.durable = self.handed_over;
-        self.checked(Self::advance_commit);
+        if matches!(self.state, State::Leader(_)) {
+            self.checked(Self::advance_commit);
+        }
     }
 
     /// Returns the time at which `tick` is next needed, by the clock of the inputs.
@@ -379,7 +381,7 @@ impl Raft {
         assert!(!falls || self.config.defect.is_some(), "terms in the log never fall");
         self.out.persist.entries.push(entry.clone());
         if let Payload::Membership(membership) = &entry.payload {
-            self.memberships.append(entry.index, membership.clone());
+            self.memberships.append(entry.index, (**membership).clone());
         }
         self.log.append(entry);
     }

@@ -64,7 +64,7 @@ impl Raft {
                 quorum_contact,
             } => {
                 self.hear_from(from, quorum_contact);
-                let last = (last_included_index, last_included_term);
+                let (last, membership) = ((last_included_index, last_included_term), *membership);
                 self.on_install_snapshot(from, &Chunk { last, membership, offset, data, done, round });
             }
             Body::InstallSnapshotResponse { last_included_index, received, round } => {

@@ -95,7 +95,9 @@ impl Raft {
             && (progress.acknowledged_round + 1..=newest).contains(&round)
         {
             progress.acknowledged_round = round;
-            self.count_acknowledgements();
+            if round > own.rounds.acknowledged() {
+                self.count_acknowledgements();
+            }
         }
     }
 
@@ -114,7 +116,8 @@ impl Raft {
             Some(Defect::OneAnswerConfirms) => quorum.min(2),
             _ => quorum,
         };
-        let (leased, confirmed) = (membership.reached(leasing, of, &[]), membership.reached(confirming, of, &[]));
+        let leased = membership.reached(leasing, of, &[]);
+        let confirmed = if self.config.defect.is_none() { leased } else { membership.reached(confirming, of, &[]) };
         if own.rounds.acknowledge(leased) && self.config.has(Defect::LeaseFromReceipt) {
             own.rounds.restart_lease(self.now);
         }

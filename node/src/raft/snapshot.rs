@@ -36,7 +36,7 @@ impl SnapshotTransfer {
         Body::InstallSnapshot {
             last_included_index: self.snapshot.last_index,
             last_included_term: self.snapshot.last_term,
-            membership: self.snapshot.membership.clone(),
+            membership: Box::new(self.snapshot.membership.clone()),
             offset: start as u64,
             data: self.snapshot.data.slice(start..end),
             done: end == length,

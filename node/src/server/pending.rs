@@ -4,7 +4,7 @@
 //! that was appended, or was handed to a link, may be committed by any leader at any later time; only another entry,
 //! committed at its index, rules that out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     defect::Defect,
@@ -70,7 +70,7 @@ impl<C> PendingRequest<C> {
 /// Waiting requests, by the id under which this node knows them.
 #[derive(Debug)]
 pub(super) struct PendingRequests<C> {
-    waiting: HashMap<u64, PendingRequest<C>>,
+    waiting: BTreeMap<u64, PendingRequest<C>>,
     /// Ids by deadline.
     deadlines: BTreeSet<(HostTime, u64)>,
     /// Requests that were forwarded to the leader.
@@ -96,7 +96,7 @@ impl<C> PendingRequests<C> {
     /// Creates an empty list, with a planted defect if one is given.
     pub(super) fn new(defect: Option<Defect>) -> Self {
         Self {
-            waiting: HashMap::new(),
+            waiting: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             forwarded: BTreeSet::new(),
             proposals: BTreeMap::new(),

@@ -84,6 +84,8 @@ pub(crate) struct Storage<M: Medium = Directory> {
     files: Files<M>,
     owner: Owner,
     wal: M::File,
+    /// Path of `wal`, for error messages.
+    wal_path: PathBuf,
     /// Offset of the next record.
     end: u64,
     image: Image,
@@ -157,6 +159,7 @@ impl<M: Medium> Storage<M> {
         let stored = StoredState { hard_state: image.hard_state, snapshot, entries: image.entries.clone() };
         let storage = Self {
             compaction: None,
+            wal_path: files.path(WAL),
             files,
             owner,
             wal,
@@ -204,8 +207,7 @@ impl<M: Medium> Storage<M> {
         self.snapshot_index = snapshot.last_index;
         let cut = ChangeRecord { truncate_from: persist.truncate_from, ..ChangeRecord::default() };
         let rest = ChangeRecord { entries: persist.entries.clone(), ..ChangeRecord::default() };
-        let path = self.files.path(WAL);
-        let at = damaged(&path, self.end);
+        let at = damaged(&self.wal_path, self.end);
         let image = &mut self.image;
         image.add(cut).and_then(|()| image.start_after(snapshot)).and_then(|()| image.add(rest)).map_err(at)?;
         let start = start(&self.owner, snapshot.last_index, &self.image);
@@ -227,19 +229,18 @@ impl<M: Medium> Storage<M> {
         if batch == ChangeRecord::default() {
             return Ok(());
         }
-        let path = self.files.path(WAL);
-        let mut record = Vec::new();
-        append_record(&mut record, self.end + self.late.len() as u64, &encode(&batch), &path)?;
+        let (path, mut record) = (&self.wal_path, Vec::new());
+        append_record(&mut record, self.end + self.late.len() as u64, &encode(&batch), path)?;
         if let Some(compaction) = &mut self.compaction {
             compaction.add(batch.clone());
         }
-        self.image.add(batch).map_err(damaged(&path, self.end))?;
+        self.image.add(batch).map_err(damaged(path, self.end))?;
         if self.files.defect == Some(Defect::WritesLate) {
             std::mem::swap(&mut record, &mut self.late);
         }
-        self.files.medium.write_at(&self.wal, &record, self.end).map_err(failed("writing", &path))?;
+        self.files.medium.write_at(&self.wal, &record, self.end).map_err(failed("writing", path))?;
         if self.files.defect != Some(Defect::NoFsync) {
-            self.files.medium.sync(&self.wal).map_err(failed("syncing", &path))?;
+            self.files.medium.sync(&self.wal).map_err(failed("syncing", path))?;
             self.fsyncs += 1;
         }
         self.end += record.len() as u64;

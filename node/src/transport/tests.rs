@@ -186,7 +186,7 @@ async fn a_peer_that_stops_reading_is_given_up_and_never_blocks() {
     let body = Body::InstallSnapshot {
         last_included_index: crate::raft::LogIndex(1),
         last_included_term: Term(1),
-        membership: crate::raft::Membership::default(),
+        membership: Box::default(),
         offset: 0,
         data,
         done: true,
@@ -297,7 +297,7 @@ async fn what_waits_for_a_peer_is_bounded_in_bytes() {
     let body = Body::InstallSnapshot {
         last_included_index: crate::raft::LogIndex(1),
         last_included_term: Term(1),
-        membership: crate::raft::Membership::default(),
+        membership: Box::default(),
         offset: 0,
         data: bytes::Bytes::from(vec![0; QUEUE_BYTES / 8]),
         done: true,

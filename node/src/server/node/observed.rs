@@ -20,9 +20,12 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         if commit > before.commit {
             self.trace.committed(commit);
         }
-        let members_before = std::mem::replace(&mut self.membership, Arc::clone(self.raft.membership()));
-        if !Arc::ptr_eq(&members_before, &self.membership) && *members_before != *self.membership {
-            self.notice_members();
+        let membership = self.raft.membership();
+        if !Arc::ptr_eq(membership, &self.membership) {
+            let members_before = std::mem::replace(&mut self.membership, Arc::clone(membership));
+            if *members_before != *self.membership {
+                self.notice_members();
+            }
         }
         if (term, leader) != (before.term, before.leader) {
             self.end_forwarded();

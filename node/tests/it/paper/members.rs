@@ -99,7 +99,7 @@ fn a_configuration_is_in_force_once_it_is_appended() {
     leader.receive(2, 2, matched(3, 2));
     assert_eq!(leader.commit(), 3, "two of three");
     let mut follower = Node::with_log(4, 2, &[1, 2]);
-    let removal = || append_entries((2, 2), vec![Payload::Membership(members(3))], 0);
+    let removal = || append_entries((2, 2), vec![Payload::Membership(Box::new(members(3)))], 0);
     follower.receive(4, 2, removal());
     assert_eq!((follower.voters().len(), follower.commit()), (3, 0));
 }
@@ -109,7 +109,7 @@ fn a_configuration_is_in_force_once_it_is_appended() {
 #[test]
 fn truncation_takes_the_former_configuration_back() {
     let mut follower = Node::with_log(4, 2, &[1, 2]);
-    follower.receive(4, 2, append_entries((2, 2), vec![Payload::Membership(members(3)), Payload::Noop], 2));
+    follower.receive(4, 2, append_entries((2, 2), vec![Payload::Membership(Box::new(members(3))), Payload::Noop], 2));
     assert_eq!(follower.voters().len(), 3);
     follower.receive(2, 3, append((2, 2), &[3], 2, 1));
     assert_eq!(follower.voters().len(), 4);
@@ -177,7 +177,7 @@ fn one_change_at_a_time_and_none_before_an_own_entry_is_committed() {
 fn a_new_leader_carries_a_change_on() {
     let joint = Membership { outgoing: members(3).voters, ..Membership::of([1, 2, 4].map(NodeId)) };
     let mut node = Node::with_log(3, 2, &[1, 2]);
-    node.receive(3, 2, append_entries((2, 2), vec![Payload::Membership(joint)], 2));
+    node.receive(3, 2, append_entries((2, 2), vec![Payload::Membership(Box::new(joint))], 2));
     node.ms += 1_000;
     node.win();
     node.receive(4, 3, matched(4, 1));
@@ -206,7 +206,7 @@ fn a_leader_that_is_removed_steps_down_once_that_is_committed() {
 /// as nobody else may have that configuration, and others do not vote for an older log.
 #[test]
 fn a_node_that_may_have_been_removed_campaigns_until_it_knows() {
-    let without_it = || vec![Payload::Membership(Membership::of([2, 3].map(NodeId)))];
+    let without_it = || vec![Payload::Membership(Box::new(Membership::of([2, 3].map(NodeId))))];
     let mut node = Node::with_log(3, 2, &[1, 2]);
     node.receive(3, 2, append_entries((2, 2), without_it(), 2));
     node.ms += 1_000;
@@ -238,7 +238,7 @@ fn snapshots_and_restarts_keep_the_configuration() {
     let chunk = Body::InstallSnapshot {
         last_included_index: LogIndex(5),
         last_included_term: Term(2),
-        membership: members(2),
+        membership: Box::new(members(2)),
         offset: 0,
         data: Bytes::from_static(b"s"),
         done: true,
@@ -249,7 +249,7 @@ fn snapshots_and_restarts_keep_the_configuration() {
     assert_eq!(node.voters(), [1, 2]);
     let snapshot = output.persist.snapshot.unwrap();
     assert_eq!(snapshot.membership, members(2));
-    let later = Entry { index: LogIndex(6), term: Term(2), payload: Payload::Membership(members(3)) };
+    let later = Entry { index: LogIndex(6), term: Term(2), payload: Payload::Membership(Box::new(members(3))) };
     let stored =
         |entries: Vec<Entry>| StoredState { snapshot: Some(snapshot.clone()), entries, ..stored(2, None, &[]) };
     assert_eq!(Node::new(config(1, 4), stored(vec![])).voters(), [1, 2]);
@@ -260,10 +260,10 @@ fn snapshots_and_restarts_keep_the_configuration() {
 #[test]
 fn configurations_without_voters_are_refused() {
     let mut node = Node::with_log(3, 2, &[1, 2]);
-    let body = append_entries((2, 2), vec![Payload::Membership(Membership::default())], 0);
+    let body = append_entries((2, 2), vec![Payload::Membership(Box::default())], 0);
     let message = Message { from: NodeId(2), to: NodeId(1), term: Term(2), body };
     assert!(node.raft.step(node.now(), message).is_err());
-    let entry = Entry { index: LogIndex(1), term: Term(1), payload: Payload::Membership(Membership::default()) };
+    let entry = Entry { index: LogIndex(1), term: Term(1), payload: Payload::Membership(Box::default()) };
     let damaged = StoredState { entries: vec![entry], ..stored(1, None, &[]) };
     assert!(Raft::new(config(1, 3), damaged, Time(0)).is_err());
 }

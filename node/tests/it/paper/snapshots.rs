@@ -6,7 +6,7 @@ pub(super) fn chunk(last: (u64, u64), offset: u64, data: &'static [u8], done: bo
     Body::InstallSnapshot {
         last_included_index: LogIndex(last.0),
         last_included_term: Term(last.1),
-        membership: members(3),
+        membership: Box::new(members(3)),
         offset,
         data: Bytes::from_static(data),
         done,

@@ -30,7 +30,7 @@ fn a_request_of_a_past_term_is_refused_in_the_own_term() {
     let chunk = Body::InstallSnapshot {
         last_included_index: LogIndex(9),
         last_included_term: Term(1),
-        membership: members(3),
+        membership: Box::new(members(3)),
         offset: 0,
         data: Bytes::new(),
         done: true,
@@ -162,7 +162,7 @@ fn entries_that_cannot_stand_in_a_log_are_refused() {
     let chunk = |index, term| Body::InstallSnapshot {
         last_included_index: LogIndex(index),
         last_included_term: Term(term),
-        membership: members(3),
+        membership: Box::new(members(3)),
         offset: 0,
         data: Bytes::new(),
         done: true,

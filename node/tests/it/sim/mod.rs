@@ -99,7 +99,7 @@ fn assert_caught(defect: Defect, limit: u64, by: &[&str]) {
 fn a_node_that_answers_before_its_disk_is_caught() {
     assert_caught(
         Defect::AnswersBeforeDurable,
-        500,
+        2_000,
         &["leader completeness", "state machine safety", "election safety"],
     );
 }

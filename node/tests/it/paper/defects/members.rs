@@ -118,7 +118,7 @@ fn a_change_that_waits_until_it_is_committed() {
 #[test]
 fn members_forgotten_in_a_restart() {
     assert!(Defect::RestartForgetsMembers.is_shown_by(|defect| {
-        let entry = Entry { index: LogIndex(1), term: Term(1), payload: Payload::Membership(members(3)) };
+        let entry = Entry { index: LogIndex(1), term: Term(1), payload: Payload::Membership(Box::new(members(3))) };
         let stored = StoredState { entries: vec![entry], ..stored(1, None, &[]) };
         Node::new(Config { defect, ..config(1, 4) }, stored).voters().len() == 4
     }));
@@ -138,7 +138,7 @@ fn a_learner_counted_as_a_voter() {
 fn reads_on_a_node_that_was_removed() {
     assert!(Defect::RemovedNodeReads.is_shown_by(|defect| {
         let mut node = Node::new(Config { defect, ..config(4, 4) }, stored(2, None, &[1, 2]));
-        node.receive(1, 2, append_entries((2, 2), vec![Payload::Membership(members(3))], 3));
+        node.receive(1, 2, append_entries((2, 2), vec![Payload::Membership(Box::new(members(3)))], 3));
         node.read(LeaderReadMode::Quorum) == ready(3)
     }));
 }
