@@ -77,13 +77,13 @@ impl Budget {
     }
 
     /// Reads a history within the rest of the budget. If it cannot be read, the exit code says so.
-    pub(crate) fn read(&self, file: &Path, reading: ReadingOptions) -> anyhow::Result<Result<History, ReadCutShort>> {
+    pub(crate) fn read(&self, file: &Path, reading: ReadingOptions) -> anyhow::Result<ReadOutcome<History>> {
         self.read_within(file, reading, |input, options| histories::read_open(file, input, options))
     }
 
     /// Reads like [`Budget::read`], but fails if only a part could be read.
     pub(crate) fn read_whole(&self, file: &Path, reading: ReadingOptions) -> anyhow::Result<History> {
-        self.read(file, reading)?.map_err(|cut| cut.failure(file).into())
+        Ok(self.read(file, reading)?.whole(file)?)
     }
 
     /// Reads a file, or another named input, by `read` within the rest of the budget.
@@ -92,14 +92,15 @@ impl Budget {
         file: &Path,
         reading: ReadingOptions,
         read: impl FnOnce(File, &ReadOptions<'_>) -> Result<T, ReadError>,
-    ) -> anyhow::Result<Result<T, ReadCutShort>> {
+    ) -> anyhow::Result<ReadOutcome<T>> {
         let input = Source::open(file, self.deadline);
         let input = input.map_err(|source| unread(&ReadError::Io { path: file.to_owned(), source }))?;
         let came_late = input.lateness();
         let found = self.limited(file, reading, |options| read(input.file, options));
         // What ended too early looks damaged.
         let is_late = came_late.load(Ordering::SeqCst);
-        if is_late { Ok(Err(ReadCutShort { is_late, operations: 0, bytes: 0, file_bytes: 0 })) } else { found }
+        let nothing = ReadCutShort { is_late, operations: 0, bytes: 0, file_bytes: 0 };
+        if is_late { Ok(ReadOutcome::CutShort(nothing)) } else { found }
     }
 
     /// Reads a file by `read` within the rest of the budget, perhaps not for the first time.
@@ -108,7 +109,7 @@ impl Budget {
         file: &Path,
         reading: ReadingOptions,
         read: impl FnOnce(&ReadOptions<'_>) -> Result<T, ReadError>,
-    ) -> anyhow::Result<Result<T, ReadCutShort>> {
+    ) -> anyhow::Result<ReadOutcome<T>> {
         if fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
             let what = format!("{} is no regular file, but has to be read more than once", file.display());
             return Err(Failure::new(ExitStatus::Usage, what).hint("write its content to a file first").into());
@@ -121,7 +122,7 @@ impl Budget {
         file: &Path,
         reading: ReadingOptions,
         read: impl FnOnce(&ReadOptions<'_>) -> Result<T, ReadError>,
-    ) -> anyhow::Result<Result<T, ReadCutShort>> {
+    ) -> anyhow::Result<ReadOutcome<T>> {
         let file_bytes = fs::metadata(file).map_or(0, |metadata| metadata.len());
         let bar = Bar::of_reading(file_bytes);
         let is_late = Cell::new(false);
@@ -133,14 +134,33 @@ impl Budget {
             !is_late.get() && self.memory.has_room(reading.needs)
         };
         match read(&ReadOptions { keep_going: &keep_going, ..reading.options() }) {
-            Ok(found) => Ok(Ok(found)),
-            Err(ReadError::Stopped { reading, .. }) => Ok(Err(ReadCutShort {
+            Ok(found) => Ok(ReadOutcome::Whole(found)),
+            Err(ReadError::Stopped { reading, .. }) => Ok(ReadOutcome::CutShort(ReadCutShort {
                 is_late: is_late.get(),
                 operations: reading.operations,
                 bytes: reading.bytes,
                 file_bytes,
             })),
             Err(error) => Err(unread(&error).into()),
+        }
+    }
+}
+
+/// Outcome of reading a file that is no error in it.
+#[derive(Debug)]
+pub(crate) enum ReadOutcome<T> {
+    /// All of it was read.
+    Whole(T),
+    /// A limit was reached before the end.
+    CutShort(ReadCutShort),
+}
+
+impl<T> ReadOutcome<T> {
+    /// Returns what was read; fails if that is only a part of `file`.
+    pub(crate) fn whole(self, file: &Path) -> Result<T, Failure> {
+        match self {
+            Self::Whole(found) => Ok(found),
+            Self::CutShort(cut) => Err(Failure::new(ExitStatus::Unknown, format!("{}: {cut}", file.display()))),
         }
     }
 }
@@ -163,11 +183,6 @@ impl ReadCutShort {
     /// Returns the number of operations read before.
     pub(crate) fn operations(&self) -> usize {
         self.operations
-    }
-
-    /// Returns the failure of a command that needs the whole history.
-    pub(crate) fn failure(&self, file: &Path) -> Failure {
-        Failure::new(ExitStatus::Unknown, format!("{}: {self}", file.display()))
     }
 }
 

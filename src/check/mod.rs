@@ -13,7 +13,7 @@ mod source;
 pub(crate) mod transactions;
 
 pub(crate) use self::{
-    budget::{Budget, ReadCutShort},
+    budget::{Budget, ReadCutShort, ReadOutcome},
     guard::guard,
     judging::{
         JUDGE_AS, JudgingOptions, LimitArgs, decided_at_the_end, judge_as, judge_by, options_of, processors, status_of,

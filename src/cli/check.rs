@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     check::{
-        Budget, JudgingOptions, ReadCutShort, evidence, files, guard, hints, linearization, status_of,
+        Budget, JudgingOptions, ReadCutShort, ReadOutcome, evidence, files, guard, hints, linearization, status_of,
         status_of_report,
         transactions::{self, JudgedTransactions},
     },
@@ -121,14 +121,14 @@ impl CheckArgs {
                 Ok(found) => {
                     tell_reading(file, &found, started);
                     let judged = match &found {
-                        Ok(history) => guard(|| self.judge(history, &budget))
+                        ReadOutcome::Whole(history) => guard(|| self.judge(history, &budget))
                             .unwrap_or_else(|panic| Ok(Findings::of_panic(history, panic))),
-                        Err(cut) => Ok(Findings::of_exhausted(cut)),
+                        ReadOutcome::CutShort(cut) => Ok(Findings::of_exhausted(cut)),
                     };
                     let judged = match judged {
                         Ok(judged) => {
                             tell_methods(file, &judged, started);
-                            judged.with_notes(found.as_ref().ok())
+                            judged.with_notes(&found)
                         }
                         Err(error) => {
                             table.add_unreadable(file);
@@ -139,7 +139,7 @@ impl CheckArgs {
                         }
                     };
                     table.add(file, &judged.row, started.elapsed());
-                    if let (Some(out), Ok(history)) = (&mut orders, &found)
+                    if let (Some(out), ReadOutcome::Whole(history)) = (&mut orders, &found)
                         && let Err(error) = self.write_orders(out, file, history, &judged.orders, &budget)
                     {
                         (written, orders) = (Err(error), None);
@@ -292,8 +292,8 @@ impl CheckArgs {
 }
 
 /// Tells, if details are wanted, how much was read, and how long that took.
-fn tell_reading(file: &Path, found: &Result<History, ReadCutShort>, started: Instant) {
-    if let Ok(history) = found {
+fn tell_reading(file: &Path, found: &ReadOutcome<History>, started: Instant) {
+    if let ReadOutcome::Whole(history) = found {
         terminal::detail(|| {
             let operations = counted(history.operations.len(), "operation");
             format!("{}: read {operations} in {:.1?}", file.display(), started.elapsed())
@@ -434,10 +434,12 @@ impl Findings {
     }
 
     /// Adds notes on how the history was read.
-    fn with_notes(mut self, history: Option<&History>) -> Self {
-        for note in history.iter().flat_map(|history| &history.notes).map(ToString::to_string) {
+    fn with_notes(mut self, found: &ReadOutcome<History>) -> Self {
+        if let ReadOutcome::Whole(history) = found {
+            self.notes.extend(history.notes.iter().map(ToString::to_string));
+        }
+        for note in &self.notes {
             self.answer.details += &format!("\n  note: {note}\n");
-            self.notes.push(note);
         }
         self
     }

@@ -101,7 +101,7 @@ impl ConvertArgs {
         let found = budget.read_again_within(&self.input, self.reading, |options| {
             histories::read_events(&self.input, &ReadOptions { interpretation, ..*options }, &mut each)
         })?;
-        found.map(|history| history.interpretation()).map_err(|cut| cut.failure(&self.input).into())
+        Ok(found.whole(&self.input)?.interpretation())
     }
 }
 

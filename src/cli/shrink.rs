@@ -56,7 +56,7 @@ impl ShrinkArgs {
         let history = budget.read_again_within(&self.file, self.judging.reading(), |options| {
             histories::read_file_with(&self.file, options)
         })?;
-        let history = history.map_err(|cut| cut.failure(&self.file))?;
+        let history = history.whole(&self.file)?;
         if self.judging.are_transactions(&history)? {
             let failure = Failure::new(ExitStatus::Usage, "transactions cannot be shrunk to a history of their own");
             return Err(failure.hint("`schism check` names the few that contradict each other").into());
@@ -148,7 +148,7 @@ impl ShrinkArgs {
                     &mut see,
                 )
             })?
-            .map_err(|cut| cut.failure(&self.file))?;
+            .whole(&self.file)?;
         let mut rules = Normalizer::default();
         for event in &events {
             rules.see(event);
