@@ -74,8 +74,12 @@ impl Raft {
     /// Carries a change on: takes the next step once the last is committed, takes leave of members that are gone, and
     /// steps down if this leader is one of them (§6).
     pub(super) fn advance_membership(&mut self) {
-        if !matches!(self.state, State::Leader(_)) || !self.has_committed_membership() {
-            return;
+        let State::Leader(own) = &self.state else { return };
+        let membership = self.membership();
+        let has_own_voters_only =
+            membership.voters.contains(&self.config.id) && membership.voters.len() == own.followers.len() + 1;
+        if !self.has_committed_membership() || has_own_voters_only && !membership.is_intermediate() {
+            return; // as most of the time
         }
         self.take_leave();
         if !self.membership().is_voter(self.config.id) {
