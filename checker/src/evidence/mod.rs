@@ -27,13 +27,14 @@ const CAS_AS_WRITE: &str = "where a cas counts as a write if only others set wha
 
 pub(crate) use gather::GatheredSteps;
 use sentences::Description;
+pub(crate) use sentences::saw;
 
 /// Returns evidence for a violation of the zones. Among several violations the stalest read is reported, since it is
 /// the clearest and its staleness is certain. If no read is certainly stale, the first violation found is reported.
 pub(crate) fn of_zones(
     history: &History,
     options: &Options<'_>,
-    steps: &impl Steps,
+    steps: &dyn Steps,
     violation: &ZoneViolation,
     clusters: &Clusters,
 ) -> Result<Evidence, UnknownWhy> {
@@ -69,7 +70,7 @@ pub(crate) fn of_zones(
 fn prepare_gathered(
     history: &History,
     options: &Options<'_>,
-    steps: &impl Steps,
+    steps: &dyn Steps,
     clusters: &Clusters,
     gathered: &[u32],
     failed: Vec<u32>,

@@ -377,12 +377,12 @@ impl<'h> KeyAccesses<'_, 'h> {
 
     fn report(&self, findings: &mut Findings<'h>, name: impl Fn() -> String) {
         if !self.strays.is_empty() {
-            findings.add(AnomalyKind::Internal, Level::SnapshotIsolation, &[self.transaction], || {
+            findings.add(AnomalyKind::Internal, Level::SnapshotIsolation, &[self.transaction], &|| {
                 format!("T1 contradicts itself: what it read of {} is not what it read or wrote there before", name())
             });
         }
         if self.lacks {
-            findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &[self.transaction], || {
+            findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &[self.transaction], &|| {
                 format!("T1 read {} without what was in it at first", name())
             });
         }

@@ -30,11 +30,11 @@ impl<'h> Findings<'h> {
         kind: AnomalyKind,
         refutes: Level,
         transactions: &[TransactionIndex],
-        claim: impl FnOnce() -> String,
+        claim: &dyn Fn() -> String,
     ) {
-        let operation = |t: &TransactionIndex| self.history.transactions.operation(t.index());
-        let operations = transactions.iter().map(operation).collect();
-        self.add_with(kind, Orders::Data, refutes, || (operations, claim(), Vec::new()));
+        let all = &self.history.transactions;
+        let operations = || transactions.iter().map(|t| all.operation(t.index())).collect();
+        self.add_with(kind, Orders::Data, refutes, &mut || (operations(), claim(), Vec::new()));
     }
 
     /// Adds an anomaly. Its operations, claim and links are computed only if it is kept.
@@ -43,7 +43,7 @@ impl<'h> Findings<'h> {
         kind: AnomalyKind,
         orders: Orders,
         refutes: Level,
-        describe: impl FnOnce() -> (Vec<usize>, String, Vec<Link>),
+        describe: &mut dyn FnMut() -> (Vec<usize>, String, Vec<Link>),
     ) {
         self.weakest = Some(self.weakest.map_or(refutes, |weakest| weakest.min(refutes)));
         let (count, examples) = self.by_name.entry((orders, kind)).or_default();
