@@ -78,6 +78,12 @@ impl<'a> Key<'a> {
         })
     }
 
+    /// Returns the same operations in the order of their completions.
+    pub(super) fn by_completion(mut operations: Vec<(u32, &'a Operation)>) -> Vec<(u32, &'a Operation)> {
+        operations.sort_unstable_by_key(|(_, operation)| operation.completed);
+        operations
+    }
+
     /// Returns the call of an operation.
     pub(super) fn call(&self, operation: &Operation) -> Call<'a> {
         Call::of(self.history, operation, false)
