@@ -129,17 +129,13 @@ pub(crate) fn of_unexplained_value(problem: &Problem<'_>, step: usize) -> Option
         .then(|| describe(problem, &[step].into_iter().chain(late).collect::<Vec<u32>>()))
 }
 
-fn words<'a>(problem: &Problem<'a>) -> Words<'a> {
-    Words { history: problem.history, initial: problem.initial, prepared: problem.prepared }
-}
-
 /// Describes the kept steps in words, after the second opinion has confirmed them.
 ///
 /// # Errors
 /// The reason, if the second opinion disagrees or cannot decide.
 fn describe(problem: &Problem<'_>, gathered: &[u32]) -> Result<Evidence, UnknownWhy> {
     let alone = problem.alone(gathered);
-    let words = Words { prepared: &alone, ..words(problem) };
+    let words = Words { history: problem.history, initial: problem.initial, prepared: &alone };
     // The zones decide a few steps without querying the time. If many steps are left, the description has less
     // detail.
     let description = match zones(&alone, &Budget::new(problem.limits)) {

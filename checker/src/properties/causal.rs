@@ -37,7 +37,7 @@ impl Property for Causal {
             return Ok(Some(found));
         }
         let touched = |operation: &Operation| touched(operation, key.history.function_name(operation.function));
-        let found = causal_violation(key.history, key.initial, key.limits(), key.operations(), touched)?;
+        let found = causal_violation(key.history, key.initial, &key.limits, key.operations, touched)?;
         Ok(found.map(|(operations, claim)| {
             let operations =
                 operations.iter().map(|index| u32::try_from(*index).expect("operations are counted by u32"));

@@ -18,8 +18,9 @@ pub(super) type Client = (u16, u32);
 pub(crate) struct Key<'a> {
     pub(super) history: &'a History,
     pub(super) initial: &'a Value,
-    operations: &'a [u32],
-    limits: Limits<'a>,
+    /// Their indexes, ascending.
+    pub(super) operations: &'a [u32],
+    pub(super) limits: Limits<'a>,
     budget: Budget<'a>,
 }
 
@@ -54,15 +55,6 @@ impl<'a> Key<'a> {
         let key = Self { history, initial, operations, limits: *limits, budget: Budget::new(limits) };
         key.within(key.budget.may_take(operations.len() * OPERATION_BYTES))?;
         Ok(key)
-    }
-
-    /// Returns the indexes of all operations, ascending.
-    pub(super) fn operations(&self) -> &'a [u32] {
-        self.operations
-    }
-
-    pub(super) fn limits(&self) -> &Limits<'a> {
-        &self.limits
     }
 
     /// Returns all operations, failed ones included, with their indexes.

@@ -190,7 +190,7 @@ impl<'h> Case<'_, 'h> {
                 self.add_processes()?;
             }
             let order = self.operations_of(&self.order(needs, None)?);
-            let order_status = self.replay("an order of transactions that is none", self.is_exact(), |replay| {
+            let order_status = self.replay("an order of transactions that is none", self.is_exact(), &|replay| {
                 replay.serially(&order, level)
             })?;
             if order_status == Status::Holds {
@@ -201,7 +201,7 @@ impl<'h> Case<'_, 'h> {
             let status = match self.solve(needs, false)? {
                 Solution::Order(order) => {
                     let order = self.operations_of(&order);
-                    let status = self.replay("a schedule that is none", self.knows_sources(), |replay| {
+                    let status = self.replay("a schedule that is none", self.knows_sources(), &|replay| {
                         replay.serially(&order, level)
                     })?;
                     if status == Status::Holds {
@@ -230,7 +230,7 @@ impl<'h> Case<'_, 'h> {
         let status = match self.solve(Needs::Snapshots, true)? {
             Solution::Order(events) => {
                 let events = self.operations_of(&events);
-                self.replay("snapshots that are none", self.knows_sources(), |replay| replay.by_snapshots(&events))?
+                self.replay("snapshots that are none", self.knows_sources(), &|replay| replay.by_snapshots(&events))?
             }
             Solution::Contradiction(core) => self.contradiction(&core, Level::SnapshotIsolation, findings)?,
             Solution::Open => Status::NotRefuted,
@@ -267,7 +267,7 @@ impl<'h> Case<'_, 'h> {
                 Err(_) => {}
             }
         }
-        let status = self.replay("reads of what was committed that are none", self.knows_sources(), |replay| {
+        let status = self.replay("reads of what was committed that are none", self.knows_sources(), &|replay| {
             replay.committed(&operations)
         })?;
         levels.set(Level::ReadCommitted, status);
@@ -434,7 +434,7 @@ impl<'h> Case<'_, 'h> {
     }
 
     fn explained(&self, level: Level, order: Vec<u32>, levels: &mut Levels) -> Result<(), UnknownWhy> {
-        self.replay("an order that was tried and is none", true, |replay| match level {
+        self.replay("an order that was tried and is none", true, &|replay| match level {
             Level::ReadUncommitted => Ok(()),
             Level::ReadCommitted => replay.committed(&order),
             Level::SnapshotIsolation => replay.by_snapshots(&order),
@@ -453,7 +453,7 @@ impl<'h> Case<'_, 'h> {
         &self,
         claim: &str,
         must_hold: bool,
-        run: impl FnOnce(&mut Replay<'_>) -> Result<(), String>,
+        run: &dyn Fn(&mut Replay<'_>) -> Result<(), String>,
     ) -> Result<Status, UnknownWhy> {
         let mut stopped = Ok(());
         let mut goes_on = |steps: usize| {
