@@ -83,7 +83,7 @@ pub(crate) fn causal_violation(
             }
         }
     }
-    events.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == AccessKind::Set));
+    AccessEvent::sort(&mut events);
     let all = AccessEvents { events, keys: values.keys, initial: values.initial_of };
     let found = find_causal_violation(&all, limits.memory, &budget).map_err(|out| out.among(history, operations))?;
     if let Some(CausalViolation::TooMany { .. }) = found {

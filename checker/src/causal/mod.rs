@@ -73,6 +73,11 @@ impl AccessEvent {
         let process = history.operations[operation as usize].process;
         touches(step).map(move |(value, touch)| Self { operation, process, value: value + offset, touch, certain })
     }
+
+    /// Sorts events by session, each look of an operation before what it sets.
+    pub(crate) fn sort(events: &mut [Self]) {
+        events.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == AccessKind::Set));
+    }
 }
 
 /// Events that took place.

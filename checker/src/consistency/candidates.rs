@@ -97,7 +97,7 @@ impl CausalCandidates {
             let events = (0..).zip(order.iter().map(|&at| all[at as usize]));
             if windows.is_empty() { Vec::new() } else { events.filter(is_inside).map(|(_, event)| event).collect() }
         };
-        events.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == AccessKind::Set));
+        AccessEvent::sort(&mut events);
         Ok(events)
     }
 

@@ -9,7 +9,7 @@ use super::{candidates::CausalCandidates, key::ViolatedKey, regular, versions};
 use crate::{
     Memory, Model, Options,
     budget::{Budget, Shortage},
-    causal::{AccessEvents, AccessKind, find_causal_violation},
+    causal::{AccessEvent, AccessEvents, find_causal_violation},
     conflict_ranges::ConflictRanges,
     oracles::share_of,
     prepare::{KeySteps, Keys, Preparer},
@@ -120,7 +120,7 @@ fn nothing_is_missed_where_an_order_is_right() {
             }
         }
         let mut all = moments.events.events.clone();
-        all.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == AccessKind::Set));
+        AccessEvent::sort(&mut all);
         let suspects = moments.suspects(&budget).unwrap();
         narrowed += u64::from(suspects.len() < all.len());
         let AccessEvents { keys, initial, .. } = moments.events;

@@ -6,10 +6,10 @@ use super::{key::ViolatedKey, regular::RegularityViolation, versions::Pair};
 use crate::{
     Evidence, Options, UnknownWhy, Witness,
     causal::{self, AccessEvent, touches},
-    evidence::{self, GatheredSteps},
+    evidence::{self, GatheredSteps, saw},
     index::OptionalIndex,
     objects::register::Problem,
-    prepare::{Action, KeySteps, Step, Val},
+    prepare::{Action, Step, Val},
     words::Words,
     zones::ZoneViolation,
 };
@@ -27,7 +27,7 @@ impl WitnessBuilder<'_> {
         Words { history: self.history, initial: &self.options.initial, prepared: self.key.prepared }
     }
 
-    fn witness(&self, gathered: GatheredSteps<'_, KeySteps>, claim: String) -> Witness {
+    fn witness(&self, gathered: GatheredSteps<'_>, claim: String) -> Witness {
         let gathered = gathered.complete();
         let mut operations: Vec<u32> = gathered.iter().map(|&index| self.key.step(index).operation).collect();
         if gathered.iter().any(|&index| !self.key.step(index).is_certain()) {
@@ -141,14 +141,6 @@ impl WitnessBuilder<'_> {
         }
         let claim = format!("after the last change, {}", claims.join(", but "));
         self.witness(gathered, claim)
-    }
-}
-
-/// Formats a read value: `returned 41`, or `found 41` for a cas.
-fn saw(words: &Words<'_>, step: &Step) -> String {
-    match step.action {
-        Action::Cas { from, .. } => format!("found {}", words.value(from)),
-        _ => words.answer(step),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 const COUNTS: &str = "a step that counts";
 
 /// Returns the steps that show a stale read, and those among them that the claim is about.
-pub(super) fn of_stale(steps: &impl Steps, clusters: &Clusters, stale: &Stale) -> (Vec<u32>, Vec<u32>) {
+pub(super) fn of_stale(steps: &dyn Steps, clusters: &Clusters, stale: &Stale) -> (Vec<u32>, Vec<u32>) {
     let mut gathered = GatheredSteps::new(steps, clusters, vec![stale.reader]);
     gathered.effect(stale.old, stale.old_proof);
     gathered.effect(stale.new, Some(stale.new_proof));
@@ -20,7 +20,7 @@ pub(super) fn of_stale(steps: &impl Steps, clusters: &Clusters, stale: &Stale) -
 }
 
 /// Returns the steps that show a violation, and those among them that the claim is about: none in particular.
-pub(super) fn of_violation(steps: &impl Steps, clusters: &Clusters, violation: &ZoneViolation) -> (Vec<u32>, Vec<u32>) {
+pub(super) fn of_violation(steps: &dyn Steps, clusters: &Clusters, violation: &ZoneViolation) -> (Vec<u32>, Vec<u32>) {
     let step = |index: u32| steps.step(index).expect(COUNTS);
     let mut gathered = GatheredSteps::new(steps, clusters, Vec::new());
     match *violation {
@@ -54,14 +54,14 @@ pub(super) fn of_violation(steps: &impl Steps, clusters: &Clusters, violation: &
 }
 
 /// Steps gathered so far, and how to find what else they need.
-pub(crate) struct GatheredSteps<'a, S> {
-    steps: &'a S,
+pub(crate) struct GatheredSteps<'a> {
+    steps: &'a dyn Steps,
     clusters: &'a Clusters,
     gathered: Vec<u32>,
 }
 
-impl<'a, S: Steps> GatheredSteps<'a, S> {
-    pub(crate) fn new(steps: &'a S, clusters: &'a Clusters, gathered: Vec<u32>) -> Self {
+impl<'a> GatheredSteps<'a> {
+    pub(crate) fn new(steps: &'a dyn Steps, clusters: &'a Clusters, gathered: Vec<u32>) -> Self {
         Self { steps, clusters, gathered }
     }
 

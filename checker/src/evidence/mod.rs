@@ -27,13 +27,14 @@ const CAS_AS_WRITE: &str = "where a cas counts as a write if only others set wha
 
 pub(crate) use gather::GatheredSteps;
 use sentences::Description;
+pub(crate) use sentences::saw;
 
 /// Returns evidence for a violation of the zones. Among several violations the stalest read is reported, since it is
 /// the clearest and its staleness is certain. If no read is certainly stale, the first violation found is reported.
 pub(crate) fn of_zones(
     history: &History,
     options: &Options<'_>,
-    steps: &impl Steps,
+    steps: &dyn Steps,
     violation: &ZoneViolation,
     clusters: &Clusters,
 ) -> Result<Evidence, UnknownWhy> {
@@ -69,7 +70,7 @@ pub(crate) fn of_zones(
 fn prepare_gathered(
     history: &History,
     options: &Options<'_>,
-    steps: &impl Steps,
+    steps: &dyn Steps,
     clusters: &Clusters,
     gathered: &[u32],
     failed: Vec<u32>,
@@ -128,17 +129,13 @@ pub(crate) fn of_unexplained_value(problem: &Problem<'_>, step: usize) -> Option
         .then(|| describe(problem, &[step].into_iter().chain(late).collect::<Vec<u32>>()))
 }
 
-fn words<'a>(problem: &Problem<'a>) -> Words<'a> {
-    Words { history: problem.history, initial: problem.initial, prepared: problem.prepared }
-}
-
 /// Describes the kept steps in words, after the second opinion has confirmed them.
 ///
 /// # Errors
 /// The reason, if the second opinion disagrees or cannot decide.
 fn describe(problem: &Problem<'_>, gathered: &[u32]) -> Result<Evidence, UnknownWhy> {
     let alone = problem.alone(gathered);
-    let words = Words { prepared: &alone, ..words(problem) };
+    let words = Words { history: problem.history, initial: problem.initial, prepared: &alone };
     // The zones decide a few steps without querying the time. If many steps are left, the description has less
     // detail.
     let description = match zones(&alone, &Budget::new(problem.limits)) {

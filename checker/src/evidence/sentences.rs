@@ -48,6 +48,14 @@ pub(super) fn of_violation(words: &Words<'_>, violation: &ZoneViolation, cluster
     }
 }
 
+/// Formats a read value: `returned 41`, or `found 41` for a cas.
+pub(crate) fn saw(words: &Words<'_>, step: &Step) -> String {
+    match step.action {
+        Action::Cas { from, .. } => format!("found {}", words.value(from)),
+        _ => words.answer(step),
+    }
+}
+
 /// Describes the stalest read, if one is certainly stale.
 fn of_stalest(words: &Words<'_>, clusters: &Clusters) -> Option<Description> {
     let stale = stale::stalest(words.history, words.prepared, clusters)?;
@@ -57,11 +65,7 @@ fn of_stalest(words: &Words<'_>, clusters: &Clusters) -> Option<Description> {
     let noun = words.noun(reader);
     let apart = words.apart(stale.staleness.behind_ns, "before");
     let (who, done) = (words.who(reader), words.was_done(proof));
-    let answer = if let Action::Cas { from, .. } = reader.action {
-        format!("found {}", words.value(from))
-    } else {
-        words.answer(reader)
-    };
+    let answer = saw(words, reader);
     let claim = format!("{who} {answer}, although {done}, {apart} the {noun} began");
     let new_setter = step(clusters[stale.new].writer.get().expect("the newer value was set"));
     let short = words.short(new_setter);

@@ -29,7 +29,7 @@ pub(super) struct Stale {
 }
 
 /// Returns the stalest step, the first of several.
-pub(super) fn stalest(history: &History, steps: &impl Steps, clusters: &Clusters) -> Option<Stale> {
+pub(super) fn stalest(history: &History, steps: &dyn Steps, clusters: &Clusters) -> Option<Stale> {
     let operation = |step: u32| steps.step(step).map(|step| step.operation as usize);
     let bounds = Bounds::new(clusters, steps);
     let mut worst: Option<(u64, Stale)> = None;

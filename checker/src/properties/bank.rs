@@ -164,13 +164,9 @@ mod tests {
     use rand::RngExt as _;
 
     use super::{
-        super::tests::{compare, decided, history},
+        super::tests::{compare, decided, history, list},
         *,
     };
-
-    fn list(balances: &[i64]) -> Value {
-        Value::List(balances.iter().copied().map(Value::Int).collect())
-    }
 
     fn reads(answers: &[Value], initial: &Value) -> Result<Option<(Vec<usize>, String)>, UnknownWhy> {
         let events = (0..)

@@ -51,8 +51,7 @@ impl<'a> FinalReads<'a> {
         };
         let is_read = |read: &Operation| read.outcome == Outcome::Ok && key.call(read).function == READ;
         candidates.retain(|(_, read)| over <= read.invoked && is_read(read));
-        candidates.sort_unstable_by_key(|(_, read)| read.completed);
-        Ok(Self { history: key.history, candidates, additions_end: None })
+        Ok(Self { history: key.history, candidates: Key::by_completion(candidates), additions_end: None })
     }
 
     /// Returns true if this candidate is final.

@@ -18,8 +18,9 @@ pub(super) type Client = (u16, u32);
 pub(crate) struct Key<'a> {
     pub(super) history: &'a History,
     pub(super) initial: &'a Value,
-    operations: &'a [u32],
-    limits: Limits<'a>,
+    /// Their indexes, ascending.
+    pub(super) operations: &'a [u32],
+    pub(super) limits: Limits<'a>,
     budget: Budget<'a>,
 }
 
@@ -56,15 +57,6 @@ impl<'a> Key<'a> {
         Ok(key)
     }
 
-    /// Returns the indexes of all operations, ascending.
-    pub(super) fn operations(&self) -> &'a [u32] {
-        self.operations
-    }
-
-    pub(super) fn limits(&self) -> &Limits<'a> {
-        &self.limits
-    }
-
     /// Returns all operations, failed ones included, with their indexes.
     pub(super) fn all(&self) -> impl Iterator<Item = (u32, &'a Operation)> + use<'a> {
         let history = self.history;
@@ -76,6 +68,12 @@ impl<'a> Key<'a> {
         self.all().filter(move |(_, operation)| {
             operation.outcome == Outcome::Ok && self.history.function_name(operation.function) == function
         })
+    }
+
+    /// Returns the same operations in the order of their completions.
+    pub(super) fn by_completion(mut operations: Vec<(u32, &'a Operation)>) -> Vec<(u32, &'a Operation)> {
+        operations.sort_unstable_by_key(|(_, operation)| operation.completed);
+        operations
     }
 
     /// Returns the call of an operation.

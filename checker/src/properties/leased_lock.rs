@@ -48,12 +48,12 @@ impl Property for LeasedLock {
                 return Ok(Some(Violation::alone(vec![earlier, index], claim)));
             }
         }
-        if let Some((earlier, index, [before, token])) = smaller(key, ACQUIRE, got)? {
+        if let Some((earlier, index, [before, token])) = smaller(key, ACQUIRE, &got)? {
             let claim = format!("an acquire got the token {token} after another had got {before}");
             return Ok(Some(Violation::alone(vec![earlier, index], claim)));
         }
         let under = |write: &Operation| written_under(key.history.value(write.input));
-        Ok(smaller(key, WRITE, under)?.map(|(earlier, index, [before, token])| {
+        Ok(smaller(key, WRITE, &under)?.map(|(earlier, index, [before, token])| {
             let claim = format!("a write under the token {token} was accepted after one under {before}");
             Violation::alone(vec![earlier, index], claim)
         }))
@@ -83,7 +83,7 @@ impl Property for LeasedLock {
 fn smaller(
     key: &Key<'_>,
     function: &str,
-    token: impl Fn(&Operation) -> Option<i64>,
+    token: &dyn Fn(&Operation) -> Option<i64>,
 ) -> Result<Option<(u32, u32, [i64; 2])>, UnknownWhy> {
     let begun: Vec<_> = key.answered(function).filter_map(|(index, it)| Some((index, it, token(it)?))).collect();
     key.may_take(2 * size_of_val(&*begun))?;
@@ -104,12 +104,12 @@ fn smaller(
 
 /// Returns the token of a `write`.
 fn written_under(input: &Value) -> Option<i64> {
-    match input {
-        Value::List(parts) => match &parts[..] {
-            [token, _] => number(token),
-            _ => None,
-        },
-        _ => None,
+    if let Value::List(parts) = input
+        && let [token, _] = &parts[..]
+    {
+        number(token)
+    } else {
+        None
     }
 }
 
@@ -123,7 +123,7 @@ mod tests {
     use rand::RngExt as _;
 
     use super::{
-        super::tests::{compare, decided, history},
+        super::tests::{self, compare, decided, history},
         *,
     };
 
@@ -141,8 +141,7 @@ mod tests {
 
     fn found(calls: &[(&'static str, i64)], initial: &Value) -> Option<(Vec<usize>, String)> {
         let events: Vec<_> = (0..).zip(calls).flat_map(|(process, (f, token))| done(process, f, *token)).collect();
-        let evidence = decided(&LeasedLock, &history(&events), initial).unwrap();
-        evidence.map(|evidence| (evidence.operations, evidence.claim))
+        tests::found(&LeasedLock, &history(&events), initial)
     }
 
     #[test]

@@ -149,8 +149,36 @@ pub(crate) mod tests {
         history: &History,
         initial: &Value,
     ) -> Result<Option<Evidence>, UnknownWhy> {
-        let all: Vec<u32> = (0..u32::try_from(history.operations.len()).unwrap()).collect();
-        decide(property, history, initial, &Limits::none(), &all)
+        decide(property, history, initial, &Limits::none(), &all(history))
+    }
+
+    /// Returns the indexes of all operations.
+    pub(crate) fn all(history: &History) -> Vec<u32> {
+        (0..u32::try_from(history.operations.len()).unwrap()).collect()
+    }
+
+    /// Returns the operations of the evidence and the claim, if the property is violated.
+    pub(crate) fn found(property: &dyn Property, history: &History, initial: &Value) -> Option<(Vec<usize>, String)> {
+        decided(property, history, initial).unwrap().map(|evidence| (evidence.operations, evidence.claim))
+    }
+
+    /// Returns true if the property is violated, as `found` says; the plain definition must agree.
+    pub(crate) fn agreed(
+        property: &dyn Property,
+        history: &History,
+        initial: &Value,
+        found: Option<&Evidence>,
+        seed: u64,
+    ) -> bool {
+        let all = all(history);
+        let key = Key::new(history, initial, &Limits::none(), &all).unwrap();
+        assert_eq!(found.is_some(), property.is_violated_by(&key.few(&all)), "seed {seed}: {found:?} {history:?}");
+        found.is_some()
+    }
+
+    /// Returns a list of numbers.
+    pub(crate) fn list(numbers: &[i64]) -> Value {
+        Value::List(numbers.iter().copied().map(Value::Int).collect())
     }
 
     /// Builds a random history of up to `most` calls, which overlap; one in ten fails, and one in ten has an unknown
@@ -206,10 +234,7 @@ pub(crate) mod tests {
         for seed in 0..2000 {
             let history = random(seed, most, &mut *call);
             let Some(found) = counts_if(decided(property, &history, initial)) else { continue };
-            let all: Vec<u32> = (0..u32::try_from(history.operations.len()).unwrap()).collect();
-            let key = Key::new(&history, initial, &Limits::none(), &all).unwrap();
-            assert_eq!(found.is_some(), property.is_violated_by(&key.few(&all)), "seed {seed}: {found:?} {history:?}");
-            counts[usize::from(found.is_some())] += 1;
+            counts[usize::from(agreed(property, &history, initial, found.as_ref(), seed))] += 1;
         }
         assert!(counts.iter().all(|count| *count > 200), "the comparison is one-sided: {counts:?}");
     }

@@ -97,7 +97,7 @@ mod tests {
     use rand::RngExt as _;
 
     use super::{
-        super::tests::{compare_where_known, decided, history},
+        super::tests::{self, compare_where_known, decided, history},
         *,
     };
 
@@ -116,8 +116,7 @@ mod tests {
             (1, Invoke, READ, Value::Nil),
             (1, Done, READ, answer(rows)),
         ];
-        let evidence = decided(&Monotonic, &history(&events), &Value::Nil).unwrap();
-        evidence.map(|evidence| (evidence.operations, evidence.claim))
+        tests::found(&Monotonic, &history(&events), &Value::Nil)
     }
 
     #[test]

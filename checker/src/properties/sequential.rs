@@ -46,12 +46,12 @@ impl Property for Sequential {
 
 /// Returns the parts in the answer of a read, `[key [part …]]`.
 fn parts(answer: &Value) -> Option<&[Value]> {
-    match answer {
-        Value::List(pair) => match &pair[..] {
-            [_, Value::List(parts)] => Some(parts),
-            _ => None,
-        },
-        _ => None,
+    if let Value::List(pair) = answer
+        && let [_, Value::List(parts)] = &pair[..]
+    {
+        Some(parts)
+    } else {
+        None
     }
 }
 

@@ -210,14 +210,10 @@ mod tests {
     use rand::RngExt as _;
 
     use super::{
-        super::tests::{compare, decided, history},
+        super::tests::{self, compare, decided, history, list},
         *,
     };
     use crate::{Limits, SetFigures};
-
-    fn list(elements: &[i64]) -> Value {
-        Value::List(elements.iter().copied().map(Value::Int).collect())
-    }
 
     /// Adds 1 for certain and 2 perhaps, then reads once for each of these answers, one after the other.
     fn reads(answers: &[&[i64]]) -> History {
@@ -234,8 +230,7 @@ mod tests {
     }
 
     fn found(answers: &[&[i64]]) -> Option<(Vec<usize>, String)> {
-        let evidence = decided(&SetFull, &reads(answers), &Value::Nil).unwrap();
-        evidence.map(|evidence| (evidence.operations, evidence.claim))
+        tests::found(&SetFull, &reads(answers), &Value::Nil)
     }
 
     #[test]

@@ -40,9 +40,9 @@ impl Lifetime {
 }
 
 /// Bounds on the values of one key.
-pub(crate) struct Bounds<'a, S> {
+pub(crate) struct Bounds<'a> {
     clusters: &'a Clusters,
-    steps: &'a S,
+    steps: &'a dyn Steps,
     /// Lifetimes of the values of all suspects, by value in ascending order.
     lives: Vec<(Val, Lifetime)>,
     /// Position of each value in `lives`, counted from 1, or 0.
@@ -51,8 +51,8 @@ pub(crate) struct Bounds<'a, S> {
     newer: Vec<(u32, (StepRank, Val))>,
 }
 
-impl<'a, S: Steps> Bounds<'a, S> {
-    pub(crate) fn new(clusters: &'a Clusters, steps: &'a S) -> Self {
+impl<'a> Bounds<'a> {
+    pub(crate) fn new(clusters: &'a Clusters, steps: &'a dyn Steps) -> Self {
         let lives = lives(clusters);
         let mut places = vec![0; clusters.len() as usize];
         (1..).zip(&lives).for_each(|(place, &(value, _))| places[value as usize] = place);

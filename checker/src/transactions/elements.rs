@@ -57,13 +57,13 @@ impl<'a, 'h> ElementInspector<'a, 'h> {
         let found = || format!("T1 read {} in {}", facts.history.value(element), facts.key_name(self.key));
         let Some(change) = writer.change() else {
             let claim = || format!("{}, which nobody ever added", found());
-            self.findings.add(AnomalyKind::UnwrittenRead, Level::ReadCommitted, &[reader()], claim);
+            self.findings.add(AnomalyKind::UnwrittenRead, Level::ReadCommitted, &[reader()], &claim);
             return writer;
         };
         let transaction = facts.changes.rows[change.index()].transaction;
         if facts.outcome(transaction) == Outcome::Fail {
             let claim = || format!("{}, which T2 added; but T2 failed: it did not happen", found());
-            self.findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[reader(), transaction], claim);
+            self.findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[reader(), transaction], &claim);
         } else {
             self.facts.happened[transaction.index()] = true;
         }
@@ -110,11 +110,11 @@ impl<'a, 'h> ElementInspector<'a, 'h> {
                     facts.key_name(self.key)
                 )
             };
-            self.findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[read.transaction], claim);
+            self.findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[read.transaction], &claim);
             return false;
         }
         let claim = || format!("T1 read {value} in {} more often than it was added", facts.key_name(self.key));
-        self.findings.add(AnomalyKind::DuplicateElements, Level::ReadUncommitted, &[read.transaction], claim);
+        self.findings.add(AnomalyKind::DuplicateElements, Level::ReadUncommitted, &[read.transaction], &claim);
         true
     }
 
@@ -128,7 +128,7 @@ impl<'a, 'h> ElementInspector<'a, 'h> {
             let (value, name) = (facts.history.value(read.list[place]), || facts.key_name(self.key));
             let claim = || format!("T1 read {value} in {} before what T2 had added there before it", name());
             let both = [read.transaction, transaction];
-            self.findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &both, claim);
+            self.findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &both, &claim);
         }
     }
 

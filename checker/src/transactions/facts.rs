@@ -1,8 +1,7 @@
 //! Facts about each transaction and key: its changes, its first read, and whether it contradicts itself.
 
-use std::collections::BTreeMap;
-
 use histories::{History, MicroOperation, Operation, Outcome, ReadResult, Value, ValueId};
+use rustc_hash::FxHashMap;
 
 use super::{
     findings::Findings,
@@ -122,9 +121,8 @@ pub(super) struct Facts<'h> {
     pub changes: ByKey<KeyChange>,
     pub reads: ByKey<Read<'h>>,
     pub strays: ByKey<Read<'h>>,
-    /// Values that several changes may have written, by key: reads of them prove nothing. Lists are processed before
-    /// registers, so keys are not added in order.
-    pub written_twice: BTreeMap<KeyIndex, Vec<ValueId>>,
+    /// Values that several changes may have written, by key: reads of them prove nothing.
+    pub written_twice: FxHashMap<KeyIndex, Vec<ValueId>>,
     /// Number of reads with a known result.
     pub answered_reads: usize,
     /// True for each transaction that committed, or of which a write was read.
@@ -195,7 +193,7 @@ impl<'h> Facts<'h> {
             changes,
             reads,
             strays,
-            written_twice: BTreeMap::new(),
+            written_twice: FxHashMap::default(),
             answered_reads,
             happened,
             all_certain,
@@ -258,7 +256,7 @@ impl<'h> Facts<'h> {
 
     /// Describes a value that several changes may have written, with its key.
     pub(super) fn twice_in_words(&self) -> Option<String> {
-        let (&key, values) = self.written_twice.first_key_value()?;
+        let (&key, values) = self.written_twice.iter().min_by_key(|(key, _)| **key)?;
         let value = *values.first()?;
         let (shown, name) = (self.history.value(value), self.key_name(key));
         let is_initial = self.classes[key.index()] == KeyClass::Register && value == self.initial.value;
@@ -377,12 +375,12 @@ impl<'h> KeyAccesses<'_, 'h> {
 
     fn report(&self, findings: &mut Findings<'h>, name: impl Fn() -> String) {
         if !self.strays.is_empty() {
-            findings.add(AnomalyKind::Internal, Level::SnapshotIsolation, &[self.transaction], || {
+            findings.add(AnomalyKind::Internal, Level::SnapshotIsolation, &[self.transaction], &|| {
                 format!("T1 contradicts itself: what it read of {} is not what it read or wrote there before", name())
             });
         }
         if self.lacks {
-            findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &[self.transaction], || {
+            findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &[self.transaction], &|| {
                 format!("T1 read {} without what was in it at first", name())
             });
         }

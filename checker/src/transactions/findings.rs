@@ -1,7 +1,5 @@
 //! Findings: all anomalies are counted, and a few of each name are kept.
 
-use std::collections::BTreeMap;
-
 use histories::History;
 
 use super::{
@@ -15,13 +13,22 @@ const MAX_EXAMPLES: usize = 8;
 #[derive(Debug)]
 pub(super) struct Findings<'h> {
     history: &'h History,
-    by_name: BTreeMap<(Orders, AnomalyKind), (usize, Vec<Anomaly>)>,
+    /// Anomalies of each name, the worst first.
+    by_name: Vec<NamedAnomalies>,
     weakest: Option<Level>,
+}
+
+#[derive(Debug)]
+struct NamedAnomalies {
+    name: (Orders, AnomalyKind),
+    count: usize,
+    /// Those that are kept, the ones with the fewest operations first.
+    examples: Vec<Anomaly>,
 }
 
 impl<'h> Findings<'h> {
     pub(super) fn new(history: &'h History) -> Self {
-        Self { history, by_name: BTreeMap::new(), weakest: None }
+        Self { history, by_name: Vec::new(), weakest: None }
     }
 
     /// Adds an anomaly that a few transactions show without a cycle.
@@ -30,11 +37,11 @@ impl<'h> Findings<'h> {
         kind: AnomalyKind,
         refutes: Level,
         transactions: &[TransactionIndex],
-        claim: impl FnOnce() -> String,
+        claim: &dyn Fn() -> String,
     ) {
-        let operation = |t: &TransactionIndex| self.history.transactions.operation(t.index());
-        let operations = transactions.iter().map(operation).collect();
-        self.add_with(kind, Orders::Data, refutes, || (operations, claim(), Vec::new()));
+        let all = &self.history.transactions;
+        let operations = || transactions.iter().map(|t| all.operation(t.index())).collect();
+        self.add_with(kind, Orders::Data, refutes, &mut || (operations(), claim(), Vec::new()));
     }
 
     /// Adds an anomaly. Its operations, claim and links are computed only if it is kept.
@@ -43,22 +50,22 @@ impl<'h> Findings<'h> {
         kind: AnomalyKind,
         orders: Orders,
         refutes: Level,
-        describe: impl FnOnce() -> (Vec<usize>, String, Vec<Link>),
+        describe: &mut dyn FnMut() -> (Vec<usize>, String, Vec<Link>),
     ) {
         self.weakest = Some(self.weakest.map_or(refutes, |weakest| weakest.min(refutes)));
-        let (count, examples) = self.by_name.entry((orders, kind)).or_default();
+        let name = (orders, kind);
+        let place = self.by_name.binary_search_by_key(&name, |of_name| of_name.name).unwrap_or_else(|place| {
+            self.by_name.insert(place, NamedAnomalies { name, count: 0, examples: Vec::new() });
+            place
+        });
+        let NamedAnomalies { count, examples, .. } = &mut self.by_name[place];
         *count += 1;
         if examples.len() < MAX_EXAMPLES {
             let (operations, claim, links) = describe();
-            examples.push(Anomaly {
-                name: Anomaly::named(kind, orders),
-                kind,
-                orders,
-                refutes,
-                operations,
-                claim,
-                links,
-            });
+            let name = Anomaly::named(kind, orders);
+            let size = |operations: &[usize]| (operations.len(), operations.iter().max().copied());
+            let place = examples.partition_point(|other| size(&other.operations) <= size(&operations));
+            examples.insert(place, Anomaly { name, kind, orders, refutes, operations, claim, links });
         }
     }
 
@@ -70,15 +77,11 @@ impl<'h> Findings<'h> {
     /// Returns all anomalies that were kept, the clearest first (the worst kind, and of one name those with the
     /// fewest operations), and the counts.
     pub(super) fn into_parts(self) -> (Vec<Anomaly>, Vec<AnomalyCount>) {
-        let counts = self.by_name.iter();
-        let counts = counts
-            .map(|((orders, kind), (count, _))| AnomalyCount { name: Anomaly::named(*kind, *orders), count: *count });
-        let counts = counts.collect();
-        let mut all: Vec<Anomaly> = Vec::new();
-        let mut rest: Vec<Anomaly> = Vec::new();
-        for (_, mut examples) in self.by_name.into_values() {
-            examples.sort_by_key(|anomaly| (anomaly.operations.len(), anomaly.operations.iter().max().copied()));
-            let mut examples = examples.into_iter();
+        let name = |(orders, kind): (Orders, AnomalyKind)| Anomaly::named(kind, orders);
+        let counts = self.by_name.iter().map(|it| AnomalyCount { name: name(it.name), count: it.count }).collect();
+        let (mut all, mut rest): (Vec<Anomaly>, Vec<Anomaly>) = (Vec::new(), Vec::new());
+        for of_name in self.by_name {
+            let mut examples = of_name.examples.into_iter();
             all.extend(examples.next());
             rest.extend(examples);
         }

@@ -97,12 +97,13 @@ impl Graph {
         self.edges.push(Edge { from: from.into(), to: to.into(), key: key.into(), kind, needs });
     }
 
-    /// Sorts the vertices by the edges for which `counts` is true.
-    pub(super) fn sort(&self, counts: impl Fn(&Edge) -> bool, limit: &Limit<'_>) -> Result<Sorting, UnknownWhy> {
+    /// Sorts the vertices by the edges that need no more than `needs`, `without` those of one kind.
+    pub(super) fn sort(&self, needs: Needs, without: Option<Kind>, limit: &Limit<'_>) -> Result<Sorting, UnknownWhy> {
         let vertices = self.vertices as usize;
         limit.may_take(vertices + (3 * vertices + self.edges.len()) * size_of::<u32>())?;
         limit.steps(self.edges.len())?;
-        let edges = || self.edges.iter().filter(|edge| counts(edge));
+        let counts = |edge: &&Edge| edge.needs <= needs && Some(edge.kind) != without;
+        let edges = || self.edges.iter().filter(counts);
         let forward = Rows::new(vertices, || edges().map(|edge| (edge.from.into(), edge.to.into())));
         let order = forward.sorted(|steps| limit.steps(steps))?;
         if order.len() == vertices {
@@ -135,7 +136,7 @@ mod tests {
         }
         let limits = Limits::none();
         let limit = Limit::new(&limits, 1_000_000);
-        let sort = |graph: &Graph, needs| graph.sort(|edge| edge.needs <= needs, &limit).unwrap();
+        let sort = |graph: &Graph, needs| graph.sort(needs, None, &limit).unwrap();
         let Sorting::Order(order) = sort(&graph, Needs::Realtime) else { panic!("it is a chain") };
         assert_eq!(order, (0..1_000_000_u32).map(Vertex::from).collect::<Vec<_>>());
         graph.add(600_000_u32, 500_000_u32, Kind::Rw, Needs::Realtime, OptionalIndex::NONE);

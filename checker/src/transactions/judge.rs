@@ -39,9 +39,9 @@ impl Levels {
             Status::Holds => *other >= level,
             _ => *other == level,
         });
-        let mut all: Vec<Status> = known.map(|(_, status)| *status).collect();
-        all.sort_by_key(|status| *status != Status::Holds);
-        all.first().copied().unwrap_or(Status::Unknown)
+        let mut all = known.map(|(_, status)| *status);
+        let first = all.next();
+        all.find(|status| *status == Status::Holds).or(first).unwrap_or(Status::Unknown)
     }
 
     fn is_known(&self, findings: &Findings<'_>, level: Level) -> bool {
@@ -131,9 +131,9 @@ impl<'h> Case<'_, 'h> {
         self.knows_sources() && self.facts.classes.iter().all(|class| *class == KeyClass::List)
     }
 
-    /// Returns the transactions in an order that respects the edges for which `counts` is true.
-    fn order(&self, counts: impl Fn(&Edge) -> bool) -> Result<Vec<TransactionIndex>, UnknownWhy> {
-        match self.graph.sort(counts, self.limit)? {
+    /// Returns the transactions in an order that respects the edges that [`Graph::sort`] considers.
+    fn order(&self, needs: Needs, without: Option<Kind>) -> Result<Vec<TransactionIndex>, UnknownWhy> {
+        match self.graph.sort(needs, without, self.limit)? {
             Sorting::Order(order) => Ok(self.transactions(order)),
             Sorting::Cycles(_) => Err(internal("a cycle that refutes nothing")),
         }
@@ -148,7 +148,7 @@ impl<'h> Case<'_, 'h> {
     }
 
     fn look_at_cycles(&mut self, findings: &mut Findings<'h>) -> Result<(), UnknownWhy> {
-        let Sorting::Cycles(alive) = self.graph.sort(|_| true, self.limit)? else { return Ok(()) };
+        let Sorting::Cycles(alive) = self.graph.sort(Needs::Realtime, None, self.limit)? else { return Ok(()) };
         self.add_processes()?;
         self.limit.keep_going()?;
         let writer = LinkWriter { facts: &self.facts, lists: &self.lists, registers: &self.registers };
@@ -159,7 +159,7 @@ impl<'h> Case<'_, 'h> {
         for component in cycles::components(&self.graph, &alive) {
             self.limit.keep_going()?;
             for cycle in cycles::worst(self.graph.transactions, &component, &is_certain, self.limit)? {
-                findings.add_with(cycle.kind, cycle.orders, cycle.refutes, || {
+                findings.add_with(cycle.kind, cycle.orders, cycle.refutes, &mut || {
                     let description = writer.cycle(&cycle);
                     for link in &description.2 {
                         wrong = wrong.take().or(verify::confirm(self.history, self.initial, link).err());
@@ -189,8 +189,8 @@ impl<'h> Case<'_, 'h> {
             if level < Level::StrictSerializable {
                 self.add_processes()?;
             }
-            let order = self.operations_of(&self.order(|edge| edge.needs <= needs)?);
-            let order_status = self.replay("an order of transactions that is none", self.is_exact(), |replay| {
+            let order = self.operations_of(&self.order(needs, None)?);
+            let order_status = self.replay("an order of transactions that is none", self.is_exact(), &|replay| {
                 replay.serially(&order, level)
             })?;
             if order_status == Status::Holds {
@@ -201,7 +201,7 @@ impl<'h> Case<'_, 'h> {
             let status = match self.solve(needs, false)? {
                 Solution::Order(order) => {
                     let order = self.operations_of(&order);
-                    let status = self.replay("a schedule that is none", self.knows_sources(), |replay| {
+                    let status = self.replay("a schedule that is none", self.knows_sources(), &|replay| {
                         replay.serially(&order, level)
                     })?;
                     if status == Status::Holds {
@@ -230,7 +230,7 @@ impl<'h> Case<'_, 'h> {
         let status = match self.solve(Needs::Snapshots, true)? {
             Solution::Order(events) => {
                 let events = self.operations_of(&events);
-                self.replay("snapshots that are none", self.knows_sources(), |replay| replay.by_snapshots(&events))?
+                self.replay("snapshots that are none", self.knows_sources(), &|replay| replay.by_snapshots(&events))?
             }
             Solution::Contradiction(core) => self.contradiction(&core, Level::SnapshotIsolation, findings)?,
             Solution::Open => Status::NotRefuted,
@@ -243,8 +243,7 @@ impl<'h> Case<'_, 'h> {
     /// registers can have the order of their writers.
     fn committed(&self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
         self.limit.keep_going()?;
-        let counts = |edge: &Edge| edge.needs == Needs::Nothing && edge.kind != Kind::Rw;
-        let order = self.order(counts)?;
+        let order = self.order(Needs::Nothing, Some(Kind::Rw))?;
         let mut operations = self.operations_of(&order);
         if !self.is_sure(KeyClass::Register) {
             match self.in_order_of_reads(&order) {
@@ -262,13 +261,13 @@ impl<'h> Case<'_, 'h> {
                             have read it"
                         )
                     };
-                    findings.add(AnomalyKind::G1c, Level::ReadCommitted, &stuck, claim);
+                    findings.add(AnomalyKind::G1c, Level::ReadCommitted, &stuck, &claim);
                     return Ok(());
                 }
                 Err(_) => {}
             }
         }
-        let status = self.replay("reads of what was committed that are none", self.knows_sources(), |replay| {
+        let status = self.replay("reads of what was committed that are none", self.knows_sources(), &|replay| {
             replay.committed(&operations)
         })?;
         levels.set(Level::ReadCommitted, status);
@@ -376,7 +375,7 @@ impl<'h> Case<'_, 'h> {
         }
         let few = try_minimal(few, |few| self.is_refuted(few, level))?;
         let claim = || format!("no order of these {} explains what they read of each other: all were tried", few.len());
-        findings.add(AnomalyKind::NoOrder, level, &few, claim);
+        findings.add(AnomalyKind::NoOrder, level, &few, &claim);
         Ok(Status::Refuted)
     }
 
@@ -403,7 +402,7 @@ impl<'h> Case<'_, 'h> {
 
     fn is_refuted(&self, transactions: &[TransactionIndex], level: Level) -> Result<bool, UnknownWhy> {
         let operations: Vec<u32> = transactions.iter().map(|t| self.operation(*t)).collect();
-        let small = SmallHistory::new(self.history, self.initial, &operations, false);
+        let small = SmallHistory::new(self.history, self.facts.initial, &operations, false);
         Ok(matches!(small.decide(level, CONFIRMED, self.limit)?, SmallDecision::Refuted))
     }
 
@@ -414,7 +413,7 @@ impl<'h> Case<'_, 'h> {
             return Ok(());
         }
         let operations: Vec<u32> = all.iter().map(|t| self.operation(*t)).collect();
-        let small = SmallHistory::new(self.history, self.initial, &operations, true);
+        let small = SmallHistory::new(self.history, self.facts.initial, &operations, true);
         for level in Level::ALL.into_iter().rev() {
             let is_refuted = findings.weakest().is_some_and(|weakest| weakest <= level);
             if is_refuted || levels.status(level) != Status::NotRefuted {
@@ -426,7 +425,7 @@ impl<'h> Case<'_, 'h> {
                 SmallDecision::Refuted => {
                     if self.contradiction(&all, level, findings)? != Status::Refuted {
                         let claim = || "no order of these explains what they read: all were tried".to_owned();
-                        findings.add(AnomalyKind::NoOrder, level, &all, claim);
+                        findings.add(AnomalyKind::NoOrder, level, &all, &claim);
                     }
                 }
             }
@@ -435,7 +434,7 @@ impl<'h> Case<'_, 'h> {
     }
 
     fn explained(&self, level: Level, order: Vec<u32>, levels: &mut Levels) -> Result<(), UnknownWhy> {
-        self.replay("an order that was tried and is none", true, |replay| match level {
+        self.replay("an order that was tried and is none", true, &|replay| match level {
             Level::ReadUncommitted => Ok(()),
             Level::ReadCommitted => replay.committed(&order),
             Level::SnapshotIsolation => replay.by_snapshots(&order),
@@ -454,7 +453,7 @@ impl<'h> Case<'_, 'h> {
         &self,
         claim: &str,
         must_hold: bool,
-        run: impl FnOnce(&mut Replay<'_>) -> Result<(), String>,
+        run: &dyn Fn(&mut Replay<'_>) -> Result<(), String>,
     ) -> Result<Status, UnknownWhy> {
         let mut stopped = Ok(());
         let mut goes_on = |steps: usize| {

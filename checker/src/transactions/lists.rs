@@ -124,7 +124,7 @@ impl<'h> Lists<'h> {
             };
             let both = [longest.transaction, other];
             let both = if other == longest.transaction { &both[..1] } else { &both };
-            findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, both, claim);
+            findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, both, &claim);
         }
         self.longest[key.index()] = Some(Read { list: &longest.list[..trunk], ..longest });
         let mut look = ElementInspector::new(facts, findings, key, slots);
@@ -158,68 +158,75 @@ impl<'h> Lists<'h> {
         limit: &Limit<'_>,
     ) -> Result<(), UnknownWhy> {
         limit.may_take(3 * facts.happened.len() * size_of::<u32>())?;
-        let mut scratch = Scratch {
-            changed: vec![OptionalIndex::NONE; facts.happened.len()],
-            unread: vec![OptionalIndex::NONE; facts.happened.len()],
-            read_all: vec![OptionalIndex::NONE; facts.happened.len()],
-            ..Scratch::default()
+        let of_transactions = || vec![OptionalIndex::NONE; facts.happened.len()];
+        let mut relator = ListRelator {
+            facts,
+            findings,
+            graph,
+            key: KeyIndex::from(0_u32),
+            runs: Vec::new(),
+            runs_before: Vec::new(),
+            full: Vec::new(),
+            loose: Vec::new(),
+            first_change: Vec::new(),
+            changed: of_transactions(),
+            unread: of_transactions(),
+            agrees: true,
+            read_all: of_transactions(),
         };
         for key in (0_u32..).take(facts.keys.len()).map(KeyIndex::from) {
-            limit.key(facts, graph, key)?;
+            limit.key(facts, relator.graph, key)?;
             if facts.classes[key.index()] == KeyClass::List && self.agreement[key.index()] != Agreement::Nothing {
-                self.relate_key(facts, findings, graph, &mut scratch, key);
+                relator.key = key;
+                self.relate_key(&mut relator);
             }
         }
         Ok(())
     }
 
-    fn relate_key(
-        &mut self,
-        facts: &Facts<'h>,
-        findings: &mut Findings<'h>,
-        graph: &mut Graph,
-        scratch: &mut Scratch,
-        key: KeyIndex,
-    ) {
+    fn relate_key(&mut self, relator: &mut ListRelator<'_, 'h>) {
+        let (facts, key) = (relator.facts, relator.key);
         let list: &[ValueId] = self.longest[key.index()].map_or(&[], |longest| longest.list);
         let writers = &self.writers[self.begins[key.index()]..][..list.len()];
-        runs(facts, findings, scratch, key, writers);
-        for pair in scratch.runs.windows(2) {
-            graph.add(pair[0], pair[1], Kind::Ww, Needs::Nothing, key);
+        relator.find_runs(writers);
+        for pair in relator.runs.windows(2) {
+            relator.graph.add(pair[0], pair[1], Kind::Ww, Needs::Nothing, key);
         }
-        scratch.skip_uncertain(facts, graph, key);
-        let range = facts.changes.range(key);
-        scratch.loose.clear();
-        for place in range {
+        relator.skip_uncertain();
+        relator.loose.clear();
+        for place in facts.changes.range(key) {
             let transaction = facts.changes.rows[place].transaction;
-            scratch.changed[transaction.index()] = key.into();
+            relator.changed[transaction.index()] = key.into();
             let unread = facts.happened[transaction.index()] && !self.seen[place];
-            if unread && scratch.loose.last() != Some(&transaction) && scratch.runs.last() != Some(&transaction) {
-                scratch.loose.push(transaction);
-                scratch.unread[transaction.index()] = key.into();
+            if unread && relator.loose.last() != Some(&transaction) && relator.runs.last() != Some(&transaction) {
+                relator.loose.push(transaction);
+                relator.unread[transaction.index()] = key.into();
             }
         }
-        scratch.full.clear();
-        scratch.first_change.clear();
-        scratch.first_change.resize(list.len() + 1, OptionalIndex::NONE);
-        scratch.agrees = self.agreement[key.index()] == Agreement::Whole;
+        relator.full.clear();
+        relator.first_change.clear();
+        relator.first_change.resize(list.len() + 1, OptionalIndex::NONE);
+        relator.agrees = self.agreement[key.index()] == Agreement::Whole;
         for read in facts.reads.of(key) {
-            relate_read(facts, findings, graph, scratch, key, read, writers);
+            relator.relate_read(read, writers);
         }
         for stray in facts.strays.of(key) {
-            relate_source(facts, findings, graph, scratch, key, stray, writers);
+            relator.relate_source(stray, writers);
         }
-        if scratch.loose.len() > 1 {
+        if relator.loose.len() > 1 {
             self.loose_ends = true;
-            self.loose.push(scratch.loose.clone());
+            self.loose.push(relator.loose.clone());
         }
-        scratch.tie_loose_ends(facts, graph, key);
+        relator.tie_loose_ends();
     }
 }
 
-/// Buffers that are reused for each key.
-#[derive(Debug, Default)]
-struct Scratch {
+/// Dependencies that the lists imply, key by key, with buffers that are reused for each.
+struct ListRelator<'a, 'h> {
+    facts: &'a Facts<'h>,
+    findings: &'a mut Findings<'h>,
+    graph: &'a mut Graph,
+    key: KeyIndex,
     /// Transactions whose runs make up the longest read.
     runs: Vec<TransactionIndex>,
     /// Number of runs that begin within each prefix, by its length.
@@ -240,111 +247,96 @@ struct Scratch {
     read_all: Vec<OptionalIndex<KeyIndex>>,
 }
 
-/// Computes the runs of the longest read, of those transactions that happened.
-fn runs<'h>(facts: &Facts<'h>, findings: &mut Findings<'h>, scratch: &mut Scratch, key: KeyIndex, writers: &[Writer]) {
-    scratch.runs.clear();
-    scratch.runs_before.clear();
-    let mut dead = None;
-    for &writer in writers {
-        scratch.runs_before.push(scratch.runs.len());
-        let Some(writer) = writer.change() else { continue };
-        let transaction = facts.changes.rows[writer.index()].transaction;
-        if !facts.happened[transaction.index()] {
-            dead = Some(transaction);
-            continue;
+impl<'h> ListRelator<'_, 'h> {
+    /// Computes the runs of the longest read, of those transactions that happened.
+    fn find_runs(&mut self, writers: &[Writer]) {
+        self.runs.clear();
+        self.runs_before.clear();
+        let mut dead = None;
+        for &writer in writers {
+            self.runs_before.push(self.runs.len());
+            let Some(writer) = writer.change() else { continue };
+            let transaction = self.facts.changes.rows[writer.index()].transaction;
+            if !self.facts.happened[transaction.index()] {
+                dead = Some(transaction);
+                continue;
+            }
+            if let Some(dead) = dead.take() {
+                let name = self.facts.key_name(self.key);
+                let claim =
+                    || format!("T1 added to {name} after what T2 had added there; but T2 failed: it did not happen");
+                self.findings.add(AnomalyKind::DirtyUpdate, Level::ReadCommitted, &[transaction, dead], &claim);
+            }
+            if self.runs.last() != Some(&transaction) {
+                self.runs.push(transaction);
+            }
         }
-        if let Some(dead) = dead.take() {
-            let name = facts.key_name(key);
-            let claim =
-                || format!("T1 added to {name} after what T2 had added there; but T2 failed: it did not happen");
-            findings.add(AnomalyKind::DirtyUpdate, Level::ReadCommitted, &[transaction, dead], claim);
-        }
-        if scratch.runs.last() != Some(&transaction) {
-            scratch.runs.push(transaction);
-        }
+        self.runs_before.push(self.runs.len());
     }
-    scratch.runs_before.push(scratch.runs.len());
-}
 
-/// Adds the dependency of a reader on the transactions that wrote what it read, without what it had added itself.
-/// Returns the length of that.
-fn relate_source<'h>(
-    facts: &Facts<'h>,
-    findings: &mut Findings<'h>,
-    graph: &mut Graph,
-    scratch: &Scratch,
-    key: KeyIndex,
-    read: &Read<'h>,
-    writers: &[Writer],
-) -> usize {
-    let (reader, base) = (read.transaction, writers.len().min(read.base as usize));
-    let name = || facts.key_name(key);
-    let before = scratch.runs_before[base];
-    if let Some(&writer) = before.checked_sub(1).map(|run| &scratch.runs[run]) {
-        if writer == reader {
-            let claim = || format!("T1 read in {} what it added there only later", name());
-            findings.add(AnomalyKind::Internal, Level::ReadCommitted, &[reader], claim);
-        } else {
-            graph.add(writer, reader, Kind::Wr, Needs::Nothing, key);
+    /// Adds the dependency of a reader on the transactions that wrote what it read, without what it had added itself.
+    /// Returns the length of that.
+    fn relate_source(&mut self, read: &Read<'h>, writers: &[Writer]) -> usize {
+        let (facts, key) = (self.facts, self.key);
+        let (reader, base) = (read.transaction, writers.len().min(read.base as usize));
+        let name = || facts.key_name(key);
+        let before = self.runs_before[base];
+        if let Some(&writer) = before.checked_sub(1).map(|run| &self.runs[run]) {
+            if writer == reader {
+                let claim = || format!("T1 read in {} what it added there only later", name());
+                self.findings.add(AnomalyKind::Internal, Level::ReadCommitted, &[reader], &claim);
+            } else {
+                self.graph.add(writer, reader, Kind::Wr, Needs::Nothing, key);
+            }
         }
-    }
-    if let Some(last) = base.checked_sub(1).and_then(|last| writers[last].change()) {
-        let writer = facts.changes.rows[last.index()].transaction;
-        if writer != reader && facts.happened[writer.index()] && !facts.is_final(key, last) {
-            let claim = || format!("T1 read {} between two additions of T2", name());
-            findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], claim);
+        if let Some(last) = base.checked_sub(1).and_then(|last| writers[last].change()) {
+            let writer = facts.changes.rows[last.index()].transaction;
+            if writer != reader && facts.happened[writer.index()] && !facts.is_final(key, last) {
+                let claim = || format!("T1 read {} between two additions of T2", name());
+                self.findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], &claim);
+            }
         }
+        base
     }
-    base
-}
 
-fn relate_read<'h>(
-    facts: &Facts<'h>,
-    findings: &mut Findings<'h>,
-    graph: &mut Graph,
-    scratch: &mut Scratch,
-    key: KeyIndex,
-    read: &Read<'h>,
-    writers: &[Writer],
-) {
-    let reader = read.transaction;
-    let base = relate_source(facts, findings, graph, scratch, key, read, writers);
-    if !scratch.agrees {
-        return;
-    }
-    match scratch.runs.get(scratch.runs_before[base]) {
-        Some(&next) if next != reader => graph.add(reader, next, Kind::Rw, Needs::Nothing, key),
-        Some(_) => {}
-        None => {
-            scratch.full.push(reader);
-            scratch.read_all[reader.index()] = key.into();
-        }
-    }
-    if scratch.changed[reader.index()].get() == Some(key) {
-        let first = &mut scratch.first_change[base];
-        let Some(first) = first.get() else {
-            *first = reader.into();
+    fn relate_read(&mut self, read: &Read<'h>, writers: &[Writer]) {
+        let (facts, key, reader) = (self.facts, self.key, read.transaction);
+        let base = self.relate_source(read, writers);
+        if !self.agrees {
             return;
-        };
-        let claim = || format!("T1 and T2 read the same version of {} and both added to it", facts.key_name(key));
-        findings.add(AnomalyKind::LostUpdate, Level::SnapshotIsolation, &[first, reader], claim);
+        }
+        match self.runs.get(self.runs_before[base]) {
+            Some(&next) if next != reader => self.graph.add(reader, next, Kind::Rw, Needs::Nothing, key),
+            Some(_) => {}
+            None => {
+                self.full.push(reader);
+                self.read_all[reader.index()] = key.into();
+            }
+        }
+        if self.changed[reader.index()].get() == Some(key) {
+            let first = &mut self.first_change[base];
+            let Some(first) = first.get() else {
+                *first = reader.into();
+                return;
+            };
+            let claim = || format!("T1 and T2 read the same version of {} and both added to it", facts.key_name(key));
+            self.findings.add(AnomalyKind::LostUpdate, Level::SnapshotIsolation, &[first, reader], &claim);
+        }
     }
-}
 
-impl Scratch {
     /// Adds edges between certain transactions, which are in order whatever happened to uncertain ones in between.
-    fn skip_uncertain(&self, facts: &Facts<'_>, graph: &mut Graph, key: KeyIndex) {
-        if facts.all_certain {
+    fn skip_uncertain(&mut self) {
+        if self.facts.all_certain {
             return;
         }
         let mut last = None;
         for (place, &run) in self.runs.iter().enumerate() {
-            if facts.outcome(run) != Outcome::Ok {
+            if self.facts.outcome(run) != Outcome::Ok {
                 continue;
             }
             let before = last.replace((place, run)).filter(|(before, _)| before + 1 < place);
             if let Some((_, one)) = before.filter(|(_, one)| *one != run) {
-                graph.add(one, run, Kind::Ww, Needs::Nothing, key);
+                self.graph.add(one, run, Kind::Ww, Needs::Nothing, self.key);
             }
         }
     }
@@ -352,7 +344,8 @@ impl Scratch {
     /// Adds edges from every transaction that read the whole list to all other loose ends. Intermediate vertices keep
     /// their number linear. Transactions that are both have a vertex of their own, so that they do not come before
     /// themselves.
-    fn tie_loose_ends(&self, facts: &Facts<'_>, graph: &mut Graph, key: KeyIndex) {
+    fn tie_loose_ends(&mut self) {
+        let (facts, graph, key) = (self.facts, &mut *self.graph, self.key);
         if self.loose.is_empty() || (self.full.is_empty() && self.runs.is_empty()) {
             return;
         }

@@ -97,7 +97,7 @@ fn relate_key<'h>(
                     let value = facts.history.value(read.value);
                     format!("T1 and T2 read {value} in {} and both replaced it", facts.key_name(key))
                 };
-                findings.add(AnomalyKind::LostUpdate, Level::SnapshotIsolation, &[first, reader], claim);
+                findings.add(AnomalyKind::LostUpdate, Level::SnapshotIsolation, &[first, reader], &claim);
                 graph.add(first, reader, Kind::Rw, Needs::Snapshots, key);
             } else {
                 next[version.index()] = change.into();
@@ -141,25 +141,25 @@ fn source<'h>(
     let claim = |what: &str| format!("T1 read {} in {}, {what}", facts.history.value(value), facts.key_name(key));
     let Some(version) = version.change() else {
         let claim = || claim("which nobody ever wrote");
-        findings.add(AnomalyKind::UnwrittenRead, Level::ReadCommitted, &[reader], claim);
+        findings.add(AnomalyKind::UnwrittenRead, Level::ReadCommitted, &[reader], &claim);
         return None;
     };
     let writer = facts.changes.rows[version.index()].transaction;
     if facts.outcome(writer) == Outcome::Fail {
         let claim = || claim("which T2 wrote; but T2 failed: it did not happen");
-        findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[reader, writer], claim);
+        findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[reader, writer], &claim);
         return None;
     }
     if writer == reader {
         let claim = || claim("which it wrote there only later");
-        findings.add(AnomalyKind::Internal, Level::ReadCommitted, &[reader], claim);
+        findings.add(AnomalyKind::Internal, Level::ReadCommitted, &[reader], &claim);
         return None;
     }
     graph.add(writer, reader, Kind::Wr, Needs::Nothing, key);
     let is_final = facts.is_final(key, version);
     if !is_final {
         let claim = || claim("which T2 itself replaced later");
-        findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], claim);
+        findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], &claim);
     }
     facts.happened[writer.index()] = true;
     is_final.then_some(version)

@@ -3,14 +3,13 @@
 //!
 //! It knows only histories and reports: it shares no code with the methods that it verifies.
 
-use std::collections::BTreeMap;
-
 use histories::{History, MicroOperation, NEVER, Outcome, ReadResult, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::report::{Level, Link, LinkEvidence, Orders};
 
 /// Content of a key.
+#[derive(Clone)]
 enum Content {
     List(Vec<ValueId>),
     Register(ValueId),
@@ -73,24 +72,22 @@ impl Replay<'_> {
         let mut open: FxHashMap<u32, Vec<ValueId>> = FxHashMap::default();
         for &index in events {
             let transaction = history.transactions.at(index as usize).ok_or("an operation that is no transaction")?;
-            let all = || history.transactions.micro_operations(transaction);
             if open.remove(&index).is_some() {
                 seen.once(index)?;
-                for micro in all().filter(|micro| !matches!(micro, MicroOperation::Read { .. })) {
+                for micro in changes(history, transaction) {
                     step(contents.of(key_of(micro)), micro);
                 }
                 continue;
             }
-            let changed = all().filter(|micro| !matches!(micro, MicroOperation::Read { .. })).map(key_of);
-            let changed: Vec<ValueId> = changed.collect();
+            let changed: Vec<ValueId> = changes(history, transaction).map(key_of).collect();
             if open.values().any(|other| other.iter().any(|key| changed.contains(key))) {
                 return Err(format!("operation {index} began before another ended that changes the same"));
             }
             open.insert(index, changed);
             let mut own: FxHashMap<ValueId, Option<Content>> = FxHashMap::default();
-            for micro in all() {
+            for micro in history.transactions.micro_operations(transaction) {
                 self.step(micro)?;
-                let content = own.entry(key_of(micro)).or_insert_with(|| contents.copy(key_of(micro)));
+                let content = own.entry(key_of(micro)).or_insert_with(|| contents.of(key_of(micro)).clone());
                 if !step(content, micro) {
                     return Err(format!("operation {index} could not have read what it read"));
                 }
@@ -111,11 +108,11 @@ impl Replay<'_> {
         // Values that each register has held between transactions, and the lengths of each list.
         let mut held: FxHashSet<(ValueId, ValueId)> = FxHashSet::default();
         let mut lengths: FxHashSet<(ValueId, usize)> = FxHashSet::default();
-        let mut longest: BTreeMap<ValueId, &[ValueId]> = BTreeMap::new();
+        let mut longest: FxHashMap<ValueId, &[ValueId]> = FxHashMap::default();
         let first_list = contents.initial.clone();
         for &index in order {
             let transaction = seen.once(index)?;
-            let mut own: BTreeMap<ValueId, Own<'_>> = BTreeMap::new();
+            let mut own: FxHashMap<ValueId, Own<'_>> = FxHashMap::default();
             for micro in history.transactions.micro_operations(transaction) {
                 self.step(micro)?;
                 let key = key_of(micro);
@@ -149,28 +146,26 @@ impl Replay<'_> {
                     return Err(format!("operation {index} read what nobody before it left behind"));
                 }
             }
-            for (key, own) in own {
-                let content = contents.of(key);
-                for micro in history.transactions.micro_operations(transaction).filter(|micro| key_of(*micro) == key) {
-                    if !matches!(micro, MicroOperation::Read { .. }) {
-                        step(content, micro);
-                    }
-                }
-                match content {
+            for micro in changes(history, transaction) {
+                step(contents.of(key_of(micro)), micro);
+            }
+            for key in changes(history, transaction).map(key_of) {
+                match contents.of(key) {
                     Some(Content::Register(value)) => drop(held.insert((key, *value))),
                     Some(Content::List(list)) => drop(lengths.insert((key, list.len()))),
                     None => {}
                 }
-                drop(own);
             }
         }
-        for (key, list) in longest {
+        let mut came_to_be = |(key, list)| {
             let now: &[ValueId] = if let Some(Content::List(now)) = contents.of(key) { now } else { &[] };
-            if !now.starts_with(list) {
-                return Err("a list was read that never came to be".to_owned());
-            }
+            now.starts_with(list)
+        };
+        if longest.into_iter().all(&mut came_to_be) {
+            seen.all()
+        } else {
+            Err("a list was read that never came to be".to_owned())
         }
-        seen.all()
     }
 
     fn step(&mut self, micro: MicroOperation<'_>) -> ReplayResult {
@@ -244,13 +239,6 @@ impl Contents {
         }
         &mut self.all[self.places[key.0 as usize] as usize - 1]
     }
-
-    fn copy(&mut self, key: ValueId) -> Option<Content> {
-        self.of(key).as_ref().map(|content| match content {
-            Content::List(list) => Content::List(list.clone()),
-            Content::Register(value) => Content::Register(*value),
-        })
-    }
 }
 
 /// Operations that an order contained.
@@ -291,6 +279,12 @@ fn key_of(micro: MicroOperation<'_>) -> ValueId {
             key
         }
     }
+}
+
+/// Returns the appends and writes of a transaction.
+fn changes(history: &History, transaction: usize) -> impl Iterator<Item = MicroOperation<'_>> {
+    let all = history.transactions.micro_operations(transaction);
+    all.filter(|micro| !matches!(micro, MicroOperation::Read { .. }))
 }
 
 fn written(micro: MicroOperation<'_>) -> Option<ValueId> {

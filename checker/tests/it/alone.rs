@@ -3,12 +3,11 @@
 //! one, if all the other operations have one.
 
 use checker::{Model, Options, Verdict, check};
-use histories::{Event, EventType, History, Outcome, Process, Value, ValueId};
+use histories::{Event, EventType, History, Operation, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::oracles::share_of;
-use crate::random::paired;
+use crate::{models::can_be_ordered, oracles::share_of, random::paired};
 
 const HISTORIES: u64 = 200_000;
 const MAX_OPERATIONS: usize = 9;
@@ -152,21 +151,8 @@ fn simulated(kind: Kind, rng: &mut Pcg64) -> Vec<Event<'static>> {
 
 /// Returns true if some order explains these operations.
 fn is_ordered(model: Model, history: &History, indexes: &[usize]) -> bool {
-    go(model, history, &State::new(), indexes)
-}
-
-fn go(model: Model, history: &History, state: &State, left: &[usize]) -> bool {
-    let operation = |index: usize| &history.operations[index];
-    let certain = left.iter().filter(|&&index| operation(index).outcome == Outcome::Ok);
-    let Some(end) = certain.map(|&index| operation(index).completed).min() else { return true };
-    left.iter().filter(|&&index| operation(index).invoked < end).any(|&index| {
-        let mut next = state.clone();
-        let f = history.function_name(operation(index).function);
-        let answer = effect(model, &mut next, f, history.value(operation(index).input));
-        let is_known = operation(index).outcome == Outcome::Ok && operation(index).output != ValueId::UNKNOWN;
-        let others: Vec<usize> = left.iter().copied().filter(|&other| other != index).collect();
-        (!is_known || *history.value(operation(index).output) == answer) && go(model, history, &next, &others)
-    })
+    let all: Vec<&Operation> = indexes.iter().map(|&index| &history.operations[index]).collect();
+    can_be_ordered(model, history, &[], &all)
 }
 
 /// Returns another answer of the same kind.

@@ -4,11 +4,15 @@
 use std::ops::Range;
 
 use checker::{Method, Model, Options, Report, Verdict, check};
-use histories::{Event, EventType, History, Operation, Outcome, Process, Value, ValueId};
+use histories::{Event, EventType, History, Operation, Outcome, Value, ValueId};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::{build::history, oracles::share_of, random::paired};
+use crate::{
+    build::history,
+    oracles::share_of,
+    random::{paired, record, swap},
+};
 
 const HISTORIES: u64 = 1_000_000;
 const MAX_OPERATIONS: usize = 8;
@@ -73,10 +77,7 @@ struct Simulation {
 
 impl Simulation {
     fn record(&mut self, process: u64, kind: EventType, f: &'static str, value: Value) {
-        let mut event = Event::new(Process::Client(process), kind, f);
-        event.time = self.events.len() as u64 * 1_000_000;
-        event.value = Some(value);
-        self.events.push(event);
+        record(&mut self.events, process, kind, f, Some(value));
     }
 
     fn take_effect(&mut self, (f, argument, answer): &mut Call) {
@@ -142,7 +143,6 @@ impl Simulation {
     fn mutate(&mut self, most: usize) {
         for _ in 0..self.rng.random_range(0..=most) {
             let at = self.rng.random_range(0..self.events.len());
-            let can_swap = self.events.get(at + 1).is_some_and(|next| next.process != self.events[at].process);
             let takes = |event: &Event<'_>| event.f == names(self.model)[1] && event.kind == EventType::Ok;
             if takes(&self.events[at]) {
                 let number = self.rng.random_range(0..=self.put);
@@ -155,11 +155,8 @@ impl Simulation {
                     self.events[other].value = mine;
                 }
                 self.events[at].value = Some(answer);
-            } else if can_swap {
-                self.events.swap(at, at + 1);
-                let time = self.events[at].time;
-                self.events[at].time = self.events[at + 1].time;
-                self.events[at + 1].time = time;
+            } else {
+                swap(&mut self.events, at);
             }
         }
     }

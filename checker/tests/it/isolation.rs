@@ -7,16 +7,16 @@
 mod random;
 
 use checker::{Level, Limits, Status, TransactionReport, check_transactions_from};
-use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
+use histories::{Event, EventType, History, Process, Value};
 
 use self::random::{Mix, draw};
-use crate::oracles::share_of;
+use crate::{oracles::share_of, random::paired};
 
 const HISTORIES: u64 = 8_000;
 const KEYS: usize = 3;
 
 #[derive(Clone, Debug, PartialEq)]
-enum Op {
+pub(crate) enum Op {
     Append(usize, i64),
     Write(usize, i64),
     Lists(usize, Vec<i64>),
@@ -24,12 +24,12 @@ enum Op {
 }
 
 #[derive(Clone, Debug)]
-struct Txn {
-    process: u64,
-    invoked: usize,
-    completed: usize,
-    end: EventType,
-    ops: Vec<Op>,
+pub(crate) struct Txn {
+    pub process: u64,
+    pub invoked: usize,
+    pub completed: usize,
+    pub end: EventType,
+    pub ops: Vec<Op>,
 }
 
 /// Initial state of a key: a list, a value, or neither.
@@ -338,42 +338,37 @@ impl RandomHistory {
         }
     }
 
-    fn history(&self) -> History {
-        let mut events: Vec<(usize, Event<'static>)> = Vec::new();
-        for txn in &self.txns {
-            let value = |filled: bool| {
-                let name = |key: &usize| Value::from(["x", "y", "z"][*key]);
-                let ops = txn.ops.iter().map(|op| match op {
-                    Op::Append(key, value) => Value::List(vec!["append".into(), name(key), Value::Int(*value)]),
-                    Op::Write(key, value) => Value::List(vec!["w".into(), name(key), Value::Int(*value)]),
-                    Op::Lists(key, _) | Op::Holds(key, _) if !filled => {
-                        Value::List(vec!["r".into(), name(key), Value::Nil])
-                    }
-                    Op::Lists(key, list) => {
-                        let list = list.iter().copied().map(Value::Int).collect();
-                        Value::List(vec!["r".into(), name(key), Value::List(list)])
-                    }
-                    Op::Holds(key, value) => {
-                        Value::List(vec!["r".into(), name(key), value.map_or(Value::Nil, Value::Int)])
-                    }
-                });
-                Some(Value::List(ops.collect()))
-            };
-            let event = |end| Event::new(Process::Client(txn.process), end, "txn");
-            events.push((txn.invoked, Event { value: value(false), ..event(EventType::Invoke) }));
-            events.push((txn.completed, Event { value: value(true), ..event(txn.end) }));
-        }
-        events.sort_by_key(|(at, _)| *at);
-        let mut builder = HistoryBuilder::default();
-        for (_, event) in events {
-            builder.push(event).unwrap();
-        }
-        builder.finish()
-    }
-
     fn check(&self) -> TransactionReport {
-        check_transactions_from(&self.history(), &self.initial(), &Limits::none())
+        check_transactions_from(&history(&self.txns), &self.initial(), &Limits::none())
     }
+}
+
+/// Builds a history of these transactions.
+pub(crate) fn history(txns: &[Txn]) -> History {
+    let mut events: Vec<(usize, Event<'static>)> = Vec::new();
+    for txn in txns {
+        let value = |filled: bool| {
+            let name = |key: &usize| Value::from(["x", "y", "z"][*key]);
+            let ops = txn.ops.iter().map(|op| match op {
+                Op::Append(key, value) => Value::List(vec!["append".into(), name(key), Value::Int(*value)]),
+                Op::Write(key, value) => Value::List(vec!["w".into(), name(key), Value::Int(*value)]),
+                Op::Lists(key, _) | Op::Holds(key, _) if !filled => {
+                    Value::List(vec!["r".into(), name(key), Value::Nil])
+                }
+                Op::Lists(key, list) => {
+                    let list = list.iter().copied().map(Value::Int).collect();
+                    Value::List(vec!["r".into(), name(key), Value::List(list)])
+                }
+                Op::Holds(key, value) => Value::List(vec!["r".into(), name(key), value.map_or(Value::Nil, Value::Int)]),
+            });
+            Some(Value::List(ops.collect()))
+        };
+        let event = |end| Event::new(Process::Client(txn.process), end, "txn");
+        events.push((txn.invoked, Event { value: value(false), ..event(EventType::Invoke) }));
+        events.push((txn.completed, Event { value: value(true), ..event(txn.end) }));
+    }
+    events.sort_by_key(|(at, _)| *at);
+    paired(events.into_iter().map(|(_, event)| event))
 }
 
 /// Compares every level of each history with its definition; returns how often each level is refuted, and how often it

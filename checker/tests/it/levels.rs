@@ -11,7 +11,7 @@ use histories::EventType;
 use crate::{
     anomalies::check,
     oracles::share_of,
-    transactions::{Kind, Micro, Transaction, history, random},
+    transactions::{Kind, Micro, Transaction, apply, history, random},
 };
 
 const HISTORIES: u64 = 100_000;
@@ -74,13 +74,6 @@ fn sees(kind: Kind, transaction: &Transaction, snapshot: &[Vec<i64>]) -> bool {
         }
         Micro::Read(key, found) => transaction.kind == EventType::Info || own[*key] == *found,
     })
-}
-
-fn apply(kind: Kind, state: &mut Vec<i64>, value: i64) {
-    if kind == Kind::Registers {
-        state.clear();
-    }
-    state.push(value);
 }
 
 /// Compares with the oracle; returns how often snapshot isolation is refuted, left open, and holds.

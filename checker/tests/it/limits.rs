@@ -8,6 +8,8 @@ use checker::{
 };
 use histories::{Event, EventType, History, HistoryBuilder, Process, TRANSACTION, Value};
 
+use crate::random::paired;
+
 /// Number of operations of each history.
 const OPERATIONS: i64 = 60_000;
 
@@ -18,7 +20,7 @@ const MOST_BETWEEN: usize = 8_192;
 const MOST_AFTER: usize = 8;
 
 /// Call: function, argument, answer.
-type TestCall = (&'static str, Value, Value);
+pub(crate) type TestCall = (&'static str, Value, Value);
 
 /// Returns a history of these calls in order, each open until the next but one begins.
 fn history(calls: impl Iterator<Item = TestCall>) -> History {
@@ -38,26 +40,17 @@ fn history(calls: impl Iterator<Item = TestCall>) -> History {
     builder.finish()
 }
 
-/// Returns a history of these calls in sequence, by one process.
-fn by_one(calls: impl Iterator<Item = TestCall>) -> History {
-    let mut builder = HistoryBuilder::default();
-    for (f, argument, answer) in calls {
-        for (kind, value) in [(EventType::Invoke, argument), (EventType::Ok, answer)] {
-            builder.push(Event { value: Some(value), ..Event::new(Process::Client(0), kind, f) }).unwrap();
-        }
-    }
-    builder.finish()
+/// Returns a history of these calls in sequence, by one process, all of which end so.
+fn ended(end: EventType, calls: impl Iterator<Item = TestCall>) -> History {
+    let events = calls.flat_map(|(f, argument, answer)| {
+        let event = |kind, value| Event { value: Some(value), ..Event::new(Process::Client(0), kind, f) };
+        [event(EventType::Invoke, argument), event(end, answer)]
+    });
+    paired(events)
 }
 
-/// Returns a history of calls in sequence, by one process, all of which fail.
-fn refused(f: &'static str, argument: impl Fn(i64) -> Value) -> History {
-    let mut builder = HistoryBuilder::default();
-    for n in 0..OPERATIONS {
-        for kind in [EventType::Invoke, EventType::Fail] {
-            builder.push(Event { value: Some(argument(n)), ..Event::new(Process::Client(0), kind, f) }).unwrap();
-        }
-    }
-    builder.finish()
+pub(crate) fn by_one(calls: impl Iterator<Item = TestCall>) -> History {
+    ended(EventType::Ok, calls)
 }
 
 fn numbers() -> impl Iterator<Item = i64> {
@@ -93,7 +86,9 @@ fn right(model: Model) -> History {
         })),
         Model::Causal => history(calls(|n| [("write", int(n), nil()), ("read", nil(), int(n))])),
         Model::CausalReverse => history(calls(|_| [("write", int(7), nil()), ("read", nil(), list([int(7)]))])),
-        Model::G2 => refused("insert", |n| list([nil(), int(n)])),
+        Model::G2 => {
+            ended(EventType::Fail, (0..OPERATIONS).map(|n| ("insert", list([nil(), int(n)]), list([nil(), int(n)]))))
+        }
         Model::LeasedLock => history(calls(|n| [("acquire", nil(), int(n)), ("write", list([int(n), int(1)]), nil())])),
         Model::Sequential => {
             history(calls(|n| [("write", int(n), nil()), ("read", int(n), list([int(n), list([nil(), int(1)])]))]))

@@ -13,6 +13,8 @@ use checker::{
 };
 use histories::{Event, EventType, History, HistoryBuilder, Process, TRANSACTION, Value};
 
+use crate::limits::by_one;
+
 /// Allocator that counts, for each thread, the bytes it holds and their maximum.
 struct CountingAllocator;
 
@@ -189,18 +191,9 @@ fn transactions_are_kept_within_it() {
 
 /// Returns a history of one process on a register: it writes and reads back, but the last read is stale.
 fn stale(operations: i64) -> History {
-    let mut builder = HistoryBuilder::default();
-    let mut push = |f, kind, value| {
-        builder.push(Event { value: Some(value), ..Event::new(Process::Client(0), kind, f) }).unwrap();
-    };
-    for n in 0..operations / 2 {
-        let seen = if n == operations / 2 - 1 { n - 1 } else { n };
-        for (f, value) in [("write", n), ("read", seen)] {
-            push(f, EventType::Invoke, Value::Int(value));
-            push(f, EventType::Ok, Value::Int(value));
-        }
-    }
-    builder.finish()
+    let last = operations / 2 - 1;
+    let pair = |n| [("write", n), ("read", if n == last { n - 1 } else { n })];
+    by_one((0..=last).flat_map(pair).map(|(f, value)| (f, Value::Int(value), Value::Int(value))))
 }
 
 /// Checks that, with any limit below and above its needs, `run` never takes more than a tenth beyond the limit.

@@ -6,7 +6,7 @@ use histories::{Event, EventType, History, HistoryBuilder, Operation, Outcome, P
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::oracles::share_of;
+use crate::{oracles::share_of, random::paired};
 
 const HISTORIES: u64 = 100_000;
 const LISTS: u64 = 1_000_000;
@@ -30,7 +30,8 @@ fn outcomes(model: Model, state: &[Value], f: &str, input: &Value, process: u32)
     };
     let me = Value::Int(process.into());
     let without = |at: usize| with(&|next| drop(next.remove(at)));
-    let number = |value: &Value| if let Value::Int(number) = value { *number } else { 0 };
+    // An increment by no number is one by 1.
+    let number = |value: &Value| if let Value::Int(number) = value { *number } else { 1 };
     let push = with(&|next| next.push(input.clone()));
     match (model, f) {
         (Model::Set, "add") if state.contains(input) => vec![(state.to_vec(), false_())],
@@ -112,7 +113,7 @@ fn false_() -> Value {
 }
 
 /// Returns true if some order explains these operations.
-fn can_be_ordered(model: Model, history: &History, state: &[Value], left: &[&Operation]) -> bool {
+pub(crate) fn can_be_ordered(model: Model, history: &History, state: &[Value], left: &[&Operation]) -> bool {
     left.iter().all(|o| o.outcome == Outcome::Info)
         || (0..left.len()).any(|place| {
             let first = left[place];
@@ -295,11 +296,7 @@ fn build(made: &[Made]) -> History {
         }
     }
     events.sort_by_key(|(time, number, _)| (*time, *number));
-    let mut builder = HistoryBuilder::default();
-    for (_, _, event) in events {
-        builder.push(event).unwrap();
-    }
-    builder.finish()
+    paired(events.into_iter().map(|(.., event)| event))
 }
 
 fn agree(model: Model, histories: u64) {

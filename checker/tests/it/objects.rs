@@ -6,7 +6,11 @@ use histories::{Event, EventType, History, Operation, Outcome, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::{build::history, oracles::share_of, random::paired};
+use crate::{
+    build::history,
+    oracles::share_of,
+    random::{paired, record, swap},
+};
 
 const HISTORIES: u64 = 100_000;
 const MAX_OPERATIONS: usize = 8;
@@ -124,10 +128,7 @@ impl Simulation {
     }
 
     fn record(&mut self, process: u64, kind: EventType, f: &'static str, value: Value) {
-        let mut event = Event::new(Process::Client(process), kind, f);
-        event.time = self.events.len() as u64 * 1_000_000;
-        event.value = Some(value);
-        self.events.push(event);
+        record(&mut self.events, process, kind, f, Some(value));
     }
 
     fn run(&mut self) {
@@ -179,7 +180,6 @@ impl Simulation {
         let most = if self.model == Model::Set { 16 } else { 10 };
         for _ in 0..self.rng.random_range(0..most) {
             let at = self.rng.random_range(0..self.events.len());
-            let can_swap = self.events.get(at + 1).is_some_and(|next| next.process != self.events[at].process);
             let event = &mut self.events[at];
             match (event.kind, &*event.f) {
                 (EventType::Ok, "contains") => event.value = Some(Value::Bool(self.rng.random_bool(0.5))),
@@ -193,13 +193,7 @@ impl Simulation {
                     event.value = Some(self.rng.random_range(1..4).into());
                 }
                 (EventType::Fail, "acquire" | "release") => event.kind = EventType::Ok,
-                _ if can_swap => {
-                    self.events.swap(at, at + 1);
-                    let time = self.events[at].time;
-                    self.events[at].time = self.events[at + 1].time;
-                    self.events[at + 1].time = time;
-                }
-                _ => {}
+                _ => swap(&mut self.events, at),
             }
         }
     }

@@ -60,6 +60,28 @@ pub(crate) fn paired(events: impl IntoIterator<Item = Event<'static>>) -> Histor
     builder.finish()
 }
 
+/// Records an event, 1 ms after the one before.
+pub(crate) fn record(
+    events: &mut Vec<Event<'static>>,
+    process: u64,
+    kind: EventType,
+    f: &'static str,
+    value: Option<Value>,
+) {
+    let time = events.len() as u64 * 1_000_000;
+    events.push(Event { time, value, ..Event::new(Process::Client(process), kind, f) });
+}
+
+/// Swaps an event and the next one, but not their times, if that keeps the order of each process.
+pub(crate) fn swap(events: &mut [Event<'static>], at: usize) {
+    if events.get(at + 1).is_some_and(|next| next.process != events[at].process) {
+        events.swap(at, at + 1);
+        let time = events[at].time;
+        events[at].time = events[at + 1].time;
+        events[at + 1].time = time;
+    }
+}
+
 /// Returns values that look alike as text; the first four are also appended.
 fn mixed(number: usize) -> Value {
     match number {
@@ -244,10 +266,7 @@ impl Simulation {
     }
 
     fn record(&mut self, client: usize, kind: EventType, f: &'static str, value: Option<Value>) {
-        let mut event = Event::new(Process::Client(self.clients[client].0), kind, f);
-        event.time = self.events.len() as u64 * 1_000_000;
-        event.value = value;
-        self.events.push(event);
+        record(&mut self.events, self.clients[client].0, kind, f, value);
     }
 
     /// Changes nothing, an answer, or the order of two events of different clients; the result may or may not be
@@ -268,18 +287,8 @@ impl Simulation {
                 (EventType::Ok, "write" | "append" | "delete") if self.rng.random_bool(0.5) => {
                     event.kind = EventType::Fail;
                 }
-                _ => self.swap(at),
+                _ => swap(&mut self.events, at),
             }
-        }
-    }
-
-    /// Swaps an event and the next one, if that keeps the order of each process.
-    fn swap(&mut self, at: usize) {
-        if at + 1 < self.events.len() && self.events[at].process != self.events[at + 1].process {
-            self.events.swap(at, at + 1);
-            let time = self.events[at].time;
-            self.events[at].time = self.events[at + 1].time;
-            self.events[at + 1].time = time;
         }
     }
 }

@@ -3,14 +3,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use checker::{Level, Limits, Memory, Status, TransactionReport, UnknownWhy, check_transactions};
-use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
+use histories::{EventType, History};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::oracles::share_of;
+use crate::{
+    isolation::{self, Op, Txn},
+    oracles::share_of,
+};
 
 const HISTORIES: u64 = 300_000;
-const KEYS: [&str; 3] = ["x", "y", "z"];
 
 #[derive(Clone, Debug)]
 pub(crate) enum Micro {
@@ -112,7 +114,7 @@ fn run(kind: Kind, rng: &mut Pcg64, held: &mut [Vec<Vec<i64>>], transaction: &mu
     }
 }
 
-fn apply(kind: Kind, state: &mut Vec<i64>, value: i64) {
+pub(crate) fn apply(kind: Kind, state: &mut Vec<i64>, value: i64) {
     if kind == Kind::Registers {
         state.clear();
     }
@@ -151,35 +153,17 @@ fn mutate(kind: Kind, rng: &mut Pcg64, all: &mut [Transaction]) {
 }
 
 pub(crate) fn history(kind: Kind, all: &[Transaction]) -> History {
-    let mut events: Vec<(usize, Event<'static>)> = Vec::new();
-    for transaction in all {
-        let value = |filled: bool| {
-            let micros = transaction.micros.iter().map(|micro| match micro {
-                Micro::Change(key, value) => {
-                    let f = if kind == Kind::Lists { "append" } else { "w" };
-                    Value::List(vec![f.into(), Value::from(KEYS[*key]), Value::Int(*value)])
-                }
-                Micro::Read(key, found) => {
-                    let shown = match kind {
-                        _ if !filled => Value::Nil,
-                        Kind::Lists => Value::List(found.iter().copied().map(Value::Int).collect()),
-                        Kind::Registers => found.last().copied().map_or(Value::Nil, Value::Int),
-                    };
-                    Value::List(vec!["r".into(), Value::from(KEYS[*key]), shown])
-                }
-            });
-            Some(Value::List(micros.collect()))
-        };
-        let event = |kind| Event::new(Process::Client(transaction.process), kind, "txn");
-        events.push((transaction.invoked, Event { value: value(false), ..event(EventType::Invoke) }));
-        events.push((transaction.completed, Event { value: value(true), ..event(transaction.kind) }));
-    }
-    events.sort_by_key(|(at, _)| *at);
-    let mut builder = HistoryBuilder::default();
-    for (_, event) in events {
-        builder.push(event).unwrap();
-    }
-    builder.finish()
+    let op = |micro: &Micro| match (kind, micro) {
+        (Kind::Lists, Micro::Change(key, value)) => Op::Append(*key, *value),
+        (Kind::Lists, Micro::Read(key, found)) => Op::Lists(*key, found.clone()),
+        (Kind::Registers, Micro::Change(key, value)) => Op::Write(*key, *value),
+        (Kind::Registers, Micro::Read(key, found)) => Op::Holds(*key, found.last().copied()),
+    };
+    let txn = |transaction: &Transaction| {
+        let Transaction { process, invoked, completed, kind: end, ref micros } = *transaction;
+        Txn { process, invoked, completed, end, ops: micros.iter().map(op).collect() }
+    };
+    isolation::history(&all.iter().map(txn).collect::<Vec<_>>())
 }
 
 /// Returns true if some order of all committed transactions and some of unknown outcome explains everything at this

@@ -113,7 +113,7 @@ mod tests {
     use rand_pcg::Pcg64;
 
     use super::*;
-    use crate::Limits;
+    use crate::{Limits, properties::tests::all};
 
     /// Event of a read that finds nil: process, key, type, position, link.
     type EventOf = (u64, &'static str, EventType, Option<Value>, Option<Value>);
@@ -147,7 +147,7 @@ mod tests {
 
     /// Returns the violation; both definitions must agree on all operations, and that its own are one.
     fn both(history: &History, seed: u64) -> Option<Violation> {
-        let all: Vec<u32> = (0..u32::try_from(history.operations.len()).unwrap()).collect();
+        let all = all(history);
         let key = Key::new(history, &Value::Nil, &Limits::none(), &all).unwrap();
         let found = violation(&key).unwrap();
         assert_eq!(found.is_some(), is_violated_by(&key.few(&all)), "seed {seed}: {found:?} {history:?}");

@@ -1,7 +1,5 @@
 //! The property by its plain definition, with all sends and polls of the history in the background.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use histories::{Operation, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -229,17 +227,15 @@ impl<'a, 'f> Few<'a, 'f> {
 
     /// Returns true if an operation polls what depends on itself, or on one that began after it had ended.
     fn is_cyclic(&self) -> bool {
-        let mut senders: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
         let sent = (0..self.calls.len()).filter(|at| self.outcome(*at) != Outcome::Fail);
         let sent: FxHashMap<ValueOf<'a>, usize> =
             sent.flat_map(|at| self.sends(at).map(move |(log, value, _)| ((log, value), at))).collect();
-        for at in 0..self.calls.len() {
-            senders.insert(at, self.polls(at).filter_map(|(log, _, value)| sent.get(&(log, value)).copied()).collect());
-        }
+        let senders = |at| self.polls(at).filter_map(|(log, _, value)| sent.get(&(log, value)).copied());
+        let senders: Vec<Vec<usize>> = (0..self.calls.len()).map(|at| senders(at).collect()).collect();
         (0..self.calls.len()).any(|at| {
-            let (mut causes, mut next) = (BTreeSet::new(), vec![at]);
+            let (mut causes, mut next) = (FxHashSet::default(), vec![at]);
             while let Some(one) = next.pop() {
-                next.extend(senders[&one].iter().filter(|cause| causes.insert(**cause)));
+                next.extend(senders[one].iter().filter(|cause| causes.insert(**cause)));
             }
             causes.contains(&at) || causes.iter().any(|cause| self.calls[*cause].0.invoked > self.calls[at].0.completed)
         })

@@ -103,14 +103,12 @@ impl Polygraph {
 
     fn propagate_object(&mut self, object: ObjectIndex, table: &Table, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
         let edges = u32::try_from(self.edges.len()).unwrap_or(u32::MAX);
-        let count = self.objects[object.index()].len();
-        let mut by_place: Vec<RunIndex> = (0..count).map(RunIndex::from).collect();
-        by_place.sort_by_key(|item| table.place[self.begin(self.run(object, *item).first).index()]);
+        let by_place = self.by_place(object, table);
         for &one in &by_place {
             // Everything that follows this item already, with what is added now.
             let out = self.run(object, one).out();
             let mut after = [table.row(self.begin(out)).to_vec(), table.row(self.commit(out)).to_vec()];
-            limit.steps(count)?;
+            limit.steps(by_place.len())?;
             for &other in by_place.iter().filter(|other| **other != one) {
                 let first = self.run(object, other).first;
                 let (begin, commit) = (self.begin(first), self.commit(first));
@@ -140,6 +138,13 @@ impl Polygraph {
         ways.into_iter().find(|way| table.leads(*way))
     }
 
+    /// Returns the items of an object in the order of their first writers.
+    fn by_place(&self, object: ObjectIndex, table: &Table) -> Vec<RunIndex> {
+        let mut items: Vec<RunIndex> = (0..self.objects[object.index()].len()).map(RunIndex::from).collect();
+        items.sort_by_key(|item| table.place[self.begin(self.run(object, *item).first).index()]);
+        items
+    }
+
     /// Returns two items whose order is not decided yet, preferably those that were stuck.
     fn undecided(
         &self,
@@ -150,20 +155,18 @@ impl Polygraph {
         let stuck = stuck.iter().map(|(object, item)| (*object, Some(*item)));
         let all = (0..self.objects.len()).map(|object| (object.into(), None));
         for (object, item) in stuck.chain(all) {
-            let count = self.objects[object.index()].len();
-            let place = |item: RunIndex| table.place[self.begin(self.run(object, item).first).index()];
+            let by_place = self.by_place(object, &table);
+            let place = |item: &RunIndex| by_place.iter().position(|other| other == item);
             let follows = |one: RunIndex, other: RunIndex| {
                 let (out, first) = (self.run(object, one).out(), self.run(object, other).first);
                 table.leads([self.begin(out), self.begin(first)]) && table.leads([self.commit(out), self.commit(first)])
             };
-            let mut by_place: Vec<RunIndex> = (0..count).map(RunIndex::from).collect();
-            by_place.sort_by_key(|item| place(*item));
-            limit.steps(count * count / 64)?;
+            limit.steps(by_place.len() * by_place.len() / 64)?;
             let open = |one: RunIndex, other: RunIndex| one != other && !follows(one, other) && !follows(other, one);
             let ones: Vec<RunIndex> = item.map_or_else(|| by_place.clone(), |item| vec![item]);
             for one in ones {
                 if let Some(&other) = by_place.iter().find(|other| open(one, **other)) {
-                    let pair = if place(one) < place(other) { [one, other] } else { [other, one] };
+                    let pair = if place(&one) < place(&other) { [one, other] } else { [other, one] };
                     return Ok(Some((object, pair)));
                 }
             }

@@ -1,10 +1,10 @@
 //! Few transactions to be put in order, with their keys and lists as numbers.
 
-use histories::{History, MicroOperation, Outcome, ReadResult, Value, ValueId};
+use histories::{History, MicroOperation, Outcome, ReadResult, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::transactions::{
-    facts::common_prefix,
+    facts::{Initial, common_prefix},
     indices::{KeyIndex, ListNode, TransactionIndex},
 };
 
@@ -52,8 +52,7 @@ pub(in crate::transactions) struct SmallHistory<'h> {
     pub(super) transactions: Vec<Transaction>,
     /// Lists that were read, one after the other.
     pub lists: Vec<&'h [ValueId]>,
-    pub initial_list: Vec<ValueId>,
-    pub(super) initial_value: ValueId,
+    pub(super) initial: &'h Initial,
     pub(super) keys: FxHashMap<ValueId, KeyIndex>,
     /// Trie of all lists that were read: key, node, element, and the node after it.
     tree: FxHashMap<(KeyIndex, ListNode, ValueId), ListNode>,
@@ -75,17 +74,16 @@ pub(in crate::transactions) enum SmallDecision {
 impl<'h> SmallHistory<'h> {
     /// Collects the transactions in `operations`, in the order of their invocations. If these are not `all`
     /// transactions that did not fail, a read of what another may have written proves nothing.
-    pub(in crate::transactions) fn new(history: &'h History, initial: &Value, operations: &[u32], all: bool) -> Self {
-        let id = |value: &Value| history.values.find(value).unwrap_or(ValueId::UNKNOWN);
-        let (initial_list, initial_value) = match initial {
-            Value::List(list) => (list.iter().map(id).collect(), ValueId::NIL),
-            other => (Vec::new(), id(other)),
-        };
+    pub(in crate::transactions) fn new(
+        history: &'h History,
+        initial: &'h Initial,
+        operations: &[u32],
+        all: bool,
+    ) -> Self {
         let mut small = Self {
             transactions: Vec::new(),
             lists: Vec::new(),
-            initial_list,
-            initial_value,
+            initial,
             keys: FxHashMap::default(),
             tree: FxHashMap::default(),
             nodes: 0,
@@ -159,7 +157,7 @@ impl<'h> SmallHistory<'h> {
         self.lists.push(list);
         let read = self.lists.len() - 1;
         // Initial elements were added by no transaction.
-        let first = common_prefix(list, &self.initial_list);
+        let first = common_prefix(list, &self.initial.list);
         let added = &list[first..];
         if let Some(stripped) = added.strip_suffix(own)
             && *base.or_insert(stripped) == stripped
@@ -186,7 +184,7 @@ impl<'h> SmallHistory<'h> {
 
     pub(super) fn is_list(&self, key: KeyIndex) -> bool {
         let mut steps = self.transactions.iter().flat_map(|transaction| &transaction.steps);
-        !self.initial_list.is_empty()
+        !self.initial.list.is_empty()
             || steps.any(|step| match *step {
                 SmallStep::Append { key: other, .. } | SmallStep::List { key: other, .. } => other == key,
                 SmallStep::Write { .. } | SmallStep::Value { .. } => false,

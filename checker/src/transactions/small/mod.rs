@@ -42,7 +42,7 @@ impl<'h> SmallHistory<'h> {
         let found = match level {
             Level::ReadUncommitted => return uncommitted::decide(self, limit),
             Level::ReadCommitted => {
-                let growth = ListGrowth::new(self.claims(), &self.initial_list);
+                let growth = ListGrowth::new(self.claims(), &self.initial.list);
                 let Some(growth) = growth else { return Ok(SmallDecision::Refuted) };
                 let next = |[done, _]: [u64; 2], growth: &ListGrowth<'h>, at: TransactionIndex| {
                     Some(([done | at.bit(); 2], self.committed(done, growth, at)?))
@@ -78,8 +78,8 @@ impl<'h> SmallHistory<'h> {
     fn initially(&self) -> Vec<NumberedContent> {
         let of_key = |key: usize| {
             let empty = Some(ListNode::from(0_u32));
-            let list = self.initial_list.iter().fold(empty, |node, element| self.after(key.into(), node, *element));
-            NumberedContent { value: self.initial_value, list }
+            let list = self.initial.list.iter().fold(empty, |node, element| self.after(key.into(), node, *element));
+            NumberedContent { value: self.initial.value, list }
         };
         (0..self.keys.len()).map(of_key).collect()
     }
@@ -200,7 +200,7 @@ impl<'h> SmallHistory<'h> {
         if is_list {
             return growth.was(key, 0);
         }
-        value == self.initial_value
+        value == self.initial.value
             || self.all().filter(|at| done & at.bit() != 0).any(|at| {
                 let written = self.transaction(at).steps.iter().rev().find_map(|step| match *step {
                     SmallStep::Write { key: other, value } if other == key => Some(value),

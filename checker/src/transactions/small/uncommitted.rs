@@ -34,7 +34,7 @@ pub(super) fn decide(small: &SmallHistory<'_>, limit: &Limit<'_>) -> Result<Smal
     for (key, claims) in small.claims().into_iter().enumerate() {
         let key = KeyIndex::from(key);
         let claims: Vec<&[ValueId]> =
-            claims.into_iter().map(|claim| &claim[common_prefix(claim, &small.initial_list)..]).collect();
+            claims.into_iter().map(|claim| &claim[common_prefix(claim, &small.initial.list)..]).collect();
         let longest = claims.iter().copied().max_by_key(|claim| claim.len()).unwrap_or(&[]);
         if claims.iter().all(|claim| longest.starts_with(claim)) {
             orders.push(Order::new(small, key, longest));
