@@ -225,7 +225,7 @@ fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, opera
     if let Err(why) = object.knows(history, operations) {
         return Decision::unknown(why);
     }
-    match object.judge(history, operations, &options.limits) {
+    match generic::judge(object, history, operations, &options.limits) {
         generic::Judgment::Order(order) => {
             Decision::confirmed(Method::Search, object, history, options, (operations, order))
         }

@@ -52,9 +52,10 @@ pub(crate) trait Verify: Sync {
 impl<S: Specification> Verify for S {
     fn replay(&self, history: &History, all: &[u32], order: &[u32], budget: &Budget<'_>) -> Result<(), ReplayError> {
         let mut state = self.initial();
-        replay_by(history, all, order, budget, |operation| {
-            self.apply(&mut state, &Call::of(history, operation, self.depends_on_process()))
-        })
+        // One replay for all specifications: it is longer than the call takes.
+        let apply: &mut dyn FnMut(&Operation) -> bool =
+            &mut |operation| self.apply(&mut state, &Call::of(history, operation, self.depends_on_process()));
+        replay_by(history, all, order, budget, apply)
     }
 }
 
@@ -203,10 +204,23 @@ struct Trial<'a, S: Specification> {
     object: &'a S,
     operations: &'a [Operation],
     calls: &'a [Call<'a>],
-    /// Previous operation with the same call, for each operation of unknown outcome: it may as well take place
-    /// first.
     twins: Vec<Option<usize>>,
     dead_ends: FxHashSet<(OperationSet, S::State)>,
+}
+
+/// Returns the previous operation with the same call, for each operation of unknown outcome: it may as well take place
+/// first.
+fn twins(operations: &[Operation], calls: &[Call<'_>]) -> Vec<Option<usize>> {
+    let mut last: FxHashMap<&Call<'_>, usize> = FxHashMap::default();
+    let mut by_start: Vec<usize> = (0..operations.len()).collect();
+    by_start.sort_by_key(|&place| operations[place].invoked);
+    let mut twins = vec![None; operations.len()];
+    for place in by_start {
+        if operations[place].outcome == Outcome::Info {
+            twins[place] = last.insert(&calls[place], place);
+        }
+    }
+    twins
 }
 
 /// Prefix of an order, and what to try next.
@@ -221,16 +235,7 @@ struct Beginning<T> {
 
 impl<'a, S: Specification> Trial<'a, S> {
     fn new(object: &'a S, operations: &'a [Operation], calls: &'a [Call<'a>]) -> Self {
-        let mut last: FxHashMap<&Call<'_>, usize> = FxHashMap::default();
-        let mut by_start: Vec<usize> = (0..operations.len()).collect();
-        by_start.sort_by_key(|&place| operations[place].invoked);
-        let mut twins = vec![None; operations.len()];
-        for place in by_start {
-            if operations[place].outcome == Outcome::Info {
-                twins[place] = last.insert(&calls[place], place);
-            }
-        }
-        Self { object, operations, calls, twins, dead_ends: FxHashSet::default() }
+        Self { object, operations, calls, twins: twins(operations, calls), dead_ends: FxHashSet::default() }
     }
 
     fn go(mut self, tries: usize, budget: &Budget<'_>) -> Option<bool> {
@@ -256,9 +261,7 @@ impl<'a, S: Specification> Trial<'a, S> {
 
     /// Returns `None` if every operation that must take place has.
     fn begin(&self, done: OperationSet, state: S::State) -> Option<Beginning<S::State>> {
-        let is_due = |place: &usize| !is_done(&done, *place) && must_take_place(&self.operations[*place]);
-        let due = (0..self.operations.len()).filter(is_due).map(|place| self.operations[place].completed);
-        let end = due.min()?;
+        let end = next_end(self.operations, &done)?;
         Some(Beginning { done, state, end, next: 0 })
     }
 
@@ -288,6 +291,12 @@ impl<'a, S: Specification> Trial<'a, S> {
         }
         None
     }
+}
+
+/// Returns the completion of the first operation that must still take place.
+fn next_end(operations: &[Operation], done: &[u64]) -> Option<u32> {
+    let is_due = |place: &usize| !is_done(done, *place) && must_take_place(&operations[*place]);
+    (0..operations.len()).filter(is_due).map(|place| operations[place].completed).min()
 }
 
 fn is_done(done: &[u64], place: usize) -> bool {

@@ -1,16 +1,13 @@
 //! Second opinion on a violation: tries every order of its operations. If there are too many orders, another method
 //! must confirm that none is valid. A violation that nothing confirms is not reported.
 
-use histories::Operation;
+use histories::{History, Operation};
 
-use super::states::{RaceResult, States};
-use crate::{
-    Limits, UnknownWhy,
-    budget::Budget,
-    search::Racers,
-    specification::{Call, Specification},
-    verify::some_order,
+use super::{
+    object::Object,
+    searches::{RaceResult, Searches},
 };
+use crate::{Limits, UnknownWhy, budget::Budget, search::Racers, specification::Call};
 
 /// Maximum number of orders of a violation's operations that are tried.
 const MAX_TRIES: usize = 20_000;
@@ -50,17 +47,31 @@ impl RefuteError {
     }
 }
 
+/// Confirms that the operations with these indexes have no valid order, like [`refute`].
+pub(crate) fn refute_alone(
+    object: &dyn Object,
+    history: &History,
+    indexes: &[usize],
+    found_by: ViolationOrigin,
+    limits: &Limits<'_>,
+) -> Result<(), RefuteError> {
+    let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
+    let calls: Vec<Call<'_>> = operations.iter().map(|operation| object.call(history, operation)).collect();
+    refute(object, &operations, &calls, found_by, || None, limits)
+}
+
 /// Confirms that these calls, the i-th made by the i-th operation, have no valid order. `found_by` names the method
 /// that found the violation, which is not asked to confirm itself. `another` is tried before the generic search.
 pub(crate) fn refute(
-    object: &impl Specification,
+    object: &dyn Object,
     operations: &[Operation],
     calls: &[Call<'_>],
     found_by: ViolationOrigin,
     another: impl FnOnce() -> Option<bool>,
     limits: &Limits<'_>,
 ) -> Result<(), RefuteError> {
-    let is_explained = some_order(object, operations, calls, MAX_TRIES, &Budget::new(limits))
+    let is_explained = object
+        .has_order(operations, calls, MAX_TRIES, &Budget::new(limits))
         .or_else(another)
         .or_else(|| can_be_ordered(object, operations, calls, found_by, limits));
     match is_explained {
@@ -74,7 +85,7 @@ pub(crate) fn refute(
 /// violation of a generic search is confirmed by the depth-first search only, because it was most often found by the
 /// other one.
 fn can_be_ordered(
-    object: &impl Specification,
+    object: &dyn Object,
     operations: &[Operation],
     calls: &[Call<'_>],
     found_by: ViolationOrigin,
@@ -85,9 +96,9 @@ fn can_be_ordered(
     by_start.sort_by_key(|(_, operation, _)| operation.invoked);
     let racers = if found_by == ViolationOrigin::GenericSearch { Racers::DepthOnly } else { Racers::Both };
     let decide = |limits: &Limits<'_>| {
-        let mut states = States::new(object, limits);
-        let steps = states.steps(by_start.into_iter(), |_| false, &Budget::new(limits)).ok()?;
-        match states.race(&steps, racers, limits) {
+        let mut searches = Searches::new(object, limits);
+        let steps = searches.steps(by_start.into_iter(), |_| false, &Budget::new(limits)).ok()?;
+        match searches.race(&steps, racers, limits) {
             RaceResult::Order(_) => Some(true),
             RaceResult::Refuted(_) => Some(false),
             RaceResult::Limit(_) => None,

@@ -6,7 +6,7 @@
 //!   an order. But a change that was still open then, and has an answer, may have observed something that began
 //!   later: so the cut moves on until there is no such change.
 //! - A call that changes nothing may be left out.
-//! - All calls about some values may be left out if the model allows it ([`Specification::about`]).
+//! - All calls about some values may be left out if the model allows it ([`Object::values_of`]).
 //! - A certain change may become optional. It can still take effect, so no other call lacks it.
 //!
 //! In the end, the optional changes do not help: the certain operations have no order with or without them. Some of
@@ -19,13 +19,16 @@
 use histories::{History, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::states::{RaceResult, States};
+use super::{
+    object::Object,
+    searches::{RaceResult, Searches},
+};
 use crate::{
     Limits,
     search::Racers,
     shrink::{Attempts, merged, minimal},
     sorted::sorted,
-    specification::{Call, Specification},
+    specification::Call,
 };
 
 /// Maximum number of queries of the limits for one attempt. More of them rarely make a violation smaller, but every
@@ -46,8 +49,8 @@ pub(crate) struct SmallViolation {
     pub last: u32,
 }
 
-struct Shrinker<'s, 'a, S> {
-    object: &'s S,
+struct Shrinker<'s, 'a> {
+    object: &'s dyn Object,
     oracle: &'s mut Oracle<'a>,
     history: &'a History,
     /// Certain operations, ascending.
@@ -60,23 +63,23 @@ struct Shrinker<'s, 'a, S> {
 }
 
 /// Shrinks the operations of a violation, given that no order explains what happened until this rank.
-pub(super) fn shrink<'a, S: Specification>(
-    states: &mut States<'a, S>,
+pub(super) fn shrink<'a>(
+    searches: &mut Searches<'a>,
     history: &'a History,
     operations: &[u32],
     rank: u32,
     limits: &Limits<'_>,
 ) -> SmallViolation {
-    let object = states.object;
+    let object = searches.object;
     let mut oracle = |all: &[u32], spare: &FxHashSet<u32>, limits: &Limits<'_>| {
-        states.search(history, all, |index| spare.contains(&index), Racers::Both, limits)
+        searches.search(history, all, |index| spare.contains(&index), Racers::Both, limits)
     };
     shrink_by(object, history, operations, rank, limits, &mut oracle)
 }
 
 /// Shrinks a violation like [`shrink`], using another search.
-pub(crate) fn shrink_by<'a, S: Specification>(
-    object: &S,
+pub(crate) fn shrink_by<'a>(
+    object: &dyn Object,
     history: &'a History,
     operations: &[u32],
     rank: u32,
@@ -100,9 +103,9 @@ pub(crate) fn shrink_by<'a, S: Specification>(
     SmallViolation { shown, last }
 }
 
-impl<'a, S: Specification> Shrinker<'_, 'a, S> {
+impl<'a> Shrinker<'_, 'a> {
     fn call(&self, index: u32) -> Call<'a> {
-        Call::of(self.history, &self.history.operations[index as usize], self.object.depends_on_process())
+        self.object.call(self.history, &self.history.operations[index as usize])
     }
 
     /// Drops operations that began too late to matter, and looks that were still open.
@@ -116,11 +119,11 @@ impl<'a, S: Specification> Shrinker<'_, 'a, S> {
             if invoked >= end {
                 break;
             }
-            if completed > end && !self.object.is_read_only(&self.call(index)) {
+            if completed > end && !self.object.only_looks(&self.call(index)) {
                 end = completed;
             }
         }
-        let is_over = |few: &Self, index: u32| times(index).1 <= rank || !few.object.is_read_only(&few.call(index));
+        let is_over = |few: &Self, index: u32| times(index).1 <= rank || !few.object.only_looks(&few.call(index));
         let certain =
             self.certain.iter().copied().filter(|&index| times(index).0 < end && is_over(self, index)).collect();
         self.certain = certain;
@@ -171,7 +174,7 @@ impl<'a, S: Specification> Shrinker<'_, 'a, S> {
         for (&index, is_certain) in
             self.certain.iter().map(|index| (index, true)).chain(self.spare.iter().map(|index| (index, false)))
         {
-            let Some(values) = self.object.about(&self.call(index)) else {
+            let Some(values) = self.object.values_of(&self.call(index)) else {
                 if is_certain {
                     return None;
                 }
@@ -189,7 +192,7 @@ impl<'a, S: Specification> Shrinker<'_, 'a, S> {
     }
 
     fn drop_reads(&mut self) {
-        let is_read = |index: &u32| self.object.is_read_only(&self.call(*index));
+        let is_read = |index: &u32| self.object.only_looks(&self.call(*index));
         let (reads, changes): (Vec<u32>, Vec<u32>) = self.certain.iter().copied().partition(is_read);
         minimal(reads, |reads| {
             let certain = merged(&changes, reads);
@@ -199,7 +202,7 @@ impl<'a, S: Specification> Shrinker<'_, 'a, S> {
     }
 
     fn loosen_changes(&mut self) {
-        let is_read = |index: &u32| self.object.is_read_only(&self.call(*index));
+        let is_read = |index: &u32| self.object.only_looks(&self.call(*index));
         let (reads, changes): (Vec<u32>, Vec<u32>) = self.certain.iter().copied().partition(is_read);
         let (all, spare) = (changes.clone(), self.spare.clone());
         minimal(changes, |changes| {

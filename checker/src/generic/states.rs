@@ -1,19 +1,24 @@
-//! Numbered states and cached steps: every search of an object's history reuses the results of those before it.
+//! Any specification as an object: its states are numbered and its steps cached, so that every search of an object's
+//! history reuses the results of those before it.
 
 use std::hash::BuildHasher;
 
-use histories::{History, NEVER, Operation, Outcome};
+use histories::{History, NEVER, Operation, Outcome, Value};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
+use super::{
+    object::{Kind, NumberedStates, Object},
+    unexplained::{UnexplainedValue, find_unexplained_value},
+};
 use crate::{
     Limits, UnknownWhy,
-    automaton::{Act, Automaton, Effect, State},
+    automaton::{Automaton, State},
     budget::{Budget, Shortage},
     index::OptionalIndex,
     memory::{Share, of_table, of_vec},
-    prepare::Step,
-    search::{Racers, SearchResult, race},
     specification::{Call, Specification},
+    state_words::in_words,
+    verify::some_order,
 };
 
 /// Number of new states in a row of which the size of one is measured.
@@ -25,21 +30,8 @@ const BYTES_PER_QUESTION: usize = 1 << 14;
 /// Estimated cost of a step by the specification, in cached steps.
 const WORK_PER_STEP: usize = 8;
 
-/// Kind of call: equal calls have the same number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Kind {
-    number: u32,
-    is_read_only: bool,
-}
-
-impl Act for Kind {
-    fn effect(self) -> Effect {
-        if self.is_read_only { Effect::Look } else { Effect::Conditional }
-    }
-}
-
-pub(super) struct States<'a, S: Specification> {
-    pub object: &'a S,
+struct States<'a, S: Specification> {
+    object: &'a S,
     kinds: FxHashMap<Call<'a>, Kind>,
     /// Calls by the numbers of their kinds.
     calls: Vec<Call<'a>>,
@@ -62,7 +54,7 @@ pub(super) struct States<'a, S: Specification> {
 }
 
 impl<'a, S: Specification> States<'a, S> {
-    pub(super) fn new(object: &'a S, limits: &Limits<'a>) -> Self {
+    fn new(object: &'a S, limits: &Limits<'a>) -> Self {
         let hand = object.initial();
         let numbers = [(FxBuildHasher.hash_one(&hand), 0.into())].into_iter().collect();
         let (kinds, calls, steps) = (FxHashMap::default(), Vec::new(), FxHashMap::default());
@@ -83,72 +75,6 @@ impl<'a, S: Specification> States<'a, S> {
             work: 0,
             memory,
         }
-    }
-
-    /// Searches for an order of the operations with these indexes, in the order of their invocations. Certain
-    /// operations need not take effect if `is_optional`.
-    pub(super) fn search(
-        &mut self,
-        history: &'a History,
-        operations: &[u32],
-        is_optional: impl Fn(u32) -> bool,
-        racers: Racers,
-        limits: &Limits<'_>,
-    ) -> RaceResult {
-        let depends_on_process = self.object.depends_on_process();
-        let calls = operations.iter().map(|&index| {
-            let operation = history.operations[index as usize];
-            (index, operation, Call::of(history, &operation, depends_on_process))
-        });
-        match self.steps(calls, is_optional, &Budget::new(limits)) {
-            Ok(steps) => self.race(&steps, racers, limits),
-            Err(out) => RaceResult::Limit(out.among(history, operations)),
-        }
-    }
-
-    /// Lets these searches look for an order of the steps.
-    pub(super) fn race(&mut self, steps: &[Step<Kind>], racers: Racers, limits: &Limits<'_>) -> RaceResult {
-        // One search for all specifications: it is long, and a step by table lookup costs more than the call.
-        let object: &mut dyn Automaton<Action = Kind> = self;
-        match race(steps, object, racers, limits) {
-            SearchResult::Order(order) => {
-                RaceResult::Order(order.into_iter().map(|step| steps[step as usize].operation).collect())
-            }
-            SearchResult::Refuted(step) => RaceResult::Refuted(steps[step].end),
-            SearchResult::GaveUp(_) => unreachable!("the searches of a race give nothing up"),
-            SearchResult::Limit(why) => RaceResult::Limit(why),
-        }
-    }
-
-    /// Turns calls, in the order of their starts, into steps: each with its operation and the index of that.
-    pub(super) fn steps(
-        &mut self,
-        calls: impl Iterator<Item = (u32, Operation, Call<'a>)>,
-        is_optional: impl Fn(u32) -> bool,
-        budget: &Budget<'_>,
-    ) -> Result<Vec<Step<Kind>>, Shortage> {
-        let mut steps = Vec::new();
-        for (index, operation, call) in calls {
-            budget.step()?;
-            let is_unknown = operation.outcome == Outcome::Info || is_optional(index);
-            if operation.outcome == Outcome::Fail {
-                continue;
-            }
-            let action = self.kind(call);
-            // A look of unknown outcome is never needed.
-            if !(is_unknown && action.is_look()) {
-                let end = if is_unknown { NEVER } else { operation.completed };
-                steps.push(Step { operation: index, start: operation.invoked, end, action });
-            }
-        }
-        Ok(steps)
-    }
-
-    fn kind(&mut self, call: Call<'a>) -> Kind {
-        *self.kinds.entry(call).or_insert_with(|| {
-            self.calls.push(call);
-            Kind { number: number(self.calls.len() - 1), is_read_only: self.object.is_read_only(&call) }
-        })
     }
 
     fn step_anew(&mut self, state: State, kind: Kind) -> OptionalIndex {
@@ -198,6 +124,15 @@ impl<'a, S: Specification> States<'a, S> {
     /// Returns the estimated bytes of this many states more.
     fn bytes_of_more(&self, more: usize) -> usize {
         more * self.state_bytes
+    }
+}
+
+impl<'a, S: Specification> NumberedStates<'a> for States<'a, S> {
+    fn kind(&mut self, call: Call<'a>) -> Kind {
+        *self.kinds.entry(call).or_insert_with(|| {
+            self.calls.push(call);
+            Kind { number: number(self.calls.len() - 1), is_read_only: self.object.is_read_only(&call) }
+        })
     }
 }
 
@@ -260,14 +195,68 @@ impl<S: Specification> Automaton for States<'_, S> {
     }
 }
 
-/// Result of a search by a specification.
-pub(crate) enum RaceResult {
-    /// Linearization, as indexes of operations.
-    Order(Vec<u32>),
-    /// Violation: no order explains even what happened until this rank.
-    Refuted(u32),
-    /// Limit that was reached.
-    Limit(UnknownWhy),
+impl<S: Specification> Object for S {
+    fn has(&self, function: &str) -> bool {
+        let nil = &Value::Nil;
+        let call = Call { function, input: nil, to: nil, output: None, mismatch: false, process: 0 };
+        !matches!(self.accepts(&call), Err(UnknownWhy::Function { .. }))
+    }
+
+    fn knows(&self, history: &History, operations: &[u32]) -> Result<(), UnknownWhy> {
+        (operations.iter())
+            .map(|&index| &history.operations[index as usize])
+            .filter(|operation| operation.outcome != Outcome::Fail)
+            .try_for_each(|operation| self.accepts(&self.call(history, operation)))
+    }
+
+    fn call<'h>(&self, history: &'h History, operation: &Operation) -> Call<'h> {
+        Call::of(history, operation, self.depends_on_process())
+    }
+
+    fn only_looks(&self, call: &Call<'_>) -> bool {
+        self.is_read_only(call)
+    }
+
+    fn part_of(&self, call: &Call<'_>) -> Option<Value> {
+        self.part(call)
+    }
+
+    fn values_of(&self, call: &Call<'_>) -> Option<Vec<Value>> {
+        self.about(call)
+    }
+
+    fn find_unexplained_value(
+        &self,
+        history: &History,
+        operations: &[u32],
+        budget: &Budget<'_>,
+    ) -> Result<Option<UnexplainedValue>, Shortage> {
+        find_unexplained_value(self, history, operations, budget)
+    }
+
+    fn states(&self, history: &History, order: &[u32], budget: &Budget<'_>) -> Option<Vec<String>> {
+        let mut state = self.initial();
+        let after = |&index: &u32| {
+            budget.step().ok()?;
+            let is_possible = self.apply(&mut state, &self.call(history, &history.operations[index as usize]));
+            is_possible.then(|| in_words(|out| self.write_state(&state, history, out)))
+        };
+        order.iter().map(after).collect()
+    }
+
+    fn numbered<'a>(&'a self, limits: &Limits<'a>) -> Box<dyn NumberedStates<'a> + 'a> {
+        Box::new(States::new(self, limits))
+    }
+
+    fn has_order(
+        &self,
+        operations: &[Operation],
+        calls: &[Call<'_>],
+        tries: usize,
+        budget: &Budget<'_>,
+    ) -> Option<bool> {
+        some_order(self, operations, calls, tries, budget)
+    }
 }
 
 fn number(of: usize) -> u32 {

@@ -7,8 +7,8 @@ use histories::{Event, EventType, History, HistoryBuilder, Operation, Process, V
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use super::states::{RaceResult, States};
-use super::{Judgment, Object, evidence};
+use super::searches::{RaceResult, Searches};
+use super::{Judgment, evidence, judge};
 use crate::{
     Call, Limits, Memory, Specification, UnknownWhy,
     budget::Budget,
@@ -97,7 +97,7 @@ fn all(history: &History) -> Vec<u32> {
 }
 
 fn alone<S: Specification>(object: &S, history: &History, racers: Racers, limits: &Limits<'_>) -> RaceResult {
-    States::new(object, limits).search(history, &all(history), |_| false, racers, limits)
+    Searches::new(object, limits).search(history, &all(history), |_| false, racers, limits)
 }
 
 fn random(seed: u64, change: &'static str, read: &'static str) -> History {
@@ -231,7 +231,7 @@ fn the_caller_is_asked_often() {
     };
     let limits = Limits { keep_going: &keep_going, ..Limits::none() };
     let history = hopeless();
-    let Judgment::Unknown(why) = CountingTail(&applied).judge(&history, &all(&history), &limits) else {
+    let Judgment::Unknown(why) = judge(&CountingTail(&applied), &history, &all(&history), &limits) else {
         panic!("nobody can say");
     };
     assert!(matches!(why, UnknownWhy::Time { explained: 0, completed: 1, unknown_outcomes: 24 }), "{why}");
@@ -297,7 +297,7 @@ fn the_limit_in_memory_is_kept() {
     let memory = Memory::new(LIMIT);
     let limits = Limits { memory: &memory, ..Limits::none() };
     let history = hopeless();
-    let judgment = Large.judge(&history, &all(&history), &limits);
+    let judgment = judge(&Large, &history, &all(&history), &limits);
     assert!(matches!(judgment, Judgment::Unknown(UnknownWhy::Memory { .. })));
     let most = MOST_BYTES.load(Ordering::Relaxed);
     assert!(most <= LIMIT + LIMIT / 10, "{most} bytes of states alone");
@@ -312,7 +312,7 @@ fn what_is_left_of_a_violation_is_told_with_its_reasons() {
     });
     let stale = [(Invoke, 3, "last", None), (Done, 3, "last", Some(7))];
     let history = history(events.chain(stale));
-    let Judgment::Violation(small) = Tail.judge(&history, &all(&history), &Limits::none()) else {
+    let Judgment::Violation(small) = judge(&Tail, &history, &all(&history), &Limits::none()) else {
         panic!("no order explains it");
     };
     let evidence = evidence(&history, &Tail, &small, &Limits::none()).unwrap();

@@ -2,10 +2,13 @@
 
 use histories::Value;
 
-use super::key::{Key, MethodResult, NewObject};
+use super::{
+    container::collection::{Collection, Elements},
+    key::{Key, MethodResult, NewObject},
+};
 use crate::{
     properties::Property,
-    specification::{Argument, Call},
+    specification::{Argument, Call, is_list_of},
 };
 
 /// Definition of a model: everything that the table needs to know of it.
@@ -47,6 +50,19 @@ impl Definition {
             needs_processes: false,
         }
     }
+
+    /// Defines a model of a collection, which begins with a list of its elements.
+    pub(super) const fn of_collection<C: Elements + 'static>(name: &'static str, functions: &'static str) -> Self {
+        Self {
+            initial: ("a list of values other than null, or null for none", |initial| {
+                is_list_of(initial, |element| *element != Value::Nil)
+            }),
+            argument: |function| C::NAMES.argument(function),
+            is_informative: |call| C::NAMES.finds_something(call),
+            ..Self::new(name, functions, |initial| Box::new(Collection::<C>::new(initial)))
+        }
+    }
+
     /// Defines a model of a property.
     pub(super) const fn of_property(
         name: &'static str,

@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 use crate::{
     Evidence, Limits, UnknownWhy,
     budget::{Budget, Shortage},
-    generic::{Object, ViolationOrigin},
+    generic::{Object, ViolationOrigin, refute_alone},
     memory::Share,
     report::MAX_EVIDENCE,
     sorted::sorted,
@@ -231,7 +231,8 @@ impl Key<'_> {
             }
         }
         let operations = sorted(operations.into_iter().map(|index| index as usize));
-        if let Err(doubt) = object.refute(self.history, &operations, ViolationOrigin::OtherMethod, self.limits) {
+        if let Err(doubt) = refute_alone(&*object, self.history, &operations, ViolationOrigin::OtherMethod, self.limits)
+        {
             return MethodResult::Unknown(doubt.why(operations.len(), &violation.claim));
         }
         let Violation { claim, reasons, .. } = violation;

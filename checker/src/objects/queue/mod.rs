@@ -4,26 +4,17 @@ mod method;
 mod repeated;
 pub(super) mod specification;
 
-use histories::Value;
-
 use super::{
-    container::{self, collection::Collection},
+    container,
     definition::Definition,
     key::{Key, MethodResult, SolveError},
 };
-use crate::{UnknownWhy, specification::is_list_of};
-use specification::{NAMES, Queue};
+use crate::UnknownWhy;
+use specification::Queue;
 
 pub(super) static DEFINITION: Definition = Definition {
-    initial: ("a list of values other than null, or null for none", |initial| {
-        is_list_of(initial, |element| *element != Value::Nil)
-    }),
     method: Some(decide),
-    argument: |function| NAMES.argument(function),
-    is_informative: |call| NAMES.finds_something(call),
-    ..Definition::new("queue", "enqueue and dequeue, first in first out", |initial| {
-        Box::new(Collection::<Queue>::new(initial))
-    })
+    ..Definition::of_collection::<Queue>("queue", "enqueue and dequeue, first in first out")
 };
 
 /// Decides a queue by the method for unique values, or by the other one where that does not fit.
