@@ -251,10 +251,9 @@ impl HuntArgs {
     fn plan(&self, defect: Option<Defect>, options: &str) -> anyhow::Result<WrittenPlan> {
         let mut words = vec!["run"];
         words.extend(defect.into_iter().flat_map(|defect| ["--defect", defect.name()]));
-        // A sound node gets the settings that one with a defect has, for the same load.
-        for (option, value) in [("--snapshot-after", "100"), ("--request-timeout", "500ms")] {
-            words.extend((!options.contains(option)).then_some([option, value]).into_iter().flatten());
-        }
+        // A sound node gets the setting that one with a defect has, for the same load.
+        let has_own = options.contains("--snapshot-after");
+        words.extend((!has_own).then_some(["--snapshot-after", "100"]).into_iter().flatten());
         words.extend(options.split(' '));
         let parsed = RunCommand::try_parse_from(&words);
         let run = parsed.map_err(|error| Failure::new(ExitStatus::Internal, format!("{words:?}: {error}")))?.run;

@@ -18,7 +18,7 @@ pub(crate) struct NodeOptionArgs {
     /// simulated; 100 with a defect].
     #[arg(long, value_name = "ENTRIES")]
     snapshot_after: Option<String>,
-    /// Time after which a node answers an unfinished request with an error [default: 2s; 500ms with a defect].
+    /// Time after which a node answers an unfinished request with an error [default: 500ms].
     #[arg(long, value_name = "TIME")]
     request_timeout: Option<String>,
 }

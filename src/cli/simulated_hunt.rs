@@ -97,10 +97,9 @@ impl SimulatedHuntRequest<'_> {
         let options = defect.load().simulated_options();
         let mut words = vec!["simulate"];
         words.extend(is_planted.then_some(["--defect", defect.name()]).into_iter().flatten());
-        // A sound node gets the settings that one with a defect has, for the same load.
-        for (option, value) in [("--snapshot-after", "100"), ("--request-timeout", "500ms")] {
-            words.extend((!options.contains(option)).then_some([option, value]).into_iter().flatten());
-        }
+        // A sound node gets the setting that one with a defect has, for the same load.
+        let has_own = options.contains("--snapshot-after");
+        words.extend((!has_own).then_some(["--snapshot-after", "100"]).into_iter().flatten());
         words.extend(options.split(' '));
         let parsed = SimulateCommand::try_parse_from(&words);
         let parsed = parsed.map_err(|error| Failure::new(ExitStatus::Internal, format!("{words:?}: {error}")))?;
