@@ -17,7 +17,7 @@ use super::{
     campaign::stop_on_signal,
     defects::parse_defect,
     run::RunArgs,
-    simulated_hunt::{self, SimulatedHuntRequest},
+    simulated_hunt::{self, SimulatedHuntRequest, words_of},
 };
 use crate::{
     campaign::{
@@ -249,12 +249,7 @@ impl HuntArgs {
 
     /// Returns the plan of a campaign with the options of `schism run`.
     fn plan(&self, defect: Option<Defect>, options: &str) -> anyhow::Result<WrittenPlan> {
-        let mut words = vec!["run"];
-        words.extend(defect.into_iter().flat_map(|defect| ["--defect", defect.name()]));
-        // A sound node gets the setting that one with a defect has, for the same load.
-        let has_own = options.contains("--snapshot-after");
-        words.extend((!has_own).then_some(["--snapshot-after", "100"]).into_iter().flatten());
-        words.extend(options.split(' '));
+        let words = words_of("run", defect, options);
         let parsed = RunCommand::try_parse_from(&words);
         let run = parsed.map_err(|error| Failure::new(ExitStatus::Internal, format!("{words:?}: {error}")))?.run;
         let cell = run.as_cell()?;

@@ -95,18 +95,25 @@ impl SimulatedHuntRequest<'_> {
     /// Returns the plan of a search, for the node with a defect or the sound one under the same load.
     fn plan(&self, defect: Defect, is_planted: bool) -> anyhow::Result<Plan> {
         let options = defect.load().simulated_options();
-        let mut words = vec!["simulate"];
-        words.extend(is_planted.then_some(["--defect", defect.name()]).into_iter().flatten());
-        // A sound node gets the setting that one with a defect has, for the same load.
-        let has_own = options.contains("--snapshot-after");
-        words.extend((!has_own).then_some(["--snapshot-after", "100"]).into_iter().flatten());
-        words.extend(options.split(' '));
+        let words = words_of("simulate", is_planted.then_some(defect), &options);
         let parsed = SimulateCommand::try_parse_from(&words);
         let parsed = parsed.map_err(|error| Failure::new(ExitStatus::Internal, format!("{words:?}: {error}")))?;
         let plan = parsed.simulate.plan(0)?;
         let time_limit_ms = u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX);
         Ok(Plan { time_limit_ms, ..plan }.schedule())
     }
+}
+
+/// Returns the words of a command that carries out a load, with a defect or for the sound node.
+pub(super) fn words_of<'a>(command: &'a str, defect: Option<Defect>, options: &'a str) -> Vec<&'a str> {
+    let mut words = vec![command];
+    words.extend(defect.into_iter().flat_map(|defect| ["--defect", defect.name()]));
+    // A sound node gets the setting that one with a defect has, for the same load.
+    if !options.contains("--snapshot-after") {
+        words.extend(["--snapshot-after", "100"]);
+    }
+    words.extend(options.split(' '));
+    words
 }
 
 fn status(rows: &[HuntedRow<'_>], is_interrupted: bool) -> ExitStatus {

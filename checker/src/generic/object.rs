@@ -69,7 +69,8 @@ pub(crate) trait Object: Verify {
     /// Numbers its states for a search.
     fn numbered<'a>(&'a self, limits: &Limits<'a>) -> Box<dyn NumberedStates<'a> + 'a>;
 
-    /// Returns true if some order explains these calls ([`crate::verify::some_order`]).
+    /// Returns true if some order explains these calls; `None` if that takes too long
+    /// ([`crate::verify::some_order`]).
     fn has_order(
         &self,
         operations: &[Operation],

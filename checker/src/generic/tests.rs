@@ -13,6 +13,7 @@ use crate::{
     Call, Limits, Memory, Specification, UnknownWhy,
     budget::Budget,
     oracles::share_of,
+    properties::tests::all,
     search::Racers,
     verify::{Verify, some_order},
 };
@@ -91,10 +92,6 @@ fn history(events: impl IntoIterator<Item = (EventType, u64, &'static str, Optio
 }
 
 use EventType::{Info as Lost, Invoke, Ok as Done};
-
-fn all(history: &History) -> Vec<u32> {
-    (0..).take(history.operations.len()).collect()
-}
 
 fn alone<S: Specification>(object: &S, history: &History, racers: Racers, limits: &Limits<'_>) -> RaceResult {
     Searches::new(object, limits).search(history, &all(history), |_| false, racers, limits)

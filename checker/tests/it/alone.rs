@@ -7,7 +7,11 @@ use histories::{Event, EventType, History, Operation, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::{models::can_be_ordered, oracles::share_of, random::paired};
+use crate::{
+    models::{can_be_ordered, list},
+    oracles::share_of,
+    random::paired,
+};
 
 const HISTORIES: u64 = 200_000;
 const MAX_OPERATIONS: usize = 9;
@@ -32,10 +36,6 @@ const KINDS: [Kind; 12] = [
 ];
 
 type State = Vec<Value>;
-
-fn list(items: &[Value]) -> Value {
-    Value::List(items.to_vec())
-}
 
 /// Returns the state of two registers.
 fn both(x: &Value, y: &Value) -> Value {

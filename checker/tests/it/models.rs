@@ -17,7 +17,7 @@ const PERMITS: i64 = 2;
 
 const NIL: Value = Value::Nil;
 
-fn list(items: &[Value]) -> Value {
+pub(crate) fn list(items: &[Value]) -> Value {
     Value::List(items.to_vec())
 }
 
