@@ -139,6 +139,11 @@ fn describe(problem: &Problem<'_>, gathered: &[u32]) -> Result<Evidence, Unknown
     // The zones decide a few steps without querying the time. If many steps are left, the description has less
     // detail.
     let description = match zones(&alone, &Budget::new(problem.limits)) {
+        Ok(Some(Zones::Violation(ZoneViolation::NeverSet { value, observer }, _)))
+            if !problem.cannot_have_been_made(gathered[observer as usize]) =>
+        {
+            sentences::gone(&words, value, &alone.steps[observer as usize])
+        }
         Ok(Some(Zones::Violation(violation, clusters))) => sentences::of_violation(&words, &violation, &clusters),
         Ok(Some(Zones::Order(_) | Zones::Undecided) | None) | Err(_) => sentences::of_steps(&words),
     };

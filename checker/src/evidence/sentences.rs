@@ -87,12 +87,24 @@ fn of_stalest(words: &Words<'_>, clusters: &Clusters) -> Option<Description> {
     Some(Description { claim, reasons, staleness: Some(stale.staleness), failed: Vec::new() })
 }
 
-/// Describes a read of a value that was never set, or only by an operation that did not take place.
-fn never_set(words: &Words<'_>, value: Val, observer: &Step) -> Description {
-    let saw = match observer.action {
+/// Describes a read of a value that was there at another time, but not then.
+pub(super) fn gone(words: &Words<'_>, value: Val, observer: &Step) -> Description {
+    let claim =
+        format!("{} {}, which cannot have been there by then", words.who(observer), observed(words, value, observer));
+    Description { claim, ..Description::default() }
+}
+
+/// Formats an answer with the value that it shows: `took effect, so it found 41`.
+fn observed(words: &Words<'_>, value: Val, observer: &Step) -> String {
+    match observer.action {
         Action::Cas { .. } => format!("{}, so it found {}", words.answer(observer), words.value(value)),
         _ => words.answer(observer),
-    };
+    }
+}
+
+/// Describes a read of a value that was never set, or only by an operation that did not take place.
+fn never_set(words: &Words<'_>, value: Val, observer: &Step) -> Description {
+    let saw = observed(words, value, observer);
     let who = words.who(observer);
     let id = words.prepared.values[value as usize];
     let failed = words.prepared.failed.iter().copied().find(|&index| {

@@ -58,6 +58,10 @@ fn agree_on(kind: Kind, model: Model, salt: u64, seeds: std::ops::Range<u64>) ->
             if let Some(evidence) = &report.keys[0].evidence {
                 let explained = oracle::evidence_can_be_ordered(&history, &Value::Nil, &evidence.operations);
                 assert!(!explained, "seed {seed} of {kind:?}: {evidence:#?}\n{:#?}", history.operations);
+                let may_have_been_written = |&index| oracle::may_have_been_written(&history, &Value::Nil, index);
+                let is_false = evidence.claim.contains("nobody ever wrote")
+                    && evidence.operations.iter().all(may_have_been_written);
+                assert!(!is_false, "seed {seed} of {kind:?}: {evidence:#?}\n{:#?}", history.operations);
             } else {
                 assert!(truth, "a no without evidence: seed {seed} of {kind:?}");
             }

@@ -26,6 +26,24 @@ pub(crate) fn evidence_can_be_ordered(history: &History, initial: &Value, indexe
     can_be_ordered(history, initial, &operations)
 }
 
+/// Returns true if some of the changes that were invoked before this operation ended make the value that it observed, in
+/// any order: then nobody may say that it was never written.
+pub(crate) fn may_have_been_written(history: &History, initial: &Value, observer: usize) -> bool {
+    let changes = history.operations.iter().enumerate().filter(|&(index, operation)| {
+        index != observer && operation.function != Function::Read && operation.outcome != Outcome::Mismatch
+    });
+    let optional = changes.map(|(_, &change)| match change.function {
+        _ if change.outcome == Outcome::Fail => change,
+        Function::Cas => Operation { function: Function::Write, input: change.to, outcome: Outcome::Info, ..change },
+        _ => Operation { outcome: Outcome::Info, ..change },
+    });
+    let mut observer = history.operations[observer];
+    if observer.outcome == Outcome::Info {
+        observer.outcome = Outcome::Ok;
+    }
+    can_be_ordered(history, initial, &optional.chain([observer]).collect::<Vec<_>>())
+}
+
 fn values_set(operations: &[Operation]) -> Vec<ValueId> {
     (operations.iter())
         .filter(|o| matches!(o.outcome, Outcome::Ok | Outcome::Info))

@@ -155,6 +155,20 @@ fn a_value_that_nobody_wrote() {
 }
 
 #[test]
+fn text_that_was_replaced_is_not_said_to_have_never_been_written() {
+    let events = "0 invoke write a\n 0 ok write\n 1 invoke write c\n 1 ok write\n 2 invoke append d\n 2 ok append
+        3 invoke read\n 3 ok read a";
+    let report = check(&history(events), &Options::new(Model::KeyValue));
+    let evidence = report.keys[0].evidence.as_ref().expect("it is a violation");
+    assert_eq!(
+        evidence.claim,
+        "read of the register by process 3 at 0.006 s returned \"a\", although the write of \"c\" had been \
+        acknowledged at 0.003 s, 3 ms before the read began"
+    );
+    assert_eq!(evidence.operations, [0, 1, 3]);
+}
+
+#[test]
 fn a_write_that_failed_and_was_seen() {
     let evidence = rejected("0 invoke write 9\n 0 fail write\n 1 invoke read\n 1 ok read 9");
     assert_eq!(

@@ -100,7 +100,8 @@ impl<'a> Problem<'a> {
                 self.attempts.renew();
                 let before = self.before(self.without_cas(end));
                 let kept = if self.is_impossible(&before) { before } else { all };
-                self.minimal(kept, &[])
+                let few = self.minimal(kept.clone(), &[]);
+                self.with_makers(few, &kept)
             });
         }
         self.near(dead).unwrap_or_else(|| self.minimal(all, &[]))
@@ -224,6 +225,10 @@ impl<'a> Problem<'a> {
                 let (mut pieces, others): (Vec<u32>, Vec<u32>) = kept.iter().copied().partition(is_piece);
                 if !is_look {
                     pieces.reverse();
+                    // A write explains more than an append.
+                    let is_append =
+                        |step: &u32| matches!(self.prepared.steps[*step as usize].action, Action::Append(_));
+                    pieces.sort_by_key(is_append);
                 }
                 minimal(pieces, |pieces| {
                     let fewer = merged(pieces, &others);

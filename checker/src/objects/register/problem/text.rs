@@ -11,6 +11,7 @@ use crate::{
     objects::register::specification::{as_text, is_text},
     prepare::{Action, INITIAL, Step, Val},
     shrink::merged,
+    sorted::sorted,
 };
 
 /// Maximum number of comparisons (parts of a text times its length) for deciding whether a text can have been made.
@@ -18,6 +19,23 @@ const MAX_COMPARED: usize = 1 << 24;
 
 /// Maximum number of writes of a text that are tried as the start of a window.
 const MAX_RESETS: usize = 512;
+
+/// Way in which a value that was observed can have been made.
+enum Origin {
+    Impossible,
+    /// It would take too long to find out.
+    Undecided,
+    /// By a write, if it was not there at first, and appends, the last first.
+    Actions(Vec<Action>),
+}
+
+/// Returns the value that an action observed.
+fn observed(action: Action) -> Option<Val> {
+    match action {
+        Action::Read(value) | Action::Cas { from: value, .. } => Some(value),
+        _ => None,
+    }
+}
 
 impl Problem<'_> {
     /// Returns a few steps since some write before `dead` that cannot be ordered, with the steps that made the text
@@ -33,10 +51,8 @@ impl Problem<'_> {
         for (&reset, _) in resets.iter().zip(1_usize..).filter(|(_, number)| number.is_power_of_two()) {
             let kept = self.since(reset, end);
             if self.is_refuted(&kept)? {
-                let few = self.minimal(kept, &[]);
-                let all = merged(&self.made_what_was_seen(&few), &few);
-                self.attempts.renew();
-                return Some(if self.is_impossible(&all) { all } else { few });
+                let few = self.minimal(kept.clone(), &[]);
+                return Some(self.with_makers(few, &kept));
             }
         }
         None
@@ -83,81 +99,113 @@ impl Problem<'_> {
         (0..).zip(steps).filter(|(_, step)| stays(step)).map(|(index, _)| index).collect()
     }
 
-    /// Returns the write, and the appends to it, that made the text which the last of these steps observed, as far as
-    /// they precede these steps. Returns nothing if they do not make that text.
-    fn made_what_was_seen(&self, few: &[u32]) -> Vec<u32> {
-        let steps = &self.prepared.steps;
-        let seen = few.iter().rev().find_map(|&index| match steps[index as usize].action {
-            Action::Read(value) | Action::Cas { from: value, .. } => Some(self.text(value)),
-            _ => None,
-        });
-        let (Some(seen), Some(&first)) = (seen.filter(|seen| !seen.is_empty()), few.first()) else { return Vec::new() };
-        let earlier = |index: &u32| steps[*index as usize].end < steps[first as usize].start;
-        let begins = |index: &u32| match steps[*index as usize].action {
-            Action::Write(value) => !self.text(value).is_empty() && seen.starts_with(&*self.text(value)),
-            _ => false,
-        };
-        let Some(write) = (0..first).rev().filter(earlier).find(begins) else { return Vec::new() };
-        let (mut made, mut length) = (vec![write], 0);
-        if let Action::Write(value) = steps[write as usize].action {
-            length = self.text(value).len();
+    /// Adds the steps that made the text which the last of these steps observed, and those of `all` that show that it
+    /// was gone by then: without them it would seem that it was never there. Returns `few` if that cannot be shown.
+    pub(super) fn with_makers(&mut self, few: Vec<u32>, all: &[u32]) -> Vec<u32> {
+        let observes = |index: &u32| observed(self.prepared.steps[*index as usize].action).is_some();
+        let Some(looker) = few.iter().copied().rev().find(observes) else { return few };
+        let makers = self.makers(looker);
+        if makers.is_empty() {
+            return few;
         }
-        for index in (write + 1..first).filter(earlier) {
-            if let Action::Append(value) = steps[index as usize].action
-                && seen[length..].starts_with(&*self.text(value))
-            {
-                length += self.text(value).len();
-                made.push(index);
+        for kept in [&few, all] {
+            let kept = merged(&makers, kept);
+            self.attempts.renew();
+            if self.is_impossible(&kept) {
+                return self.minimal(kept, &merged(&makers, &[looker]));
             }
         }
-        if length == seen.len() { made } else { Vec::new() }
+        few
+    }
+
+    /// Returns the write and the appends that can have made the text which a step observed, each the last before the
+    /// next if there is one. Returns nothing if there are none, or none are known.
+    fn makers(&self, looker: u32) -> Vec<u32> {
+        let steps = &self.prepared.steps;
+        let Origin::Actions(actions) = self.origin(looker) else { return Vec::new() };
+        let all_end = steps[looker as usize].end;
+        let (mut makers, mut end) = (Vec::new(), all_end);
+        for action in actions {
+            let is_maker = |&index: &u32| steps[index as usize].action == action && !makers.contains(&index);
+            let last = |end: u32| {
+                let begun = (0..).zip(steps).take_while(|(_, step)| step.start < end);
+                begun.map(|(index, _)| index).filter(is_maker).last()
+            };
+            let maker = last(end).or_else(|| last(all_end));
+            let Some(maker) = maker else { return Vec::new() };
+            makers.push(maker);
+            end = steps[maker as usize].end;
+        }
+        sorted(makers)
     }
 
     /// Returns true if a step found a value that cannot have been made by then: neither the initial value, nor one
     /// set by a step that began before this one ended, nor a text made of these by such appends.
     pub(crate) fn cannot_have_been_made(&self, looker: u32) -> bool {
+        matches!(self.origin(looker), Origin::Impossible)
+    }
+
+    /// Decides how the value that a step observed can have been made by then.
+    fn origin(&self, looker: u32) -> Origin {
         let looker = &self.prepared.steps[looker as usize];
-        let (Action::Read(seen) | Action::Cas { from: seen, .. }) = looker.action else { return false };
+        let Some(seen) = observed(looker.action) else { return Origin::Undecided };
         let begun = || {
             let others = self.prepared.steps.iter().take_while(|step| step.start < looker.end);
             others.filter(|step| step.operation != looker.operation)
         };
         let set = || begun().filter_map(|step| step.action.installs()).chain([INITIAL]);
         if set().any(|value| value == seen) {
-            return false;
+            return Origin::Actions(vec![Action::Write(seen)]);
         }
         let appended: FxHashSet<Val> = begun()
             .filter_map(|step| if let Action::Append(value) = step.action { Some(value) } else { None })
             .collect();
         if appended.is_empty() || !is_text(self.value(seen)) {
-            return true;
+            return Origin::Impossible;
         }
         let text = self.text(seen);
         if text.is_empty() || text.len().saturating_mul(appended.len()) > MAX_COMPARED {
-            return false;
+            return Origin::Undecided;
         }
-        let parts: Vec<Cow<'_, str>> =
-            appended.into_iter().map(|part| self.text(part)).filter(|part| !part.is_empty()).collect();
-        // Lengths up to which the text can have been made.
-        let mut is_made = vec![false; text.len() + 1];
-        for begin in set().map(|value| self.text(value)).filter(|begin| text.starts_with(&**begin)) {
-            is_made[begin.len()] = true;
+        let parts: Vec<(Val, Cow<'_, str>)> = sorted(appended.into_iter().collect::<Vec<_>>())
+            .into_iter()
+            .map(|part| (part, self.text(part)))
+            .filter(|(_, part)| !part.is_empty())
+            .collect();
+        // The last action that can have made the text up to each length.
+        let mut last: Vec<Option<Action>> = vec![None; text.len() + 1];
+        for value in set() {
+            let begin = self.text(value);
+            if text.starts_with(&*begin) {
+                last[begin.len()] = Some(Action::Write(value));
+            }
         }
-        for length in 0..text.len() {
-            if is_made[length] {
-                for part in parts.iter().filter(|part| text.as_bytes()[length..].starts_with(part.as_bytes())) {
-                    is_made[length + part.len()] = true;
+        for length in (0..text.len()).filter(|&length| text.is_char_boundary(length)) {
+            if last[length].is_some() {
+                for (part, _) in parts.iter().filter(|(_, part)| text[length..].starts_with(&**part)) {
+                    last[length + self.text(*part).len()].get_or_insert(Action::Append(*part));
                 }
             }
         }
-        !is_made[text.len()]
+        if last[text.len()].is_none() {
+            return Origin::Impossible;
+        }
+        let mut length = text.len();
+        let actions = std::iter::from_fn(|| {
+            let action = last[length].take()?;
+            if let Action::Append(part) = action {
+                length -= self.text(part).len();
+            }
+            Some(action).filter(|&action| action != Action::Write(INITIAL))
+        });
+        Origin::Actions(actions.collect())
     }
 
     /// Returns the first step that set what this step found, among those that began after it had ended.
     pub(crate) fn setter_after(&self, looker: u32) -> Option<u32> {
         let steps = &self.prepared.steps;
         let looker = &steps[looker as usize];
-        let (Action::Read(seen) | Action::Cas { from: seen, .. }) = looker.action else { return None };
+        let seen = observed(looker.action)?;
         let late = |(_, step): &(u32, &Step)| step.start > looker.end && step.action.installs() == Some(seen);
         (0..).zip(steps).find(late).map(|(index, _)| index)
     }
