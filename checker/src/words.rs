@@ -35,18 +35,6 @@ impl Words<'_> {
         ended(self.history, step.operation as usize)
     }
 
-    /// Formats a time difference: `62 ms before`, `0.4 ms after`, or only `before`, `after` if the history has no
-    /// times.
-    pub(crate) fn apart(&self, ns: u64, relation: &str) -> String {
-        match ns {
-            _ if !self.history.has_times() => relation.to_owned(),
-            0..1_000 => format!("{ns} ns {relation}"),
-            1_000..1_000_000 => format!("{} µs {relation}", ns / 1_000),
-            1_000_000..10_000_000_000 => format!("{} ms {relation}", ns / 1_000_000),
-            _ => format!("{} s {relation}", ns / 1_000_000_000),
-        }
-    }
-
     /// Returns the name of the register, as in `read of k3`.
     pub(crate) fn key(&self, step: &Step) -> String {
         match self.history.value(self.operation(step).key) {
@@ -114,11 +102,23 @@ impl Words<'_> {
 
 /// Formats a time: `4.182 s`, or `event 17` if the history has no times.
 fn moment(history: &History, time_ns: u64, rank: u32) -> String {
-    if history.has_times() {
-        format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
-    } else {
-        format!("event {rank}")
+    if history.has_times() { seconds(time_ns) } else { format!("event {rank}") }
+}
+
+/// Formats a time difference: `62 ms before`, `3.495 s after`, or only `before`, `after` if the history has no times.
+pub(crate) fn apart(history: &History, ns: u64, relation: &str) -> String {
+    match ns {
+        _ if !history.has_times() => relation.to_owned(),
+        0..1_000 => format!("{ns} ns {relation}"),
+        1_000..1_000_000 => format!("{} µs {relation}", ns / 1_000),
+        1_000_000..1_000_000_000 => format!("{} ms {relation}", ns / 1_000_000),
+        _ => format!("{} {relation}", seconds(ns)),
     }
+}
+
+/// Formats a time in seconds: `4.182 s`.
+fn seconds(ns: u64) -> String {
+    format!("{}.{:03} s", ns / 1_000_000_000, ns / 1_000_000 % 1000)
 }
 
 /// Formats the time at which the operation with this index was invoked.

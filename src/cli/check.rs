@@ -224,7 +224,7 @@ impl CheckArgs {
         let is_register = matches!(options.model, Model::Register | Model::KeyValue);
         if report.verdict == Verdict::NotLinearizable && is_register {
             *words += &ladder.as_ref().map_or_else(String::new, |ladder| hierarchy::describe(ladder, self.explain));
-            *words += &staleness.as_ref().map_or_else(String::new, hierarchy::staleness);
+            *words += &staleness.as_ref().map_or_else(String::new, |report| hierarchy::staleness(history, report));
         }
         let prefixes = found.iter().map(|(key, found)| {
             let around = prefix::around(history, found.until_ns);

@@ -2,6 +2,7 @@
 //! staleness of its reads.
 
 use checker::{Consistency, Hierarchy, ModelStatus, StalenessReport};
+use histories::History;
 
 use crate::terminal::{
     sanitize,
@@ -59,11 +60,11 @@ pub(crate) fn describe(ladder: &Hierarchy, explain: bool) -> String {
     text
 }
 
-/// Describes in a line or two how many reads were certainly stale, and by how much.
-pub(crate) fn staleness(report: &StalenessReport) -> String {
+/// Describes in a line or two how many reads of a history were certainly stale, and by how much.
+pub(crate) fn staleness(history: &History, report: &StalenessReport) -> String {
     let mut text = String::new();
     if report.keys > 0 {
-        text += &format!("  {}\n", stale_reads(report));
+        text += &format!("  {}\n", stale_reads(report, history.has_times()));
     }
     for skipped in &report.not_measured {
         text += &format!("  Stale reads not measured on {}: {}\n", counted(skipped.keys, "key"), skipped.why);
@@ -71,31 +72,36 @@ pub(crate) fn staleness(report: &StalenessReport) -> String {
     text
 }
 
-fn stale_reads(report: &StalenessReport) -> String {
+fn stale_reads(report: &StalenessReport, has_times: bool) -> String {
     let reads = &report.reads;
-    let mut parts = match (reads.behind_ns, reads.versions) {
-        (Some(behind), Some(versions)) => vec![
+    let mut parts = match reads.versions {
+        Some(versions) => vec![
             format!(
-                "Stale reads: {} of {} ({:.1} %, 95 % interval {:.1} to {:.1} %), by {} at most, {} at p50",
+                "Stale reads: {} of {} ({:.1} %, 95 % interval {:.1} to {:.1} %){}",
                 grouped(reads.stale.count),
                 grouped(reads.reads),
                 reads.stale.share * 100.0,
                 reads.stale.low * 100.0,
                 reads.stale.high * 100.0,
-                lasting(behind.max),
-                lasting(behind.p50),
+                reads.behind_ns.map_or_else(String::new, |behind| format!(
+                    ", by {} at most, {} at p50",
+                    lasting(behind.max),
+                    lasting(behind.p50)
+                )),
             ),
             format!("up to {} behind", counted(usize::try_from(versions.max).unwrap_or(usize::MAX), "version")),
         ],
-        _ => vec![format!("Stale reads: none of {} is certain", grouped(reads.reads))],
+        None => vec![format!("Stale reads: none of {} is certain", grouped(reads.reads))],
     };
     if let Some(pairs) = report.flip_flops {
         parts.push(format!("{} of values that took turns", counted(pairs.count, "pair")));
     }
-    parts.push(report.delta_ns.map_or_else(
-        || "no Δ would make it linearizable".to_owned(),
-        |delta_ns| format!("Δ = {} (reads that much earlier would be linearizable)", lasting(delta_ns)),
-    ));
+    if has_times {
+        parts.push(report.delta_ns.map_or_else(
+            || "no Δ would make it linearizable".to_owned(),
+            |delta_ns| format!("Δ = {} (reads that much earlier would be linearizable)", lasting(delta_ns)),
+        ));
+    }
     parts.join("; ")
 }
 
@@ -147,6 +153,6 @@ keys, sequential consistency is NP-complete: each key is tested by itself, and c
         let measured = checker::staleness(&history, &Options::new(Model::Register));
         let expected = "  Stale reads: 1 of 3 (33.3 %, 95 % interval 6.1 to 79.2 %), by 1.0 ms at most, 1.0 ms at p50; \
                         up to 1 version behind; Δ = 1.0 ms (reads that much earlier would be linearizable)\n";
-        assert_eq!(staleness(&measured), expected);
+        assert_eq!(staleness(&history, &measured), expected);
     }
 }

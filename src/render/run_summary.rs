@@ -105,7 +105,8 @@ pub(crate) fn explain(finished: &FinishedRun) -> Answer {
     if let Some(ladder) = &finished.results.ladder {
         *text += &hierarchy::describe(ladder, false);
     }
-    *text += &finished.results.staleness.as_ref().map_or_else(String::new, hierarchy::staleness);
+    *text +=
+        &finished.results.staleness.as_ref().map_or_else(String::new, |report| hierarchy::staleness(history, report));
     let claim = |audit: &Audit| Some(format!("\n  Violated, {}: {}\n", audit.kind.name(), audit.claim()?));
     let claims: String = results.violated_audits().filter_map(claim).collect();
     // What clients saw says more, if it is wrong.

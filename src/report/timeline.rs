@@ -92,7 +92,7 @@ pub(crate) fn svg(facts: &Facts<'_>, violation: &Violation<'_>, alone: bool) -> 
                     title { (text(&window.words)) ", " (seconds(window.span.from_ns)) " to \
                     " (seconds(window.span.until_ns)) }
                     rect x=(px(from)) y="26" width=(px(until - from)) height=(px(height - 56.0)) {}
-                    text x=(px(from + 4.0)) y=(if number % 2 == 0 { "22" } else { "9" }) { (short(&window.words, 60)) }
+                    (fault_label(&window.words, from, until, if number % 2 == 0 { "22" } else { "9" }))
                 }
             }
             @for (number, node) in nodes.iter().enumerate() {
@@ -120,6 +120,21 @@ pub(crate) fn svg(facts: &Facts<'_>, violation: &Violation<'_>, alone: bool) -> 
             (legend)
         }
     })
+}
+
+/// Renders the name of a fault from its beginning on, or up to its end where it would stick out of the picture.
+fn fault_label(words: &str, from: f64, until: f64, y: &str) -> Markup {
+    let words = short(words, 60);
+    let fits = from + 4.0 + text_width(&words) <= WIDTH;
+    html! {
+        @if fits { text x=(px(from + 4.0)) y=(y) { (words) } }
+        @else { text x=(px(until)) y=(y) text-anchor="end" { (words) } }
+    }
+}
+
+/// Returns the width of a text, roughly.
+fn text_width(text: &str) -> f64 {
+    CHARACTER * f64::from(u32::try_from(text.chars().count()).unwrap_or(u32::MAX))
 }
 
 /// Breaks a claim into lines, without what does not fit.
@@ -168,7 +183,7 @@ pub(super) fn legend(entries: &[(&str, &str)], y: f64) -> (Markup, f64) {
     let (mut x, mut row) = (8.0, 0.0);
     let mut placed = Vec::new();
     for (class, words) in entries {
-        let width = 30.0 + CHARACTER * f64::from(u32::try_from(words.chars().count()).unwrap_or(u32::MAX));
+        let width = 30.0 + text_width(words);
         if x + width > WIDTH {
             (x, row) = (8.0, row + LINE);
         }
@@ -453,5 +468,13 @@ mod tests {
         let entry = ("operation", "words that take a lot of room");
         let [one, many] = [1, 9].map(|count| legend(&vec![entry; count], 0.0).1);
         assert!(one < many, "{one} {many}");
+    }
+
+    #[test]
+    fn the_name_of_a_fault_stays_in_the_picture() {
+        let drawn = |from| fault_label("isolate the leader: n5 | n1 n2 n3 n4", from, RIGHT, "22").into_string();
+        assert!(drawn(LEFT).starts_with("<text x=\"154.0\" y=\"22\">isolate"), "{}", drawn(LEFT));
+        let at_the_edge = drawn(RIGHT - 50.0);
+        assert!(at_the_edge.starts_with("<text x=\"940.0\" y=\"22\" text-anchor=\"end\">isolate"), "{at_the_edge}");
     }
 }

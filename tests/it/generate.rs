@@ -206,7 +206,8 @@ fn planted_stale_reads_of_transactions_are_named_with_their_cycle() {
     for part in [
         "not strict serializable",
         "\n  G-single-",
-        ": 2 transactions must each come before the next",
+        ": transaction by process ",
+        ", although the append of ",
         "so T1 must come before T2",
     ] {
         assert!(ended.out.contains(part), "{}", ended.out);

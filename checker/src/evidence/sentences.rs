@@ -5,7 +5,7 @@ use super::stale;
 use crate::{
     Staleness,
     prepare::{Action, INITIAL, Step, Val},
-    words::Words,
+    words::{Words, apart},
     zones::{Clusters, ZoneViolation},
 };
 use histories::{Function, ValueId};
@@ -63,10 +63,10 @@ fn of_stalest(words: &Words<'_>, clusters: &Clusters) -> Option<Description> {
     let (reader, proof) = (step(stale.reader), step(stale.new_proof));
     let (old, new) = (words.value(stale.old), words.value(stale.new));
     let noun = words.noun(reader);
-    let apart = words.apart(stale.staleness.behind_ns, "before");
+    let distance = apart(words.history, stale.staleness.behind_ns, "before");
     let (who, done) = (words.who(reader), words.was_done(proof));
     let answer = saw(words, reader);
-    let claim = format!("{who} {answer}, although {done}, {apart} the {noun} began");
+    let claim = format!("{who} {answer}, although {done}, {distance} the {noun} began");
     let new_setter = step(clusters[stale.new].writer.get().expect("the newer value was set"));
     let short = words.short(new_setter);
     let follows = if clusters.between(stale.old, stale.new).contains(&stale.new) {
@@ -163,10 +163,11 @@ fn ring(words: &Words<'_>, steps: &[&Step]) -> Description {
 /// Describes an inversion: `later` found what only `earlier` makes possible, but was over when `earlier` began.
 fn inversion(words: &Words<'_>, later: &Step, earlier: &Step) -> Description {
     let (l, e) = (words.times(later.operation), words.times(earlier.operation));
-    let apart = words.apart(e.invoked_ns.saturating_sub(l.completed_ns), "after");
+    let distance = apart(words.history, e.invoked_ns.saturating_sub(l.completed_ns), "after");
     let (who, answer, noun) = (words.who(later), words.answer(later), words.noun(later));
     let (short, began) = (words.short(earlier), words.began(earlier));
-    let claim = format!("{who} {answer}, although {short} was only invoked at {began}, {apart} the {noun} had ended");
+    let claim =
+        format!("{who} {answer}, although {short} was only invoked at {began}, {distance} the {noun} had ended");
     let reasons = vec![
         format!(
             "{} ended at {}, before {short} was invoked: so it comes before",

@@ -147,6 +147,7 @@ impl<'a> Measure<'a> {
         } else if let Err(out) = done {
             self.skip(&out.to_string(), left);
         }
+        let has_times = self.history.has_times();
         let mut all = Reads::default();
         let mut nodes = Vec::new();
         for (node, reads) in self.nodes {
@@ -154,26 +155,26 @@ impl<'a> Measure<'a> {
             all.behind_ns.extend(&reads.behind_ns);
             all.versions.extend(&reads.versions);
             if node != 0 {
-                nodes.push(NodeStaleness { node, reads: reads.report() });
+                nodes.push(NodeStaleness { node, reads: reads.report(has_times) });
             }
         }
         StalenessReport {
             keys: self.keys,
             not_measured: self.not_measured,
-            reads: all.report(),
+            reads: all.report(has_times),
             nodes,
-            flip_flops: Distribution::of(self.flip_flops_ns),
-            delta_ns: self.delta_ns,
+            flip_flops: Distribution::of(self.flip_flops_ns).filter(|_| has_times),
+            delta_ns: self.delta_ns.filter(|_| has_times),
         }
     }
 }
 
 impl Reads {
-    fn report(self) -> StaleReads {
+    fn report(self, has_times: bool) -> StaleReads {
         StaleReads {
             reads: self.count,
             stale: Share::new(self.behind_ns.len(), self.count),
-            behind_ns: Distribution::of(self.behind_ns),
+            behind_ns: Distribution::of(self.behind_ns).filter(|_| has_times),
             versions: Distribution::of(self.versions),
         }
     }

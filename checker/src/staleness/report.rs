@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Staleness of the reads of registers with unique values, and the shift of reads that would make the history
-/// linearizable.
+/// linearizable. In a history without times, nothing that is measured in time is known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StalenessReport {
     /// Number of keys that were measured.
@@ -16,10 +16,10 @@ pub struct StalenessReport {
     pub nodes: Vec<NodeStaleness>,
     /// Flip-flops: pairs of values that alternate so that no order of their writes fits, although neither is
     /// certainly newer. The distribution is of the time by which the reads of one of them would have to begin
-    /// earlier, in ns. `None` if there are no flip-flops.
+    /// earlier, in ns. `None` if there are no flip-flops, or no times.
     pub flip_flops: Option<Distribution>,
     /// Least Δ in ns such that the history would be linearizable if each read had begun Δ earlier (Golab, Li and Shah
-    /// 2011); `None` if no Δ is enough. Cas that did not match and did not report what they found are left out.
+    /// 2011); `None` if no Δ is enough, or there are no times. Cas that did not match and did not report what they found are left out.
     pub delta_ns: Option<u64>,
 }
 

@@ -31,7 +31,46 @@ impl LinkWriter<'_, '_> {
         let links: Vec<Link> = (0..count)
             .map(|place| self.link(&cycle.edges[place], [place + 1, (place + 1) % count + 1], place + 1 == count))
             .collect();
-        (cycle.edges.iter().map(|edge| operation(edge.from)).collect(), claim(cycle), links)
+        (cycle.edges.iter().map(|edge| operation(edge.from)).collect(), self.claim(cycle), links)
+    }
+
+    fn claim(&self, cycle: &Cycle) -> String {
+        self.missed_change(cycle).unwrap_or_else(|| claim(cycle))
+    }
+
+    /// Describes a cycle of two transactions of which one missed what the other changed, though it came later or saw
+    /// another change of it.
+    fn missed_change(&self, cycle: &Cycle) -> Option<String> {
+        let (missed, other) = match &cycle.edges[..] {
+            [missed, other] | [other, missed] if missed.kind == Kind::Rw && other.kind != Kind::Rw => (missed, other),
+            _ => return None,
+        };
+        let history = self.facts.history;
+        let [reader, writer] = [missed.from, missed.to].map(|t| history.transactions.operation(t.index()));
+        let name = words::key_name(&self.key(missed));
+        let (saw, change) = if self.facts.classes[missed.key().index()] == KeyClass::List {
+            let value = self.missed(missed);
+            (format!("read {name} without {value}"), format!("the append of {value}"))
+        } else {
+            let [before, after] = self.versions(missed).map(|version| self.value(version));
+            (format!("read {before} in {name}"), format!("the write of {after}"))
+        };
+        let ended = words::ended(history, writer);
+        let why = match other.kind {
+            Kind::Realtime | Kind::Onward => {
+                let after_ns = history.times(reader).invoked_ns.saturating_sub(history.times(writer).completed_ns);
+                let apart = words::apart(history, after_ns, "before");
+                format!("{change} had been acknowledged at {ended}, {apart} the transaction began")
+            }
+            Kind::Process => format!("{change} by the same process had been acknowledged at {ended}"),
+            Kind::Wr => {
+                let (value, of) = (self.seen(other), words::key_name(&self.key(other)));
+                let process = history.process(history.operations[writer].process);
+                format!("it read {value} in {of}, which process {process} wrote together with {change}")
+            }
+            Kind::Ww | Kind::Rw => return None,
+        };
+        Some(format!("{} {saw}, although {why}", words::made(history, "transaction", reader)))
     }
 
     fn link(&self, edge: &TransactionEdge, [from_name, to_name]: [usize; 2], closes: bool) -> Link {

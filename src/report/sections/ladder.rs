@@ -10,7 +10,6 @@ pub(super) const SECTION: Section = Section { id: "ladder", title: "What holds i
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let ladder = facts.ladder?;
-    let has_times = facts.history.has_times();
     Some(html! {
         div class="wide" tabindex="0" role="region" aria-label="Consistency models" {
             table class="told" {
@@ -38,7 +37,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                 (grouped(reads.stale.count)) " of " (grouped(reads.reads)) " reads were certainly stale ("
                 (format!("{:.2} %, 95 % interval {:.2} to {:.2} \
                 %", reads.stale.share * 100.0, reads.stale.low * 100.0, reads.stale.high * 100.0)) ")"
-                @if let Some(Distribution { p50, p90, p99, max, .. }) = reads.behind_ns.filter(|_| has_times) {
+                @if let Some(Distribution { p50, p90, p99, max, .. }) = reads.behind_ns {
                     ": by " (lasting(p50)) " at p50, " (lasting(p90)) " at p90, " (lasting(p99)) " at p99, \
                     " (lasting(max)) " at most"
                 }
@@ -46,7 +45,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                 " (grouped(usize::try_from(max).unwrap_or(usize::MAX))) " versions behind" }
                 "."
             }
-            @if let Some(delta_ns) = staleness.delta_ns.filter(|_| has_times) {
+            @if let Some(delta_ns) = staleness.delta_ns {
                 p { "Δ = " (lasting(delta_ns)) ": had each read begun that much earlier, the history would be \
                 linearizable." }
             }
