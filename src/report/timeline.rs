@@ -445,7 +445,7 @@ pub(super) fn px(length: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_TICKS, legend, round_step, round_time, title_lines};
+    use super::{LEFT, MAX_TICKS, RIGHT, fault_label, legend, round_step, round_time, title_lines};
 
     #[test]
     fn ticks_are_few_and_round() {

@@ -1,7 +1,10 @@
 //! Context of a violation: the beliefs of the nodes, and the faults in force.
 
+use std::collections::BTreeSet;
+
 use checker::Evidence;
-use histories::History;
+use histories::{Function, History, NEVER, Operation, Outcome};
+use nemesis::NodeId;
 
 use super::{
     faults::FaultWindow,
@@ -9,8 +12,15 @@ use super::{
 };
 use crate::terminal::words::seconds;
 
-/// Describes the moment at which the last operation of the evidence was invoked, which is presented as the wrong one.
-pub(crate) fn around(history: &History, evidence: &Evidence, reigns: &[Reign], faults: &[FaultWindow]) -> Vec<String> {
+/// Describes the moment at which the last operation of the evidence was invoked, which is presented as the wrong one,
+/// and what nodes acknowledged that no majority can have known of. The cluster has as many `nodes`.
+pub(crate) fn around(
+    history: &History,
+    evidence: &Evidence,
+    nodes: u16,
+    reigns: &[Reign],
+    faults: &[FaultWindow],
+) -> Vec<String> {
     let began = |index: usize| history.times(index).invoked_ns;
     let Some(last) = evidence.operations.iter().copied().max_by_key(|&index| began(index)) else { return Vec::new() };
     let began_ns = began(last);
@@ -21,6 +31,29 @@ pub(crate) fn around(history: &History, evidence: &Evidence, reigns: &[Reign], f
         format!("A fault had been in force for {since}: {}.", fault.words)
     }));
     sentences
+        .extend((evidence.operations.iter()).filter_map(|&index| acknowledged_by_few(history, index, nodes, faults)));
+    sentences
+}
+
+/// Describes an acknowledged change if a partition kept the node that did it from all majorities meanwhile.
+fn acknowledged_by_few(history: &History, index: usize, nodes: u16, faults: &[FaultWindow]) -> Option<String> {
+    let Operation { function, input, outcome, completed, .. } = history.operations[index];
+    let (node, times) = (history.node(index), history.times(index));
+    let lasts = |fault: &&FaultWindow| fault.span.contains(times.invoked_ns) && fault.span.contains(times.completed_ns);
+    let hears_few = |fault: &FaultWindow| {
+        let unheard = fault.grudge.0.get(&NodeId(node)).map_or(0, BTreeSet::len);
+        2 * (usize::from(nodes) - unheard) <= usize::from(nodes)
+    };
+    let is_change = outcome == Outcome::Ok && completed != NEVER && function != Function::Read;
+    let fault = faults.iter().filter(lasts).find(|fault| is_change && hears_few(fault))?;
+    let name = history.function_name(function);
+    let change =
+        if function == Function::Write { format!("{name} of {}", history.value(input)) } else { name.to_owned() };
+    Some(format!(
+        "n{node} acknowledged the {change} at {}, when it had been cut off from every majority for {}.",
+        seconds(times.completed_ns),
+        seconds(times.completed_ns - fault.span.from_ns)
+    ))
 }
 
 /// Describes the beliefs about leadership of `node` and the others at this time.
@@ -41,4 +74,40 @@ fn belief(node: u16, time_ns: u64, reigns: &[Reign]) -> Option<String> {
     } else {
         format!("n{node} did not lead; n{} led term {}.", current.node, current.term)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use histories::{Format, read_bytes};
+    use nemesis::{FaultKind, Grudge, NodeId};
+
+    use super::{super::leadership::Span, FaultWindow, acknowledged_by_few};
+
+    #[test]
+    fn a_write_that_a_minority_acknowledged_is_named_and_one_by_a_majority_is_not() {
+        let line = |time: u64, node: u16, kind: &str| {
+            format!(
+                "{{\"time\":{time}000000,\"process\":{node},\"node\":{node},\"type\":\"{kind}\",\"f\":\"write\",\
+                \"value\":90}}\n"
+            )
+        };
+        let calls =
+            [(1, 10), (3, 30), (1, 50)].map(|(node, time)| line(time, node, "invoke") + &line(time + 5, node, "ok"));
+        let history = read_bytes("test", calls.concat().as_bytes(), None::<Format>).unwrap();
+        let [alone, others] = [&[3][..], &[1, 2, 4, 5]].map(|nodes| nodes.iter().map(|&node| NodeId(node)));
+        let grudge = others.clone().map(|node| (node, alone.clone().collect())).chain([(NodeId(3), others.collect())]);
+        let partition = FaultWindow {
+            kind: Some(FaultKind::Partition),
+            words: "isolate the leader".to_owned(),
+            nodes: Vec::new(),
+            grudge: Grudge(grudge.collect()),
+            skew: None,
+            span: Span { from_ns: 20_000_000, until_ns: 90_000_000 },
+        };
+        let said = [0, 1, 2].map(|index| acknowledged_by_few(&history, index, 5, std::slice::from_ref(&partition)));
+        let expected = "n3 acknowledged the write of 90 at 0.035 s, when it had been cut off from every majority for \
+            0.015 s.";
+        assert_eq!(said, [None, Some(expected.to_owned()), None]);
+        assert_eq!(acknowledged_by_few(&history, 1, 9, &[partition]), None, "five of nine still hear each other");
+    }
 }

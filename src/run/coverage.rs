@@ -297,7 +297,14 @@ mod tests {
 
     fn on_n1(kind: FaultKind, from_ms: u64, until_ms: u64) -> FaultWindow {
         let words = format!("{} n1", kind.name());
-        FaultWindow { kind: Some(kind), words, nodes: vec![1], skew: None, span: span(from_ms, until_ms) }
+        FaultWindow {
+            kind: Some(kind),
+            words,
+            nodes: vec![1],
+            grudge: nemesis::Grudge::default(),
+            skew: None,
+            span: span(from_ms, until_ms),
+        }
     }
 
     /// Measures operations given as (function, node, invoked ms, completed ms, outcome), each by a process of its own.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use histories::{Event, EventType, Process, Value};
-use nemesis::{FaultKind, Outcome, PacketCounts, ResolvedFault, SkewWay};
+use nemesis::{FaultKind, Grudge, Outcome, PacketCounts, ResolvedFault, SkewWay};
 
 use super::leadership::Span;
 use crate::terminal::words::plain;
@@ -20,6 +20,8 @@ pub(crate) struct FaultWindow {
     pub(crate) words: String,
     /// Nodes that were killed or paused, or whose clock was changed.
     pub(crate) nodes: Vec<u16>,
+    /// Packets that were dropped, if this is a partition.
+    pub(crate) grudge: Grudge,
     /// Change to the clocks, if this is a clock fault.
     pub(crate) skew: Option<ClockSkew>,
     pub(crate) span: Span,
@@ -129,7 +131,9 @@ pub(crate) fn fault_windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindo
             let is_by_vdso = field("by").map(plain).as_deref() == Some(BY_VDSO);
             let skew = number("rate").zip(number("jump_s"));
             let skew = skew.map(|(rate, jump_s)| ClockSkew { rate, jump_s, is_by_vdso });
-            fault_windows.insert(*id, FaultWindow { kind: FaultKind::from_name(kind), words, nodes, skew, span });
+            let grudge = field("hit").and_then(grudge).unwrap_or_default();
+            let kind = FaultKind::from_name(kind);
+            fault_windows.insert(*id, FaultWindow { kind, words, nodes, grudge, skew, span });
         } else if event.f.starts_with("stop-")
             && let Some(window) = fault_windows.get_mut(id)
         {
@@ -159,6 +163,14 @@ pub(crate) fn clock_offset_s(fault_windows: &[FaultWindow], node: u16, time_ns: 
     mine().map(drift).sum()
 }
 
+/// Returns what a partition drops, from the fault as it hit.
+fn grudge(hit: &Value) -> Option<Grudge> {
+    match serde_json::from_str(&plain(hit)).ok()? {
+        ResolvedFault::Partition { grudge, .. } => Some(grudge),
+        _ => None,
+    }
+}
+
 fn number(value: &Value) -> Option<u16> {
     match value {
         Value::Int(number) => u16::try_from(*number).ok(),
@@ -170,7 +182,7 @@ fn number(value: &Value) -> Option<u16> {
 mod tests {
     use std::{collections::BTreeSet, time::Instant};
 
-    use nemesis::{FaultId, FaultKind, NodeId, Outcome, ResolvedFault, Skew, SkewWay};
+    use nemesis::{FaultId, FaultKind, Grudge, NodeId, Outcome, ResolvedFault, Skew, SkewWay};
 
     use super::{
         super::leadership::Span, ClockSkew, FaultWindow, attempt_event, clock_offset_s, fault_windows, heal_event,
@@ -203,6 +215,7 @@ mod tests {
             kind: Some(FaultKind::Kill),
             words: "kill n2 n4".to_owned(),
             nodes: vec![2, 4],
+            grudge: Grudge::default(),
             skew: None,
             span: Span { from_ns: events[from].time, until_ns },
         };
@@ -210,7 +223,8 @@ mod tests {
     }
 
     fn window(kind: FaultKind, skew: Option<ClockSkew>, from_ns: u64, until_ns: u64) -> FaultWindow {
-        FaultWindow { kind: Some(kind), words: String::new(), nodes: vec![1], skew, span: Span { from_ns, until_ns } }
+        let (words, nodes, grudge) = (String::new(), vec![1], Grudge::default());
+        FaultWindow { kind: Some(kind), words, nodes, grudge, skew, span: Span { from_ns, until_ns } }
     }
 
     #[test]

@@ -128,7 +128,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         reads: Latency::of(&history, true),
         writes: Latency::of(&history, false),
         context: evidence
-            .map_or_else(Vec::new, |evidence| context::around(&history, evidence, &reigns, &fault_windows)),
+            .map_or_else(Vec::new, |evidence| context::around(&history, evidence, plan.nodes, &reigns, &fault_windows)),
         missed_heartbeats: leadership::without_a_fault(&missed, &faults, load),
         coverage,
         report,

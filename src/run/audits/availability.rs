@@ -154,7 +154,8 @@ mod tests {
 
     fn fault(kind: FaultKind, hit: &[u16], during: (u64, u64)) -> FaultWindow {
         let (nodes, span) = (hit.to_vec(), span(during));
-        FaultWindow { kind: Some(kind), words: kind.name().to_owned(), nodes, skew: None, span }
+        let (words, grudge) = (kind.name().to_owned(), nemesis::Grudge::default());
+        FaultWindow { kind: Some(kind), words, nodes, grudge, skew: None, span }
     }
 
     fn judged(outage: (u64, u64), faults: &[FaultWindow]) -> Finding {

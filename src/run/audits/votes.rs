@@ -109,6 +109,7 @@ mod tests {
             kind: Some(kind),
             words: String::new(),
             nodes: vec![1],
+            grudge: nemesis::Grudge::default(),
             skew: None,
             span: Span { from_ns: SECOND, until_ns: 2 * SECOND },
         };
