@@ -4,18 +4,23 @@ use histories::{History, Operation, Outcome, Value};
 
 use crate::{
     specification::Call,
-    words::{began, ended, made},
+    words::{apart, began, ended, made},
 };
+
+/// Maximum number of operations of which one is named in the claim: among more, none says much.
+const MAX_NAMED: usize = 4;
 
 /// Maximum number of reasons: more would tell a reader nothing.
 const MAX_REASONS: usize = 12;
 
 /// Returns a claim about these operations, of which `last` has no place, and reasons that describe the others.
 pub(crate) fn tell(history: &History, operations: &[u32], last: u32) -> (String, Vec<String>) {
+    let contradicted = if operations.len() > MAX_NAMED { None } else { last_before(history, operations, last) };
     let claim = format!(
-        "{} {}, which no order of the operations before it explains",
+        "{} {}, {}",
         who(history, last),
-        answer(history, &history.operations[last as usize])
+        answer(history, &history.operations[last as usize]),
+        contradicted.unwrap_or_else(|| "which no order of the operations before it explains".to_owned())
     );
     let others: Vec<u32> = operations.iter().copied().filter(|&index| index != last).collect();
     let mut reasons: Vec<String> = others
@@ -27,6 +32,24 @@ pub(crate) fn tell(history: &History, operations: &[u32], last: u32) -> (String,
         reasons.push(format!("and so on with {} more", others.len() - MAX_REASONS));
     }
     (claim, reasons)
+}
+
+/// Names the last of these operations that was over when `last` began.
+fn last_before(history: &History, operations: &[u32], last: u32) -> Option<String> {
+    let begun = history.operations[last as usize].invoked;
+    let is_over = |index: &u32| history.operations[*index as usize].completed < begun;
+    let over = operations.iter().copied().filter(is_over);
+    let latest = over.max_by_key(|&index| history.operations[index as usize].completed)?;
+    let operation = &history.operations[latest as usize];
+    let times = [latest, last].map(|index| history.times(index as usize));
+    Some(format!(
+        "although {} by process {} {} at {}, {} it began",
+        call(history, latest),
+        history.process(operation.process),
+        answer(history, operation),
+        ended(history, latest as usize),
+        apart(history, times[1].invoked_ns.saturating_sub(times[0].completed_ns), "before")
+    ))
 }
 
 /// Returns the claim that an operation found a value which no other can have left, and as reason the one that left it
@@ -54,13 +77,17 @@ pub(super) fn find_unexplained_value(
 
 /// Formats an operation: `push 3 by process 4 at 1.200 s on n2`.
 fn who(history: &History, index: u32) -> String {
+    made(history, &call(history, index), index as usize)
+}
+
+/// Formats a call: `push 3`.
+fn call(history: &History, index: u32) -> String {
     let call = Call::of(history, &history.operations[index as usize], true);
-    let argument = match (call.input, call.to) {
-        (Value::Nil, Value::Nil) => String::new(),
-        (input, Value::Nil) => format!(" {input}"),
-        (from, to) => format!(" from {from} to {to}"),
-    };
-    made(history, &format!("{}{argument}", call.function), index as usize)
+    match (call.input, call.to) {
+        (Value::Nil, Value::Nil) => call.function.to_owned(),
+        (input, Value::Nil) => format!("{} {input}", call.function),
+        (from, to) => format!("{} from {from} to {to}", call.function),
+    }
 }
 
 fn answer(history: &History, operation: &Operation) -> String {
