@@ -27,7 +27,7 @@ use crate::{
     run::plan::shell_words,
     terminal::{
         self, Answer, Step,
-        words::{counted, plain},
+        words::{counted, named_key},
     },
 };
 
@@ -283,7 +283,7 @@ impl CheckArgs {
                     }
                 }
                 Err(verdict) => {
-                    terminal::note(&format!("{name}: {}: {verdict}, so there is no order to write", order.of));
+                    terminal::note(&format!("{name}: {}{verdict}, so there is no order to write", order.of));
                 }
             }
         }
@@ -342,7 +342,7 @@ fn orders_unwritten(file: &Path) -> Failure {
 
 /// The order that was found, or the reason why there is none.
 pub(crate) struct KeyOrder {
-    /// Subject of the order: a key, or all transactions.
+    /// Subject of the order, before its verdict: a key, or all transactions; empty where there are no keys.
     pub(crate) of: String,
     /// Indexes of `History::operations`, or the verdict.
     pub(crate) found: Result<Vec<u32>, String>,
@@ -351,7 +351,7 @@ pub(crate) struct KeyOrder {
 impl KeyOrder {
     /// Takes the order out of the report on a key.
     fn of(key: &mut KeyReport) -> Self {
-        let of = format!("key {}", plain(&key.key));
+        let of = named_key(&key.key).map_or_else(String::new, |key| format!("{key}: "));
         Self { of, found: key.order.take().ok_or_else(|| key.verdict.to_string()) }
     }
 }
@@ -417,7 +417,7 @@ impl Findings {
             weak,
             notes: Vec::new(),
             orders: vec![KeyOrder {
-                of: "transactions".to_owned(),
+                of: "transactions: ".to_owned(),
                 found: order.ok_or_else(|| render::transactions::verdict(&report, level)),
             }],
             report: JudgedReport::Transactions(report),

@@ -31,7 +31,10 @@ use crate::{
     error::{ExitStatus, Failure},
     run::plan::parse_time_limit,
     store::{ConfinedFolder, SchemaVersion, refused, write_inside},
-    terminal::{self, Table, words::seconds},
+    terminal::{
+        self, Table,
+        words::{counted, seconds},
+    },
 };
 
 /// Loads of a hunt that knows nothing of the defect, by the folder that each has, in the order in which they are tried
@@ -284,7 +287,9 @@ fn describe(hunt: &Hunt, store: &Path) -> String {
     let header = ["defect", "shows as", "fitting faults", "first sign", "all faults", "first sign", "sound node"];
     let mut table = Table::new(header);
     let first = |catch: Option<&Catch>| match catch.and_then(|catch| catch.time_ms.zip(catch.operations)) {
-        Some((time_ms, operations)) => format!("{}\n{operations} operations", seconds(time_ms * 1_000_000)),
+        Some((time_ms, operations)) => {
+            format!("{}\n{}", seconds(time_ms * 1_000_000), counted(operations, "operation"))
+        }
         None => "-".to_owned(),
     };
     let words = |catch: Option<&Catch>| catch.map_or_else(|| "not run".to_owned(), |catch| catch.words().join("\n"));

@@ -31,7 +31,7 @@ use crate::{
     systems::{ClientSetup, Deployment},
     terminal::{
         Progress,
-        words::{counted, grouped},
+        words::{counted, grouped, lasting_ms},
     },
 };
 
@@ -111,7 +111,8 @@ async fn run_on_cluster(
     let early_stop = EarlyStop::new(plan, dir.history_path(), Arc::clone(&recorder), origin, stopper);
     let in_force = FaultsInForce::default();
     let counts = Arc::new(workloads::Progress::default());
-    progress.phase(format!("{} after {leader_after_ms} ms; clients for {:?}", plan.readiness(), plan.time_limit()));
+    let ready_after = lasting_ms(leader_after_ms);
+    progress.phase(format!("{} after {ready_after}; clients for {:?}", plan.readiness(), plan.time_limit()));
 
     let connector = plan.system().connector(&clients(plan, cluster)).context("preparing the clients")?;
     let load = load(plan);

@@ -285,7 +285,7 @@ fn a_campaign_keeps_the_file_of_its_system() {
     fs::write(dir.path().join("plans/night.toml"), plan).unwrap();
     let ended = in_time(schism(dir.path()).args(["campaign", "plans/night.toml", "--store", "night", "-j1"]));
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    for said in ["System under test: mystore (plans/../mystore.toml).", "not as expected: read reads under none"] {
+    for said in ["System under test: mystore (plans/../mystore.toml).", "not as expected: reads under none"] {
         assert!(ended.out.contains(said), "{}", ended.out);
     }
     let page = fs::read_to_string(folder.join("index.html")).unwrap();
@@ -365,7 +365,7 @@ fn systems_are_compared_by_name_and_a_cost_that_nobody_counts_is_left_open() {
     assert_eq!(names, ["schism quorum", "mystore read"]);
     let counted: Vec<bool> = modes.iter().map(|mode| mode["fsyncs_per_operation"].is_number()).collect();
     assert_eq!(counted, [true, false]);
-    assert!(ended.out.contains("Mystore read reads"), "{}", ended.out);
+    assert!(ended.out.contains("Mystore reads"), "{}", ended.out);
 }
 
 #[test]
