@@ -137,8 +137,7 @@ async fn run_on_cluster(
     let cost = meter.read(cluster).await.since(before);
     let availability = prober.found(load.until_ns);
 
-    progress.phase("healing");
-    let healed = fault_schedule::heal_remaining(cluster, &recorder, &in_force).await;
+    let healed = heal(cluster, &recorder, &in_force, progress, &stop).await;
     let stopped_early = early_stop.found();
     let interrupted = *stop.borrow() && stopped_early.is_none();
     let recovery = recover(plan.workload(), &driven?, cluster, connector, &recorder, counts, stop).await;
@@ -164,6 +163,24 @@ async fn run_on_cluster(
         states: meter.states(),
         host: host::in_words(),
     })
+}
+
+/// Heals what is still in force, and says so and what follows.
+async fn heal(
+    cluster: &Cluster,
+    recorder: &Recorder,
+    in_force: &FaultsInForce,
+    progress: &Progress,
+    stop: &watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    if !in_force.kinds().is_empty() {
+        progress.phase("healing");
+    }
+    let healed = fault_schedule::heal_remaining(cluster, recorder, in_force).await;
+    if !*stop.borrow() {
+        progress.phase("final reads");
+    }
+    healed
 }
 
 /// Waits until the healed cluster settles, and reads every key once more on every node. Describes what did not
