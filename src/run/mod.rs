@@ -196,7 +196,9 @@ async fn run(plan: &Plan, host: &Host, place: &RunLocation, stay: Option<Stay<'_
         Ok(())
     };
     let live = live::run_live(plan, host, &dir, place.prepared(), &progress, before_end).await?;
-    progress.phase("checking");
+    if stay.is_none() || live.interrupted {
+        progress.phase("checking");
+    }
     judged(plan, &dir, &live).await
 }
 
