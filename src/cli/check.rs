@@ -59,7 +59,7 @@ pub(crate) struct CheckArgs {
     judging: JudgingOptions,
     #[command(flatten)]
     fail_on: FailOn,
-    /// Check every key, even after a violation.
+    /// Check every key, even after a violation, as is always done with the history of a run.
     #[arg(long)]
     all: bool,
     /// Explain a violation: how far the operations can be ordered, what was done to the system at that point, and what
@@ -121,7 +121,7 @@ impl CheckArgs {
                 Ok(found) => {
                     tell_reading(file, &found, started);
                     let judged = match &found {
-                        ReadOutcome::Whole(history) => guard(|| self.judge(history, &budget))
+                        ReadOutcome::Whole(history) => guard(|| self.judge(file, history, &budget))
                             .unwrap_or_else(|panic| Ok(Findings::of_panic(history, panic))),
                         ReadOutcome::CutShort(cut) => Ok(Findings::of_exhausted(cut)),
                     };
@@ -183,7 +183,7 @@ impl CheckArgs {
 
     /// # Errors
     /// Fails if an option was given that does not apply to such a history.
-    fn judge(&self, history: &History, budget: &Budget) -> anyhow::Result<Findings> {
+    fn judge(&self, file: &Path, history: &History, budget: &Budget) -> anyhow::Result<Findings> {
         if self.judging.are_transactions(history)? {
             if self.explain {
                 let what = "--explain has no meaning for transactions";
@@ -198,7 +198,8 @@ impl CheckArgs {
         if options.model.is_property() {
             self.refuse_orders(options.model)?;
         }
-        let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), budget);
+        let all = self.all || files::is_of_run(file);
+        let mut report = self.judging.judge(history, all, self.linearization.is_some(), budget);
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
         let wanted = wanted && !options.model.is_property();
@@ -436,10 +437,10 @@ impl Findings {
     /// Adds notes on how the history was read.
     fn with_notes(mut self, found: &ReadOutcome<History>) -> Self {
         if let ReadOutcome::Whole(history) = found {
-            self.notes.extend(history.notes.iter().map(ToString::to_string));
-        }
-        for note in &self.notes {
-            self.answer.details += &format!("\n  note: {note}\n");
+            for note in &history.notes {
+                self.answer.details += &format!("\n  note: {note}\n");
+                self.notes.push(note.to_string());
+            }
         }
         self
     }
