@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     fields::{FaultTime, WrittenPlan},
-    parts::{FaultMix, Seeds, parse_mixes},
+    parts::{FaultMix, Seeds, parse_mixes, parse_range, parse_seeds},
     run::RunPlan,
 };
 use self::{
     fields::{all_reads, check_times},
-    parts::{check_mix, file_of, find_system},
+    parts::{MAX_RUNS, check_mix, file_of, find_system},
 };
 use crate::{
     check::decided_at_the_end,
@@ -25,9 +25,6 @@ use crate::{
     systems::{Conditions, Expectation, Options, PlantedDefect, ReadMode, System, SystemFile, SystemName},
     terminal::words::{counted, reads_of},
 };
-
-/// Maximum number of runs in a campaign.
-const MAX_RUNS: usize = 100_000;
 
 /// Plan of a campaign. Two equal plans are the same campaign.
 #[expect(clippy::struct_excessive_bools, reason = "switches of a run")]

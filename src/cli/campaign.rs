@@ -26,7 +26,7 @@ use crate::{
     campaign::{
         self, Manner, MatrixProgress,
         folder::{Folder, StoredPlan},
-        plan::{FaultMix, Seeds, Shard, WrittenPlan, parse_mixes},
+        plan::{FaultMix, Seeds, Shard, WrittenPlan, parse_mixes, parse_seeds},
     },
     error::{ExitStatus, Failure, host_limits},
     render::describe_campaign,
@@ -90,9 +90,9 @@ pub(crate) struct CampaignArgs {
     faults: Option<FaultMixes>,
     #[arg(long, value_delimiter = ',', value_name = "LIST", help = workloads_help())]
     workloads: Option<Vec<String>>,
-    /// Number of seeds for each cell, counted from 1 [default: 3].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    seeds: Option<u32>,
+    /// Seeds of each cell: a number of them, from 1 on, or a range such as 5..10, without its end [default: 3].
+    #[arg(long, value_name = "N|A..B", value_parser = parse_seeds)]
+    seeds: Option<Seeds>,
     /// Sizes of the cluster, in nodes, one column each [default: 5, or as many as the systems can have].
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     nodes: Option<Vec<u16>>,
@@ -122,7 +122,13 @@ pub(crate) struct CampaignArgs {
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// Maximum number of runs at a time [default: as many as the machine can take, measured].
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(
+        short = 'j',
+        long,
+        alias = "threads",
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=256)
+    )]
     at_once: Option<u16>,
     /// Print campaign.json instead of the table.
     #[arg(long)]
@@ -167,7 +173,7 @@ impl CampaignArgs {
         set(replace(&mut plan.reads, self.reads.clone().map(Some)));
         set(replace(&mut plan.faults, self.faults.clone().map(|mixes| Some(mixes.0))));
         set(replace(&mut plan.workloads, self.workloads.clone().map(Some)));
-        set(replace(&mut plan.seeds, self.seeds.map(Seeds::Count)));
+        set(replace(&mut plan.seeds, self.seeds.clone()));
         set(replace(&mut plan.nodes, self.nodes.clone().map(Some)));
         set(replace(&mut plan.options, Some(self.node_options.options()).filter(|options| !options.is_empty())));
         set(replace(&mut plan.partition_by, self.partition.partition_by));

@@ -81,7 +81,7 @@ pub(crate) struct HuntArgs {
     defects: Option<Vec<Defect>>,
     /// Number of runs of each kind, each with another seed [default: 5; 40 on virtual time, and more until one finds
     /// something].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     seeds: Option<u32>,
     /// Duration of each run's load [default: 60s; 10s on virtual time].
     #[arg(long, value_name = "TIME", value_parser = parse_time_limit)]
@@ -94,7 +94,13 @@ pub(crate) struct HuntArgs {
     within: Duration,
     /// Maximum number of runs at a time [default: as many as the machine can take, measured; one for each processor on
     /// virtual time].
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(
+        short = 'j',
+        long,
+        alias = "threads",
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=256)
+    )]
     at_once: Option<u16>,
     /// Parts to carry out, separated by commas: runs under the faults that should show the defect, runs under all
     /// kinds of faults, and runs of the sound node under both [default: all, in this order].
@@ -106,6 +112,10 @@ pub(crate) struct HuntArgs {
     /// Print hunt.json instead of the table.
     #[arg(long)]
     json: bool,
+}
+
+fn parse_count(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number of seeds, such as 5".to_owned())
 }
 
 /// Part of a hunt: a campaign for each defect.

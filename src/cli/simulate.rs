@@ -13,6 +13,7 @@ use super::{
     systems::ReadModeParser,
 };
 use crate::{
+    campaign::plan::parse_range,
     check::{processors, status_of},
     error::ExitStatus,
     render::run_summary,
@@ -82,14 +83,20 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "S", conflicts_with = "seeds")]
     seed: Option<u64>,
     /// Seeds of many runs: a number of them, from 0 on, or a range such as 500..1000.
-    #[arg(long, value_name = "N|A..B", value_parser = parse_seeds)]
+    #[arg(long, value_name = "N|A..B", value_parser = parse_range)]
     seeds: Option<Range<u64>>,
     /// End at the first finding, make it smaller, and show it.
     #[arg(long, requires = "seeds")]
     until_violation: bool,
     /// Number of runs at once [default: one for each processor].
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    threads: Option<u16>,
+    #[arg(
+        short = 'j',
+        long,
+        alias = "threads",
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=256)
+    )]
+    at_once: Option<u16>,
     /// Store the run of --seed, or the smaller one of a finding, in this folder, with its report.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
@@ -154,15 +161,6 @@ fn parse_microseconds(text: &str) -> Result<u32, String> {
     u32::try_from(span.as_micros()).ok().filter(in_range).ok_or_else(|| "expected from 1us to 10s".to_owned())
 }
 
-fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
-    let number = |word: &str| word.parse().map_err(|_| format!("{word:?} is no number; expected 1000, or 500..1000"));
-    let (start, end) = match text.split_once("..") {
-        Some((start, end)) => (number(start)?, number(end)?),
-        None => (0, number(text)?),
-    };
-    if start < end { Ok(start..end) } else { Err("expected at least one seed".to_owned()) }
-}
-
 impl SimulateArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         match self.seeds.clone() {
@@ -193,7 +191,7 @@ impl SimulateArgs {
     /// Carries out many runs, and names those that found something.
     fn search(&self, seeds: Range<u64>) -> anyhow::Result<ExitStatus> {
         let plan = self.plan(seeds.start)?;
-        let threads = self.threads.map_or_else(processors, usize::from);
+        let threads = self.at_once.map_or_else(processors, usize::from);
         let search = Search { plan, seeds, threads, until_violation: self.until_violation };
         let progress = Progress::new(&format!("simulating {} reads", search.plan.read.name()));
         let tally = search.run(|tally| {
