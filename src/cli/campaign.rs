@@ -250,6 +250,11 @@ pub(super) fn show(
 /// Returns a flag that is set when this process is interrupted. Runs under way are then ended; `again` says what
 /// repeats them.
 pub(super) fn stop_on_signal(again: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
+    stop_and_say(format!("interrupted: ending the runs that are under way; {again} does them again"))
+}
+
+/// Returns a flag that is set, and says this, when this process is interrupted.
+pub(super) fn stop_and_say(words: String) -> anyhow::Result<Arc<AtomicBool>> {
     let stopped = Arc::new(AtomicBool::new(false));
     let runtime = host_limits::small_runtime()?;
     let (mut interrupt, mut terminate) = {
@@ -264,7 +269,7 @@ pub(super) fn stop_on_signal(again: &'static str) -> anyhow::Result<Arc<AtomicBo
                 _ = terminate.recv() => {}
             }
         });
-        terminal::note(&format!("interrupted: ending the runs that are under way; {again} does them again"));
+        terminal::note(&words);
         stop.store(true, Ordering::Relaxed);
     };
     std::thread::Builder::new().spawn(wait).map_err(|error| host_limits::no_threads(&error))?;

@@ -8,6 +8,7 @@ use nemesis::FaultSpecs;
 use serde::Serialize;
 
 use super::{
+    campaign::stop_and_say,
     node_options::NodeOptionArgs,
     run::{TimingArgs, draw_seed, parse_faults, usage, workload_names},
     systems::ReadModeParser,
@@ -28,7 +29,7 @@ use crate::{
     systems::{ReadMode, SystemName, schism::simulated_settings},
     terminal::{
         self, Answer, Progress,
-        words::{counted, grouped},
+        words::{counted, counted_u64, grouped, reads_of},
     },
 };
 
@@ -193,15 +194,16 @@ impl SimulateArgs {
         let plan = self.plan(seeds.start)?;
         let threads = self.at_once.map_or_else(processors, usize::from);
         let search = Search { plan, seeds, threads, until_violation: self.until_violation };
-        let progress = Progress::new(&format!("simulating {} reads", search.plan.read.name()));
-        let tally = search.run(|tally| {
-            let (runs, found) = (grouped_u64(tally.runs), counted_u64(tally.findings, "finding"));
-            progress.update(format!("{runs} runs, {found}"));
+        let progress = Progress::new(&format!("simulating {}", reads_of(search.plan.read.name())));
+        let stop = stop_and_say("interrupted: ending the runs that are under way".to_owned())?;
+        let tally = search.run(&stop, |tally| {
+            progress.update(format!("{}, {}", counted_u64(tally.runs, "run"), counted_u64(tally.findings, "finding")));
         });
         drop(progress);
         let first = tally.found.first().filter(|_| self.until_violation).map(|found| self.smaller(&search, found));
         let shrunk = first.transpose()?;
         let status = status_of_tally(&tally);
+        let status = if search.is_cut_short(&tally) { status.worst(ExitStatus::Interrupted) } else { status };
         let printed = if self.json {
             terminal::print_json(&PrintedJson::new(SearchJson::of(&search, &tally, shrunk.as_ref())))
         } else {
@@ -310,22 +312,20 @@ fn status_of_tally(tally: &Tally) -> ExitStatus {
 
 fn described(search: &Search, tally: &Tally, shrunk: Option<&Shrunk>) -> Answer {
     let plan = &search.plan;
+    let planned = counted_u64(search.seeds.end - search.seeds.start, "simulated run");
     let subject = format!(
-        "{} of {} nodes, {} reads, faults {}: ",
-        counted_u64(tally.runs, "simulated run"),
-        plan.nodes,
-        plan.read.name(),
+        "{} of {}, {}, faults {}: ",
+        if search.is_cut_short(tally) {
+            format!("interrupted after {} of {planned}", grouped_u64(tally.runs))
+        } else {
+            counted_u64(tally.runs, "simulated run")
+        },
+        counted(plan.nodes.into(), "node"),
+        reads_of(plan.read.name()),
         plan.faults,
     );
     let verdict = if tally.findings == 0 { "nothing found".to_owned() } else { counted_u64(tally.findings, "finding") };
-    let mut text = format!(
-        "  {} operations in {} virtual seconds\n",
-        grouped_u64(tally.operations),
-        grouped_u64(tally.lasted_ns / 1_000_000_000)
-    );
-    for (rule, times) in tally.rules.iter() {
-        text += &format!("    {:>14}  {}\n", grouped_u64(times), rule.name());
-    }
+    let mut text = "\n".to_owned();
     if tally.unknown > 0 {
         text += &format!("  {} could not be decided\n", counted_u64(tally.unknown, "run"));
     }
@@ -345,15 +345,24 @@ fn described(search: &Search, tally: &Tally, shrunk: Option<&Shrunk>) -> Answer 
             text += &format!("with this {SCRIPT}:\n{}\n", script.trim_end());
         }
     }
-    Answer { subject, verdict, summary: "\n".to_owned(), details: text, ..Answer::default() }
+    Answer { subject, verdict, summary: text, details: rules(tally), ..Answer::default() }
+}
+
+/// Describes how much was simulated, and how often each rule of Raft decided something.
+fn rules(tally: &Tally) -> String {
+    let mut text = format!(
+        "\n  {} in {}\n",
+        counted_u64(tally.operations, "operation"),
+        counted_u64(tally.lasted_ns / 1_000_000_000, "virtual second")
+    );
+    for (rule, times) in tally.rules.iter() {
+        text += &format!("    {:>14}  {}\n", grouped_u64(times), rule.name());
+    }
+    text
 }
 
 fn grouped_u64(number: u64) -> String {
     grouped(usize::try_from(number).unwrap_or(usize::MAX))
-}
-
-fn counted_u64(number: u64, noun: &str) -> String {
-    counted(usize::try_from(number).unwrap_or(usize::MAX), noun)
 }
 
 /// A search as printed by `--json`.
@@ -364,6 +373,8 @@ struct SearchJson<'a> {
     /// Options of the runs, as in `test.json`, with the schedule of the first seed.
     plan: &'a Plan,
     runs: u64,
+    /// True if it was interrupted, and so has fewer runs.
+    interrupted: bool,
     operations: u64,
     virtual_seconds: u64,
     unknown: u64,
@@ -418,6 +429,7 @@ impl<'a> SearchJson<'a> {
             seeds: [search.seeds.start, search.seeds.end],
             plan: &search.plan,
             runs: tally.runs,
+            interrupted: search.is_cut_short(tally),
             operations: tally.operations,
             virtual_seconds: tally.lasted_ns / 1_000_000_000,
             unknown: tally.unknown,
