@@ -156,7 +156,7 @@ impl CampaignArgs {
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
         drop(progress);
         let status = terminal::beside(summary.status(), outputs::write(folder.inside(), &summary));
-        let status = terminal::beside(status, show(&summary, folder.path(), status, self.json));
+        let status = terminal::beside(status, show(&summary, &folder.shown(), status, self.json));
         let cut_short =
             summary.finished < summary.planned && !(self.until_failure && status == ExitStatus::NotLinearizable);
         Ok(if cut_short { status.worst(ExitStatus::Interrupted) } else { status })

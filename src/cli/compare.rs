@@ -132,7 +132,7 @@ impl CompareArgs {
         if self.json {
             terminal::print_json(&comparison)?;
         } else {
-            terminal::print_answer(&describe(&comparison, folder.path()), status)?;
+            terminal::print_answer(&describe(&comparison, &folder.shown()), status)?;
         }
         Ok(status)
     }
