@@ -112,8 +112,6 @@ fn unreadable_files_name_the_line_and_exit_with_65() {
     let cut = &good[..good.len() - 20];
     let nobody = good.replacen(r#""type":"invoke","#, r#""type":"ok","#, 1);
     for (content, line) in [
-        (Vec::new(), 1),
-        (b"\n".to_vec(), 1),
         (cut.as_bytes().to_vec(), 6),
         (nobody.into_bytes(), 1),
         (good.replacen("\"value\":57", "\"value\":}", 1).into_bytes(), 3),
@@ -127,6 +125,13 @@ fn unreadable_files_name_the_line_and_exit_with_65() {
         assert_eq!(ended.code, Some(65), "{shown}\n{ended:?}");
         assert!(ended.err.contains(&format!("history.jsonl:{line}")), "line {line} of:\n{shown}\n{}", ended.err);
         assert!(!ended.err.contains("panicked"), "{}", ended.err);
+    }
+    for (content, said) in
+        [("", "the file is empty"), ("\n", "the file is empty"), ("[]\n", "there are no operations in it")]
+    {
+        let (dir, _) = file(content);
+        let ended = run(dir.path(), &["check", "history.jsonl"]);
+        assert_eq!((ended.code, ended.err), (Some(65), format!("error: history.jsonl: {said}\n")), "{content:?}");
     }
 }
 
