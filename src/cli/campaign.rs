@@ -53,9 +53,9 @@ use crate::{
   schism merge night-* --into night
 
 A plan is TOML; what it leaves out is as above:
-  systems = [\"schism\", \"mystore.toml\"]  # names, or files that describe systems
+  systems = [\"schism\", \"mystore.toml\"]  # names, or systems' files
   reads = [\"leader\", \"quorum\"]
-  faults = [\"none\", \"partition+clock\"]   # + combines faults in one cell, in turn; & at once
+  faults = [\"none\", \"partition+clock\"]   # + in turn in one cell; & at once
   seeds = 3                             # or a list of them
   time-limit = \"20s\"
   nodes = [5]
@@ -65,11 +65,13 @@ A plan is TOML; what it leaves out is as above:
   keys = 5
   elections = \"basic\"                   # or \"check-quorum\"; else by read mode
   partition-by = \"netlink\"              # or \"iptables\", \"nft\"
-  trace = false                         # true: message diagrams, 0.8 MB a second
-  every = \"1s\"                          # times of faults, with for = \"600ms\" and perhaps overlap = true
-  hot-key = 50                          # percentage of operations on one of the keys
-  retry = false                         # true: unanswered writes are sent again, in sessions
-  stop-on-violation = false             # true: a run ends with its first violation
+  trace = false                         # true: diagrams, 0.8 MB a second
+  every = \"1s\"                          # times of faults: how often,
+  for = \"600ms\"                         # and for how long
+  overlap = false                       # true: they need not take turns
+  hot-key = 50                          # percentage of operations on one key
+  retry = false                         # true: writes are sent again
+  stop-on-violation = false             # true: as far as the first violation
 
 In the folder: campaign.json, campaign.sqlite (tables runs and cells), junit.xml, summary.md, and \
 runs/<cell>/seed-<n>/ with all of each run. On GitHub Actions, annotations and the step's summary are written too. \

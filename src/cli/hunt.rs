@@ -316,12 +316,12 @@ fn describe(hunt: &Hunt, store: &Path) -> String {
     };
     let (fitting, blind) = (found(|hunted| hunted.fitting.as_ref()), found(|hunted| hunted.blind.as_ref()));
     let sound = hunt.sound.as_ref().map_or_else(|| "not run".to_owned(), |catch| catch.words().join(", "));
-    format!(
-        "{table}\nRuns that found something, with the 95 % interval of that share; below, what they found. First sign: \
+    table.above(&format!(
+        "Runs that found something, with the 95 % interval of that share; below, what they found. First sign: \
          medians of the runs with a violation.\nFound: {fitting} defects by fitting faults, {blind} by all faults; the \
          sound node under all faults: {sound}\nkept in {store}\n",
         store = store.join(FILE).display(),
-    )
+    ))
 }
 
 #[cfg(test)]

@@ -50,10 +50,8 @@ pub(crate) fn describe_campaign(summary: &Summary, page: &Path) -> Answer {
         let words = ["schism", "campaign", "--resume", "--store", &folder].map(str::to_owned);
         steps.push(Step::Command("resume", shell_words(&words)));
     }
-    let mut text = format!(
-        "\n{table}\nRuns with a violation, of those that could have found one; below, the 95 % interval of that \
-        share.\n"
-    );
+    let shares = "Runs with a violation, of those that could have found one; below, the 95 % interval of that share.\n";
+    let mut text = format!("\n{}", table.above(shares));
     let cells = summary.cells.iter().filter_map(|cell| summary.run(cell.shortest.as_deref()?));
     let mut shortest: Vec<&Record> = cells.collect();
     shortest.sort_by_key(|run| run.facts.as_ref().and_then(|facts| facts.evidence_operations).unwrap_or(usize::MAX));

@@ -274,12 +274,12 @@ async fn show_figures(progress: &Progress, limit: Duration, counts: &workloads::
     let start = Instant::now();
     loop {
         let kinds: Vec<_> = in_force.kinds().into_iter().map(FaultKind::name).collect();
-        let faults = if kinds.is_empty() { String::new() } else { format!("; in force: {}", kinds.join(", ")) };
+        // The end may not fit the terminal.
+        let faults = if kinds.is_empty() { String::new() } else { format!("{} in force: ", kinds.join(", ")) };
         let [ok, fail, info] = [counts.ok(), counts.fail(), counts.info()]
             .map(|count| grouped(usize::try_from(count).unwrap_or(usize::MAX)));
         let (passed, all) = (start.elapsed().min(limit).as_secs_f64(), limit.as_secs_f64());
-        let time = format!("{passed:.0} of {all:.0} s, {:.0} %", 100.0 * passed / all);
-        progress.update(format!("load: {time}: {ok} ok, {fail} failed, {info} unknown{faults}"));
+        progress.update(format!("{passed:.0} of {all:.0} s: {faults}{ok} ok, {fail} failed, {info} unknown"));
         tokio::time::sleep(PROGRESS_EVERY).await;
     }
 }
