@@ -94,8 +94,9 @@ impl fmt::Display for UnknownWhy {
                 ),
                 n => write!(
                     f,
-                    "the key has {n} changes of unknown outcome: fewer of them per key, by moving on to new keys, \
-                    would help"
+                    "the key has {n} change{} of unknown outcome: fewer of them per key, by moving on to new keys, \
+                    would help",
+                    if n == 1 { "" } else { "s" }
                 ),
             }
         };

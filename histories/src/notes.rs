@@ -42,8 +42,9 @@ impl fmt::Display for Note {
             ),
             Self::EqualTimes { times } => write!(
                 f,
-                "{times} times a client went on at the very time of its completion, as did another client: operations \
-                of the same time are not ordered by their client there"
+                "{} a client went on at the very time of its completion, as did another client: operations \
+                of the same time are not ordered by their client there",
+                if *times == 1 { "once".to_owned() } else { format!("{times} times") }
             ),
             Self::CompletionsOnly => f.write_str(
                 "only completions are known: every transaction may have come before or after every other, so neither \

@@ -16,6 +16,7 @@ use crate::members::{MemberChange, MemberRequest};
 use crate::node_id::{NodeId, names};
 use crate::packet::PacketFault;
 use crate::shape::Shape;
+use crate::spec_options::time_in_words;
 use crate::target::Target;
 
 /// Fault as planned.
@@ -165,16 +166,17 @@ impl fmt::Display for Fault {
 }
 
 fn write_starve(f: &mut fmt::Formatter<'_>, whom: &dyn fmt::Display, percent: u8, period_ms: u64) -> fmt::Result {
-    write!(f, "let {whom} run for {percent} % of each {period_ms} ms")
+    write!(f, "let {whom} run for {percent} % of each {}", time_in_words(period_ms))
 }
 
 fn write_clock(f: &mut fmt::Formatter<'_>, whose: &dyn fmt::Display, skew: Skew) -> fmt::Result {
     write!(f, "skew the clock of {whose} to {} of its speed", skew.rate)?;
     if skew.jump_ns != 0 {
-        write!(f, " and {:+} ms", skew.jump_ns / 1_000_000)?;
+        let sign = if skew.jump_ns < 0 { '-' } else { '+' };
+        write!(f, " and {sign}{}", time_in_words(skew.jump_ns.unsigned_abs() / 1_000_000))?;
     }
     if let Some(period_ms) = skew.strobe_ms {
-        write!(f, ", there and back every {period_ms} ms")?;
+        write!(f, ", there and back every {}", time_in_words(period_ms))?;
     }
     f.write_str(if skew.clocks == Clocks::All { ", monotonic ones too" } else { "" })?;
     f.write_str(if skew.by == Some(SkewWay::Vdso) { ", through the vDSO" } else { "" })
@@ -383,9 +385,9 @@ mod tests {
         let nodes = BTreeSet::from([NodeId(1), NodeId(2)]);
         let skew = Skew { jump_ns: -1_500_000_000, ..Skew::NONE };
         let skewed = ResolvedFault::Clock { nodes: nodes.clone(), skew };
-        assert_eq!(skewed.to_string(), "skew the clock of n1 n2 to 1 of its speed and -1500 ms");
+        assert_eq!(skewed.to_string(), "skew the clock of n1 n2 to 1 of its speed and -1.5 s");
         let skew = Skew { strobe_ms: Some(200), clocks: Clocks::All, by: Some(SkewWay::Vdso), ..skew };
-        let told = "skew the clock of n1 n2 to 1 of its speed and -1500 ms, there and back every 200 ms, \
+        let told = "skew the clock of n1 n2 to 1 of its speed and -1.5 s, there and back every 200 ms, \
                     monotonic ones too, through the vDSO";
         assert_eq!(ResolvedFault::Clock { nodes, skew }.to_string(), told);
     }

@@ -168,3 +168,12 @@ fn sum(mut rest: &str, units: &[(&str, i64)]) -> Option<i64> {
     }
     Some(sum)
 }
+
+/// Formats milliseconds: in seconds from one on.
+pub(crate) fn time_in_words(time_ms: u64) -> String {
+    match (time_ms / 1000, time_ms % 1000) {
+        (0, ms) => format!("{ms} ms"),
+        (seconds, 0) => format!("{seconds} s"),
+        (seconds, ms) => format!("{seconds}.{} s", format!("{ms:03}").trim_end_matches('0')),
+    }
+}

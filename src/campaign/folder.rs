@@ -107,6 +107,11 @@ impl Folder {
         self.inside.path()
     }
 
+    /// Returns the path of the folder for people.
+    pub(crate) fn shown(&self) -> PathBuf {
+        self.inside.shown()
+    }
+
     /// Returns the folder, confined: no path in it leads outside.
     pub(crate) fn inside(&self) -> &ConfinedFolder {
         &self.inside

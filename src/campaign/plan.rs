@@ -12,21 +12,19 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     fields::{FaultTime, WrittenPlan},
-    parts::{FaultMix, Seeds, parse_mixes},
+    parts::{FaultMix, Seeds, parse_mixes, parse_range, parse_seeds},
     run::RunPlan,
 };
 use self::{
     fields::{all_reads, check_times},
-    parts::{check_mix, file_of, find_system},
+    parts::{MAX_RUNS, check_mix, file_of, find_system},
 };
 use crate::{
     check::decided_at_the_end,
     run::plan::{check_nodes, check_retry, default_workload, usual_workload},
     systems::{Conditions, Expectation, Options, PlantedDefect, ReadMode, System, SystemFile, SystemName},
+    terminal::words::{counted, reads_of},
 };
-
-/// Maximum number of runs in a campaign.
-const MAX_RUNS: usize = 100_000;
 
 /// Plan of a campaign. Two equal plans are the same campaign.
 #[expect(clippy::struct_excessive_bools, reason = "switches of a run")]
@@ -199,7 +197,7 @@ impl Cell {
                 text += &format!(", {what}");
             }
         };
-        add(plan.nodes.len() > 1, format!("{} nodes", self.nodes));
+        add(plan.nodes.len() > 1, counted(self.nodes.into(), "node"));
         add(plan.read_shares.len() > 1, format!("{} % reads", self.read_share));
         add(plan.workloads.len() > 1, self.workload.clone());
         text
@@ -355,9 +353,9 @@ impl CampaignPlan {
             all.iter().enumerate().find(|(at, one)| all[..*at].contains(one)).map(|(_, one)| one)
         }
         let named = [
-            twice(&self.reads).map(|read| format!("{} reads", read.name())),
+            twice(&self.reads).map(|read| reads_of(read.name())),
             twice(&self.faults).map(ToString::to_string),
-            twice(&self.nodes).map(|nodes| format!("{nodes} nodes")),
+            twice(&self.nodes).map(|nodes| counted((*nodes).into(), "node")),
             twice(&self.read_shares).map(|share| format!("{share} % reads")),
             twice(&self.systems).map(ToString::to_string),
             twice(&self.workloads).cloned(),

@@ -12,7 +12,10 @@ use super::{
     plan::{CampaignPlan, RunPlan},
     record::Record,
 };
-use crate::terminal::{self, sanitize, words::shortened};
+use crate::terminal::{
+    self, sanitize,
+    words::{counted, reads_of, shortened, typed},
+};
 
 const PENDING: char = '·';
 const UNDER_WAY: char = '~';
@@ -55,6 +58,17 @@ impl MatrixProgress {
         for signs in signs.values_mut() {
             signs.resize(plan.seeds.list().len(), PENDING);
         }
+        if total.is_hidden() && !runs.is_empty() {
+            let [reads, columns] = [plan.reads.len(), plan.faults.len()];
+            terminal::note(&format!(
+                "{}: {}, {}, {}; the load of each lasts {}",
+                counted(runs.len(), "run"),
+                counted(reads, "read mode"),
+                counted(columns, "column") + " of faults",
+                counted(plan.seeds.count(), "seed"),
+                typed(plan.time_limit),
+            ));
+        }
         let this = Self { plan: plan.clone(), rows, total, signs: Mutex::new(signs) };
         for run in runs {
             this.show(run, PENDING);
@@ -80,8 +94,8 @@ impl MatrixProgress {
             let told =
                 if record.told() == record.category.name() { String::new() } else { format!(": {}", record.told()) };
             terminal::note(&shortened(&format!(
-                "[{done}/{all}] {} reads, {}, seed {}: {} ({seconds:.1} s){told}",
-                run.cell.row(&self.plan),
+                "[{done}/{all}] {}, {}, seed {}: {} ({seconds:.1} s){told}",
+                reads_of(&run.cell.row(&self.plan)),
                 run.cell.column(&self.plan),
                 run.seed,
                 record.category.name(),

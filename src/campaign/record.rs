@@ -10,6 +10,7 @@ use crate::{
     error::ExitStatus,
     run::{AuditKind, Finding, FirstSign, RESULTS_FILE, Results},
     store::{ConfinedFolder, SchemaVersion, read_json},
+    terminal::words::{counted, grouped},
 };
 
 /// Classification of a run. A violation takes precedence over any later failure.
@@ -40,6 +41,14 @@ impl Category {
             Self::Unknown => "unknown",
             Self::RecoveryFailure => "recovery failure",
             Self::HarnessFailure => "harness failure",
+        }
+    }
+
+    /// Formats a number of runs of this category: "2 violations", "3 weak".
+    pub(crate) fn counted(self, runs: usize) -> String {
+        match self {
+            Self::Violation | Self::RecoveryFailure | Self::HarnessFailure => counted(runs, self.name()),
+            Self::NoViolation | Self::Weak | Self::Unknown => format!("{} {}", grouped(runs), self.name()),
         }
     }
 

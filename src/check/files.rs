@@ -1,11 +1,17 @@
 //! Files named on the command line: a pattern that the shell did not expand stands for its matches, the folder of a run
 //! for its history.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use glob::MatchOptions;
 
-use crate::error::{ExitStatus, Failure};
+use crate::{
+    error::{ExitStatus, Failure},
+    terminal::{self, words::counted},
+};
 
 /// Options by which most shells match: `*` stays within a folder, and hidden files must be named.
 const LIKE_A_SHELL: MatchOptions =
@@ -15,26 +21,65 @@ const LIKE_A_SHELL: MatchOptions =
 const NAMES: [&str; 4] = ["history.jsonl", "history.edn", "history.json", "history.columns"];
 const ENDS: [&str; 3] = ["", "gz", "zst"];
 
-/// Replaces each pattern by its matches, sorted, and the folder of each run by its history. An existing file is no
-/// pattern, whatever its name; a pattern without a match stays, and [`matched`] refuses it.
+/// Name of the file that every run has beside its history.
+const RUN_FILE: &str = "test.json";
+
+/// Replaces each pattern by its matches, sorted, and the folder of each run by its history. A pattern that matches
+/// folders of runs stands for these alone, as a store has pages and links beside them. An existing file is no pattern,
+/// whatever its name; a pattern without a match stays, and [`matched`] refuses it.
 pub(crate) fn expand(named: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut files = Vec::with_capacity(named.len());
     for name in named {
-        let before = files.len();
+        let (mut matches, mut unreadable) = (Vec::new(), Vec::new());
         for pattern in pattern(&name).map(with_compressed).unwrap_or_default() {
             let Ok(found) = glob::glob_with(&pattern, LIKE_A_SHELL) else { continue };
-            // A folder that cannot be looked into is named, so that reading it says why.
-            files.extend(found.map(|path| path.unwrap_or_else(|error| error.path().to_owned())));
+            for path in found {
+                match path {
+                    Ok(path) => matches.push(path),
+                    // Reading it says why.
+                    Err(error) => unreadable.push(error.path().to_owned()),
+                }
+            }
         }
-        if files.len() == before {
-            files.push(name);
-        } else {
-            files[before..].sort();
-            // A folder that cannot be looked into is so for each form of the pattern.
-            files.dedup();
+        if matches.iter().any(|path| is_run(path)) {
+            let before = matches.len();
+            matches.retain(|path| is_run(path));
+            tell_left_out(&name, before - matches.len());
         }
+        let mut found = each_once(matches);
+        found.append(&mut unreadable);
+        found.sort();
+        // A folder that cannot be looked into is so for each form of the pattern.
+        found.dedup();
+        files.extend(if found.is_empty() { vec![name] } else { found });
     }
     files.into_iter().map(|file| in_folder(&file).unwrap_or(file)).collect()
+}
+
+/// Returns true if a file is the history of a run, in the run's folder.
+pub(crate) fn is_of_run(file: &Path) -> bool {
+    file.file_name().is_some() && file.with_file_name(RUN_FILE).is_file()
+}
+
+fn is_run(path: &Path) -> bool {
+    path.is_dir() && in_folder(path).is_some()
+}
+
+fn tell_left_out(pattern: &Path, number: usize) {
+    if number > 0 {
+        let paths = counted(number, "path");
+        terminal::note(&format!("{}: leaving out {paths} beside the runs", pattern.display()));
+    }
+}
+
+/// Leaves out paths through links to what has a path of its own, or another such path, among these.
+fn each_once(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let is_linked = |path: &Path| !whole(path).ends_with(path.strip_prefix(".").unwrap_or(path));
+    paths.sort_by_cached_key(|path| (is_linked(path), path.clone()));
+    let mut seen = HashSet::new();
+    paths.retain(|path| seen.insert(whole(path)));
+    paths
 }
 
 /// Returns a pattern, and if it names the histories of runs, those for the ones that have been compressed since.
@@ -71,7 +116,7 @@ pub(crate) fn history_of(name: PathBuf) -> anyhow::Result<PathBuf> {
 pub(crate) fn matched(file: &Path) -> anyhow::Result<()> {
     if file.is_dir() {
         let what = format!("{}: there is no history in this folder: no {}", file.display(), NAMES.join(", no "));
-        let hint = "name the folder of one run, or its history; a pattern such as 'store/*/*' stands for the folders \
+        let hint = "name the folder of one run, or its history; a pattern such as 'store/*/*' stands for the runs \
         that it matches";
         return Err(Failure::new(ExitStatus::Unreadable, what).hint(hint).into());
     }

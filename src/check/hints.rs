@@ -108,16 +108,29 @@ fn sees(operation: &Operation) -> Option<ValueId> {
 pub(crate) fn failed_cas(history: &History, verdict: Verdict) -> Option<String> {
     let FailedCasCounts { mismatch, nothing } = history.failed_cas;
     match verdict {
-        Verdict::NotLinearizable if mismatch > 0 => Some(format!(
-            "{} failed cas do not say what they found, and count as having found another value than expected; with \
-            --failed-cas nothing they count as not having happened",
-            grouped(mismatch)
-        )),
-        Verdict::Linearizable | Verdict::Unknown if nothing > 0 => Some(format!(
-            "{} failed cas do not say what they found, and count as not having happened; with --failed-cas mismatch \
-            they count as having found another value than expected",
-            grouped(nothing)
-        )),
+        Verdict::NotLinearizable if mismatch > 0 => {
+            Some(cas_in_words(mismatch, [MISMATCH, NOTHING], "--failed-cas nothing"))
+        }
+        Verdict::Linearizable | Verdict::Unknown if nothing > 0 => {
+            Some(cas_in_words(nothing, [NOTHING, MISMATCH], "--failed-cas mismatch"))
+        }
         _ => None,
     }
+}
+
+/// What failed cas can count as.
+const MISMATCH: &str = "having found another value than expected";
+const NOTHING: &str = "not having happened";
+
+/// Tells what so many failed cas count as, and what they count as under an option.
+fn cas_in_words(number: usize, [counted_as, instead]: [&str; 2], option: &str) -> String {
+    let (found, they, count) = if number == 1 {
+        ("does not say what it found", "it", "counts")
+    } else {
+        ("do not say what they found", "they", "count")
+    };
+    format!(
+        "{} failed cas {found}, and {count} as {counted_as}; with {option} {they} {count} as {instead}",
+        grouped(number)
+    )
 }

@@ -58,7 +58,13 @@ pub(crate) struct JudgingOptions {
     #[command(flatten)]
     limits: LimitArgs,
     /// Number of keys to check at once [default: one for each processor].
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(
+        short = 'j',
+        long = "at-once",
+        alias = "threads",
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=256)
+    )]
     threads: Option<u16>,
 }
 

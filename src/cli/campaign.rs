@@ -26,7 +26,7 @@ use crate::{
     campaign::{
         self, Manner, MatrixProgress,
         folder::{Folder, StoredPlan},
-        plan::{FaultMix, Seeds, Shard, WrittenPlan, parse_mixes},
+        plan::{FaultMix, Seeds, Shard, WrittenPlan, parse_mixes, parse_seeds},
     },
     error::{ExitStatus, Failure, host_limits},
     render::describe_campaign,
@@ -53,9 +53,9 @@ use crate::{
   schism merge night-* --into night
 
 A plan is TOML; what it leaves out is as above:
-  systems = [\"schism\", \"mystore.toml\"]  # names, or files that describe systems
+  systems = [\"schism\", \"mystore.toml\"]  # names, or systems' files
   reads = [\"leader\", \"quorum\"]
-  faults = [\"none\", \"partition+clock\"]   # + combines faults in one cell, in turn; & at once
+  faults = [\"none\", \"partition+clock\"]   # + in turn in one cell; & at once
   seeds = 3                             # or a list of them
   time-limit = \"20s\"
   nodes = [5]
@@ -65,11 +65,13 @@ A plan is TOML; what it leaves out is as above:
   keys = 5
   elections = \"basic\"                   # or \"check-quorum\"; else by read mode
   partition-by = \"netlink\"              # or \"iptables\", \"nft\"
-  trace = false                         # true: message diagrams, 0.8 MB a second
-  every = \"1s\"                          # times of faults, with for = \"600ms\" and perhaps overlap = true
-  hot-key = 50                          # percentage of operations on one of the keys
-  retry = false                         # true: unanswered writes are sent again, in sessions
-  stop-on-violation = false             # true: a run ends with its first violation
+  trace = false                         # true: diagrams, 0.8 MB a second
+  every = \"1s\"                          # times of faults: how often,
+  for = \"600ms\"                         # and for how long
+  overlap = false                       # true: they need not take turns
+  hot-key = 50                          # percentage of operations on one key
+  retry = false                         # true: writes are sent again
+  stop-on-violation = false             # true: as far as the first violation
 
 In the folder: campaign.json, campaign.sqlite (tables runs and cells), junit.xml, summary.md, and \
 runs/<cell>/seed-<n>/ with all of each run. On GitHub Actions, annotations and the step's summary are written too. \
@@ -90,9 +92,9 @@ pub(crate) struct CampaignArgs {
     faults: Option<FaultMixes>,
     #[arg(long, value_delimiter = ',', value_name = "LIST", help = workloads_help())]
     workloads: Option<Vec<String>>,
-    /// Number of seeds for each cell, counted from 1 [default: 3].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    seeds: Option<u32>,
+    /// Seeds of each cell: a number of them, from 1 on, or a range such as 5..10, without its end [default: 3].
+    #[arg(long, value_name = "N|A..B", value_parser = parse_seeds)]
+    seeds: Option<Seeds>,
     /// Sizes of the cluster, in nodes, one column each [default: 5, or as many as the systems can have].
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     nodes: Option<Vec<u16>>,
@@ -122,7 +124,13 @@ pub(crate) struct CampaignArgs {
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// Maximum number of runs at a time [default: as many as the machine can take, measured].
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(
+        short = 'j',
+        long,
+        alias = "threads",
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=256)
+    )]
     at_once: Option<u16>,
     /// Print campaign.json instead of the table.
     #[arg(long)]
@@ -150,7 +158,7 @@ impl CampaignArgs {
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
         drop(progress);
         let status = terminal::beside(summary.status(), outputs::write(folder.inside(), &summary));
-        let status = terminal::beside(status, show(&summary, folder.path(), status, self.json));
+        let status = terminal::beside(status, show(&summary, &folder.shown(), status, self.json));
         let cut_short =
             summary.finished < summary.planned && !(self.until_failure && status == ExitStatus::NotLinearizable);
         Ok(if cut_short { status.worst(ExitStatus::Interrupted) } else { status })
@@ -167,7 +175,7 @@ impl CampaignArgs {
         set(replace(&mut plan.reads, self.reads.clone().map(Some)));
         set(replace(&mut plan.faults, self.faults.clone().map(|mixes| Some(mixes.0))));
         set(replace(&mut plan.workloads, self.workloads.clone().map(Some)));
-        set(replace(&mut plan.seeds, self.seeds.map(Seeds::Count)));
+        set(replace(&mut plan.seeds, self.seeds.clone()));
         set(replace(&mut plan.nodes, self.nodes.clone().map(Some)));
         set(replace(&mut plan.options, Some(self.node_options.options()).filter(|options| !options.is_empty())));
         set(replace(&mut plan.partition_by, self.partition.partition_by));
@@ -244,6 +252,11 @@ pub(super) fn show(
 /// Returns a flag that is set when this process is interrupted. Runs under way are then ended; `again` says what
 /// repeats them.
 pub(super) fn stop_on_signal(again: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
+    stop_and_say(format!("interrupted: ending the runs that are under way; {again} does them again"))
+}
+
+/// Returns a flag that is set, and says this, when this process is interrupted.
+pub(super) fn stop_and_say(words: String) -> anyhow::Result<Arc<AtomicBool>> {
     let stopped = Arc::new(AtomicBool::new(false));
     let runtime = host_limits::small_runtime()?;
     let (mut interrupt, mut terminate) = {
@@ -258,7 +271,7 @@ pub(super) fn stop_on_signal(again: &'static str) -> anyhow::Result<Arc<AtomicBo
                 _ = terminate.recv() => {}
             }
         });
-        terminal::note(&format!("interrupted: ending the runs that are under way; {again} does them again"));
+        terminal::note(&words);
         stop.store(true, Ordering::Relaxed);
     };
     std::thread::Builder::new().spawn(wait).map_err(|error| host_limits::no_threads(&error))?;

@@ -27,7 +27,7 @@ use crate::{
     run::plan::shell_words,
     terminal::{
         self, Answer, Step,
-        words::{counted, plain},
+        words::{counted, named_key},
     },
 };
 
@@ -59,7 +59,7 @@ pub(crate) struct CheckArgs {
     judging: JudgingOptions,
     #[command(flatten)]
     fail_on: FailOn,
-    /// Check every key, even after a violation.
+    /// Check every key, even after a violation, as is always done with the history of a run.
     #[arg(long)]
     all: bool,
     /// Explain a violation: how far the operations can be ordered, what was done to the system at that point, and what
@@ -121,7 +121,7 @@ impl CheckArgs {
                 Ok(found) => {
                     tell_reading(file, &found, started);
                     let judged = match &found {
-                        ReadOutcome::Whole(history) => guard(|| self.judge(history, &budget))
+                        ReadOutcome::Whole(history) => guard(|| self.judge(file, history, &budget))
                             .unwrap_or_else(|panic| Ok(Findings::of_panic(history, panic))),
                         ReadOutcome::CutShort(cut) => Ok(Findings::of_exhausted(cut)),
                     };
@@ -183,7 +183,7 @@ impl CheckArgs {
 
     /// # Errors
     /// Fails if an option was given that does not apply to such a history.
-    fn judge(&self, history: &History, budget: &Budget) -> anyhow::Result<Findings> {
+    fn judge(&self, file: &Path, history: &History, budget: &Budget) -> anyhow::Result<Findings> {
         if self.judging.are_transactions(history)? {
             if self.explain {
                 let what = "--explain has no meaning for transactions";
@@ -198,7 +198,8 @@ impl CheckArgs {
         if options.model.is_property() {
             self.refuse_orders(options.model)?;
         }
-        let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), budget);
+        let all = self.all || files::is_of_run(file);
+        let mut report = self.judging.judge(history, all, self.linearization.is_some(), budget);
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
         let wanted = wanted && !options.model.is_property();
@@ -283,7 +284,7 @@ impl CheckArgs {
                     }
                 }
                 Err(verdict) => {
-                    terminal::note(&format!("{name}: {}: {verdict}, so there is no order to write", order.of));
+                    terminal::note(&format!("{name}: {}{verdict}, so there is no order to write", order.of));
                 }
             }
         }
@@ -342,7 +343,7 @@ fn orders_unwritten(file: &Path) -> Failure {
 
 /// The order that was found, or the reason why there is none.
 pub(crate) struct KeyOrder {
-    /// Subject of the order: a key, or all transactions.
+    /// Subject of the order, before its verdict: a key, or all transactions; empty where there are no keys.
     pub(crate) of: String,
     /// Indexes of `History::operations`, or the verdict.
     pub(crate) found: Result<Vec<u32>, String>,
@@ -351,7 +352,7 @@ pub(crate) struct KeyOrder {
 impl KeyOrder {
     /// Takes the order out of the report on a key.
     fn of(key: &mut KeyReport) -> Self {
-        let of = format!("key {}", plain(&key.key));
+        let of = named_key(&key.key).map_or_else(String::new, |key| format!("{key}: "));
         Self { of, found: key.order.take().ok_or_else(|| key.verdict.to_string()) }
     }
 }
@@ -417,7 +418,7 @@ impl Findings {
             weak,
             notes: Vec::new(),
             orders: vec![KeyOrder {
-                of: "transactions".to_owned(),
+                of: "transactions: ".to_owned(),
                 found: order.ok_or_else(|| render::transactions::verdict(&report, level)),
             }],
             report: JudgedReport::Transactions(report),
@@ -436,10 +437,10 @@ impl Findings {
     /// Adds notes on how the history was read.
     fn with_notes(mut self, found: &ReadOutcome<History>) -> Self {
         if let ReadOutcome::Whole(history) = found {
-            self.notes.extend(history.notes.iter().map(ToString::to_string));
-        }
-        for note in &self.notes {
-            self.answer.details += &format!("\n  note: {note}\n");
+            for note in &history.notes {
+                self.answer.details += &format!("\n  note: {note}\n");
+                self.notes.push(note.to_string());
+            }
         }
         self
     }

@@ -132,7 +132,7 @@ impl CompareArgs {
         if self.json {
             terminal::print_json(&comparison)?;
         } else {
-            terminal::print_answer(&describe(&comparison, folder.path()), status)?;
+            terminal::print_answer(&describe(&comparison, &folder.shown()), status)?;
         }
         Ok(status)
     }
@@ -146,9 +146,12 @@ fn describe(comparison: &Comparison, folder: &Path) -> Answer {
         for mode in &setting.modes {
             table.add_row(mode.words());
         }
-        text += &format!("\n{}\n{table}\n", setting.name);
-        text += &format!("  reads, fastest first: {}\n", order_in_words(&setting.by_read_latency, " < "));
-        text += &format!("  throughput, highest first: {}\n", order_in_words(&setting.by_throughput, " > "));
+        let orders = format!(
+            "  reads, fastest first: {}\n  throughput, highest first: {}\n",
+            order_in_words(&setting.by_read_latency, " < "),
+            order_in_words(&setting.by_throughput, " > ")
+        );
+        text += &format!("\n{}\n{}", setting.name, table.above(&orders));
     }
     Answer {
         subject,

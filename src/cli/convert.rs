@@ -29,8 +29,11 @@ pub(crate) struct ConvertArgs {
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// Output file; - is stdout.
-    #[arg(value_name = "OUT")]
-    output: PathBuf,
+    #[arg(value_name = "OUT", required_unless_present = "output")]
+    to_file: Option<PathBuf>,
+    /// Output file, in place of OUT.
+    #[arg(short, long, value_name = "OUT", conflicts_with = "to_file")]
+    output: Option<PathBuf>,
     /// Output format [default: by the extension of OUT].
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<OutputFormat>,
@@ -53,15 +56,16 @@ enum OutputFormat {
 impl ConvertArgs {
     pub(crate) fn execute(mut self) -> anyhow::Result<ExitStatus> {
         self.input = files::history_of(self.input)?;
-        let target = self.to.or_else(|| format_of(&self.output)).ok_or_else(|| {
-            let what = format!("the name {} does not say in which format to write", self.output.display());
+        let output = self.to_file.take().or(self.output.take()).expect("clap demands one of them");
+        let target = self.to.or_else(|| format_of(&output)).ok_or_else(|| {
+            let what = format!("the name {} does not say in which format to write", output.display());
             Failure::new(ExitStatus::Usage, what)
                 .hint("end its name in .jsonl, .edn or .columns, or give --to jsonl, --to edn or --to columns")
         })?;
         let budget = self.limits.budget();
         if target == OutputFormat::Columns {
             let history = budget.read_whole(&self.input, self.reading)?;
-            return terminal::write_whole(&self.output, |out| Ok(histories::write_columns(out, &history)?));
+            return terminal::write_whole(&output, |out| Ok(histories::write_columns(out, &history)?));
         }
         let (mut style, mut rules) = (EdnStyle::default(), Normalizer::default());
         let interpretation = self.read(&budget, Interpretation::default(), |event| {
@@ -72,7 +76,7 @@ impl ConvertArgs {
                 (style, rules) = (EdnStyle::default(), Normalizer::default());
             }
         })?;
-        terminal::write_whole(&self.output, |mut out| {
+        terminal::write_whole(&output, |mut out| {
             let mut written = Ok(());
             self.read(&budget, interpretation, |event| {
                 let event = event.expect("a file is not read again by the interpretation that was found");

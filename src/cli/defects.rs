@@ -82,5 +82,5 @@ fn table(defects: &[DefectJson]) -> String {
         table.add_row([*name, *sign, *about]);
     }
     let count = counted(defects.len(), "defect");
-    format!("{table}\n{count}; `schism defects NAME` tells the source of one, and a run that should show it\n")
+    table.above(&format!("{count}; `schism defects NAME` tells the source of one, and a run that should show it\n"))
 }

@@ -23,7 +23,7 @@ use crate::{
     },
     terminal::{
         self, Answer, Step, Table,
-        words::{grouped, seconds},
+        words::{grouped, lasting_ms, measured_ms, reads_of, seconds},
     },
 };
 
@@ -161,7 +161,7 @@ fn describe(finished: &[FinishedRun], again: String) -> Answer {
     for run in finished {
         let results = &run.results;
         let Answer { verdict, summary, details, .. } = explain(run);
-        text += &format!("\n{} reads: {verdict}{summary}{details}", run.plan.read.name());
+        text += &format!("\n{}: {verdict}{summary}{details}", reads_of(run.plan.read.name()));
         text += &coverage_in_words(&results.coverage);
         if results.verdict == Verdict::Linearizable && results.weak {
             text += &format!("  weak evidence: {}\n", results.coverage.weak.join("; "));
@@ -186,10 +186,10 @@ fn table(finished: &[FinishedRun]) -> Table {
             results.verdict.to_string(),
             expected.to_string(),
             grouped(results.report.operations),
-            format!("{:.1} ms", results.reads.p50_ms),
-            format!("{:.1} ms", results.reads.p99_ms),
+            measured_ms(results.reads.p50_ms, 1),
+            measured_ms(results.reads.p99_ms, 1),
             results.stalest_ns().map_or_else(|| "-".to_owned(), seconds),
-            format!("{} ms", results.live.start.leader_after_ms),
+            lasting_ms(results.live.start.leader_after_ms),
         ]);
     }
     table

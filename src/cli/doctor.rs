@@ -48,7 +48,7 @@ impl DoctorArgs {
         let remedy = if store.is_ok() { "" } else { "choose another with --store" };
         table.add_row(["writable store", yes_or_no(store.is_ok()), &detail, "keeping runs", remedy]);
         let demo = if has_demo { "can run here" } else { "lacks something here: see above" };
-        terminal::beside(status, terminal::print(&format!("{table}\nThe demo {demo}.\n")))
+        terminal::beside(status, terminal::print(&table.above(&format!("The demo {demo}.\n"))))
     }
 }
 

@@ -3,12 +3,12 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use maud::Markup;
 
 use super::report::with_facts;
 use crate::{
-    campaign::folder::stored_summary,
+    campaign::folder::{read_plan, stored_summary},
     check::JudgingOptions,
     compare,
     error::{ExitStatus, Failure},
@@ -28,24 +28,26 @@ use crate::{
   schism export --script store/latest -o faults.toml
   schism export --csv store/campaign -o runs.csv
   schism export --markdown store/compare")]
+#[command(override_usage = "schism export --svg|--dot|--script|--csv|--markdown [OPTIONS] <DIR|FILE>")]
+#[command(group = ArgGroup::new("kind").required(true).args(["svg", "dot", "script", "csv", "markdown"]))]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     judging: JudgingOptions,
     /// Write the timeline of the violation, or the cycle of transactions, as SVG.
-    #[arg(long, required_unless_present_any = ["script", "dot", "csv", "markdown"])]
+    #[arg(long)]
     svg: bool,
     /// Write the cycle of transactions as a graph in Graphviz's language.
-    #[arg(long, conflicts_with_all = ["svg", "script"])]
+    #[arg(long)]
     dot: bool,
     /// Write the faults, with the nodes that they hit, for `schism run --script`.
-    #[arg(long, conflicts_with = "svg")]
+    #[arg(long)]
     script: bool,
     /// Write the runs of a campaign as CSV, or the read modes of a comparison, one a line.
-    #[arg(long, conflicts_with_all = ["svg", "dot", "script"])]
+    #[arg(long)]
     csv: bool,
     /// Write the tables of a campaign or a comparison as Markdown.
-    #[arg(long, conflicts_with_all = ["svg", "dot", "script", "csv"])]
+    #[arg(long)]
     markdown: bool,
     /// Folder of a run, or a history; for --csv and --markdown, folder of a campaign or a comparison.
     #[arg(value_name = "DIR|FILE")]
@@ -80,6 +82,11 @@ impl ExportArgs {
 
     /// Returns the table of a comparison, or of a campaign.
     fn table(&self) -> anyhow::Result<String> {
+        if read_plan(&self.what)?.is_none() {
+            let what = format!("{}: this is the folder of no campaign and no comparison", self.what.display());
+            let hint = "--csv and --markdown are for these; --svg, --dot and --script are for a run";
+            return Err(Failure::new(ExitStatus::Unreadable, what).hint(hint).into());
+        }
         let summary = stored_summary(&self.what)?;
         let folder = ConfinedFolder::of(&self.what).map_err(refused(&self.what))?;
         Ok(match compare::stored(&folder)? {

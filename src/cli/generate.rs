@@ -17,7 +17,7 @@ use crate::{
 /// operations read; operations of unknown outcome (`info`) take effect in time, late or never.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  schism generate --ops 1000000 --clients 20 --values unique --out m1.jsonl
+  schism generate --ops 1000000 --clients 20 --values unique -o m1.jsonl
   schism generate --model cas-register --values 5 --overlap always --unknown 1
   schism generate --violation stale-read --seed 7 | head")]
 pub(crate) struct GenerateArgs {
@@ -57,8 +57,8 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
     /// Output file, JSON Lines, compressed if its name ends in .gz or .zst; - is stdout.
-    #[arg(long, value_name = "FILE", default_value = "-")]
-    out: PathBuf,
+    #[arg(short, long, alias = "out", value_name = "OUT", default_value = "-")]
+    output: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -127,7 +127,7 @@ impl GenerateArgs {
             violation: self.violation.violation(),
             seed: self.seed,
         };
-        terminal::write_whole(&self.out, |mut out| {
+        terminal::write_whole(&self.output, |mut out| {
             let planted = simulation.run(|event| histories::write_event(&mut out, event))?;
             if planted { Ok(()) } else { Err(planting_failure().into()) }
         })
@@ -152,7 +152,7 @@ impl GenerateArgs {
             violations: self.violations,
             seed: self.seed,
         };
-        terminal::write_whole(&self.out, |mut out| {
+        terminal::write_whole(&self.output, |mut out| {
             let planted = simulation.run(|event| histories::write_event(&mut out, event))?;
             if planted { Ok(()) } else { Err(planting_failure().into()) }
         })

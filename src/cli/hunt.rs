@@ -31,7 +31,10 @@ use crate::{
     error::{ExitStatus, Failure},
     run::plan::parse_time_limit,
     store::{ConfinedFolder, SchemaVersion, refused, write_inside},
-    terminal::{self, Table, words::seconds},
+    terminal::{
+        self, Table,
+        words::{counted, seconds},
+    },
 };
 
 /// Loads of a hunt that knows nothing of the defect, by the folder that each has, in the order in which they are tried
@@ -78,7 +81,7 @@ pub(crate) struct HuntArgs {
     defects: Option<Vec<Defect>>,
     /// Number of runs of each kind, each with another seed [default: 5; 40 on virtual time, and more until one finds
     /// something].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     seeds: Option<u32>,
     /// Duration of each run's load [default: 60s; 10s on virtual time].
     #[arg(long, value_name = "TIME", value_parser = parse_time_limit)]
@@ -91,7 +94,13 @@ pub(crate) struct HuntArgs {
     within: Duration,
     /// Maximum number of runs at a time [default: as many as the machine can take, measured; one for each processor on
     /// virtual time].
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(
+        short = 'j',
+        long,
+        alias = "threads",
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=256)
+    )]
     at_once: Option<u16>,
     /// Parts to carry out, separated by commas: runs under the faults that should show the defect, runs under all
     /// kinds of faults, and runs of the sound node under both [default: all, in this order].
@@ -103,6 +112,10 @@ pub(crate) struct HuntArgs {
     /// Print hunt.json instead of the table.
     #[arg(long)]
     json: bool,
+}
+
+fn parse_count(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number of seeds, such as 5".to_owned())
 }
 
 /// Part of a hunt: a campaign for each defect.
@@ -284,7 +297,9 @@ fn describe(hunt: &Hunt, store: &Path) -> String {
     let header = ["defect", "shows as", "fitting faults", "first sign", "all faults", "first sign", "sound node"];
     let mut table = Table::new(header);
     let first = |catch: Option<&Catch>| match catch.and_then(|catch| catch.time_ms.zip(catch.operations)) {
-        Some((time_ms, operations)) => format!("{}\n{operations} operations", seconds(time_ms * 1_000_000)),
+        Some((time_ms, operations)) => {
+            format!("{}\n{}", seconds(time_ms * 1_000_000), counted(operations, "operation"))
+        }
         None => "-".to_owned(),
     };
     let words = |catch: Option<&Catch>| catch.map_or_else(|| "not run".to_owned(), |catch| catch.words().join("\n"));
@@ -301,12 +316,12 @@ fn describe(hunt: &Hunt, store: &Path) -> String {
     };
     let (fitting, blind) = (found(|hunted| hunted.fitting.as_ref()), found(|hunted| hunted.blind.as_ref()));
     let sound = hunt.sound.as_ref().map_or_else(|| "not run".to_owned(), |catch| catch.words().join(", "));
-    format!(
-        "{table}\nRuns that found something, with the 95 % interval of that share; below, what they found. First sign: \
+    table.above(&format!(
+        "Runs that found something, with the 95 % interval of that share; below, what they found. First sign: \
          medians of the runs with a violation.\nFound: {fitting} defects by fitting faults, {blind} by all faults; the \
          sound node under all faults: {sound}\nkept in {store}\n",
         store = store.join(FILE).display(),
-    )
+    ))
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl MergeArgs {
         }
         let summary = whole.write_summary(&records)?;
         let status = terminal::beside(summary.status(), outputs::write(whole.inside(), &summary));
-        let status = terminal::beside(status, show(&summary, whole.path(), status, self.json));
+        let status = terminal::beside(status, show(&summary, &whole.shown(), status, self.json));
         let missing = summary.planned - summary.finished;
         if missing == 0 {
             return Ok(status);

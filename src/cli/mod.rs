@@ -111,7 +111,7 @@ fn examples() -> String {
   schism check --model kv other-tools.edn         judge another tool's history
   schism convert history.edn history.jsonl        the same in another format
   schism shrink store/latest                      the few operations that fail
-  schism generate --ops 1000000 --out m1.jsonl    a history that is made up
+  schism generate --ops 1000000 -o m1.jsonl       a history that is made up
   schism defects                                  rules that nodes can break
   schism hunt --defects votes-twice               whether they are found
   schism faults                                   every fault and parameter

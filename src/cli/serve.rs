@@ -6,6 +6,7 @@ mod live;
 mod names;
 
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
@@ -34,7 +35,7 @@ use self::{
     names::Names,
 };
 use crate::{
-    error::{ExitStatus, host_limits},
+    error::{ExitStatus, Failure, host_limits},
     report, run,
     store::ConfinedFolder,
     terminal,
@@ -54,8 +55,17 @@ pub(crate) struct ServeArgs {
     #[arg(value_name = "DIR", default_value = "store")]
     store: PathBuf,
     /// Address to listen at; everyone who can reach it can read the store.
-    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8090))]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8090),
+        value_parser = parse_address
+    )]
     listen: SocketAddr,
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:9000".to_owned())
 }
 
 impl ServeArgs {
@@ -75,7 +85,13 @@ impl ServeArgs {
 
     async fn listen(&self, state: Arc<ServerState>) -> anyhow::Result<()> {
         let wrong = || format!("cannot listen on {}", self.listen);
-        let listener = TcpListener::bind(self.listen).await.with_context(wrong)?;
+        let listener = TcpListener::bind(self.listen).await.map_err(|error| {
+            let failure = Failure::new(ExitStatus::Failed, format!("{}: {error}", wrong()));
+            if error.kind() == io::ErrorKind::AddrInUse {
+                return failure.hint("--listen 127.0.0.1:0 takes a port that is free");
+            }
+            failure.hint("--listen gives another address of this host")
+        })?;
         let address = listener.local_addr().with_context(wrong)?;
         let mut interrupt = signal(SignalKind::interrupt()).context("watching for signals")?;
         let mut terminate = signal(SignalKind::terminate()).context("watching for signals")?;
@@ -128,7 +144,7 @@ async fn folder(whole: PathBuf, path: String) -> Response {
         files.sort();
         let hidden = files.len().saturating_sub(MAX_FILES);
         files.truncate(MAX_FILES);
-        std::io::Result::Ok(report::store::folder(&path, &files, hidden))
+        io::Result::Ok(report::store::folder(&path, &files, hidden))
     });
     match listed.await {
         Ok(Ok(page)) => html(page.into_string()),

@@ -21,7 +21,7 @@ use crate::{
     error::{ExitStatus, Failure},
     terminal::{
         self,
-        words::{counted, grouped, plain},
+        words::{counted, grouped, named_key},
     },
 };
 
@@ -80,18 +80,12 @@ impl ShrinkArgs {
             let (events, verdict) = self.standalone(&history, events, &budget)?;
             if verdict == Verdict::NotLinearizable {
                 let written = self.write(&events);
-                let from = grouped(history.operations.len());
-                let few = counted(kept.len(), "operation");
-                terminal::note(&format!(
-                    "{}: key {}: {few} of {from} {} by themselves",
-                    self.file.display(),
-                    plain(&key),
-                    if report.property.is_some() { "violate the property" } else { "are not linearizable" }
-                ));
+                terminal::note(&found_in_words(&self.file, &key, kept.len(), &history, &report));
                 return Ok(terminal::beside(ExitStatus::NotLinearizable, written));
             }
             if !add_expected_values(&history, &key, &mut kept) {
-                let what = format!("the operations of key {} are {} by themselves", plain(&key), verdict);
+                let of = named_key(&key).map_or_else(String::new, |key| format!(" of {key}"));
+                let what = format!("the operations{of} are {verdict} by themselves");
                 return Err(Failure::new(ExitStatus::Failed, what)
                     .hint("give --model and --initial, or a longer --time-limit")
                     .into());
@@ -166,6 +160,19 @@ impl ShrinkArgs {
             Ok(())
         })
     }
+}
+
+/// Tells how few operations of a key show the violation.
+fn found_in_words(file: &Path, key: &Value, kept: usize, history: &History, report: &Report) -> String {
+    let of = named_key(key).map_or_else(String::new, |key| format!("{key}: "));
+    let (few, from) = (counted(kept, "operation"), grouped(history.operations.len()));
+    let does = match (report.property.is_some(), kept) {
+        (true, 1) => "violates the property by itself",
+        (true, _) => "violate the property by themselves",
+        (false, 1) => "is not linearizable by itself",
+        (false, _) => "are not linearizable by themselves",
+    };
+    format!("{}: {of}{few} of {from} {does}", file.display())
 }
 
 /// Returns the key and the operations of the clearest evidence, and whether they contradict each other by themselves;

@@ -8,11 +8,13 @@ use nemesis::FaultSpecs;
 use serde::Serialize;
 
 use super::{
+    campaign::stop_and_say,
     node_options::NodeOptionArgs,
     run::{TimingArgs, draw_seed, parse_faults, usage, workload_names},
     systems::ReadModeParser,
 };
 use crate::{
+    campaign::plan::parse_range,
     check::{processors, status_of},
     error::ExitStatus,
     render::run_summary,
@@ -27,7 +29,7 @@ use crate::{
     systems::{ReadMode, SystemName, schism::simulated_settings},
     terminal::{
         self, Answer, Progress,
-        words::{counted, grouped},
+        words::{counted, counted_u64, grouped, reads_of},
     },
 };
 
@@ -82,14 +84,20 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "S", conflicts_with = "seeds")]
     seed: Option<u64>,
     /// Seeds of many runs: a number of them, from 0 on, or a range such as 500..1000.
-    #[arg(long, value_name = "N|A..B", value_parser = parse_seeds)]
+    #[arg(long, value_name = "N|A..B", value_parser = parse_range)]
     seeds: Option<Range<u64>>,
     /// End at the first finding, make it smaller, and show it.
     #[arg(long, requires = "seeds")]
     until_violation: bool,
     /// Number of runs at once [default: one for each processor].
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    threads: Option<u16>,
+    #[arg(
+        short = 'j',
+        long,
+        alias = "threads",
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=256)
+    )]
+    at_once: Option<u16>,
     /// Store the run of --seed, or the smaller one of a finding, in this folder, with its report.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
@@ -154,15 +162,6 @@ fn parse_microseconds(text: &str) -> Result<u32, String> {
     u32::try_from(span.as_micros()).ok().filter(in_range).ok_or_else(|| "expected from 1us to 10s".to_owned())
 }
 
-fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
-    let number = |word: &str| word.parse().map_err(|_| format!("{word:?} is no number; expected 1000, or 500..1000"));
-    let (start, end) = match text.split_once("..") {
-        Some((start, end)) => (number(start)?, number(end)?),
-        None => (0, number(text)?),
-    };
-    if start < end { Ok(start..end) } else { Err("expected at least one seed".to_owned()) }
-}
-
 impl SimulateArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         match self.seeds.clone() {
@@ -193,17 +192,18 @@ impl SimulateArgs {
     /// Carries out many runs, and names those that found something.
     fn search(&self, seeds: Range<u64>) -> anyhow::Result<ExitStatus> {
         let plan = self.plan(seeds.start)?;
-        let threads = self.threads.map_or_else(processors, usize::from);
+        let threads = self.at_once.map_or_else(processors, usize::from);
         let search = Search { plan, seeds, threads, until_violation: self.until_violation };
-        let progress = Progress::new(&format!("simulating {} reads", search.plan.read.name()));
-        let tally = search.run(|tally| {
-            let (runs, found) = (grouped_u64(tally.runs), counted_u64(tally.findings, "finding"));
-            progress.update(format!("{runs} runs, {found}"));
+        let progress = Progress::new(&format!("simulating {}", reads_of(search.plan.read.name())));
+        let stop = stop_and_say("interrupted: ending the runs that are under way".to_owned())?;
+        let tally = search.run(&stop, |tally| {
+            progress.update(format!("{}, {}", counted_u64(tally.runs, "run"), counted_u64(tally.findings, "finding")));
         });
         drop(progress);
         let first = tally.found.first().filter(|_| self.until_violation).map(|found| self.smaller(&search, found));
         let shrunk = first.transpose()?;
         let status = status_of_tally(&tally);
+        let status = if search.is_cut_short(&tally) { status.worst(ExitStatus::Interrupted) } else { status };
         let printed = if self.json {
             terminal::print_json(&PrintedJson::new(SearchJson::of(&search, &tally, shrunk.as_ref())))
         } else {
@@ -312,22 +312,20 @@ fn status_of_tally(tally: &Tally) -> ExitStatus {
 
 fn described(search: &Search, tally: &Tally, shrunk: Option<&Shrunk>) -> Answer {
     let plan = &search.plan;
+    let planned = counted_u64(search.seeds.end - search.seeds.start, "simulated run");
     let subject = format!(
-        "{} of {} nodes, {} reads, faults {}: ",
-        counted_u64(tally.runs, "simulated run"),
-        plan.nodes,
-        plan.read.name(),
+        "{} of {}, {}, faults {}: ",
+        if search.is_cut_short(tally) {
+            format!("interrupted after {} of {planned}", grouped_u64(tally.runs))
+        } else {
+            counted_u64(tally.runs, "simulated run")
+        },
+        counted(plan.nodes.into(), "node"),
+        reads_of(plan.read.name()),
         plan.faults,
     );
     let verdict = if tally.findings == 0 { "nothing found".to_owned() } else { counted_u64(tally.findings, "finding") };
-    let mut text = format!(
-        "  {} operations in {} virtual seconds\n",
-        grouped_u64(tally.operations),
-        grouped_u64(tally.lasted_ns / 1_000_000_000)
-    );
-    for (rule, times) in tally.rules.iter() {
-        text += &format!("    {:>14}  {}\n", grouped_u64(times), rule.name());
-    }
+    let mut text = "\n".to_owned();
     if tally.unknown > 0 {
         text += &format!("  {} could not be decided\n", counted_u64(tally.unknown, "run"));
     }
@@ -347,15 +345,24 @@ fn described(search: &Search, tally: &Tally, shrunk: Option<&Shrunk>) -> Answer 
             text += &format!("with this {SCRIPT}:\n{}\n", script.trim_end());
         }
     }
-    Answer { subject, verdict, summary: "\n".to_owned(), details: text, ..Answer::default() }
+    Answer { subject, verdict, summary: text, details: rules(tally), ..Answer::default() }
+}
+
+/// Describes how much was simulated, and how often each rule of Raft decided something.
+fn rules(tally: &Tally) -> String {
+    let mut text = format!(
+        "\n  {} in {}\n",
+        counted_u64(tally.operations, "operation"),
+        counted_u64(tally.lasted_ns / 1_000_000_000, "virtual second")
+    );
+    for (rule, times) in tally.rules.iter() {
+        text += &format!("    {:>14}  {}\n", grouped_u64(times), rule.name());
+    }
+    text
 }
 
 fn grouped_u64(number: u64) -> String {
     grouped(usize::try_from(number).unwrap_or(usize::MAX))
-}
-
-fn counted_u64(number: u64, noun: &str) -> String {
-    counted(usize::try_from(number).unwrap_or(usize::MAX), noun)
 }
 
 /// A search as printed by `--json`.
@@ -366,6 +373,8 @@ struct SearchJson<'a> {
     /// Options of the runs, as in `test.json`, with the schedule of the first seed.
     plan: &'a Plan,
     runs: u64,
+    /// True if it was interrupted, and so has fewer runs.
+    interrupted: bool,
     operations: u64,
     virtual_seconds: u64,
     unknown: u64,
@@ -420,6 +429,7 @@ impl<'a> SearchJson<'a> {
             seeds: [search.seeds.start, search.seeds.end],
             plan: &search.plan,
             runs: tally.runs,
+            interrupted: search.is_cut_short(tally),
             operations: tally.operations,
             virtual_seconds: tally.lasted_ns / 1_000_000_000,
             unknown: tally.unknown,

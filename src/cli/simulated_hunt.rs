@@ -143,13 +143,13 @@ fn describe(rows: &[HuntedRow<'_>], store: &Path) -> String {
         table.add_row([defect, shows_as, found.as_str(), &first, &sign, &sound]);
     }
     let found = rows.iter().filter(|row| row.catch.first.is_some()).count();
-    format!(
-        "{table}\nRuns that found something, with the 95 % interval of that share; below, what they found. First sign: \
+    table.above(&format!(
+        "Runs that found something, with the 95 % interval of that share; below, what they found. First sign: \
          medians of virtual\ntime and operations.\n{found} of {} defects found\nkept in {}; to look at: {}\n",
         rows.len(),
         store.join(FILE).display(),
         store.join(simulated_hunt::PAGE).display(),
-    )
+    ))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::{
     run::{COLUMNS_FILE, Stage, StoredRun, find_runs, is_run},
     store::{ConfinedFolder, PrintedJson, refused, write_inside},
     systems::trace_files,
-    terminal::{self, Table, sanitize},
+    terminal::{self, Table, sanitize, words::counted},
 };
 
 /// Lists, removes and compresses past runs.
@@ -111,7 +111,7 @@ fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
             mib(*of_run),
         ]);
     }
-    terminal::print(&format!("{table}\n{} runs, {}\n", rows.len(), mib(bytes)))
+    terminal::print(&table.above(&format!("{}, {}\n", counted(rows.len(), "run"), mib(bytes))))
 }
 
 fn remove(runs: &[PathBuf]) -> anyhow::Result<ExitStatus> {

@@ -18,7 +18,10 @@ use crate::{
     systems::{
         ClientSetup, Deployment, FileSystem, ReadMode, Settings, System as _, SystemFile, TrialStep, response_words,
     },
-    terminal::{self, sanitize, words::counted},
+    terminal::{
+        self, sanitize,
+        words::{counted, reads_of},
+    },
 };
 
 /// File and server of the example, which new files are made from.
@@ -248,7 +251,7 @@ impl TriedOperation {
 
     fn in_words(&self) -> String {
         let Self { operation, read, sent, received, understood, mistake } = self;
-        let mode = read.map_or_else(String::new, |mode| format!(" ({mode} reads)"));
+        let mode = read.map_or_else(String::new, |mode| format!(" ({})", reads_of(mode)));
         let wrong = mistake.as_ref().map_or_else(String::new, |mistake| format!("  WRONG       {mistake}\n"));
         format!(
             "{operation}{mode}\n  sent        {sent}\n  received    {received}\n  understood  {understood}\n{wrong}"

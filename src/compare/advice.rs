@@ -1,7 +1,10 @@
 //! Advice from a comparison: it first says what is missing, and claims nothing that the figures do not support.
 
 use super::{Comparison, Mode, Setting};
-use crate::{systems::Guarantee, terminal::words::counted};
+use crate::{
+    systems::Guarantee,
+    terminal::words::{counted, lasting_ms, measured_ms, reads_of},
+};
 
 /// Minimum number of runs that show how much runs vary.
 const MIN_RUNS: usize = 3;
@@ -77,7 +80,7 @@ impl Comparison {
         let mut unmeasured = self.planned_modes();
         unmeasured.retain(|name| self.of_mode(name).next().is_none());
         if !unmeasured.is_empty() {
-            lacking(format!("Not measured: {} reads.", unmeasured.join(" and ")));
+            lacking(format!("Not measured: {}.", reads_of(&unmeasured.join(" and "))));
         }
         all
     }
@@ -91,10 +94,10 @@ impl Comparison {
         match weak.len() {
             0 => None,
             count if count == all => {
-                Some(format!("{start} reads: no run could have found a violation, so there is no evidence of safety."))
+                Some(format!("{start}: no run could have found a violation, so there is no evidence of safety."))
             }
             _ => Some(format!(
-                "{start} reads under {}: no run could have found a violation, so nothing follows for these.",
+                "{start} under {}: no run could have found a violation, so nothing follows for these.",
                 weak.join(" and ")
             )),
         }
@@ -113,8 +116,9 @@ impl Comparison {
         if !violated.is_empty() {
             let stalest_ms = self.of_mode(name).map(|(_, mode)| mode.stalest_ms).max().unwrap_or_default();
             let text = format!(
-                "{start} reads were not linearizable under {}, stale by up to {stalest_ms} ms",
-                violated.join(" and ")
+                "{start} were not linearizable under {}, stale by up to {}",
+                violated.join(" and "),
+                lasting_ms(stalest_ms)
             );
             let choice = match (self.is_interrupted(), rests_on_clocks) {
                 (true, _) => ".",
@@ -128,7 +132,7 @@ impl Comparison {
             if rests_on_clocks && !self.skews_clocks() { "; they trust clocks, which nothing skewed here" } else { "" };
         (!tried.is_empty()).then(|| Advice {
             kind: AdviceKind::Held,
-            text: format!("{start} reads showed no violation under {}{clocks}.", tried.join(" and ")),
+            text: format!("{start} showed no violation under {}{clocks}.", tried.join(" and ")),
         })
     }
 
@@ -151,10 +155,11 @@ impl Comparison {
         let fewest = first.fewest_runs();
         if fewest < MIN_RUNS {
             return Some(format!(
-                "No advice on speed: {} of a mode under {} do not show how much runs differ; --rounds {MIN_RUNS} \
+                "No advice on speed: {} of a mode under {} {} not show how much runs differ; --rounds {MIN_RUNS} \
                 or more would.",
                 counted(fewest, "run"),
-                first.name
+                first.name,
+                if fewest == 1 { "does" } else { "do" }
             ));
         }
         let is_safe = |mode: &&Mode| {
@@ -198,10 +203,13 @@ fn share(mode: &Mode) -> String {
 fn latency(mode: &Mode) -> String {
     let p50 = mode.read_p50;
     let runs = counted(mode.runs, "run");
-    format!("{} ({:.2} ms at p50, {:.2} to {:.2} over {runs})", mode.name, p50.median, p50.least, p50.most)
+    let [median, least, most] = [p50.median, p50.least, p50.most].map(|time_ms| measured_ms(time_ms, 2));
+    format!("{} ({median} at p50, {least} to {most} over {runs})", mode.name)
 }
 
-fn sentence_start(name: &str) -> String {
-    let mut name = name.chars();
-    name.next().map_or_else(String::new, |first| first.to_uppercase().chain(name).collect())
+/// Names the reads of a mode at the start of a sentence.
+fn sentence_start(mode: &str) -> String {
+    let reads = reads_of(mode);
+    let mut letters = reads.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

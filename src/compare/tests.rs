@@ -79,10 +79,13 @@ fn the_fastest_is_named_with_what_shows_it() {
     let modes = vec![mode(&summary, "lease", 1.0, 1.0), mode(&summary, "quorum", 2.0, 1.0)];
     let advice = comparison(&summary, modes).advice();
     assert!(
-        advice.contains("lease (1.00 ms at p50, 0.99 to 1.01 over 3 runs) is the fastest under partition"),
+        advice.contains("lease (1.00 ms at p50, 0.99 ms to 1.01 ms over 3 runs) is the fastest under partition"),
         "{advice}"
     );
     assert!(advice.contains("Quorum reads showed no violation under partition (0 of 3 runs; 0 to 56 %"), "{advice}");
+    let once = Mode { runs: 1, ..mode(&summary, "lease", 1.0, 1.0) };
+    let advice = comparison(&summary, vec![once]).advice();
+    assert!(advice.contains("1 run of a mode under partition does not show how much runs differ"), "{advice}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::{
     run::plan::shell_words,
     terminal::{
         Answer, Step, Table,
-        words::{counted, shortened},
+        words::{counted, reads_of, shortened},
     },
 };
 
@@ -30,14 +30,14 @@ pub(crate) fn describe_campaign(summary: &Summary, page: &Path) -> Answer {
         table.add_row(std::iter::once(format!("audit: {}", kind.name())).chain(cells));
     }
     let subject = summary.plan.subject_in_words().map_or_else(String::new, |subject| subject + "\n");
-    let counts = Category::ALL.map(|category| (summary.count(category), category.name()));
+    let counts = Category::ALL.map(|category| (summary.count(category), category));
     let counts: Vec<String> =
-        counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, category)| category.counted(*count)).collect();
     let colon = if counts.is_empty() { "" } else { ": " };
     let verdict = format!("{} of {}{colon}{}", summary.finished, counted(summary.planned, "run"), counts.join(", "));
     let mut said = "\n".to_owned();
     for CellSummary { cell, .. } in summary.surprises() {
-        said += &format!("not as expected: {} reads under {}\n", cell.row(&summary.plan), cell.faults);
+        said += &format!("not as expected: {} under {}\n", reads_of(&cell.row(&summary.plan)), cell.faults);
     }
     let failures = [Category::RecoveryFailure, Category::HarnessFailure];
     let all_ran = failures.into_iter().all(|category| summary.count(category) == 0);
@@ -50,10 +50,8 @@ pub(crate) fn describe_campaign(summary: &Summary, page: &Path) -> Answer {
         let words = ["schism", "campaign", "--resume", "--store", &folder].map(str::to_owned);
         steps.push(Step::Command("resume", shell_words(&words)));
     }
-    let mut text = format!(
-        "\n{table}\nRuns with a violation, of those that could have found one; below, the 95 % interval of that \
-        share.\n"
-    );
+    let shares = "Runs with a violation, of those that could have found one; below, the 95 % interval of that share.\n";
+    let mut text = format!("\n{}", table.above(shares));
     let cells = summary.cells.iter().filter_map(|cell| summary.run(cell.shortest.as_deref()?));
     let mut shortest: Vec<&Record> = cells.collect();
     shortest.sort_by_key(|run| run.facts.as_ref().and_then(|facts| facts.evidence_operations).unwrap_or(usize::MAX));
@@ -89,6 +87,8 @@ mod tests {
         assert!(told.summary.contains("not as expected: local reads under none"), "{told:?}");
         assert!(!told.summary.contains("quorum reads under"), "{told:?}");
         assert!(told.verdict.contains("90 of 90 runs: 90 no violation"), "{told:?}");
+        let told = describe_campaign(&made_up(|place| (place < 2).then_some(Category::Violation)), "x".as_ref());
+        assert_eq!(told.verdict, "2 of 90 runs: 2 violations");
     }
 
     #[test]

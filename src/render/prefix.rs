@@ -1,5 +1,7 @@
 //! The longest prefix of a key's operations that can be ordered, in words, with the events around its end.
 
+use std::collections::BTreeMap;
+
 use checker::Prefix;
 use histories::{Event, EventType, History, Value};
 
@@ -33,6 +35,7 @@ pub(crate) fn describe(history: &History, prefix: &Prefix) -> String {
         operation_in_words(history, prefix.dies_at)
     );
     let around = around(history, prefix.until_ns);
+    let faults = faults(history);
     if !around.is_empty() {
         text += "  What was done to the system around that:\n";
     }
@@ -48,7 +51,8 @@ pub(crate) fn describe(history: &History, prefix: &Prefix) -> String {
             EventType::Ok | EventType::Info => "",
             EventType::Fail => " failed",
         };
-        let value = event.value.as_ref().map_or_else(String::new, |value| format!(" {}", fault_in_words(value)));
+        let value =
+            event.value.as_ref().map_or_else(String::new, |value| format!(" {}", fault_in_words(value, &faults)));
         let what = shortened(&format!("{}{value}", event.f));
         text += &format!("    {} {what}{ended}\n", seconds(event.time));
     }
@@ -58,9 +62,22 @@ pub(crate) fn describe(history: &History, prefix: &Prefix) -> String {
     text
 }
 
+/// Returns the faults that began, in words, by the numbers that the events of their ends name.
+fn faults(history: &History) -> BTreeMap<i64, &str> {
+    let values = history.others.iter().filter_map(|event| event.value.as_ref());
+    let maps = values.filter_map(|value| if let Value::Map(said) = value { Some(said) } else { None });
+    let begun = maps.filter_map(|said| {
+        let Some(Value::Int(id)) = said.named("id") else { return None };
+        Some((*id, said.named("fault").and_then(Value::name)?))
+    });
+    begun.collect()
+}
+
 /// Returns the fault that an event of ours tells of, in words; any other value as it is.
-fn fault_in_words(value: &Value) -> String {
-    let fault = if let Value::Map(said) = value { said.named("fault").and_then(Value::name) } else { None };
+fn fault_in_words(value: &Value, faults: &BTreeMap<i64, &str>) -> String {
+    let Value::Map(said) = value else { return value.to_string() };
+    let of_end = || if let Value::Int(id) = said.named("id")? { faults.get(id).copied() } else { None };
+    let fault = said.named("fault").and_then(Value::name).or_else(of_end);
     fault.map_or_else(|| value.to_string(), str::to_owned)
 }
 
@@ -72,12 +89,16 @@ mod tests {
 
     #[test]
     fn faults_are_told_in_words_and_not_as_data() {
-        let ours = [("fault", Value::from("isolate n3")), ("hit", "{\"grudge\":{}}".into())];
-        let ours = Value::map(ours.into_iter().map(|(name, value)| (name.into(), value)).collect()).unwrap();
+        let map = |fields: Vec<(&str, Value)>| {
+            Value::map(fields.into_iter().map(|(name, value)| (name.into(), value)).collect()).unwrap()
+        };
+        let ours = map(vec![("id", Value::Int(7)), ("fault", "isolate n3".into()), ("hit", "{\"grudge\":{}}".into())]);
+        let over = map(vec![("id", Value::Int(7)), ("outcome", "healed".into())]);
         let mut builder = HistoryBuilder::default();
         let nemesis =
             |f: &'static str, value| Event { value: Some(value), ..Event::new(Process::nemesis(), EventType::Info, f) };
         builder.push(nemesis("start-partition", ours)).unwrap();
+        builder.push(nemesis("stop-partition", over)).unwrap();
         builder.push(nemesis("start", "[:isolated {\"n1\" #{\"n2\"}}]".into())).unwrap();
         for (kind, value) in [(EventType::Invoke, Value::Nil), (EventType::Ok, Value::Int(3))] {
             builder.push(Event { value: Some(value), ..Event::new(Process::Client(1), kind, "read") }).unwrap();
@@ -87,6 +108,7 @@ mod tests {
         let prefix = checker::longest_prefix(&history, &options, &Value::Nil).unwrap();
         let told = describe(&history, &prefix);
         assert!(told.contains("start-partition isolate n3\n") && !told.contains("grudge"), "{told}");
+        assert!(told.contains("stop-partition isolate n3\n"), "{told}");
         assert!(told.contains("start \"[:isolated"), "what others say is kept: {told}");
     }
 }

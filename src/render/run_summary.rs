@@ -9,7 +9,7 @@ use crate::{
     store::REPORT_FILE,
     terminal::{
         Answer, Step,
-        words::{counted, grouped, seconds},
+        words::{counted, grouped, lasting_ms, measured_ms, seconds},
     },
 };
 
@@ -53,14 +53,16 @@ fn figures(finished: &FinishedRun) -> String {
         &format!("\n  {} ok, {mismatch}{} failed, {} of unknown outcome\n", grouped(ok), grouped(fail), grouped(info));
     for (what, latency) in [("reads", results.reads), ("writes", results.writes)] {
         let Latency { p50_ms, p99_ms, max_ms } = latency;
-        text += &format!("  {what:<6} took {p50_ms:.1} ms at p50, {p99_ms:.1} ms at p99, {max_ms:.1} ms at most\n");
+        let [p50, p99, most] = [p50_ms, p99_ms, max_ms].map(|time_ms| measured_ms(time_ms, 1));
+        text += &format!("  {what:<6} took {p50} at p50, {p99} at p99, {most} at most\n");
     }
     text += &coverage_in_words(&results.coverage);
     text += &unviolated_in_words(&results.audits);
     text += &format!(
-        "  longest time in which no node answered: {longest_gap_ms} ms; {} after {} ms\n",
+        "  longest time in which no node answered: {}; {} after {}\n",
+        lasting_ms(longest_gap_ms),
         finished.plan.readiness(),
-        results.live.start.leader_after_ms
+        lasting_ms(results.live.start.leader_after_ms)
     );
     if let Some(why) = &results.live.harness_failed {
         text += &format!("  the run itself failed: {why}\n");

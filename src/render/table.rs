@@ -3,12 +3,13 @@
 use std::{fmt, path::Path, time::Duration};
 
 use checker::{Report, Verdict};
+use histories::Value;
 
 use crate::{
     check::evidence::keys_with,
     terminal::{
         Table,
-        words::{grouped, plain},
+        words::{grouped, lasting_ms, plain},
     },
 };
 
@@ -16,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) verdict: String,
-    /// Key with the violation, number of such keys, or name of the anomaly.
+    /// Key with the violation, `yes` if there are no keys, number of such keys, or name of the anomaly.
     pub(crate) violated: String,
     pub(crate) keys: String,
     /// Number of operations, and of those answered if fewer.
@@ -32,6 +33,7 @@ impl Row {
         methods.dedup();
         let violated = match keys_with(report, Verdict::NotLinearizable)[..] {
             [] => "-".to_owned(),
+            [only] if only.key == Value::Nil => "yes".to_owned(),
             [only] => plain(&only.key),
             ref several => format!("{} keys", grouped(several.len())),
         };
@@ -70,7 +72,8 @@ impl ReportTable {
 
     pub(crate) fn add(&mut self, file: &Path, row: &Row, took: Duration) {
         let Row { verdict, violated, keys, operations, methods } = row;
-        let (file, took) = (file.display().to_string(), format!("{} ms", took.as_millis()));
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let (file, took) = (file.display().to_string(), lasting_ms(took_ms));
         self.0.add_row([&file, verdict, violated, keys, operations, methods, &took]);
     }
 

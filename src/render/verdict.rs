@@ -1,14 +1,14 @@
 //! The report of the checker, in words.
 
 use checker::{Evidence, KeyReport, Model, Report, UnknownWhy, Verdict, WeakVerdict};
-use histories::{History, Value};
+use histories::History;
 
 use super::operations::operation_in_words;
 use crate::{
     check::evidence::{clearest, keys_with},
     terminal::{
         Answer,
-        words::{counted, grouped, plain, push_line},
+        words::{counted, grouped, named_key, plain, push_line},
     },
 };
 
@@ -38,7 +38,7 @@ pub(crate) fn describe(history: &History, report: &Report) -> Answer {
     let reasons = unknown.iter().filter_map(|key| key.why.as_ref().map(|why| (key, why)));
     let (skipped, undecided): (Vec<_>, Vec<_>) = reasons.partition(|(_, why)| **why == UnknownWhy::NotChecked);
     for (key, why) in undecided.iter().take(3) {
-        let of = if key.key == Value::Nil { String::new() } else { format!(" for key {}", plain(&key.key)) };
+        let of = named_key(&key.key).map_or_else(String::new, |key| format!(" for {key}"));
         push_line(&mut text, format_args!("  unknown{of}: {why}"));
     }
     if !skipped.is_empty() {
@@ -86,7 +86,7 @@ fn doubts(report: &Report) -> String {
     let mut text = String::new();
     let doubted = report.keys.iter().filter_map(|key| key.revisions.as_ref().map(|said| (key, said)));
     for (key, said) in doubted.clone().take(MAX_DOUBTS) {
-        let of = if key.key == Value::Nil { String::new() } else { format!(" for key {}", plain(&key.key)) };
+        let of = named_key(&key.key).map_or_else(String::new, |key| format!(" for {key}"));
         push_line(&mut text, format_args!("\n  note{of}, which does not affect the verdict: {said}"));
     }
     let more = doubted.count().saturating_sub(MAX_DOUBTS);

@@ -13,7 +13,7 @@ use crate::{
         summary::{CellSummary, Summary},
     },
     store::{ConfinedFolder, REPORT_FILE, write_inside},
-    terminal::words::counted,
+    terminal::words::{counted, lasting_ms, measured_ms, reads_of},
 };
 
 /// Name of the page in a campaign's folder.
@@ -43,7 +43,7 @@ fn body(summary: &Summary) -> Markup {
             p {
                 @for (count, category) in counts.iter().filter(|(count, _)| *count > 0) {
                     span class={ "count " (class(*category)) } {
-                        (category.sign()) " " (count) " " (category.name())
+                        (category.sign()) " " (category.counted(*count))
                     } " "
                 }
             }
@@ -51,7 +51,7 @@ fn body(summary: &Summary) -> Markup {
                 @if surprises.is_empty() { "Every read mode behaved as expected." }
                 @else {
                     strong class="bad" { "Not as expected: " }
-                    @for cell in &surprises { (cell.cell.row(&summary.plan)) " reads under \
+                    @for cell in &surprises { (reads_of(&cell.cell.row(&summary.plan))) " under \
                     " (text(&cell.cell.faults.to_string())) "; " }
                 }
             }
@@ -132,7 +132,8 @@ fn counterexamples(summary: &Summary) -> Markup {
             h2 { "The smallest counterexample of each cell" }
             @for run in found {
                 h3 { a href=(link(run)) {
-                    (run.cell.row(&summary.plan)) " reads, " (text(&run.cell.faults.to_string())) ", seed " (run.seed)
+                    (reads_of(&run.cell.row(&summary.plan))) ", " (text(&run.cell.faults.to_string()))
+                    ", seed " (run.seed)
                 } }
                 p { (text(&run.told())) }
             }
@@ -189,7 +190,7 @@ fn of_seed(summary: &Summary, seed: u64, so_far: &[u64]) -> Markup {
     let median = |of: fn(&RunFacts) -> f64| {
         let mut all: Vec<f64> = facts().map(of).collect();
         all.sort_by(f64::total_cmp);
-        all.get(all.len() / 2).map(|middle| format!("{middle:.2} ms")).unwrap_or_default()
+        all.get(all.len() / 2).map(|middle| measured_ms(*middle, 2)).unwrap_or_default()
     };
     html! {
         tr {
@@ -199,10 +200,10 @@ fn of_seed(summary: &Summary, seed: u64, so_far: &[u64]) -> Markup {
             td class="number" { (found) " of " (of) }
             td class="number" { (format!("{:.0} to {:.0} %", share.low * 100.0, share.high * 100.0)) }
             td class="number" { (stale) }
-            td class="number" { (format!("{stalest_ms:.0} ms")) }
+            td class="number" { (measured_ms(stalest_ms, 0)) }
             td class="number" { (median(|facts| facts.read_p50_ms)) }
             td class="number" { (median(|facts| facts.write_p50_ms)) }
-            td class="number" { (gap_ms) " ms" }
+            td class="number" { (lasting_ms(gap_ms)) }
         }
     }
 }

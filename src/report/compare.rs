@@ -9,7 +9,7 @@ use crate::{
     store::{ConfinedFolder, write_inside},
     terminal::{
         sanitize,
-        words::{counted, grouped},
+        words::{counted, grouped, lasting_ms, measured_ms, reads_of},
     },
 };
 
@@ -87,7 +87,7 @@ fn table(setting: &Setting) -> Markup {
             table class="compared" {
                 thead { tr {
                     td {}
-                    @for mode in &setting.modes { th scope="col" class="number" { (mode.name) " reads" } }
+                    @for mode in &setting.modes { th scope="col" class="number" { (reads_of(&mode.name)) } }
                 } }
                 tbody {
                     tr {
@@ -112,7 +112,7 @@ fn table(setting: &Setting) -> Markup {
 type Figure = (&'static str, fn(&Mode) -> String);
 const FIGURES: [Figure; 21] = [
     ("stale reads", |mode| format!("{} of {}", grouped(mode.stale_reads), grouped(mode.all_reads))),
-    ("stale by at most", |mode| if mode.stale_reads > 0 { format!("{} ms", mode.stalest_ms) } else { String::new() }),
+    ("stale by at most", |mode| if mode.stale_reads > 0 { lasting_ms(mode.stalest_ms) } else { String::new() }),
     ("holds instead", |mode| mode.holds.join(", ")),
     ("operations a second", |mode| format!("{:.0}", mode.throughput.median)),
     ("reads p50", |mode| ms(mode.reads.p50)),
@@ -127,15 +127,15 @@ const FIGURES: [Figure; 21] = [
     ("writes at most", |mode| ms(mode.writes.max)),
     ("messages per operation", |mode| figure(mode.messages_per_operation, 1, "")),
     ("fsyncs per operation", |mode| figure(mode.fsyncs_per_operation, 2, "")),
-    ("longest gap", |mode| format!("{} ms", mode.longest_gap_ms)),
-    ("recovery", |mode| mode.recovery_ms.map_or_else(String::new, |ms| format!("{ms} ms"))),
+    ("longest gap", |mode| lasting_ms(mode.longest_gap_ms)),
+    ("recovery", |mode| mode.recovery_ms.map_or_else(String::new, lasting_ms)),
     ("reads answered in time", |mode| figure(mode.reads_available, 1, " %")),
     ("writes answered in time", |mode| figure(mode.writes_available, 1, " %")),
     ("runs measured", |mode| mode.runs.to_string()),
 ];
 
 fn ms(figure: f64) -> String {
-    format!("{figure:.2} ms")
+    measured_ms(figure, 2)
 }
 
 /// Writes a figure that may be missing.

@@ -9,7 +9,7 @@ use crate::{
         record::{Category, Record, RunFacts},
         summary::Summary,
     },
-    terminal::words::{grouped, seconds},
+    terminal::words::{counted, grouped, lasting_ms, measured_ms, reads_of, seconds},
 };
 
 const WIDTH: f64 = 760.0;
@@ -40,11 +40,11 @@ pub(super) fn first_violations(summary: &Summary, link: impl Fn(&Record) -> Stri
         let mut operations: Vec<usize> =
             of_cell().filter_map(|run| run.facts.as_ref()?.first_sign).map(|sign| sign.operations).collect();
         operations.sort_unstable();
-        let median = grouped(*operations.get(operations.len() / 2)?);
+        let median = counted(*operations.get(operations.len() / 2)?, "operation");
         let mut times: Vec<f64> = dots.iter().map(|(s, _)| *s).collect();
         times.sort_by(f64::total_cmp);
-        let words = format!("{:.1} s, {median} operations", times[times.len() / 2]);
-        let name = format!("{} reads, {}", cell.cell.row(&summary.plan), cell.cell.faults);
+        let words = format!("{:.1} s, {median}", times[times.len() / 2]);
+        let name = format!("{}, {}", reads_of(&cell.cell.row(&summary.plan)), cell.cell.faults);
         Some(Row { name, dots, words })
     });
     let rows: Vec<Row<'_>> = rows.collect();
@@ -87,7 +87,7 @@ fn line(summary: &Summary, run: &Record, link: &dyn Fn(&Record) -> String) -> Ma
     html! {
         tr {
             td { a href=(link(run)) {
-                (run.cell.row(&summary.plan)) " reads, " (text(&run.cell.faults.to_string()))
+                (reads_of(&run.cell.row(&summary.plan))) ", " (text(&run.cell.faults.to_string()))
             } }
             td class=(class(run.category)) { (run.category.sign()) " " (run.category.name()) }
             td class="number" { (run.seed) }
@@ -95,9 +95,9 @@ fn line(summary: &Summary, run: &Record, link: &dyn Fn(&Record) -> String) -> Ma
             td class="number" { @if let Some(facts) = facts { (grouped(facts.operations)) } }
             td class="number" { @if let Some(stale) = facts.and_then(|facts| facts.stale_reads) { (grouped(stale)) } }
             @for ms in [facts.map(|facts| facts.read_p50_ms), facts.map(|facts| facts.write_p50_ms)] {
-                td class="number" { @if let Some(ms) = ms { (format!("{ms:.2} ms")) } }
+                td class="number" { @if let Some(ms) = ms { (measured_ms(ms, 2)) } }
             }
-            td class="number" { @if let Some(facts) = facts { (facts.longest_gap_ms) " ms" } }
+            td class="number" { @if let Some(facts) = facts { (lasting_ms(facts.longest_gap_ms)) } }
             td class="number" { (format!("{:.1} s", from_ms(run.took_ms))) }
         }
     }
@@ -122,7 +122,7 @@ fn figures(summary: &Summary, link: &dyn Fn(&Record) -> String) -> Markup {
             let mut all: Vec<f64> = dots.iter().map(|(figure, _)| *figure).collect();
             all.sort_by(f64::total_cmp);
             let words = format!("{:.1} {unit}", all.get(all.len() / 2)?);
-            Some(Row { name: format!("{mode} reads"), dots, words })
+            Some(Row { name: reads_of(mode), dots, words })
         };
         modes.iter().filter_map(row).collect::<Vec<_>>()
     };

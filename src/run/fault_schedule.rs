@@ -153,7 +153,8 @@ impl<'a> Execution<'a> {
                 if let Some(id) = self.ids.remove(&place) {
                     let counts = heal(id, self.cluster, self.recorder, self.in_force).await?;
                     let counts = counts.map_or_else(String::new, |counts| format!(": {counts}"));
-                    self.show(&format!("healed: {}{counts}", self.schedule[place].fault));
+                    let fault = self.hit.get(&place).expect("a fault that can be healed was aimed at nodes");
+                    self.show(&format!("over: {fault}{counts}"));
                 }
             }
         }

@@ -126,8 +126,7 @@ impl FinishedRun {
 
     /// Returns the run's folder, relative to the current directory if possible.
     pub(crate) fn shown_dir(&self) -> PathBuf {
-        let here = std::env::current_dir().unwrap_or_default();
-        self.folder.path().strip_prefix(&here).unwrap_or(self.folder.path()).to_owned()
+        self.folder.shown()
     }
 }
 

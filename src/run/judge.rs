@@ -65,6 +65,10 @@ pub(crate) fn read_plan(folder: &ConfinedFolder) -> anyhow::Result<Plan> {
 /// Reads a file that a run must have left.
 fn read<T: DeserializeOwned>(folder: &ConfinedFolder, file: &str) -> anyhow::Result<T> {
     let missing = || {
+        if file == TEST_FILE {
+            let what = format!("{}: this is not the folder of a run: it has no {file}", folder.shown().display());
+            return Failure::new(ExitStatus::Unreadable, what).hint("`schism store ls` names the runs of a store");
+        }
         let what = format!("{}: {}", folder.path().join(file).display(), io::Error::from(io::ErrorKind::NotFound));
         Failure::new(ExitStatus::Unreadable, what).hint("a run that was killed too early has no results")
     };

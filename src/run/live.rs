@@ -31,7 +31,7 @@ use crate::{
     systems::{ClientSetup, Deployment},
     terminal::{
         Progress,
-        words::{counted, grouped},
+        words::{counted, grouped, lasting_ms},
     },
 };
 
@@ -111,7 +111,8 @@ async fn run_on_cluster(
     let early_stop = EarlyStop::new(plan, dir.history_path(), Arc::clone(&recorder), origin, stopper);
     let in_force = FaultsInForce::default();
     let counts = Arc::new(workloads::Progress::default());
-    progress.phase(format!("{} after {leader_after_ms} ms; clients for {:?}", plan.readiness(), plan.time_limit()));
+    let ready_after = lasting_ms(leader_after_ms);
+    progress.phase(format!("{} after {ready_after}; clients for {:?}", plan.readiness(), plan.time_limit()));
 
     let connector = plan.system().connector(&clients(plan, cluster)).context("preparing the clients")?;
     let load = load(plan);
@@ -136,8 +137,7 @@ async fn run_on_cluster(
     let cost = meter.read(cluster).await.since(before);
     let availability = prober.found(load.until_ns);
 
-    progress.phase("healing");
-    let healed = fault_schedule::heal_remaining(cluster, &recorder, &in_force).await;
+    let healed = heal(cluster, &recorder, &in_force, progress, &stop).await;
     let stopped_early = early_stop.found();
     let interrupted = *stop.borrow() && stopped_early.is_none();
     let recovery = recover(plan.workload(), &driven?, cluster, connector, &recorder, counts, stop).await;
@@ -163,6 +163,24 @@ async fn run_on_cluster(
         states: meter.states(),
         host: host::in_words(),
     })
+}
+
+/// Heals what is still in force, and says so and what follows.
+async fn heal(
+    cluster: &Cluster,
+    recorder: &Recorder,
+    in_force: &FaultsInForce,
+    progress: &Progress,
+    stop: &watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    if !in_force.kinds().is_empty() {
+        progress.phase("healing");
+    }
+    let healed = fault_schedule::heal_remaining(cluster, recorder, in_force).await;
+    if !*stop.borrow() {
+        progress.phase("final reads");
+    }
+    healed
 }
 
 /// Waits until the healed cluster settles, and reads every key once more on every node. Describes what did not
@@ -256,12 +274,12 @@ async fn show_figures(progress: &Progress, limit: Duration, counts: &workloads::
     let start = Instant::now();
     loop {
         let kinds: Vec<_> = in_force.kinds().into_iter().map(FaultKind::name).collect();
-        let faults = if kinds.is_empty() { String::new() } else { format!("; in force: {}", kinds.join(", ")) };
+        // The end may not fit the terminal.
+        let faults = if kinds.is_empty() { String::new() } else { format!("{} in force: ", kinds.join(", ")) };
         let [ok, fail, info] = [counts.ok(), counts.fail(), counts.info()]
             .map(|count| grouped(usize::try_from(count).unwrap_or(usize::MAX)));
         let (passed, all) = (start.elapsed().min(limit).as_secs_f64(), limit.as_secs_f64());
-        let time = format!("{passed:.0} of {all:.0} s, {:.0} %", 100.0 * passed / all);
-        progress.update(format!("load: {time}: {ok} ok, {fail} failed, {info} unknown{faults}"));
+        progress.update(format!("{passed:.0} of {all:.0} s: {faults}{ok} ok, {fail} failed, {info} unknown"));
         tokio::time::sleep(PROGRESS_EVERY).await;
     }
 }

@@ -62,7 +62,11 @@ use self::{
     plan::Plan,
     stay::stay_up,
 };
-use crate::{error::host_limits, systems::Deployment, terminal::Progress};
+use crate::{
+    error::host_limits,
+    systems::Deployment,
+    terminal::{Progress, words::reads_of},
+};
 
 /// Number of threads of a run: few suffice, as the work is done by the nodes.
 const THREADS: usize = 2;
@@ -183,7 +187,7 @@ fn files_of(plan: &Plan) -> u64 {
 /// Fails if the run cannot be started, or if its files cannot be read.
 async fn run(plan: &Plan, host: &Host, place: &RunLocation, stay: Option<Stay<'_>>) -> anyhow::Result<FinishedRun> {
     let dir = place.begin(plan)?;
-    let progress = Progress::new(&format!("{} reads", plan.read.name()));
+    let progress = Progress::new(&reads_of(plan.read.name()));
     let before_end = async |cluster: &Cluster, live: &LiveResults| {
         let Some(Stay { limit, show }) = stay.filter(|_| !live.interrupted) else { return Ok(()) };
         progress.phase("checking");
@@ -192,7 +196,9 @@ async fn run(plan: &Plan, host: &Host, place: &RunLocation, stay: Option<Stay<'_
         Ok(())
     };
     let live = live::run_live(plan, host, &dir, place.prepared(), &progress, before_end).await?;
-    progress.phase("checking");
+    if stay.is_none() || live.interrupted {
+        progress.phase("checking");
+    }
     judged(plan, &dir, &live).await
 }
 

@@ -13,7 +13,7 @@ pub(crate) use super::simulation::Simulation;
 use crate::{
     store::SchemaVersion,
     systems::{Options, PlantedDefect, ReadMode, Settings, System, SystemFile, SystemName},
-    terminal::words::counted,
+    terminal::words::{counted, reads_of, typed},
 };
 
 /// Time of the first fault in a run of real processes: a few dozen writes are enough to lose or to miss.
@@ -294,11 +294,11 @@ impl Plan {
         let workload = if is_default { String::new() } else { format!(", workload {}", self.workload) };
         let simulated = if self.simulation.is_some() { "simulated, " } else { "" };
         let defect = self.defect().map_or_else(String::new, |defect| format!("planted defect {}, ", defect.name));
-        let read = self.read.name();
+        let reads = reads_of(self.read.name());
         let partitioned = self.schedule.iter().any(|planned| planned.fault.kind() == FaultKind::Partition);
         let by = self.unusual_partitions().filter(|_| partitioned).map(|by| format!(", partitions by {by}"));
         let faults = format!("{}{}", self.faults, by.unwrap_or_default());
-        format!("{simulated}{defect}{nodes}, {read} reads{workload}, faults {faults}, seed {}", self.seed)
+        format!("{simulated}{defect}{nodes}, {reads}{workload}, faults {faults}, seed {}", self.seed)
     }
 
     /// Returns the name of the system, and of the planted defect if there is one.
@@ -331,7 +331,7 @@ impl Plan {
             ("--partition-by", self.unusual_partitions().map(|by| by.to_string())),
             ("--nodes", Some(self.nodes.to_string())),
             ("--read-share", Some(self.read_percent.to_string())),
-            ("--time-limit", Some(format!("{}ms", self.time_limit_ms))),
+            ("--time-limit", Some(typed(self.time_limit()))),
             ("--rate", Some(self.rate.to_string())),
             ("--concurrency", Some(self.concurrency.to_string())),
             ("--keys", Some(self.keys.to_string())),
@@ -341,7 +341,7 @@ impl Plan {
             words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
         }
         if let Some(FaultTiming { every, lasts, spread }) = self.timing {
-            let [every, lasts] = [every, lasts].map(|time| format!("{}ms", time.as_millis()));
+            let [every, lasts] = [every, lasts].map(typed);
             let spread = spread.name().to_owned();
             words.extend(["--every".to_owned(), every, "--for".to_owned(), lasts, "--fault-timing".to_owned(), spread]);
         }

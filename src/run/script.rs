@@ -13,6 +13,8 @@ use nemesis::{Trigger, Turn};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::terminal::words::typed;
+
 /// Maximum size of a script, and maximum number of its faults.
 const MAX_BYTES: u64 = 1 << 20;
 const MAX_FAULTS: usize = 1000;
@@ -267,7 +269,7 @@ pub(crate) fn script_of<'a>(schedule: impl IntoIterator<Item = &'a PlannedFault>
     let mut text = String::new();
     for planned in schedule {
         let PlannedFault { at, lasts, .. } = planned;
-        text += &format!("[[fault]]\nat = \"{}ms\"\nlasts = \"{}ms\"\n", at.as_millis(), lasts.as_millis());
+        text += &format!("[[fault]]\nat = \"{}\"\nlasts = \"{}\"\n", typed(*at), typed(*lasts));
         text += &format!("fault = \"{}\"\n", planned.as_typed());
         if planned.fault.draws_in_force() {
             text += &format!("draw = \"{:016x}\"\n", planned.draw);
@@ -334,6 +336,7 @@ links = { clients = ["n1"], n2 = ["n1"] }
         let options = ScheduleOptions { nodes: 3, ..ScheduleOptions::default() };
         let schedule = read(SCRIPT).unwrap().schedule(1, &options).unwrap();
         let text = script_of(&schedule);
+        assert!(text.starts_with("[[fault]]\nat = \"2s\"\nlasts = \"1.5s\"\n"), "{text}");
         assert!(text.contains("draw = \"0000000000000b1d\"\nlinks = { clients = [\"n1\"], n2 = [\"n1\"] }"), "{text}");
         assert!(text.contains("drops = { n1 = [\"n3\"], n3 = [\"clients\", \"n1\", \"n2\"] }"), "{text}");
         assert_eq!(read(&text).unwrap().schedule(2, &options).unwrap(), schedule);

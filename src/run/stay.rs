@@ -20,12 +20,14 @@ pub(super) async fn stay_up(cluster: &Cluster, limit: Duration) {
         "the nodes stay up for {}, or until Ctrl-C; all faults are healed\n",
         humantime::format_duration(limit)
     );
+    if let Some(process) = nemesis::outer_process() {
+        text += &format!(
+            "their addresses are those of a network of their own, which this enters from another terminal:\n  \
+            nsenter --all --target $(pgrep -P {process}) sh\n"
+        );
+    }
     for (id, address) in (1..).zip(&cluster.deployment.addresses) {
         text += &format!("  n{id} at {}\n", address.client);
-    }
-    if let Some(process) = nemesis::outer_process() {
-        text +=
-            &format!("  in their network, from another terminal: nsenter --all --target $(pgrep -P {process}) sh\n");
     }
     terminal::note(text.trim_end());
     tokio::select! {

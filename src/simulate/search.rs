@@ -2,9 +2,10 @@
 //! on the number of threads.
 
 use std::{
+    collections::BTreeMap,
     ops::Range,
     sync::{
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     thread,
@@ -68,8 +69,9 @@ impl Tally {
 
 impl Search {
     /// Tries the seeds in order; `report` is told the state of the tally after each run. With `until_violation`, no
-    /// further run begins after a finding, and the finding with the lowest seed is the only one.
-    pub(crate) fn run(&self, mut report: impl FnMut(&Tally)) -> Tally {
+    /// further run begins after a finding, and none after the lowest seed with one counts; nor does one once `stop`
+    /// is true.
+    pub(crate) fn run(&self, stop: &AtomicBool, mut report: impl FnMut(&Tally)) -> Tally {
         let next = AtomicU64::new(self.seeds.start);
         let mut tally = Tally::default();
         thread::scope(|scope| {
@@ -79,7 +81,7 @@ impl Search {
                 scope.spawn(move || {
                     loop {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if seed >= self.seeds.end {
+                        if seed >= self.seeds.end || stop.load(Ordering::Relaxed) {
                             return;
                         }
                         let outcome = simulate(&of_seed(&self.plan, seed));
@@ -93,15 +95,30 @@ impl Search {
                 });
             }
             drop(results);
+            // Outcomes that came before that of a lower seed.
+            let (mut early, mut due) = (BTreeMap::new(), self.seeds.start);
             for (seed, outcome) in received {
-                tally.add(seed, outcome);
-                report(&tally);
+                early.insert(seed, outcome);
+                while !self.is_over(&tally)
+                    && let Some(outcome) = early.remove(&due)
+                {
+                    tally.add(due, outcome);
+                    due += 1;
+                    report(&tally);
+                }
             }
         });
-        if self.until_violation {
-            tally.found.truncate(1);
-        }
         tally
+    }
+
+    /// Returns true if nothing counts that comes after these runs.
+    fn is_over(&self, tally: &Tally) -> bool {
+        self.until_violation && tally.findings > 0
+    }
+
+    /// Returns true if runs are missing in the tally that were asked for.
+    pub(crate) fn is_cut_short(&self, tally: &Tally) -> bool {
+        !self.is_over(tally) && tally.runs < self.seeds.end - self.seeds.start
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tests of whole runs on virtual time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use nemesis::FaultSpecs;
 
 use super::{oracles::cases, *};
@@ -178,12 +180,23 @@ fn planted_defects_of_each_part_of_a_node_are_found() {
 
 #[test]
 fn threads_change_nothing_of_what_is_found() {
-    let search = |threads| {
+    let search = |threads, until_violation| {
         let plan = plan("leader", "partition:isolate-leader", 0);
-        let tally = Search { plan, seeds: 0..6, threads, until_violation: false }.run(|_| ());
-        (tally.operations, tally.lasted_ns, tally.found.iter().map(|found| found.seed).collect::<Vec<_>>())
+        let tally = Search { plan, seeds: 0..6, threads, until_violation }.run(&AtomicBool::new(false), |_| ());
+        let found: Vec<u64> = tally.found.iter().map(|found| found.seed).collect();
+        (tally.runs, tally.operations, tally.lasted_ns, tally.findings, found)
     };
-    assert_eq!(search(1), search(3));
+    assert_eq!(search(1, false), search(3, false));
+    assert_eq!(search(1, true), search(3, true), "only one counts");
+}
+
+#[test]
+fn a_search_that_is_stopped_keeps_what_it_has_counted() {
+    let plan = plan("quorum", "none", 0);
+    let search = Search { plan, seeds: 5..1000, threads: 2, until_violation: false };
+    let stop = AtomicBool::new(false);
+    let tally = search.run(&stop, |tally| stop.store(tally.runs == 2, Ordering::Relaxed));
+    assert!((2..1000).contains(&tally.runs) && search.is_cut_short(&tally), "{tally:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! while a command runs is not attempted, as they could do harm without us.
 
 use std::{
+    env,
     ffi::OsString,
     fs::{self, File, FileType, OpenOptions},
     io::{self, Read as _, Write},
@@ -42,6 +43,16 @@ impl ConfinedFolder {
     /// Returns the absolute path of the folder, without links.
     pub(crate) fn path(&self) -> &Path {
         &self.root
+    }
+
+    /// Returns the path of the folder for people: relative to the current directory if it is in there.
+    pub(crate) fn shown(&self) -> PathBuf {
+        let here = env::current_dir().unwrap_or_default();
+        match self.root.strip_prefix(&here) {
+            Ok(inside) if inside.as_os_str().is_empty() => ".".into(),
+            Ok(inside) => inside.to_owned(),
+            Err(_) => self.root.clone(),
+        }
     }
 
     /// Returns the path of a name in the folder, which need not exist. The parents that exist are checked to be

@@ -61,6 +61,8 @@ pub(crate) fn replace(
 ) -> anyhow::Result<ExitStatus> {
     let wrong = || format!("cannot write {}", target.display());
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // An error tells nothing of a temporary name.
+    fs::metadata(folder).with_context(wrong)?;
     // A file without a name vanishes if the process is killed while writing it.
     let mut unnamed = OpenOptions::new();
     unnamed.write(true).mode(0o666).custom_flags(O_TMPFILE);
@@ -75,6 +77,7 @@ pub(crate) fn replace(
         .prefix(".schism-")
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)
+        .map_err(|error| io::Error::from(error.kind()))
         .with_context(wrong)?;
     let status = write_through(path, file.as_file_mut(), write)?;
     file.persist(target).with_context(wrong)?;

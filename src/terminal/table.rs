@@ -33,6 +33,16 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
+    /// Returns the table with a text below it, which is set off from blocks.
+    pub(crate) fn above(&self, text: &str) -> String {
+        self.lay_out_above(text, width_of_stdout())
+    }
+
+    fn lay_out_above(&self, text: &str, columns: usize) -> String {
+        let gap = if self.widths(columns).is_some() { "\n" } else { "\n\n" };
+        format!("{}{gap}{text}", self.lay_out(columns))
+    }
+
     /// Lays out the table for a width in columns.
     fn lay_out(&self, columns: usize) -> String {
         let Some(widths) = self.widths(columns) else { return self.blocks() };
@@ -84,8 +94,12 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.lay_out(columns(io::stdout()).unwrap_or(WHEN_PIPED)))
+        f.write_str(&self.lay_out(width_of_stdout()))
     }
+}
+
+fn width_of_stdout() -> usize {
+    columns(io::stdout()).unwrap_or(WHEN_PIPED)
 }
 
 #[cfg(test)]
@@ -125,5 +139,7 @@ partition
   needs   bridges
           netlink";
         assert_eq!(table().lay_out(20), expected);
+        assert_eq!(table().lay_out_above("below", 20), expected.to_owned() + "\n\nbelow", "no block runs into it");
+        assert!(table().lay_out_above("below", 80).ends_with("┘\nbelow"));
     }
 }

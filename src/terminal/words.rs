@@ -1,5 +1,7 @@
 //! Words for numbers, times and keys.
 
+use std::time::Duration;
+
 use histories::Value;
 
 use super::sanitize::{self, is_harmful};
@@ -12,10 +14,40 @@ pub(crate) fn plain(key: &Value) -> String {
     }
 }
 
+/// Names a key in a sentence; none where a history has no keys.
+pub(crate) fn named_key(key: &Value) -> Option<String> {
+    (*key != Value::Nil).then(|| format!("key {}", plain(key)))
+}
+
+/// Names the reads of a mode: `leader reads`.
+pub(crate) fn reads_of(mode: &str) -> String {
+    let is_named_so = mode.rsplit(' ').next() == Some("read");
+    if is_named_so { format!("{mode}s") } else { format!("{mode} reads") }
+}
+
 /// Formats a duration in ns: in ms if it is shorter than a second.
 #[allow(clippy::cast_precision_loss, reason = "milliseconds to a tenth")]
 pub(crate) fn lasting(time_ns: u64) -> String {
     if time_ns < 1_000_000_000 { format!("{:.1} ms", time_ns as f64 / 1e6) } else { seconds(time_ns) }
+}
+
+/// Formats a duration of whole milliseconds: in seconds if it is not shorter than one.
+pub(crate) fn lasting_ms(time_ms: u64) -> String {
+    if time_ms < 1000 { format!("{time_ms} ms") } else { seconds(time_ms.saturating_mul(1_000_000)) }
+}
+
+/// Formats a measured time in ms with so many decimals: in seconds if it is not shorter than one.
+pub(crate) fn measured_ms(time_ms: f64, decimals: usize) -> String {
+    if time_ms < 1000.0 { format!("{time_ms:.decimals$} ms") } else { format!("{:.3} s", time_ms / 1000.0) }
+}
+
+/// Formats a duration as it is typed, to the millisecond: `800ms`, `20s`, `1.5s`.
+pub(crate) fn typed(time: Duration) -> String {
+    if time < Duration::from_secs(1) {
+        return format!("{}ms", time.as_millis());
+    }
+    let digits = format!("{}.{:03}", time.as_secs(), time.subsec_millis());
+    format!("{}s", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// Formats nanoseconds as seconds, to the millisecond.
@@ -49,6 +81,11 @@ pub(crate) fn grouped(number: usize) -> String {
 /// Formats a number with its noun: "1 key", "2 keys".
 pub(crate) fn counted(number: usize, noun: &str) -> String {
     format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// Formats a number with its noun, like [`counted`].
+pub(crate) fn counted_u64(number: u64, noun: &str) -> String {
+    counted(usize::try_from(number).unwrap_or(usize::MAX), noun)
 }
 
 /// Adds a line of sanitized text; line breaks at its beginning stay.
@@ -87,7 +124,14 @@ pub(crate) fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{counted, did_you_mean, grouped, plain, seconds, stamp_in_words};
+    use std::time::Duration;
+
+    use histories::Value;
+
+    use super::{
+        counted, did_you_mean, grouped, lasting_ms, measured_ms, named_key, plain, reads_of, seconds, stamp_in_words,
+        typed,
+    };
 
     #[test]
     fn numbers_read_well() {
@@ -95,8 +139,22 @@ mod tests {
         assert_eq!(counted(1, "key"), "1 key");
         assert_eq!(counted(1200, "key"), "1,200 keys");
         assert_eq!(seconds(4_182_999_999), "4.182 s");
+        assert_eq!(["leader", "read", "mystore read"].map(reads_of), ["leader reads", "reads", "mystore reads"]);
+        assert_eq!(named_key(&"k3".into()).as_deref(), Some("key k3"));
+        assert_eq!(named_key(&Value::Nil), None);
         assert_eq!(stamp_in_words("20260131T235959Z").as_deref(), Some("2026-01-31 23:59:59 UTC"));
         assert_eq!(["seed-1", "20260131T2359Z", "２０260131T235959Z"].map(stamp_in_words), [None, None, None]);
+    }
+
+    #[test]
+    fn a_second_and_more_is_in_seconds() {
+        assert_eq!([0, 999, 1000, 3697].map(lasting_ms), ["0 ms", "999 ms", "1.000 s", "3.697 s"]);
+        assert_eq!([0.44, 999.0, 1003.14].map(|time_ms| measured_ms(time_ms, 1)), ["0.4 ms", "999.0 ms", "1.003 s"]);
+        let typed = [0, 800, 1500, 3782, 20_000, 300_000].map(|ms| typed(Duration::from_millis(ms)));
+        assert_eq!(typed, ["0ms", "800ms", "1.5s", "3.782s", "20s", "300s"]);
+        for (text, ms) in [("1.5s", 1500), ("3.782s", 3782), ("300s", 300_000)] {
+            assert_eq!(humantime::parse_duration(text).unwrap(), Duration::from_millis(ms), "{text} is read back");
+        }
     }
 
     #[test]

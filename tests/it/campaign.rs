@@ -72,6 +72,9 @@ fn a_campaign_tells_its_cells_apart_and_writes_what_others_read() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.out.contains("all results as expected"), "{}", ended.out);
     assert!(ended.err.contains("[4/4] "), "{}", ended.err);
+    let begin = "4 runs: 2 read modes, 2 columns of faults, 1 seed; the load of each lasts 4s\n";
+    assert!(ended.err.starts_with(begin), "it says at once what begins: {}", ended.err);
+    assert!(ended.out.contains("  page:   night/index.html\n"), "{}", ended.out);
     let night = dir.path().join("night");
     let told = json(&night.join("campaign.json"));
     assert_eq!((told["planned"].as_u64(), told["finished"].as_u64()), (Some(4), Some(4)));

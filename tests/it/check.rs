@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::support::{event, file, run, stale_read};
+use crate::support::{event, file, plan, run, stale_read};
 
 #[test]
 fn a_stale_read_is_told_with_times_and_nodes() {
@@ -39,6 +39,7 @@ fn a_function_that_the_model_lacks_is_looked_for_in_others() {
         let ended = run(dir.path(), &["check", path.to_str().unwrap()]);
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert!(ended.out.contains(&format!("the model has no function called {f}\n  {hint}\n")), "{}", ended.out);
+        assert_eq!(ended.out.matches(hint).count(), 1, "it is told once: {}", ended.out);
     }
 }
 
@@ -111,8 +112,6 @@ fn unreadable_files_name_the_line_and_exit_with_65() {
     let cut = &good[..good.len() - 20];
     let nobody = good.replacen(r#""type":"invoke","#, r#""type":"ok","#, 1);
     for (content, line) in [
-        (Vec::new(), 1),
-        (b"\n".to_vec(), 1),
         (cut.as_bytes().to_vec(), 6),
         (nobody.into_bytes(), 1),
         (good.replacen("\"value\":57", "\"value\":}", 1).into_bytes(), 3),
@@ -126,6 +125,13 @@ fn unreadable_files_name_the_line_and_exit_with_65() {
         assert_eq!(ended.code, Some(65), "{shown}\n{ended:?}");
         assert!(ended.err.contains(&format!("history.jsonl:{line}")), "line {line} of:\n{shown}\n{}", ended.err);
         assert!(!ended.err.contains("panicked"), "{}", ended.err);
+    }
+    for (content, said) in
+        [("", "the file is empty"), ("\n", "the file is empty"), ("[]\n", "there are no operations in it")]
+    {
+        let (dir, _) = file(content);
+        let ended = run(dir.path(), &["check", "history.jsonl"]);
+        assert_eq!((ended.code, ended.err), (Some(65), format!("error: history.jsonl: {said}\n")), "{content:?}");
     }
 }
 
@@ -165,6 +171,70 @@ fn a_pattern_that_no_shell_expanded_stands_for_what_it_matches() {
         assert_eq!((code, names.len()), (Some(65), 0), "{said}");
         assert!(said.contains(pattern), "{said}");
     }
+}
+
+#[test]
+fn a_pattern_over_a_store_stands_for_each_of_its_runs_once() {
+    let (dir, path) = file(stale_read());
+    for name in ["store/quorum/1", "store/lease/2", "store/compare"] {
+        std::fs::create_dir_all(dir.path().join(name)).unwrap();
+        let file = if name.ends_with("compare") { "index.html" } else { "history.jsonl" };
+        std::fs::copy(&path, dir.path().join(name).join(file)).unwrap();
+    }
+    std::os::unix::fs::symlink("quorum/1", dir.path().join("store/latest")).unwrap();
+    std::os::unix::fs::symlink("1", dir.path().join("store/quorum/latest")).unwrap();
+    for (pattern, said) in [
+        ("store/*/*", "store/*/*: leaving out 2 paths beside the runs\n"),
+        ("./store/*/*", "./store/*/*: leaving out 2 paths beside the runs\n"),
+        ("store/*/*/history.jsonl", ""),
+    ] {
+        let ended = run(dir.path(), &["check", pattern]);
+        assert_eq!((ended.code, &*ended.err), (Some(1), said), "{ended:?}");
+        for name in ["store/lease/2/history.jsonl", "store/quorum/1/history.jsonl"] {
+            assert_eq!(ended.out.matches(name).count(), 1, "{pattern}: {}", ended.out);
+        }
+        assert!(!ended.out.contains("latest"), "{pattern}: {}", ended.out);
+    }
+}
+
+#[test]
+fn a_history_without_keys_has_none_that_is_named() {
+    let (dir, path) = file(stale_read().replace(r#""key":"k3","#, ""));
+    std::fs::copy(&path, dir.path().join("same.jsonl")).unwrap();
+    let said = |arguments: &[&str]| {
+        let ended = run(dir.path(), arguments);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        ended.out + &ended.err
+    };
+    let table = said(&["check", "history.jsonl", "same.jsonl"]);
+    assert!(table.contains("┆ yes ") && !table.contains("nil"), "{table}");
+    let note = said(&["check", "--linearization", "order.jsonl", "history.jsonl"]);
+    assert!(note.contains("history.jsonl: not linearizable, so there is no order to write"), "{note}");
+    let few = said(&["shrink", "-o", "small.jsonl", "history.jsonl"]);
+    assert_eq!(few, "history.jsonl: 3 operations of 3 are not linearizable by themselves\n");
+}
+
+#[test]
+fn every_key_of_a_run_is_checked_as_it_was_in_the_run() {
+    let others = stale_read().replace("k3", "k4").replace(r#""process":"#, r#""process":1"#);
+    let (dir, path) = file(stale_read() + &others);
+    let unchecked = || run(dir.path(), &["check", "-j", "1", "history.jsonl"]).out.contains("1 key not checked");
+    assert!(unchecked(), "this is no run");
+    std::fs::write(path.with_file_name("test.json"), plan("schism", "leader", "register")).unwrap();
+    assert!(!unchecked());
+}
+
+#[test]
+fn one_is_not_spoken_of_as_many() {
+    let cas = |kind: &str| event(1, 1, kind, "cas", "k", "[1,2]");
+    let (dir, _) = file(cas("invoke") + &cas("fail"));
+    let said = run(dir.path(), &["check", "history.jsonl"]).out;
+    let one = "1 failed cas does not say what it found, and counts as not having happened; with --failed-cas mismatch \
+        it counts as having found another value than expected";
+    assert_eq!(said.matches(one).count(), 1, "{said}");
+    let (dir, _) = file(event(1, 1, "invoke", "read", "k", "null") + &event(2, 1, "ok", "read", "k", "7"));
+    let said = run(dir.path(), &["shrink", "history.jsonl", "-o", "small.jsonl"]).err;
+    assert_eq!(said, "history.jsonl: key k: 1 operation of 1 is not linearizable by itself\n");
 }
 
 #[test]

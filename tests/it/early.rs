@@ -58,12 +58,16 @@ fn nodes_stay_up_after_the_verdict_until_ctrl_c_and_then_nothing_is_left() {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut said = lines.by_ref().map_while(Result::ok);
     assert!(said.any(|line| line.contains("the nodes stay up for 5m")), "nobody said so");
-    let place = said.find(|line| line.contains("n3 at ")).expect("it says where the nodes are");
-    assert!(place.contains(":8000") || place.contains("127.0.0.1:"), "{place}");
+    let places: Vec<String> = said.by_ref().take_while(|line| !line.contains("n3 at ")).collect();
+    let way_in = format!("nsenter --all --target $(pgrep -P {}) sh", child.id());
+    let are_elsewhere = places.iter().any(|line| line.contains("n2 at 10."));
+    assert_eq!(places.iter().any(|line| line.contains(&way_in)), are_elsewhere, "{places:?}");
     assert!(dir.path().join("store/latest/results.json").exists(), "the verdict is there already");
     let running = traces(dir.path());
     assert!(running.contains("node --id 3"), "{running}");
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    let rest: Vec<String> = said.collect();
+    assert!(!rest.iter().any(|line| line.contains("checking")), "it was judged before: {rest:?}");
     let mut shown = String::new();
     child.stdout.take().unwrap().read_to_string(&mut shown).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{shown}");

@@ -17,6 +17,36 @@ fn verdict(dir: &Path, file: &str) -> Option<i32> {
 }
 
 #[test]
+fn an_output_is_named_alike_by_all_commands_that_write_a_history() {
+    let dir = tempfile::tempdir().unwrap();
+    for (arguments, file) in [
+        ("generate --ops 10 --out a.jsonl", "a.jsonl"),
+        ("generate --ops 10 --output b.jsonl", "b.jsonl"),
+        ("generate --ops 10 -o c.jsonl", "c.jsonl"),
+        ("convert a.jsonl a.edn", "a.edn"),
+        ("convert a.jsonl -o b.edn", "b.edn"),
+        ("convert a.jsonl --output c.edn", "c.edn"),
+    ] {
+        let ended = run(dir.path(), &arguments.split(' ').collect::<Vec<_>>());
+        assert_eq!(ended.code, Some(0), "{arguments}: {ended:?}");
+        assert!(dir.path().join(file).is_file(), "{arguments}");
+    }
+    for arguments in [&["convert", "a.jsonl"][..], &["convert", "a.jsonl", "d.edn", "-o", "e.edn"]] {
+        assert_eq!(run(dir.path(), arguments).code, Some(64), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_made_is_named_and_no_temporary_one() {
+    let dir = tempfile::tempdir().unwrap();
+    for (file, why) in [("none/a.jsonl", "No such file or directory (os error 2)"), ("b/a.jsonl", "not a directory")] {
+        fs::write(dir.path().join("b"), "").unwrap();
+        let ended = run(dir.path(), &["generate", "--ops", "10", "-o", file]);
+        assert_eq!((ended.code, ended.err), (Some(3), format!("error: cannot write {file}: {why}\n")));
+    }
+}
+
+#[test]
 fn the_checker_finds_what_was_planted_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     for model in MODELS {

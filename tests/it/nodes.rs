@@ -85,7 +85,7 @@ files = [{ path = "/etc/hosts", text = "{peers}\n", peers = "{ip} n{node}", sepa
     change(&dir.path().join("server.py"), "registers = {}\n", &format!("{says}registers = {{}}\n"));
     let load = ["--nodes", "2", "--faults", "kill:n1", "--time-limit", "3s"];
     let ended = in_time(schism(dir.path()).args(["run", "--system", "mystore.toml"]).args(load));
-    assert!(ended.err.contains("healed: kill n1"), "{ended:?}");
+    assert!(ended.err.contains("over: kill n1"), "{ended:?}");
     let log = fs::read_to_string(dir.path().join("store/latest/nodes/1/node.log")).unwrap();
     // What it says of clients that gave up is of no interest here.
     let said: Vec<&str> = log.lines().filter(|line| line.parse::<Ipv4Addr>().is_ok()).collect();

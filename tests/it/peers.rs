@@ -34,7 +34,7 @@ fn standard_input_is_read_whether_it_is_a_file_or_a_pipe() {
     }
     let output = schism(dir.path()).args(["check", "-"]).stdin(Stdio::null()).output().unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(65) && err.contains("-:1: no operations"), "{err}");
+    assert!(output.status.code() == Some(65) && err.contains("-: the file is empty"), "{err}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn disturb(system: &str, arguments: &[&str]) -> (CommandResult, Value) {
 /// Checks that the fault was injected, and that the nodes recovered from it.
 fn assert_recovered(ended: &CommandResult, results: &Value, fault: &str) {
     assert!(ended.err.contains(&format!("installed: {fault}")), "{ended:?}");
-    assert!(ended.err.contains("healed: "), "{ended:?}");
+    assert!(ended.err.contains(&format!("over: {fault}")), "{ended:?}");
     assert_eq!(results["not_recovered"], Value::Null, "{ended:?}");
 }
 

@@ -1,18 +1,23 @@
 //! Tests of `schism simulate` through the binary: its exit codes, what it prints, and what it stores.
 
-use std::fs;
+use std::{fs, process::Stdio};
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
 
 use crate::{
     json,
-    support::{in_time, run, schism},
+    runs::poll,
+    support::{CommandResult, in_time, run, schism},
 };
 
 /// Options of a run that is soon over, and in which each read mode but `local` holds.
 const SHORT: [&str; 6] = ["--nodes", "3", "--time-limit", "2s", "--faults", "none"];
 
-fn simulate(dir: &std::path::Path, more: &[&str]) -> crate::support::CommandResult {
+fn simulate(dir: &std::path::Path, more: &[&str]) -> CommandResult {
     in_time(schism(dir).arg("simulate").args(SHORT).args(more))
 }
 
@@ -31,8 +36,37 @@ fn many_seeds_are_counted_in_words_and_in_json() {
     let dir = tempfile::tempdir().unwrap();
     let told = simulate(dir.path(), &["--seeds", "3..6", "-j", "2"]);
     assert!(told.code == Some(0) && told.out.starts_with("3 simulated runs of 3 nodes"), "{told:?}");
+    assert_eq!(told.out, simulate(dir.path(), &["--seeds", "3..6", "-j", "1"]).out);
     let json: Value = serde_json::from_str(&simulate(dir.path(), &["--seeds", "3..6", "--json"]).out).unwrap();
     assert_eq!((&json["runs"], &json["findings"], &json["found"]), (&3.into(), &0.into(), &Value::Array(vec![])));
+}
+
+#[test]
+fn a_search_that_is_interrupted_tells_what_was_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    for more in [&[][..], &["--json"]] {
+        let mut command = schism(dir.path());
+        command.arg("simulate").args(SHORT).args(["--seeds", "1000000000", "-j", "2"]).args(more);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let status = format!("/proc/{}/status", child.id());
+        poll("it watches for signals", || catches_interrupts(&fs::read_to_string(&status).unwrap()));
+        kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+        let ended = CommandResult::from(child.wait_with_output().unwrap());
+        assert_eq!(ended.code, Some(130), "{ended:?}");
+        if more.is_empty() {
+            let told = ended.out.starts_with("interrupted after ") && ended.out.contains("nothing found\n");
+            assert!(told, "{ended:?}");
+        } else {
+            let told = json::valid("simulate", &ended.out);
+            assert!(told["interrupted"] == true && told["runs"].as_u64() < Some(1_000_000_000), "{told}");
+        }
+    }
+}
+
+/// Returns true if a process with this status has a handler for SIGINT.
+fn catches_interrupts(status: &str) -> bool {
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << (Signal::SIGINT as u32 - 1)) != 0
 }
 
 #[test]

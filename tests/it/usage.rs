@@ -65,6 +65,58 @@ fn an_argument_does_no_harm_where_it_is_shown() {
 }
 
 #[test]
+fn what_is_missing_or_wrong_is_answered_with_what_is_possible() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("test.json"), "{}").unwrap();
+    std::fs::create_dir(dir.path().join("store")).unwrap();
+    for (arguments, code, said) in [
+        (&["export", "store"][..], 64, "--svg|--dot|--script|--csv|--markdown"),
+        (&["export", "--csv", "store"], 65, "--svg, --dot and --script are for a run"),
+        (&["explain", "store"], 65, "error: store: this is not the folder of a run: it has no test.json"),
+        (&["serve", "--listen", "localhost:9000"], 64, "an IP address and a port, such as 127.0.0.1:9000"),
+        (&["campaign", "--seeds", "many"], 64, "expected 3, or 5..10"),
+        (&["campaign", "--seeds", "5..5"], 64, "expected at least one seed"),
+        (&["hunt", "--seeds", "0..3"], 64, "expected a number of seeds, such as 5"),
+    ] {
+        let ended = run(dir.path(), arguments);
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {ended:?}");
+        assert!(ended.err.contains(said), "{arguments:?}: {}", ended.err);
+    }
+}
+
+#[test]
+fn an_address_in_use_is_answered_with_a_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ended = run(dir.path(), &["serve", ".", "--listen", &taken.local_addr().unwrap().to_string()]);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.err.contains("hint: --listen 127.0.0.1:0 takes a port that is free"), "{}", ended.err);
+}
+
+#[test]
+fn one_option_says_everywhere_how_much_is_done_at_once() {
+    for command in ["check", "shrink", "report", "simulate", "campaign", "hunt"] {
+        let help = run(".".as_ref(), &[command, "--help"]).out;
+        assert!(help.contains("-j, --at-once <N>") && !help.contains("--threads"), "{command}: {help}");
+        for name in ["-j", "--at-once", "--threads"] {
+            let ended = run(".".as_ref(), &[command, name, "0"]);
+            assert!(ended.err.contains("0 is not in 1..=256"), "{command} {name}: {}", ended.err);
+        }
+    }
+}
+
+#[test]
+fn the_plan_in_the_help_of_campaigns_is_a_plan_at_80_columns() {
+    let mut command = crate::support::schism(".".as_ref());
+    let output = command.args(["campaign", "--help"]).env("COLUMNS", "80").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let (_, below) = help.split_once("what it leaves out is as above:\n").unwrap();
+    let plan: String = below.lines().take_while(|line| !line.is_empty()).map(|line| line.to_owned() + "\n").collect();
+    let fields: toml::Table = toml::from_str(&plan).unwrap_or_else(|error| panic!("{error}: {plan}"));
+    assert_eq!(fields.len(), plan.lines().count(), "{plan}");
+}
+
+#[test]
 fn the_version_is_printed_both_ways() {
     let version = format!("schism {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(run(".".as_ref(), &["version"]).out, version);

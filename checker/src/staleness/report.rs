@@ -19,7 +19,8 @@ pub struct StalenessReport {
     /// earlier, in ns. `None` if there are no flip-flops, or no times.
     pub flip_flops: Option<Distribution>,
     /// Least Δ in ns such that the history would be linearizable if each read had begun Δ earlier (Golab, Li and Shah
-    /// 2011); `None` if no Δ is enough, or there are no times. Cas that did not match and did not report what they found are left out.
+    /// 2011); `None` if no Δ is enough, or there are no times. Cas that did not match and did not report what they
+    /// found are left out.
     pub delta_ns: Option<u64>,
 }
 

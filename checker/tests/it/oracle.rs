@@ -26,8 +26,8 @@ pub(crate) fn evidence_can_be_ordered(history: &History, initial: &Value, indexe
     can_be_ordered(history, initial, &operations)
 }
 
-/// Returns true if some of the changes that were invoked before this operation ended make the value that it observed, in
-/// any order: then nobody may say that it was never written.
+/// Returns true if some of the changes that were invoked before this operation ended make the value that it observed,
+/// in any order: then nobody may say that it was never written.
 pub(crate) fn may_have_been_written(history: &History, initial: &Value, observer: usize) -> bool {
     let changes = history.operations.iter().enumerate().filter(|&(index, operation)| {
         index != observer && operation.function != Function::Read && operation.outcome != Outcome::Mismatch

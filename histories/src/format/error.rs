@@ -17,11 +17,11 @@ pub enum ReadError {
         source: io::Error,
     },
     /// The file contains no operation.
-    #[error("{}:{line}: no operations", path.display())]
+    #[error("{}: {}", path.display(), if *line == 0 { "the file is empty" } else { "there are no operations in it" })]
     Empty {
         /// The file.
         path: PathBuf,
-        /// The line at which the file ends.
+        /// The line at which the file ends, 0 if there is nothing in it.
         line: u64,
     },
     /// The file has another format than the one that was asked for.
@@ -64,7 +64,7 @@ pub enum ReadError {
         reading: Reading,
     },
     /// The file violates the syntax of its format.
-    #[error("{}:{line}:{column}: {}, in: {excerpt}{}", path.display(), shortened(reason), format_suffix(*format))]
+    #[error("{}:{line}:{column}: {}{}{}", path.display(), shortened(reason), quoted(excerpt), format_suffix(*format))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -80,7 +80,7 @@ pub enum ReadError {
         format: Option<Format>,
     },
     /// The syntax is right, but the events cannot have happened.
-    #[error("{}:{line}: {}, in: {excerpt}", path.display(), shortened(&rule.to_string()))]
+    #[error("{}:{line}: {}{}", path.display(), shortened(&rule.to_string()), quoted(excerpt))]
     Broken {
         /// The file.
         path: PathBuf,
@@ -91,6 +91,11 @@ pub enum ReadError {
         /// The text of the line, shortened and escaped.
         excerpt: String,
     },
+}
+
+/// Returns the text of a line as a suffix of a message, if it has any.
+fn quoted(excerpt: &str) -> String {
+    if excerpt.is_empty() { String::new() } else { format!(", in: {excerpt}") }
 }
 
 /// Returns the format in which a file was read, and the reason for choosing it, as a suffix of a message.

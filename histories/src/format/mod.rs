@@ -205,7 +205,7 @@ fn detect(path: &Path, start: &[u8]) -> Result<Format, ReadError> {
     let place = Place { path, line };
     let second = text.get(1..).unwrap_or_default().trim_ascii_start();
     match (text.first(), second.first()) {
-        (None, _) => return Err(Place { path, line: 1 }.empty()),
+        (None, _) => return Err(Place { path, line: 0 }.empty()),
         (Some(b'{'), Some(b'"' | b'}') | None) => {
             return Ok(if is_spread(text) { Format::Json } else { Format::JsonLines });
         }

@@ -21,7 +21,8 @@ fn wrong(text: impl AsRef<[u8]>) -> (u64, u64, String) {
     let shown = error.to_string();
     let place = match &error {
         ReadError::Malformed { line, column, .. } => (*line, *column),
-        ReadError::Broken { line, .. } | ReadError::Empty { line, .. } => (*line, 0),
+        ReadError::Broken { line, .. } => (*line, 0),
+        ReadError::Empty { line, .. } => return (*line, 0, shown),
         _ => panic!("{error}"),
     };
     assert!(shown.starts_with(&format!("dir/h:{}:", place.0)), "{shown}");
@@ -65,10 +66,13 @@ fn a_written_event_is_read_back() {
 
 #[test]
 fn a_file_without_operations_is_no_history() {
-    assert_eq!(wrong(""), (1, 0, "dir/h:1: no operations".to_owned()));
-    assert_eq!(wrong(" \n\n").0, 1);
-    assert_eq!(wrong("{\"process\":\"nemesis\",\"type\":\"info\",\"f\":\"kill\"}\n").2, "dir/h:1: no operations");
-    assert_eq!(wrong("[]").2, "dir/h:1: no operations");
+    assert_eq!(wrong(""), (0, 0, "dir/h: the file is empty".to_owned()));
+    assert_eq!(wrong(" \n\n").2, "dir/h: the file is empty");
+    assert_eq!(
+        wrong("{\"process\":\"nemesis\",\"type\":\"info\",\"f\":\"kill\"}\n").2,
+        "dir/h: there are no operations in it"
+    );
+    assert_eq!(wrong("[]\n").2, "dir/h: there are no operations in it");
 }
 
 #[test]

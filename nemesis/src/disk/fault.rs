@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::fault_kind::FaultKind;
-use crate::spec_options::{name_of, value_named};
+use crate::spec_options::{name_of, time_in_words, value_named};
 
 /// Maximum delay of an fsync: a process that waits for one cannot be killed before its end.
 const MAX_DELAY_MS: u32 = 2000;
@@ -205,7 +205,7 @@ impl DiskFault {
             Self::PowerLoss { mode: LossMode::Reordered, .. } => {
                 write!(f, "cut the power of {whose}, and forget any of what was not fsynced")
             }
-            Self::Slow { delay_ms } => write!(f, "delay each fsync of {whose} by {delay_ms} ms"),
+            Self::Slow { delay_ms } => write!(f, "delay each fsync of {whose} by {}", time_in_words(delay_ms.into())),
             Self::Error => write!(f, "let each fsync of {whose} fail with EIO"),
             Self::Full => write!(f, "fill the disk of {whose}"),
             Self::ReadOnly => write!(f, "make the disk of {whose} read-only"),

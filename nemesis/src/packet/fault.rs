@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::rate::{bandwidth, percent, read_bandwidth, read_share, time};
+use super::rate::{bandwidth, lasting, percent, read_bandwidth, read_share, time};
 use crate::fault_kind::FaultKind;
 use crate::spec_options::{OptionError, TypedOptions, name_of, value_named};
 
@@ -175,11 +175,11 @@ impl fmt::Display for PacketFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Loss { ppm } => write!(f, "lose {} % of packets", percent(ppm)),
-            Self::Delay { delay_us, jitter_us: 0 } => write!(f, "delay packets by {}", time(delay_us)),
+            Self::Delay { delay_us, jitter_us: 0 } => write!(f, "delay packets by {}", lasting(delay_us)),
             Self::Delay { delay_us, jitter_us } => {
-                write!(f, "delay packets by {} ± {}", time(delay_us), time(jitter_us))
+                write!(f, "delay packets by {} ± {}", lasting(delay_us), lasting(jitter_us))
             }
-            Self::Reorder { ppm, by_us } => write!(f, "hold {} % of packets back by {}", percent(ppm), time(by_us)),
+            Self::Reorder { ppm, by_us } => write!(f, "hold {} % of packets back by {}", percent(ppm), lasting(by_us)),
             Self::Duplicate { ppm } => write!(f, "send {} % of packets twice", percent(ppm)),
             Self::Corrupt { ppm, checksum: Checksum::Repaired } => {
                 write!(f, "flip a bit, unseen by checksums, in {} % of packets", percent(ppm))

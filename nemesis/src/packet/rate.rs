@@ -1,5 +1,7 @@
 //! Shares of packets, times, and bandwidths, as users type them. Pure.
 
+use crate::spec_options::time_in_words;
+
 /// Number of parts into which all packets are divided.
 pub(super) const WHOLE_PPM: u32 = 1_000_000;
 /// Maximum number of decimals of a percentage.
@@ -44,6 +46,11 @@ pub(super) fn bandwidth(bps: u64) -> String {
     format!("{}{unit}", bps / unit_bps)
 }
 
+/// Formats a time in a sentence.
+pub(super) fn lasting(us: u64) -> String {
+    if us < 1_000_000 { time(us) } else { time_in_words(us / 1000) }
+}
+
 /// Returns a time as it is typed: `50ms` or `200us`.
 pub(super) fn time(us: u64) -> String {
     if us.is_multiple_of(1000) { format!("{}ms", us / 1000) } else { format!("{us}us") }
@@ -80,5 +87,6 @@ mod tests {
     #[test]
     fn a_time_is_printed_in_the_unit_that_it_needs() {
         assert_eq!([time(50_000), time(1500), time(2_000_000)], ["50ms", "1500us", "2000ms"]);
+        assert_eq!([lasting(50_000), lasting(2_000_000), lasting(1_250_000)], ["50ms", "2 s", "1.25 s"]);
     }
 }

@@ -101,12 +101,17 @@ pub fn end_with(parent: i32) -> Result<(), SandboxError> {
 /// Returns the number, on the host, of the outer process of the sandbox that this process runs in, if it does: init is
 /// its only child, by which the sandbox can be entered.
 pub fn outer_process() -> Option<u32> {
-    env::var(MARKER).ok()?.parse().ok().filter(|_| is_control())
+    env::var(MARKER).ok()?.parse().ok().filter(|_| is_started_by_init())
 }
 
 /// Returns true if this process was started by init. Anyone could set the marker; together with this check that does
 /// no harm, as the process then has only an empty network namespace.
 fn is_control() -> bool {
-    let started_by_init = getpid() == Pid::from_raw(2) && getppid() == Pid::from_raw(1);
-    started_by_init && if_nameindex().is_ok_and(|all| all.iter().all(|interface| interface.name() == c"lo"))
+    is_started_by_init() && if_nameindex().is_ok_and(|all| all.iter().all(|interface| interface.name() == c"lo"))
+}
+
+/// Returns true if this process has the number, and the parent, of the one that init starts; by then the hosts of a run
+/// may have interfaces.
+fn is_started_by_init() -> bool {
+    getpid() == Pid::from_raw(2) && getppid() == Pid::from_raw(1)
 }

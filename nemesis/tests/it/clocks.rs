@@ -200,7 +200,7 @@ pub(crate) fn skewed(sandbox: &Sandbox) {
     let heal = |nemesis: &mut Nemesis| nemesis.heal_all().unwrap();
 
     let jump = inject(&mut nemesis, "clock:rate=1,jump=1h", node);
-    assert_eq!(jump.to_string(), "installed: skew the clock of n1 to 1 of its speed and +3600000 ms, through the vDSO");
+    assert_eq!(jump.to_string(), "installed: skew the clock of n1 to 1 of its speed and +3600 s, through the vDSO");
     check_walls(&both(), HOUR_NS);
     heal(&mut nemesis);
     check_walls(&both(), 0);

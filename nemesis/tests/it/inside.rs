@@ -392,7 +392,7 @@ pub(crate) fn faults(sandbox: &Sandbox) {
     poll("n2 to be back", answers);
 
     let starve = inject(&mut nemesis, "starve:leader,cpu=1%,period=1m", lead);
-    assert_eq!(starve.to_string(), "installed: let n2 run for 1 % of each 60000 ms");
+    assert_eq!(starve.to_string(), "installed: let n2 run for 1 % of each 60 s");
     let second = inject(&mut nemesis, "pause:n2", lead);
     assert_eq!(second, Outcome::Skipped { why: "n2 is starved already".into() });
     nemesis.heal(starve.id().unwrap()).unwrap();

@@ -11,7 +11,7 @@ use super::parts::{FaultMix, Seeds, check_mix, find_system};
 use crate::{
     run::plan::{parse_fault_time, usual_nodes},
     systems::{OptionError, Options, ReadMode, System, SystemFile, SystemName, systems},
-    terminal::words::counted,
+    terminal::words::{counted, typed},
 };
 
 /// Plan as it is written. What is left out follows from its systems.
@@ -65,7 +65,7 @@ impl TryFrom<String> for FaultTime {
 
 impl From<FaultTime> for String {
     fn from(FaultTime(time): FaultTime) -> Self {
-        format!("{}ms", time.as_millis())
+        typed(time)
     }
 }
 

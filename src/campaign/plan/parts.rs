@@ -1,6 +1,6 @@
 //! Parts of a plan: its systems, seeds and mixes of faults.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::Range, str::FromStr};
 
 use nemesis::{FaultKind, FaultSpecs, ScheduleOptions};
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,9 @@ use crate::{
     run::plan::check_faults,
     systems::{System, SystemFile, SystemName},
 };
+
+/// Maximum number of runs in a campaign.
+pub(super) const MAX_RUNS: usize = 100_000;
 
 /// Returns the file that describes the system of this name, if it is none of ours.
 pub(super) fn file_of<'a>(name: &SystemName, files: &'a [SystemFile]) -> Option<&'a SystemFile> {
@@ -54,6 +57,30 @@ impl Seeds {
             Self::These(seeds) => seeds.clone(),
         }
     }
+}
+
+/// Parses the seeds of a campaign: a number of them, or a range.
+pub(crate) fn parse_seeds(text: &str) -> Result<Seeds, String> {
+    if text.contains("..") {
+        let range = parse_range(text)?;
+        let is_small = range.end - range.start <= MAX_RUNS as u64;
+        return is_small.then(|| Seeds::These(range.collect())).ok_or_else(|| format!("at most {MAX_RUNS} seeds"));
+    }
+    match text.parse() {
+        Ok(0) => Err("expected at least one seed".to_owned()),
+        Ok(count) => Ok(Seeds::Count(count)),
+        Err(_) => Err(format!("{text:?} is no number; expected 3, or 5..10")),
+    }
+}
+
+/// Parses a range of seeds, `500..1000`, or a number of them, from 0 on.
+pub(crate) fn parse_range(text: &str) -> Result<Range<u64>, String> {
+    let number = |word: &str| word.parse().map_err(|_| format!("{word:?} is no number; expected 1000, or 500..1000"));
+    let (start, end) = match text.split_once("..") {
+        Some((start, end)) => (number(start)?, number(end)?),
+        None => (0, number(text)?),
+    };
+    if start < end { Ok(start..end) } else { Err("expected at least one seed".to_owned()) }
 }
 
 /// Faults of a cell, as written by the user: `kill`, `partition:isolate-leader+clock`, `all`, `none`; `+` joins those

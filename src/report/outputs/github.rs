@@ -8,6 +8,7 @@ use crate::campaign::{record::Category, summary::Summary};
 use crate::terminal::{
     self,
     sanitize::{workflow_data as data, workflow_property as property},
+    words::reads_of,
 };
 
 /// Maximum number of annotations per level: GitHub shows ten of each for a step.
@@ -36,7 +37,7 @@ fn annotations(summary: &Summary) -> String {
     ] {
         for run in summary.runs.iter().filter(|run| run.category == category).take(MAX_ANNOTATIONS) {
             let row = run.cell.row(&summary.plan);
-            let title = format!("{}: {row} reads, {}, seed {}", category.name(), run.cell.faults, run.seed);
+            let title = format!("{}: {}, {}, seed {}", category.name(), reads_of(&row), run.cell.faults, run.seed);
             text += &format!("::{level} title={}::{}\n", property(&title), data(&run.told()));
         }
     }

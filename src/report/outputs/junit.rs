@@ -2,7 +2,7 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::terminal::sanitize::xml;
+use crate::terminal::{sanitize::xml, words::reads_of};
 
 use crate::campaign::{
     record::{Category, Record},
@@ -12,7 +12,7 @@ use crate::campaign::{
 pub(super) fn report(summary: &Summary) -> anyhow::Result<String> {
     let mut report = Report::new("schism campaign");
     for row in summary.axes().0 {
-        let mut suite = TestSuite::new(xml(&format!("{row} reads")));
+        let mut suite = TestSuite::new(xml(&reads_of(&row)));
         for run in summary.runs.iter().filter(|run| run.cell.row(&summary.plan) == row) {
             suite.add_test_case(case(summary, run));
         }

@@ -1,6 +1,9 @@
 //! Output as Markdown: the summary for the page of a CI.
 
-use crate::terminal::sanitize::{markdown as text, markdown_code as code};
+use crate::terminal::{
+    sanitize::{markdown as text, markdown_code as code},
+    words::reads_of,
+};
 use crate::{
     campaign::{
         record::Category,
@@ -29,9 +32,9 @@ pub(crate) fn page(summary: &Summary) -> String {
     }
     page += "\nIn each cell: runs with a violation, of those that could have found one, with the 95 % interval of \
     that share.\n";
-    let counts = Category::ALL.iter().map(|category| (summary.count(*category), category.name()));
+    let counts = Category::ALL.iter().map(|category| (summary.count(*category), category));
     let counts: Vec<String> =
-        counts.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+        counts.filter(|(count, _)| *count > 0).map(|(count, category)| category.counted(count)).collect();
     page += &format!("\nRuns: {}.\n", counts.join(", "));
     let surprises: Vec<&CellSummary> = summary.surprises().collect();
     if surprises.is_empty() {
@@ -39,8 +42,8 @@ pub(crate) fn page(summary: &Summary) -> String {
     }
     for cell in surprises {
         page += &format!(
-            "\n**Not as expected**: {} reads under {}.\n",
-            text(&cell.cell.row(&summary.plan)),
+            "\n**Not as expected**: {} under {}.\n",
+            text(&reads_of(&cell.cell.row(&summary.plan))),
             text(&cell.cell.faults.to_string())
         );
     }

@@ -12,7 +12,7 @@ use crate::{
     check::options_of,
     run::plan::Plan,
     systems::Guarantee,
-    terminal::words::{counted, plain},
+    terminal::words::{counted, plain, reads_of},
 };
 
 /// Maximum number of lost writes that are named.
@@ -22,7 +22,7 @@ const MAX_NAMED: usize = 5;
 pub(super) fn audit(plan: &Plan, history: &History, since_ns: Option<u64>) -> Finding {
     let read = plan.system().describe_read(&plan.read);
     if read.is_none_or(|read| read.guarantee == Guarantee::Weaker) {
-        return Finding::not_checked(format!("{} reads may be old", plan.read.name()));
+        return Finding::not_checked(format!("{} may be old", reads_of(plan.read.name())));
     }
     let kind = match options_of(plan.workload()).map(|options| options.model) {
         Some(Model::Register) => Kind::Register,

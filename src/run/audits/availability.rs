@@ -96,6 +96,10 @@ fn judge(answers: &Answered<'_>, causes: Causes<'_>, load: Span, times: Times) -
     let outages = outages.iter().map(|outage| Span { until_ns: outage.until_ns.min(load.until_ns), ..*outage });
     let silences = outages.flat_map(|outage| answers.silences(outage));
     let worst = longest(silences.flat_map(unexplained).collect()).filter(|outage| outage.length_ns() > recovery_ns);
+    if load.length_ns() <= recovery_ns {
+        let least = seconds(recovery_ns);
+        return Finding::not_checked(format!("the load was no longer than the {least} that recovery may take"));
+    }
     if worst.is_none() && judged <= recovery_ns {
         return Finding::not_checked("faults, stalls of the host and their aftermath take up the whole load");
     }
@@ -207,6 +211,13 @@ mod tests {
         assert!(why(judged_by(&[])).contains("no probes"));
         let all = [fault(FaultKind::Clock, &[1], (0, 18_000))];
         assert!(why(judged((0, 18_000), &all)).contains("the whole load"));
+        let short = judge(
+            &Answered { probes: &nodes((0, 0), 200), operations_ns: Vec::new() },
+            NOTHING,
+            span((0, 3000)),
+            times,
+        );
+        assert!(why(short).contains("the load was no longer than the 3.000 s that recovery may take"));
         assert_eq!(
             why(judged((0, 0), &[])),
             r#"{"verdict":"holds","looked_at":"20.000 s of the load that no fault explains"}"#

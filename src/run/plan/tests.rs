@@ -90,6 +90,7 @@ fn the_command_repeats_the_run_and_names_what_is_not_the_default() {
     let plan = Plan::default();
     assert!(plan.command().starts_with("schism run --read "), "{}", plan.command());
     assert!(!plan.command().contains("--partition-by"), "{}", plan.command());
+    assert!(plan.command().contains(" --time-limit 20s "), "{}", plan.command());
     let by_nft = Plan { partition_by: Some(PartitionBy::Nft), faults: "partition".parse().unwrap(), ..plan.clone() };
     assert!(by_nft.command().contains(" --faults partition --partition-by nft "), "{}", by_nft.command());
     assert!(by_nft.schedule().summary().contains("faults partition, partitions by nft, seed"));
@@ -99,7 +100,7 @@ fn the_command_repeats_the_run_and_names_what_is_not_the_default() {
         spread: nemesis::Spread::Fixed,
     };
     let timed = Plan { timing: Some(timing), overlap: true, ..plan.clone() };
-    let end = " --every 3000ms --for 1500ms --fault-timing fixed --overlap";
+    let end = " --every 3s --for 1.5s --fault-timing fixed --overlap";
     assert!(timed.command().contains(end) && !plan.command().contains("--every"), "{}", timed.command());
     let scripted = Plan { script: Some("my faults.toml".to_owned()), ..plan.clone() };
     assert!(scripted.command().contains(" --script 'my faults.toml' ") && !scripted.command().contains("--faults"));

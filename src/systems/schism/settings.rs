@@ -9,6 +9,7 @@ use super::{
     super::{OptionDescription, Options, ReadMode, Settings},
     reads::LEASE,
 };
+use crate::terminal::words::typed;
 
 /// Election mode: the duties of leaders and voters beyond the votes themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -148,8 +149,8 @@ impl NodeSettings {
     pub(super) fn options(&self, read: &ReadMode) -> Options {
         let usual = Self::of_defect(self.defect);
         let snapshot_after = (self.snapshot_after != usual.snapshot_after).then(|| self.snapshot_after.to_string());
-        let request_timeout =
-            (self.request_timeout_ms != usual.request_timeout_ms).then(|| format!("{}ms", self.request_timeout_ms));
+        let request_timeout = (self.request_timeout_ms != usual.request_timeout_ms)
+            .then(|| typed(Duration::from_millis(self.request_timeout_ms)));
         Options::default()
             .with(ELECTIONS.name, Some(self.elections.name()).filter(|_| self.elections != Elections::of(read)))
             .with(DEFECT.name, self.defect.map(Defect::name))

@@ -72,9 +72,9 @@ pub(super) fn steps(block: &Block) -> Vec<Step> {
             continue;
         }
         let step = steps.last_mut().expect("a console block begins with a command");
-        match line.strip_prefix("? ") {
-            Some(code) if step.output.is_empty() => step.code = code.parse().expect("an exit code"),
-            _ => step.output.push(line.clone()),
+        match line.strip_prefix("[exit code ").and_then(|code| code.strip_suffix(']')) {
+            Some(code) => step.code = code.parse().expect("an exit code"),
+            None => step.output.push(line.clone()),
         }
     }
     steps
