@@ -24,7 +24,7 @@ use crate::{
     },
     error::{ExitStatus, Failure},
     render::{self, ReportTable, Row, hierarchy, prefix, verdict},
-    run::plan::shell_words,
+    run::{is_run, plan::shell_words},
     terminal::{
         self, Answer, Step,
         words::{counted, plain},
@@ -59,7 +59,7 @@ pub(crate) struct CheckArgs {
     judging: JudgingOptions,
     #[command(flatten)]
     fail_on: FailOn,
-    /// Check every key, even after a violation.
+    /// Check every key, even after a violation. Of a single run of schism, every key is always checked.
     #[arg(long)]
     all: bool,
     /// Explain a violation: how far the operations can be ordered, what was done to the system at that point, and what
@@ -70,7 +70,7 @@ pub(crate) struct CheckArgs {
     #[arg(long)]
     json: bool,
     /// Write a linearization of each linearizable key to this file, as JSON Lines: one operation a line, in the order
-    /// that explains every answer.
+    /// that explains every answer. Without any, no file is written.
     #[arg(long, value_name = "OUT", value_parser = parse_output)]
     linearization: Option<PathBuf>,
     /// Histories, or folders of runs; a pattern such as 'store/*/*/history.jsonl' stands for all files that it matches,
@@ -94,7 +94,7 @@ impl CheckArgs {
         });
         // Where the orders cannot be written, the verdicts stand all the same.
         let status = judged.unwrap_or_else(|| self.check(None).0);
-        terminal::beside(status, written)
+        terminal::beside(status, written.or_else(|error| if error.is::<NoOrder>() { Ok(status) } else { Err(error) }))
     }
 
     /// # Errors
@@ -108,11 +108,18 @@ impl CheckArgs {
         Ok(())
     }
 
+    /// Returns true if every key of this file is judged: asked for, or as its run did, so that the violation that is
+    /// shown is that of the run's page.
+    fn judges_all(&self, file: &Path) -> bool {
+        let folder = file.parent().map(|folder| if folder == "" { Path::new(".") } else { folder });
+        self.all || self.files.len() == 1 && folder.is_some_and(is_run)
+    }
+
     /// Judges every file, and writes the orders that were found to `orders`. Returns the exit status, and whether all
-    /// orders were written.
+    /// orders were written; a violation without any order is [`NoOrder`].
     fn check(&self, mut orders: Option<&mut dyn Write>) -> (ExitStatus, anyhow::Result<()>) {
         let budget = self.judging.budget();
-        let (mut worst, mut written) = (ExitStatus::Linearizable, Ok(()));
+        let (mut worst, mut written, mut has_order) = (ExitStatus::Linearizable, Ok(()), false);
         let (mut rows, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
             let started = Instant::now();
@@ -121,7 +128,7 @@ impl CheckArgs {
                 Ok(found) => {
                     tell_reading(file, &found, started);
                     let judged = match &found {
-                        ReadOutcome::Whole(history) => guard(|| self.judge(history, &budget))
+                        ReadOutcome::Whole(history) => guard(|| self.judge(history, self.judges_all(file), &budget))
                             .unwrap_or_else(|panic| Ok(Findings::of_panic(history, panic))),
                         ReadOutcome::CutShort(cut) => Ok(Findings::of_exhausted(cut)),
                     };
@@ -139,6 +146,7 @@ impl CheckArgs {
                         }
                     };
                     table.add(file, &judged.row, started.elapsed());
+                    has_order |= judged.orders.iter().any(|order| order.found.is_ok());
                     if let (Some(out), ReadOutcome::Whole(history)) = (&mut orders, &found)
                         && let Err(error) = self.write_orders(out, file, history, &judged.orders, &budget)
                     {
@@ -166,6 +174,9 @@ impl CheckArgs {
         } else if self.files.len() > 1 {
             worst = terminal::beside(worst, terminal::print(&format!("{table}\n")));
         }
+        if worst != ExitStatus::Linearizable && !has_order {
+            written = written.and(Err(NoOrder.into()));
+        }
         (worst, written)
     }
 
@@ -183,7 +194,7 @@ impl CheckArgs {
 
     /// # Errors
     /// Fails if an option was given that does not apply to such a history.
-    fn judge(&self, history: &History, budget: &Budget) -> anyhow::Result<Findings> {
+    fn judge(&self, history: &History, all: bool, budget: &Budget) -> anyhow::Result<Findings> {
         if self.judging.are_transactions(history)? {
             if self.explain {
                 let what = "--explain has no meaning for transactions";
@@ -198,7 +209,7 @@ impl CheckArgs {
         if options.model.is_property() {
             self.refuse_orders(options.model)?;
         }
-        let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), budget);
+        let mut report = self.judging.judge(history, all, self.linearization.is_some(), budget);
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
         let wanted = wanted && !options.model.is_property();
@@ -315,17 +326,23 @@ fn tell_methods(file: &Path, judged: &Findings, started: Instant) {
     });
 }
 
+/// Absence of any order to write, so that no file is.
+#[derive(Debug, thiserror::Error)]
+#[error("no order was found")]
+struct NoOrder;
+
 /// Returns this command line for another command that judges files; none if it has options that only `check` has, or
 /// names that cannot be shown.
 fn again_as(command: &str) -> Option<String> {
     const ONLY_HERE: [&str; 3] = ["--all", "--explain", "--linearization"];
     let words: Result<Vec<String>, _> = std::env::args_os().skip(1).map(std::ffi::OsString::into_string).collect();
-    let words = words.ok()?;
+    let mut words = words.ok()?;
     let has_own = words.iter().any(|word| ONLY_HERE.iter().any(|own| word.starts_with(own)));
-    let is_plain = words.first().is_some_and(|word| word == "check") && (command == "check" || !has_own);
-    let others = words.into_iter().skip(1);
-    is_plain
-        .then(|| shell_words(&["schism".to_owned(), command.to_owned()].into_iter().chain(others).collect::<Vec<_>>()))
+    // Before the command stand only options of all commands, none of which can have this value.
+    let here = words.iter().position(|word| word == "check").filter(|_| command == "check" || !has_own)?;
+    words.remove(here);
+    words.splice(0..0, ["schism".to_owned(), command.to_owned()]);
+    Some(shell_words(&words))
 }
 
 /// Returns the failure to read a file because of a bug in schism.
