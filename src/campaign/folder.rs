@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::{ExitStatus, Failure},
-    run::PREPARED_FOLDER,
+    run::{PREPARED_FOLDER, plan::shell_words},
     store::{ConfinedFolder, SchemaVersion, read_json, refused, write_inside},
 };
 
@@ -49,6 +49,40 @@ impl StoredPlan {
     }
 }
 
+/// Name of the file with the figures of a comparison, which tells its folder from that of another campaign.
+pub(crate) const COMPARISON_FILE: &str = "compare.json";
+
+/// Purpose of the runs in a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Campaign,
+    Comparison,
+}
+
+impl Purpose {
+    fn of(folder: &Path) -> Self {
+        let has_figures = ConfinedFolder::of(folder).is_ok_and(|folder| folder.has(COMPARISON_FILE));
+        if has_figures { Self::Comparison } else { Self::Campaign }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Campaign => "campaign",
+            Self::Comparison => "comparison",
+        }
+    }
+
+    /// Returns the command that goes on with the runs in a folder by their own plan.
+    pub(crate) fn resume(self, folder: &Path) -> String {
+        let command = match self {
+            Self::Campaign => "campaign",
+            Self::Comparison => "compare",
+        };
+        let folder = folder.display().to_string();
+        shell_words(&["schism", command, "--resume", "--store", &folder].map(str::to_owned))
+    }
+}
+
 /// Exclusive access to the folder of a campaign.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -63,42 +97,48 @@ impl Folder {
     /// more. Without `asked`, the folder's own plan is used.
     ///
     /// # Errors
-    /// Fails if the folder holds another campaign, holds one but `resume` is false, or one with the file of a system
-    /// that says something else by now, holds none and none is asked for, or is in use by another process.
-    pub(crate) fn open(path: &Path, asked: Option<StoredPlan>, resume: bool) -> anyhow::Result<Self> {
+    /// Fails if the folder holds another campaign or one for another purpose, holds one but `resume` is false, or one
+    /// with the file of a system that says something else by now, holds none and none is asked for, or is in use by
+    /// another process.
+    pub(crate) fn open(path: &Path, purpose: Purpose, asked: Option<StoredPlan>, resume: bool) -> anyhow::Result<Self> {
         let wrong = |what: String, hint: &str| Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
         let known = read_plan(path)?;
         let asked = asked.map(|asked| known.iter().fold(asked, StoredPlan::with_names_of));
-        let shown = path.display();
+        let (shown, held) = (path.display(), if known.is_some() { Purpose::of(path) } else { purpose });
+        let (name, go_on) = (held.name(), held.resume(path));
+        if resume && held != purpose {
+            let what = format!("there is a {name} in {shown}, not a {}", purpose.name());
+            return wrong(what, &format!("go on with it: {go_on}"));
+        }
         if resume && let Some(file) = known.as_ref().and_then(|known| known.plan.changed_file()) {
             return wrong(
-                format!("{file} has changed since the campaign in {shown} began"),
+                format!("{file} has changed since the {name} in {shown} began"),
                 "its runs would not be of one system: undo the change, or begin a new one with another --store",
             );
         }
         let asked = match (known, asked) {
             (Some(_), _) if !resume => {
                 return wrong(
-                    format!("there is a campaign in {shown} already"),
-                    "continue it with --resume; another --store begins a new one",
+                    format!("there is a {name} in {shown} already"),
+                    &format!("go on with it: {go_on}; another --store begins a new one"),
                 );
             }
             (Some(known), Some(asked)) if asked.continues(&known) => asked,
             (Some(known), Some(asked)) if known != asked => {
                 return wrong(
-                    format!("the campaign in {shown} has another plan"),
-                    "--resume without a plan goes on with it; another --store begins a new one",
+                    format!("the {name} in {shown} has another plan"),
+                    &format!("go on by its own plan: {go_on}; another --store begins a new one"),
                 );
             }
             (Some(known), _) => known,
             (None, None) => {
-                return wrong(format!("there is no campaign in {shown}"), "without --resume a new one begins");
+                return wrong(format!("there is no {name} in {shown}"), "without --resume a new one begins");
             }
             (None, Some(asked)) => asked,
         };
         fs::create_dir_all(path).with_context(|| format!("cannot make {shown}"))?;
         let inside = ConfinedFolder::of(path).with_context(|| format!("cannot find {shown}"))?;
-        let lock = lock(&inside)?;
+        let lock = lock(&inside, name)?;
         write_json(&inside, PLAN_FILE, &asked)?;
         Ok(Self { inside, asked, _lock: lock })
     }
@@ -241,7 +281,7 @@ fn log_name(run: &RunPlan) -> PathBuf {
     Path::new(LOGS).join(format!("{}.log", run.id().replace('/', "-")))
 }
 
-fn lock(folder: &ConfinedFolder) -> anyhow::Result<File> {
+fn lock(folder: &ConfinedFolder, name: &str) -> anyhow::Result<File> {
     let file = folder.path().join(".lock");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
@@ -249,7 +289,7 @@ fn lock(folder: &ConfinedFolder) -> anyhow::Result<File> {
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
-            let what = format!("another process is at the campaign in {}", folder.path().display());
+            let what = format!("another process is at the {name} in {}", folder.path().display());
             Err(Failure::new(ExitStatus::Failed, what).hint("wait for it, or give this one another --store").into())
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", file.display())),

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     campaign::{
         self, Manner, MatrixProgress,
-        folder::{Folder, StoredPlan},
+        folder::{Folder, Purpose, StoredPlan},
         plan::{FaultMix, Seeds, Shard, WrittenPlan, parse_mixes, parse_seeds},
     },
     error::{ExitStatus, Failure, host_limits},
@@ -39,9 +39,10 @@ use crate::{
 /// Carries out a matrix of runs (read modes × faults × seeds), each in a process of its own, and shows which cells
 /// hold.
 ///
-/// Without a plan or options: all five read modes under none, kill, pause, partition, clock and all of them, with three
-/// seeds each; of another system, all its read modes under those of these faults that it can be under. A campaign is
-/// kept in one folder. One that was interrupted in any way can be continued with --resume.
+/// Without a plan or options: all five read modes under none, kill:leader, pause:leader, partition:isolate-leader and
+/// clock+partition:isolate-leader, with three seeds each, without the cells that can find nothing; of another system,
+/// all its read modes under those of these faults that it can be under, at random nodes if nobody says who leads. A
+/// campaign is kept in one folder. One that was interrupted in any way can be continued with --resume.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism campaign
@@ -151,7 +152,7 @@ fn parse_list(text: &str) -> Result<FaultMixes, String> {
 
 impl CampaignArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        let folder = Folder::open(&self.store, self.asked()?, self.resume)?;
+        let folder = Folder::open(&self.store, Purpose::Campaign, self.asked()?, self.resume)?;
         let stop = stop_on_signal("--resume")?;
         let manner = Manner { at_once: self.at_once, until_failure: self.until_failure, ..Manner::default() };
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());

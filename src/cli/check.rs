@@ -70,7 +70,7 @@ pub(crate) struct CheckArgs {
     #[arg(long)]
     json: bool,
     /// Write a linearization of each linearizable key to this file, as JSON Lines: one operation a line, in the order
-    /// that explains every answer.
+    /// that explains every answer. Without any, no file is written.
     #[arg(long, value_name = "OUT", value_parser = parse_output)]
     linearization: Option<PathBuf>,
     /// Histories, or folders of runs; a pattern such as 'store/*/*/history.jsonl' stands for all files that it matches,
@@ -94,7 +94,7 @@ impl CheckArgs {
         });
         // Where the orders cannot be written, the verdicts stand all the same.
         let status = judged.unwrap_or_else(|| self.check(None).0);
-        terminal::beside(status, written)
+        terminal::beside(status, written.or_else(|error| if error.is::<NoOrder>() { Ok(status) } else { Err(error) }))
     }
 
     /// # Errors
@@ -109,10 +109,10 @@ impl CheckArgs {
     }
 
     /// Judges every file, and writes the orders that were found to `orders`. Returns the exit status, and whether all
-    /// orders were written.
+    /// orders were written; a violation without any order is [`NoOrder`].
     fn check(&self, mut orders: Option<&mut dyn Write>) -> (ExitStatus, anyhow::Result<()>) {
         let budget = self.judging.budget();
-        let (mut worst, mut written) = (ExitStatus::Linearizable, Ok(()));
+        let (mut worst, mut written, mut has_order) = (ExitStatus::Linearizable, Ok(()), false);
         let (mut rows, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
             let started = Instant::now();
@@ -139,6 +139,7 @@ impl CheckArgs {
                         }
                     };
                     table.add(file, &judged.row, started.elapsed());
+                    has_order |= judged.orders.iter().any(|order| order.found.is_ok());
                     if let (Some(out), ReadOutcome::Whole(history)) = (&mut orders, &found)
                         && let Err(error) = self.write_orders(out, file, history, &judged.orders, &budget)
                     {
@@ -165,6 +166,9 @@ impl CheckArgs {
             worst = terminal::beside(worst, terminal::print_json(&rows));
         } else if self.files.len() > 1 {
             worst = terminal::beside(worst, terminal::print(&format!("{table}\n")));
+        }
+        if worst != ExitStatus::Linearizable && !has_order {
+            written = written.and(Err(NoOrder.into()));
         }
         (worst, written)
     }
@@ -316,17 +320,23 @@ fn tell_methods(file: &Path, judged: &Findings, started: Instant) {
     });
 }
 
+/// Absence of any order to write, so that no file is.
+#[derive(Debug, thiserror::Error)]
+#[error("no order was found")]
+struct NoOrder;
+
 /// Returns this command line for another command that judges files; none if it has options that only `check` has, or
 /// names that cannot be shown.
 fn again_as(command: &str) -> Option<String> {
     const ONLY_HERE: [&str; 3] = ["--all", "--explain", "--linearization"];
     let words: Result<Vec<String>, _> = std::env::args_os().skip(1).map(std::ffi::OsString::into_string).collect();
-    let words = words.ok()?;
+    let mut words = words.ok()?;
     let has_own = words.iter().any(|word| ONLY_HERE.iter().any(|own| word.starts_with(own)));
-    let is_plain = words.first().is_some_and(|word| word == "check") && (command == "check" || !has_own);
-    let others = words.into_iter().skip(1);
-    is_plain
-        .then(|| shell_words(&["schism".to_owned(), command.to_owned()].into_iter().chain(others).collect::<Vec<_>>()))
+    // Before the command stand only options of all commands, none of which can have this value.
+    let here = words.iter().position(|word| word == "check").filter(|_| command == "check" || !has_own)?;
+    words.remove(here);
+    words.splice(0..0, ["schism".to_owned(), command.to_owned()]);
+    Some(shell_words(&words))
 }
 
 /// Returns the failure to read a file because of a bug in schism.

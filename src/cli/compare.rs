@@ -17,7 +17,7 @@ use super::{
 use crate::{
     campaign::{
         self, Manner, MatrixProgress,
-        folder::{Folder, StoredPlan},
+        folder::{COMPARISON_FILE, Folder, Purpose, StoredPlan, stored_summary},
         plan::{FaultMix, Seeds, WrittenPlan},
     },
     compare::{self, Comparison, HEADINGS, order_in_words},
@@ -52,29 +52,29 @@ pub(crate) struct CompareArgs {
     /// Sizes of the cluster, in nodes, one setting each [default: 3, or as many as the systems can have].
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     nodes: Option<Vec<u16>>,
-    /// Percentages of operations that read, one setting each.
-    #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "80")]
-    read_shares: Vec<u8>,
+    /// Percentages of operations that read, one setting each [default: 80].
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    read_shares: Option<Vec<u8>>,
     #[command(flatten)]
     node_options: NodeOptionArgs,
     #[command(flatten)]
     partition: PartitionArgs,
-    /// Number of runs of each mode in each setting, each with another seed.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// Duration of each run's load.
-    #[arg(long, value_name = "TIME", default_value = "6s", value_parser = parse_time_limit)]
-    time_limit: Duration,
-    /// Operations per second, all clients together; 0 is as fast as possible, to compare throughput.
-    #[arg(long, value_name = "R", default_value_t = 0)]
-    rate: u32,
-    /// Number of clients.
-    #[arg(long, value_name = "C", default_value_t = 6)]
-    concurrency: u16,
+    /// Number of runs of each mode in each setting, each with another seed [default: 3].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+    /// Duration of each run's load [default: 6s].
+    #[arg(long, value_name = "TIME", value_parser = parse_time_limit)]
+    time_limit: Option<Duration>,
+    /// Operations per second, all clients together; 0 is as fast as possible, to compare throughput [default: 0].
+    #[arg(long, value_name = "R")]
+    rate: Option<u32>,
+    /// Number of clients [default: 6].
+    #[arg(long, value_name = "C")]
+    concurrency: Option<u16>,
     /// Folder of the comparison.
     #[arg(long, value_name = "DIR", default_value = "store/compare")]
     store: PathBuf,
-    /// Continue the comparison in the folder.
+    /// Continue the comparison in the folder; without other options, by its own plan.
     #[arg(long)]
     resume: bool,
     /// Print compare.json instead of the tables.
@@ -84,6 +84,11 @@ pub(crate) struct CompareArgs {
 
 /// Number of nodes where systems can have as many: the fewest that bear the loss of one.
 const USUAL_NODES: u16 = 3;
+/// What a comparison is measured with where nothing else is asked for.
+const READ_SHARE: u8 = 80;
+const ROUNDS: u32 = 3;
+const TIME_LIMIT: Duration = Duration::from_secs(6);
+const CLIENTS: u16 = 6;
 
 fn parse_mix(text: &str) -> Result<FaultMix, String> {
     text.parse().map_err(|error| wrong_fault(&error))
@@ -91,29 +96,12 @@ fn parse_mix(text: &str) -> Result<FaultMix, String> {
 
 impl CompareArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        let choices = self.system.unwrap_or_else(|| vec![SystemChoice::default()]);
-        let (systems, system_files) = find_all(&choices, self.resume.then_some(&*self.store))?;
-        let plan = WrittenPlan {
-            systems,
-            system_files,
-            reads: self.reads,
-            faults: self.faults,
-            nodes: self.nodes,
-            read_shares: self.read_shares,
-            options: self.node_options.options(),
-            partition_by: self.partition.way(),
-            seeds: Seeds::Count(self.rounds),
-            time_limit: self.time_limit,
-            rate: self.rate,
-            concurrency: self.concurrency,
-            ..WrittenPlan::default()
-        };
-        let nodes = plan.nodes.clone().unwrap_or_else(|| vec![plan.usual_nodes(USUAL_NODES)]);
-        let plan = WrittenPlan { nodes: Some(nodes), ..plan };
-        let faults = plan.faults.clone().unwrap_or_else(|| compare::usual_faults(&plan));
-        let plan = WrittenPlan { faults: Some(faults), ..plan }.complete();
-        plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
-        let folder = Folder::open(&self.store, Some(StoredPlan::new(plan, None)), self.resume)?;
+        let folder = Folder::open(&self.store, Purpose::Comparison, self.asked()?, self.resume)?;
+        if !folder.inside().has(COMPARISON_FILE) {
+            // From now on, whatever interrupts it, this is the folder of a comparison.
+            let nothing_yet = compare::measure(&stored_summary(&self.store)?, folder.inside())?;
+            folder.write(COMPARISON_FILE, &nothing_yet)?;
+        }
         let stop = stop_on_signal("--resume")?;
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
         let manner = Manner { at_once: Some(1), ..Manner::default() };
@@ -121,7 +109,7 @@ impl CompareArgs {
         drop(progress);
         report::outputs::write(folder.inside(), &summary)?;
         let comparison = compare::measure(&summary, folder.inside())?;
-        folder.write(compare::FILE, &comparison)?;
+        folder.write(COMPARISON_FILE, &comparison)?;
         report::compare::write(&comparison, folder.inside())?;
         let done = summary.runs.iter().filter(|run| run.facts.is_some()).count();
         let status = match (done == summary.planned, summary.finished == summary.planned) {
@@ -135,6 +123,50 @@ impl CompareArgs {
             terminal::print_answer(&describe(&comparison, &folder.shown()), status)?;
         }
         Ok(status)
+    }
+
+    /// Returns the requested plan; none if the plan in the folder is to be used.
+    fn asked(&self) -> anyhow::Result<Option<StoredPlan>> {
+        let options = self.node_options.options();
+        let given = [
+            self.system.is_some(),
+            self.reads.is_some(),
+            self.faults.is_some(),
+            self.nodes.is_some(),
+            self.read_shares.is_some(),
+            !options.is_empty(),
+            self.partition.partition_by.is_some(),
+            self.rounds.is_some(),
+            self.time_limit.is_some(),
+            self.rate.is_some(),
+            self.concurrency.is_some(),
+        ];
+        if self.resume && !given.contains(&true) {
+            return Ok(None);
+        }
+        let choices = self.system.clone().unwrap_or_else(|| vec![SystemChoice::default()]);
+        let (systems, system_files) = find_all(&choices, self.resume.then_some(&*self.store))?;
+        let plan = WrittenPlan {
+            systems,
+            system_files,
+            reads: self.reads.clone(),
+            faults: self.faults.clone(),
+            nodes: self.nodes.clone(),
+            read_shares: self.read_shares.clone().unwrap_or_else(|| vec![READ_SHARE]),
+            options,
+            partition_by: self.partition.way(),
+            seeds: Seeds::Count(self.rounds.unwrap_or(ROUNDS)),
+            time_limit: self.time_limit.unwrap_or(TIME_LIMIT),
+            rate: self.rate.unwrap_or(0),
+            concurrency: self.concurrency.unwrap_or(CLIENTS),
+            ..WrittenPlan::default()
+        };
+        let nodes = plan.nodes.clone().unwrap_or_else(|| vec![plan.usual_nodes(USUAL_NODES)]);
+        let plan = WrittenPlan { nodes: Some(nodes), ..plan };
+        let faults = plan.faults.clone().unwrap_or_else(|| compare::usual_faults(&plan));
+        let plan = WrittenPlan { faults: Some(faults), ..plan }.complete();
+        plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
+        Ok(Some(StoredPlan::new(plan, None)))
     }
 }
 
@@ -153,11 +185,15 @@ fn describe(comparison: &Comparison, folder: &Path) -> Answer {
         );
         text += &format!("\n{}\n{}", setting.name, table.above(&orders));
     }
+    let mut steps = vec![Step::Page(folder.join(report::compare::PAGE))];
+    if comparison.finished < comparison.planned {
+        steps.push(Step::Command("resume", Purpose::Comparison.resume(folder)));
+    }
     Answer {
         subject,
         verdict: format!("{} of {} measured", comparison.finished, counted(comparison.planned, "run")),
         summary: format!("\n{}\n", comparison.advice()),
-        steps: vec![Step::Page(folder.join(report::compare::PAGE))],
+        steps,
         details: text,
     }
 }

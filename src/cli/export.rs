@@ -71,7 +71,10 @@ impl ExportArgs {
         let picture = with_facts(&self.judging, &self.what, |facts| self.picture(facts))?;
         let Some(picture) = picture else {
             let what = format!("{}: there is no violation to draw", self.what.display());
-            return Err(Failure::new(ExitStatus::Failed, what).hint("`schism report` shows the whole run").into());
+            let all = if self.what.is_dir() { "run" } else { "history" };
+            return Err(Failure::new(ExitStatus::Usage, what)
+                .hint(format!("`schism report` makes a page of the whole {all}"))
+                .into());
         };
         self.write(&picture)
     }

@@ -1,6 +1,6 @@
 //! `schism generate`: histories of simulated clients, reproducible for everybody who measures a checker.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use workloads::{SimulatedModel, Simulation, TransactionSimulation, Violation};
@@ -127,10 +127,17 @@ impl GenerateArgs {
             violation: self.violation.violation(),
             seed: self.seed,
         };
+        // What is written to a pipe cannot be taken back.
+        if self.plants_a_violation() && !simulation.run(|_| io::Result::Ok(()))? {
+            return Err(planting_failure().into());
+        }
         terminal::write_whole(&self.output, |mut out| {
-            let planted = simulation.run(|event| histories::write_event(&mut out, event))?;
-            if planted { Ok(()) } else { Err(planting_failure().into()) }
+            Ok(simulation.run(|event| histories::write_event(&mut out, event)).map(drop)?)
         })
+    }
+
+    fn plants_a_violation(&self) -> bool {
+        self.violation.violation().is_some()
     }
 
     fn transactions(self) -> anyhow::Result<ExitStatus> {
@@ -152,9 +159,12 @@ impl GenerateArgs {
             violations: self.violations,
             seed: self.seed,
         };
+        // What is written to a pipe cannot be taken back.
+        if self.plants_a_violation() && !simulation.run(|_| io::Result::Ok(()))? {
+            return Err(planting_failure().into());
+        }
         terminal::write_whole(&self.output, |mut out| {
-            let planted = simulation.run(|event| histories::write_event(&mut out, event))?;
-            if planted { Ok(()) } else { Err(planting_failure().into()) }
+            Ok(simulation.run(|event| histories::write_event(&mut out, event)).map(drop)?)
         })
     }
 }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     campaign::{
         self, Manner, MatrixProgress,
-        folder::{Folder, StoredPlan, read_plan},
+        folder::{Folder, Purpose, StoredPlan, read_plan},
         hunt::{Catch, Hunt, HuntedDefect},
         plan::{Seeds, WrittenPlan},
         simulated_hunt::SearchLimits,
@@ -252,7 +252,7 @@ impl HuntArgs {
         plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
         let path = self.store.join(folder);
         let is_begun = read_plan(&path)?.is_some();
-        let folder = Folder::open(&path, Some(StoredPlan::new(plan, None)), is_begun)?;
+        let folder = Folder::open(&path, Purpose::Campaign, Some(StoredPlan::new(plan, None)), is_begun)?;
         terminal::note(&format!("{}: {options}", path.display()));
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
         let manner = Manner { at_once: self.at_once, until_failure: false, keeps_starved: true };

@@ -12,14 +12,14 @@ use clap::Args;
 use super::campaign::show;
 use crate::{
     campaign::{
-        folder::{Folder, StoredPlan, read_plan, read_record, run_name},
+        folder::{Folder, Purpose, StoredPlan, read_plan, read_record, run_name},
         plan::{CampaignPlan, RunPlan},
         record::Record,
     },
     error::{ExitStatus, Failure},
     report::outputs,
     store::{ConfinedFolder, refused},
-    terminal,
+    terminal::{self, words::counted},
 };
 
 /// Merges parts of a campaign that were carried out separately, with or without --shard.
@@ -54,7 +54,7 @@ impl MergeArgs {
         let parts = self.different_parts()?;
         // All is read before the first is written.
         let chosen = choose(&plan, &parts)?;
-        let whole = Folder::open(&self.into, Some(StoredPlan::new(plan, None)), false)?;
+        let whole = Folder::open(&self.into, Purpose::Campaign, Some(StoredPlan::new(plan, None)), false)?;
         let mut records = BTreeMap::new();
         for ChosenPart { part, run, record } in chosen {
             let name = run_name(&run.id());
@@ -70,10 +70,8 @@ impl MergeArgs {
         if missing == 0 {
             return Ok(status);
         }
-        terminal::note(&format!(
-            "{missing} runs are missing: schism campaign --resume --store {}",
-            self.into.display()
-        ));
+        let rest = Purpose::Campaign.resume(&self.into);
+        terminal::note(&format!("{} missing: {rest}", counted(missing, "run")));
         Ok(status.worst(ExitStatus::Interrupted))
     }
 

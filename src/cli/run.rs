@@ -22,7 +22,7 @@ use crate::{
     report,
     run::{
         FinishedRun, Host, RunLocation, Script, Stay,
-        plan::{Plan, parse_fault_time, parse_time_limit, usual_partition, usual_workload},
+        plan::{Plan, check_faults, parse_fault_time, parse_time_limit, usual_partition, usual_workload},
         repeated_plan,
     },
     systems::ReadMode,
@@ -229,7 +229,8 @@ impl RunArgs {
     /// Fails if one of the faults cannot work in a cluster of this size, or the system lacks what is asked of it.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let plan = self.plan()?;
-        plan.faults.check(plan.nodes).map_err(|why| usage(why.to_string()))?;
+        check_size(&plan, self.faults.is_none() && self.script.is_none() && self.replay.is_none())?;
+        check_faults(plan.system(), &plan.schedule).map_err(|refused| usage(refused.what).hint(refused.remedy))?;
         Ok(())
     }
 
@@ -331,6 +332,21 @@ pub(super) fn wrong_fault(error: &SpecError) -> String {
         _ => String::new(),
     };
     format!("{error}{similar}")
+}
+
+/// Checks that the faults of a plan can work in a cluster of its size; the default ones may, or may not, be meant.
+///
+/// # Errors
+/// Fails with the first that cannot, with an alternative.
+pub(super) fn check_size(plan: &Plan, are_default: bool) -> Result<(), Failure> {
+    plan.faults.check(plan.nodes).map_err(|why| {
+        if are_default {
+            usage(format!("--faults is not given, and its default {why}"))
+                .hint("name others, such as --faults kill:all, or --faults none")
+        } else {
+            usage(why.to_string())
+        }
+    })
 }
 
 pub(super) fn usage(why: String) -> Failure {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{
     campaign::stop_and_say,
     node_options::NodeOptionArgs,
-    run::{TimingArgs, draw_seed, parse_faults, usage, workload_names},
+    run::{TimingArgs, check_size, draw_seed, parse_faults, usage, workload_names},
     systems::ReadModeParser,
 };
 use crate::{
@@ -269,7 +269,7 @@ impl SimulateArgs {
             let why = format!("no simulated host can have the fault `{fault}`");
             return Err(usage(why).hint("leave it out, or let schism run inject it").into());
         }
-        plan.faults.check(self.nodes).map_err(|why| usage(why.to_string()))?;
+        check_size(&plan, self.faults.is_none())?;
         Ok(plan.schedule())
     }
 }

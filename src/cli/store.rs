@@ -26,7 +26,8 @@ use crate::{
 #[command(after_help = "Examples:
   schism store ls
   schism store gc --older-than 30d
-  schism store rm store/schism-register-leader/20260131T235959Z")]
+  schism store rm store/schism-register-leader/20260131T235959Z
+  schism store rm schism-register-leader/20260131T235959Z")]
 pub(crate) struct StoreArgs {
     #[command(subcommand)]
     action: Action,
@@ -46,16 +47,19 @@ enum Action {
     /// Removes runs and campaigns; for `latest`, the run that it links to, and `latest` then links to the newest one
     /// that is left. A link that leads out of its folder is refused.
     Rm {
-        /// Folders of the runs, or of campaigns with all their runs.
+        /// Folders of the runs, or of campaigns with all their runs; or their names, as `schism store ls` prints them.
         #[arg(required = true, value_name = "RUN")]
         runs: Vec<PathBuf>,
+        /// The store in which names are looked for.
+        #[arg(long, value_name = "DIR", default_value = "store")]
+        store: PathBuf,
     },
     /// Compresses histories and traces with zstd; with --older-than, removes old runs without a violation first.
     Gc {
         /// The store.
         #[arg(value_name = "DIR", default_value = "store")]
         store: PathBuf,
-        /// Remove runs without a violation that are older than this; never those of campaigns.
+        /// Remove runs without a violation that began longer ago than this, even the latest; never those of campaigns.
         #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
         older_than: Option<Duration>,
         /// Show what would be done, and do nothing.
@@ -68,7 +72,7 @@ impl StoreArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         match self.action {
             Action::Ls { store, json } => list(&store, json),
-            Action::Rm { runs } => remove(&runs),
+            Action::Rm { runs, store } => remove(&runs, &store),
             Action::Gc { store, older_than, dry_run } => collect_garbage(&store, older_than, dry_run),
         }
     }
@@ -103,20 +107,27 @@ fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
         let path = kept.path.strip_prefix(store).unwrap_or(&kept.path).display().to_string();
         table.add_row([
             sanitize::line(&path),
-            sanitize::line(&kept.verdict),
+            sanitize::line(&kept.in_words),
             sanitize::line(&kept.workload),
             sanitize::line(&kept.faults),
             kept.seed.to_string(),
-            kept.lasted_ms.map_or_else(|| "-".to_owned(), |ms| format!("{} s", (ms + 500) / 1000)),
+            kept.lasted_ms.map_or_else(|| "-".to_owned(), tenths),
             mib(*of_run),
         ]);
     }
     terminal::print(&table.above(&format!("{}, {}\n", counted(rows.len(), "run"), mib(bytes))))
 }
 
-fn remove(runs: &[PathBuf]) -> anyhow::Result<ExitStatus> {
+/// Formats a time in seconds, to a tenth.
+fn tenths(ms: u64) -> String {
+    let tenths = (ms + 50) / 100;
+    format!("{}.{} s", tenths / 10, tenths % 10)
+}
+
+fn remove(runs: &[PathBuf], store: &Path) -> anyhow::Result<ExitStatus> {
     // All are looked at before the first is removed; one may be named twice.
-    let meant: BTreeSet<PathBuf> = runs.iter().map(|run| resolve_run(run)).collect::<anyhow::Result<_>>()?;
+    let meant = runs.iter().map(|run| named_in(store, run).map_or_else(|| resolve_run(run), Ok));
+    let meant: BTreeSet<PathBuf> = meant.collect::<anyhow::Result<_>>()?;
     let mut text = String::new();
     for run in meant {
         let what = if is_run(&run) { "run" } else { "campaign" };
@@ -131,12 +142,27 @@ fn remove(runs: &[PathBuf]) -> anyhow::Result<ExitStatus> {
 /// Maximum depth below a link at which a run still belongs to the store, or to the campaign.
 const MAX_LINKS_ABOVE: usize = 4;
 
+/// Returns the folder of the run or campaign with this name in a store, without links; none if the name is a path to
+/// something else, or leads out of the store.
+fn named_in(store: &Path, name: &Path) -> Option<PathBuf> {
+    if name.exists() {
+        return None;
+    }
+    let folder = ConfinedFolder::of(store).ok()?.folder(name).ok()??;
+    let is_kept = folder.path() != store && (is_run(folder.path()) || read_plan(folder.path()).ok()?.is_some());
+    is_kept.then(|| folder.path().to_owned())
+}
+
 /// Returns the folder of the run that a path means, without links.
 fn resolve_run(run: &Path) -> anyhow::Result<PathBuf> {
+    if fs::symlink_metadata(run).is_err() {
+        let what = format!("{} does not exist: nothing was removed", run.display());
+        return Err(Failure::new(ExitStatus::Unreadable, what).hint(LISTED).into());
+    }
     let refuse = |what: String, hint: String| Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
     if !is_run(run) && read_plan(run)?.is_none() {
         let what = format!("{} is not the folder of a run or a campaign: nothing was removed", run.display());
-        return refuse(what, "`schism store ls` names them".to_owned());
+        return refuse(what, LISTED.to_owned());
     }
     let whole = fs::canonicalize(run).with_context(|| format!("cannot find {}", run.display()))?;
     // Without a slash at its end, which would have a link followed unseen.
@@ -153,6 +179,9 @@ fn resolve_run(run: &Path) -> anyhow::Result<PathBuf> {
     }
     Ok(whole)
 }
+
+/// Hint at the names that runs have.
+const LISTED: &str = "`schism store ls` names them; --store says in which store a name is looked for";
 
 /// Name of the link to the newest run of a store.
 const LATEST: &str = "latest";
@@ -174,12 +203,12 @@ fn move_latest_link(run: &Path) -> anyhow::Result<()> {
 }
 
 fn collect_garbage(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow::Result<ExitStatus> {
-    let (mut removed, mut packed, mut freed) = (0, 0, 0_u64);
+    let (mut removed, mut packed, mut packed_bytes, mut freed) = (0, 0, 0_u64, 0_u64);
     for kept in find_runs(store)?.into_iter().filter(|kept| kept.stage == Stage::Over) {
         let run = ConfinedFolder::of(&kept.path).map_err(refused(&kept.path))?;
         let before = size(&kept.path);
-        let age =
-            fs::metadata(&kept.path)?.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+        // To compress a run, or to make its page again, does not make it younger.
+        let age = kept.begun().and_then(|time| SystemTime::now().duration_since(time).ok());
         let is_old = older_than.zip(age).is_some_and(|(limit, age)| age > limit);
         if is_old && kept.is_without_violation && !kept.of_campaign {
             removed += 1;
@@ -193,15 +222,29 @@ fn collect_garbage(store: &Path, older_than: Option<Duration>, dry_run: bool) ->
         }
         let large = uncompressed_files(&run);
         packed += large.len();
-        if !dry_run {
+        if dry_run {
+            packed_bytes += large.iter().map(|file| bytes_of(&run, file)).sum::<u64>();
+            freed += bytes_of(&run, COLUMNS_FILE.as_ref());
+        } else {
             // Made from the history, and larger than that once it is compressed.
             run.remove(COLUMNS_FILE).ok();
             large.iter().try_for_each(|file| compress(&run, file))?;
             freed += before.saturating_sub(size(&kept.path));
         }
     }
-    let would = if dry_run { "would be " } else { "" };
-    terminal::print(&format!("{removed} runs {would}removed, {packed} files {would}compressed, {} freed\n", mib(freed)))
+    let (removed, packed, freed) = (counted(removed, "run"), counted(packed, "file"), mib(freed));
+    terminal::print(&if dry_run {
+        // By how much files shrink is only known once they are compressed.
+        let more = if packed_bytes > 0 { format!(", and part of {}", mib(packed_bytes)) } else { String::new() };
+        format!("{removed} would be removed, {packed} compressed, {freed} freed{more}\n")
+    } else {
+        format!("{removed} removed, {packed} compressed, {freed} freed\n")
+    })
+}
+
+/// Returns the size of a file of a run; 0 if there is none.
+fn bytes_of(run: &ConfinedFolder, file: &Path) -> u64 {
+    run.open(file).ok().flatten().and_then(|file| file.metadata().ok()).map_or(0, |found| found.len())
 }
 
 /// Returns the large files of a run that are not compressed yet: the history and the traces of the nodes.

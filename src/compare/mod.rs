@@ -14,7 +14,7 @@ pub(crate) use self::advice::{Advice, AdviceKind};
 pub(crate) use self::words::HEADINGS;
 use crate::{
     campaign::{
-        folder::run_name,
+        folder::{COMPARISON_FILE, run_name},
         plan::{CampaignPlan, FaultMix, WrittenPlan},
         summary::{CellSummary, Summary},
     },
@@ -23,8 +23,6 @@ use crate::{
     systems::{ReadMode, SystemName},
 };
 
-/// Name of the file with the figures, in the folder of a comparison.
-pub(crate) const FILE: &str = "compare.json";
 /// Precision of latencies in significant digits, and their maximum in µs (an hour).
 const DIGITS: u8 = 3;
 const MOST_US: u64 = 3_600_000_000;
@@ -127,7 +125,7 @@ pub(crate) fn usual_faults(plan: &WrittenPlan) -> Vec<FaultMix> {
 /// # Errors
 /// Fails if it cannot be read.
 pub(crate) fn stored(folder: &ConfinedFolder) -> anyhow::Result<Option<Comparison>> {
-    Ok(read_json(folder, FILE)?)
+    Ok(read_json(folder, COMPARISON_FILE)?)
 }
 
 /// Measures the runs of a campaign that came to a verdict.

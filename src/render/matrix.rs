@@ -4,10 +4,10 @@ use std::path::Path;
 
 use crate::{
     campaign::{
+        folder::Purpose,
         record::{Category, Record},
         summary::{AuditCount, CellSummary, Summary},
     },
-    run::plan::shell_words,
     terminal::{
         Answer, Step, Table,
         words::{counted, reads_of, shortened},
@@ -46,9 +46,8 @@ pub(crate) fn describe_campaign(summary: &Summary, page: &Path) -> Answer {
     }
     let mut steps = vec![Step::Page(page.to_owned())];
     if summary.finished < summary.planned {
-        let folder = page.parent().unwrap_or(Path::new(".")).display().to_string();
-        let words = ["schism", "campaign", "--resume", "--store", &folder].map(str::to_owned);
-        steps.push(Step::Command("resume", shell_words(&words)));
+        let folder = page.parent().unwrap_or(Path::new("."));
+        steps.push(Step::Command("resume", Purpose::Campaign.resume(folder)));
     }
     let shares = "Runs with a violation, of those that could have found one; below, the 95 % interval of that share.\n";
     let mut text = format!("\n{}", table.above(shares));

@@ -1,5 +1,7 @@
 //! The results of a run, in words.
 
+use std::time::Duration;
+
 use checker::{Level, Verdict};
 use histories::Function;
 
@@ -18,7 +20,8 @@ use crate::{
 pub(crate) fn describe_run(finished: &FinishedRun, is_kept: bool) -> Answer {
     let results = &finished.results;
     let mut answer = explain(finished);
-    let mut subject = format!("{}\n", finished.plan.summary());
+    let interruption = interruption(finished).map(|said| said + "\n").unwrap_or_default();
+    let mut subject = format!("{interruption}{}\n", finished.plan.summary());
     subject.extend(results.defect.as_ref().map(|defect| format!("  {defect}\n")));
     answer.subject = subject;
     if is_kept {
@@ -33,6 +36,16 @@ pub(crate) fn describe_run(finished: &FinishedRun, is_kept: bool) -> Answer {
     }
     answer.details += &figures(finished);
     answer
+}
+
+/// Says when a run was interrupted, if it was: in its load, or after it.
+fn interruption(finished: &FinishedRun) -> Option<String> {
+    let live = finished.results.live.interrupted.then_some(&finished.results.live)?;
+    let Some(load) = live.load else { return Some("interrupted".to_owned()) };
+    let (lasted, asked) =
+        (Duration::from_nanos(load.until_ns.saturating_sub(load.from_ns)), finished.plan.time_limit());
+    let [lasted, asked] = [lasted.min(asked), asked].map(|time| format!("{:.1} s", time.as_secs_f64()));
+    Some(format!("interrupted after {lasted} of {asked}"))
 }
 
 /// Describes the operations of a run, what it could have caught, and what was wrong with it.

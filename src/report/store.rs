@@ -67,7 +67,7 @@ fn row(root: &Path, kept: &StoredRun) -> Markup {
         _ if kept.stage == Stage::UnderWay => ("unsure", "~"),
         _ => ("unsure", "?"),
     };
-    let words = if kept.stage == Stage::UnderWay { "under way" } else { &*kept.verdict };
+    let words = if kept.stage == Stage::UnderWay { "under way" } else { &*kept.in_words };
     html! {
         tr data-verdict=(text(&kept.verdict)) {
             td {

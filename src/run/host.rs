@@ -86,7 +86,7 @@ impl Host {
             return Err(Failure::new(ExitStatus::Failed, what).hint("leave --pcap out, or see `schism doctor`").into());
         }
         check_faults(plan.system(), &plan.schedule)
-            .map_err(|impossible| Failure::new(ExitStatus::Failed, impossible.what).hint(impossible.remedy))?;
+            .map_err(|impossible| Failure::new(ExitStatus::Usage, impossible.what).hint(impossible.remedy))?;
         let is_traced = plan.system().writes_trace(&plan.settings);
         for planned in &plan.schedule {
             let refused = match (self.can.supports(&planned.fault, plan.system().reads_clock_file()), &self.sandbox) {

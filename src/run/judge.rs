@@ -40,8 +40,8 @@ const QUICK_CHECK: Duration = Duration::from_secs(2);
 /// # Errors
 /// Fails if a file of the run is missing or cannot be read.
 pub(crate) fn rejudge(path: &Path, budget: Budget) -> anyhow::Result<FinishedRun> {
-    let dir = RunDir::open(path)?;
     let folder = ConfinedFolder::of(path).map_err(refused(path))?;
+    let dir = RunDir::open(path)?;
     let plan = read_plan(&folder)?;
     let live = if folder.has(RESULTS_FILE) || !folder.has(START_FILE) {
         read::<VersionedFile<LiveResults>>(&folder, RESULTS_FILE)?.content

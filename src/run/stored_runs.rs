@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use checker::Verdict;
+use checker::{Level, Verdict};
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     results::{RESULTS_FILE, Results},
 };
 use crate::{
+    check::options_of,
     error::{ExitStatus, Failure},
     store::{ConfinedFolder, REPORT_FILE, read_json},
     terminal::words::stamp_in_words,
@@ -26,6 +27,7 @@ use crate::{
 const MAX_DEPTH: u32 = 6;
 
 /// A past run, or one that is under way.
+#[expect(clippy::struct_excessive_bools, reason = "facts of a run that have nothing to do with each other")]
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct StoredRun {
     #[serde(serialize_with = "shown")]
@@ -37,6 +39,11 @@ pub(crate) struct StoredRun {
     pub(crate) is_without_violation: bool,
     /// Verdict; `under way or killed` if there is none, `cannot be read` if its results cannot be.
     pub(crate) verdict: String,
+    /// Verdict in the words of the run's summary, and whether the run was interrupted.
+    #[serde(skip)]
+    pub(crate) in_words: String,
+    /// True if the run was interrupted before its end.
+    pub(crate) interrupted: bool,
     /// Reason why its plan or its results cannot be read, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unreadable: Option<String>,
@@ -90,6 +97,8 @@ impl StoredRun {
         let text = |of: fn(&Plan) -> String| plan.as_ref().map(of).unwrap_or_default();
         Self {
             verdict: verdict.to_owned(),
+            in_words: found.map_or_else(|| verdict.to_owned(), |results| in_words(results, plan.as_ref())),
+            interrupted: found.is_some_and(|results| results.live.interrupted),
             unreadable,
             began: path.file_name().and_then(|name| stamp_in_words(name.to_str()?)),
             lasted_ms: found
@@ -97,7 +106,7 @@ impl StoredRun {
                 .map(|load| load.until_ns.saturating_sub(load.from_ns) / 1_000_000),
             operations: found.map(|results| results.report.operations),
             weak: found.is_some_and(|results| results.weak),
-            is_without_violation: found.is_some_and(|results| results.verdict != Verdict::NotLinearizable),
+            is_without_violation: found.is_some_and(|results| results.status() != ExitStatus::NotLinearizable),
             system: text(Plan::subject),
             workload: text(|plan| plan.workload.clone()),
             read: text(|plan| plan.read.to_string()),
@@ -108,6 +117,18 @@ impl StoredRun {
             path,
         }
     }
+}
+
+/// Describes the verdict on a run, that of transactions by their level, and whether the run was interrupted.
+fn in_words(results: &Results, plan: Option<&Plan>) -> String {
+    let workload = plan.and_then(|plan| workloads::workload(&plan.workload));
+    let are_transactions = workload.is_some_and(|workload| options_of(workload).is_none());
+    let verdict = match results.verdict {
+        Verdict::Linearizable if are_transactions => Level::StrictSerializable.to_string(),
+        Verdict::NotLinearizable if are_transactions => format!("not {}", Level::StrictSerializable),
+        _ => results.report.verdict_in_words(),
+    };
+    if results.live.interrupted { format!("{verdict} (interrupted)") } else { verdict }
 }
 
 /// Maximum age of the last event of a run that is under way.
@@ -132,7 +153,7 @@ pub(crate) fn is_run(path: &Path) -> bool {
 
 impl StoredRun {
     /// Returns the time at which the run began, if its files tell.
-    fn begun(&self) -> Option<SystemTime> {
+    pub(crate) fn begun(&self) -> Option<SystemTime> {
         fs::symlink_metadata(self.path.join(TEST_FILE)).and_then(|found| found.modified()).ok()
     }
 }

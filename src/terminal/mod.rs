@@ -69,13 +69,23 @@ pub(crate) fn print_json(data: &impl Serialize) -> anyhow::Result<ExitStatus> {
 
 /// Prints an error with its causes and its hint, and returns its exit status.
 pub(crate) fn failure(error: &anyhow::Error) -> ExitStatus {
-    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    complain(&format!("error: {}", causes.join(": ")));
+    complain(&format!("error: {}", with_causes(error)));
     let known = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
     if let Some(hint) = known.and_then(|failure| failure.hint.as_deref()).or_else(|| host_limits::lacking_in(error)) {
         complain(&format!("\nhint: {hint}"));
     }
     known.map_or(ExitStatus::Failed, |failure| failure.status)
+}
+
+/// Returns an error with its causes, without those that it tells itself.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string).filter(|cause| !cause.is_empty()) {
+        if !text.ends_with(&cause) {
+            text += &format!(": {cause}");
+        }
+    }
+    text
 }
 
 /// Combines the status of a command with the result of a later step: prints its error, and returns the worse status.
@@ -105,4 +115,23 @@ pub(crate) fn usage(asked: &clap::Error) -> ExitStatus {
         }
     }
     if asked.use_stderr() { ExitStatus::Usage } else { ExitStatus::Linearizable }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, path::Path};
+
+    use anyhow::Context as _;
+
+    use super::with_causes;
+
+    #[test]
+    fn a_cause_is_told_once_even_if_the_error_tells_it_too() {
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let bare = Err::<(), _>(missing()).context("making the store").unwrap_err();
+        assert_eq!(with_causes(&bare), "making the store: entity not found");
+        let telling = histories::RunDir::open(Path::new("/no/such")).unwrap_err();
+        let said = with_causes(&anyhow::Error::from(telling).context("judging"));
+        assert!(said.starts_with("judging: /no/such: ") && said.matches("No such file").count() == 1, "{said}");
+    }
 }

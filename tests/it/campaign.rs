@@ -216,3 +216,18 @@ fn plans_are_read_and_wrong_ones_say_where() {
         assert!(!dir.path().join("other").exists(), "a wrong plan left a folder");
     }
 }
+
+#[test]
+fn a_comparison_goes_on_by_its_own_plan_and_as_no_campaign() {
+    let dir = tempfile::tempdir().unwrap();
+    let asked = ["--reads", "quorum", "--faults", "none", "--time-limit", "1s", "--rounds", "1", "--store", "two"];
+    let ended = run(dir.path(), &[&["compare"], &asked[..]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let resumed = run(dir.path(), &["compare", "--resume", "--store", "two"]);
+    assert!(resumed.code == Some(0) && resumed.out.contains("1 of 1 run measured"), "{resumed:?}");
+    let as_campaign = run(dir.path(), &["campaign", "--resume", "--store", "two"]);
+    assert_eq!(as_campaign.code, Some(64), "{as_campaign:?}");
+    assert!(as_campaign.err.contains("schism compare --resume --store two"), "{as_campaign:?}");
+    let other = run(dir.path(), &["compare", "--resume", "--store", "two", "--rate", "7"]);
+    assert!(other.code == Some(64) && other.err.contains("the comparison in two has another plan"), "{other:?}");
+}

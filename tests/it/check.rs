@@ -323,3 +323,12 @@ fn json_has_each_file_with_a_head_and_says_why_one_was_not_judged() {
     }
     assert_eq!(json.as_array().unwrap().len(), 3);
 }
+
+#[test]
+fn the_next_steps_are_shown_wherever_options_of_all_commands_stand() {
+    let (dir, _) = file(stale_read());
+    for asked in [&["--color", "never", "-q", "check", "history.jsonl"][..], &["check", "history.jsonl"]] {
+        let told = run(dir.path(), asked).out;
+        assert!(told.contains("  page:   schism report ") && told.contains("  proof:  schism check "), "{told}");
+    }
+}

@@ -275,3 +275,12 @@ fn lost_appends_are_found() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
 }
+
+#[test]
+fn nothing_is_written_where_no_violation_can_be_planted() {
+    let dir = tempfile::tempdir().unwrap();
+    for model in ["register", "list-append"] {
+        let refused = run(dir.path(), &["generate", "--model", model, "--ops", "1", "--violation", "stale-read"]);
+        assert_eq!((refused.code, &*refused.out), (Some(64), ""), "{model}: {refused:?}");
+    }
+}

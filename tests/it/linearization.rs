@@ -72,3 +72,11 @@ fn what_cannot_be_written_is_said_and_stdout_is_taken() {
     let ended = run(dir.path(), &["check", "--linearization", "-", "history.jsonl"]);
     assert_eq!(ended.code, Some(64), "{ended:?}");
 }
+
+#[test]
+fn a_violation_without_any_order_leaves_no_file() {
+    let (dir, _) = file(stale_read());
+    let ended = run(dir.path(), &[&CHECK[..], &["history.jsonl"]].concat());
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(!dir.path().join("order.jsonl").exists());
+}

@@ -148,6 +148,8 @@ fn ctrl_c_heals_saves_and_checks() {
     assert_eq!(ended.code, Some(130), "{ended:?}");
     let told = results(dir.path());
     assert_eq!(told["interrupted"], true);
+    let first = ended.out.lines().next().unwrap();
+    assert!(first.starts_with("interrupted after ") && first.ends_with(" s of 60.0 s"), "{first}");
     assert_eq!(told["verdict"], "linearizable");
     poll("all traces gone", || traces(dir.path()) == before);
 }

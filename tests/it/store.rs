@@ -38,6 +38,7 @@ fn runs_are_listed_compressed_and_removed() {
     store(dir.path());
     let listed = run(dir.path(), &["store", "ls"]);
     assert!(listed.out.contains("bad/20260131T235959Z") && listed.out.contains("3 runs"), "{listed:?}");
+    assert!(listed.out.contains("not linearizable") && listed.out.contains(" 1.0 s "), "{listed:?}");
     assert!(listed.out.contains(" workload ") && listed.out.contains(" queue "), "{listed:?}");
     let json = run(dir.path(), &["store", "ls", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
@@ -53,7 +54,7 @@ fn runs_are_listed_compressed_and_removed() {
     assert_eq!(judged.code, Some(1), "{judged:?}");
     assert!(dir.path().join("store/half/20260131T235959Z/history.jsonl").exists(), "a run under way was touched");
     let old = run(dir.path(), &["store", "gc", "--older-than", "0s"]);
-    assert!(old.out.starts_with("1 runs removed"), "{old:?}");
+    assert!(old.out.starts_with("1 run removed"), "{old:?}");
     assert!(bad.exists(), "a violation was removed");
     assert_eq!(
         run(dir.path(), &["check", "store/bad/20260131T235959Z/history.jsonl"]).code,
@@ -62,7 +63,10 @@ fn runs_are_listed_compressed_and_removed() {
     );
     let wrong = run(dir.path(), &["store", "rm", "store"]);
     assert_eq!(wrong.code, Some(64), "{wrong:?}");
-    let removed = run(dir.path(), &["store", "rm", "store/bad/20260131T235959Z"]);
+    assert_eq!(run(dir.path(), &["store", "rm", "store/nowhere"]).code, Some(65));
+    let outside = run(dir.path(), &["store", "rm", "--store", "store/half", "../bad/20260131T235959Z"]);
+    assert!(outside.code == Some(65) && bad.exists(), "{outside:?}");
+    let removed = run(dir.path(), &["store", "rm", "bad/20260131T235959Z"]);
     assert!(removed.out.starts_with("removed the run in ") && removed.code == Some(0), "{removed:?}");
     assert!(!bad.exists());
     assert_eq!(run(dir.path(), &["store", "ls", "nowhere"]).code, Some(65));
@@ -127,7 +131,7 @@ fn the_store_is_served_and_nothing_beside_it() {
     let index = ask("/");
     assert!(index.contains("bad/20260131T235959Z") && index.contains("under way"), "{index}");
     assert!(index.contains("/-/live/live") && index.contains("/-/live/half/20260131T235959Z"), "{index}");
-    assert!(index.contains("2026-01-31 23:59:59 UTC") && index.contains("✗ not-linearizable"), "{index}");
+    assert!(index.contains("2026-01-31 23:59:59 UTC") && index.contains("✗ not linearizable"), "{index}");
     assert!(index.contains("connect-src 'self'"), "{index}");
     let live = ask("/-/live/live");
     assert!(live.contains("data-events=\"/-/events/live\"") && live.contains("schism, 3 nodes"), "{live}");
@@ -335,7 +339,7 @@ fn whatever_names_a_stored_run_still_works_once_it_is_compressed() {
     simulate("3", 1);
     let before: Vec<_> = OF_STORED_RUNS.iter().map(|(command, _)| run(dir.path(), command)).collect();
     let packed = run(dir.path(), &["store", "gc"]);
-    assert!(packed.out.starts_with("0 runs removed, 1 files compressed"), "{packed:?}");
+    assert!(packed.out.starts_with("0 runs removed, 1 file compressed"), "{packed:?}");
     for ((command, code), before) in OF_STORED_RUNS.iter().zip(before) {
         let after = run(dir.path(), command);
         assert_eq!((before.code, after.code), (Some(*code), Some(*code)), "{command:?}: {before:?} {after:?}");

@@ -109,10 +109,10 @@ fn a_wrong_file_and_a_missing_program_are_named_before_anything_starts() {
     for (arguments, code, said) in [
         (&["--read", "fresh"][..], 64, "mystore has no read mode \"fresh\"; it has: read"),
         (&["--workload", "set"], 64, "mystore has no workload \"set\"; available: register"),
-        (&["--faults", "pause:leader"], 3, "cannot pause the leader: mystore does not say who leads"),
-        (&["--faults", "clock"], 3, "mystore does not say who leads"),
-        (&["--faults", "clock:by=file,target=n1"], 3, "mystore has nodes that read no clock file"),
-        (&["--faults", "remove"], 3, "mystore has no way to change its members"),
+        (&["--faults", "pause:leader"], 64, "cannot pause the leader: mystore does not say who leads"),
+        (&["--faults", "clock"], 64, "mystore does not say who leads"),
+        (&["--faults", "clock:by=file,target=n1"], 64, "mystore has nodes that read no clock file"),
+        (&["--faults", "remove"], 64, "mystore has no way to change its members"),
         (&["--trace"], 64, "mystore has no option --trace"),
     ] {
         let ended = run_it(arguments);
