@@ -370,9 +370,24 @@ pub(crate) fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Guesses the model: a key-value store if there are edits of text, or an absent key was answered with empty text.
 fn model_of(history: &History) -> Model {
-    let edits = |function| matches!(function, Function::Append | Function::Delete);
-    if history.operations.iter().any(|operation| edits(operation.function)) { Model::KeyValue } else { Model::Register }
+    let edits = |operation: &Operation| matches!(operation.function, Function::Append | Function::Delete);
+    let is_store = history.operations.iter().any(edits) || begins_with_empty_text(history);
+    if is_store { Model::KeyValue } else { Model::Register }
+}
+
+/// Returns true if some read found empty text, which nobody wrote.
+fn begins_with_empty_text(history: &History) -> bool {
+    let Some(empty) = history.values.find(&"".into()) else { return false };
+    let mut operations = history.operations.iter();
+    let sets = |operation: &Operation| match operation.function {
+        Function::Write => operation.input == empty,
+        Function::Cas => operation.to == empty,
+        _ => false,
+    };
+    let finds = |operation: &Operation| operation.function == Function::Read && operation.output == empty;
+    operations.clone().any(finds) && !operations.any(sets)
 }
 
 /// Returns the default initial value of a key: null. But some key-value stores answer with empty text for an absent
@@ -437,5 +452,20 @@ mod tests {
                 None => assert!(history.others.is_empty(), "transactions are known by themselves"),
             }
         }
+    }
+
+    #[test]
+    fn a_store_that_answers_absent_keys_with_empty_text_is_guessed_unless_somebody_wrote_that() {
+        let guess = |first: &str| {
+            let call = |f: &str, value: &str| {
+                let event = |kind| format!("{{\"process\":0,\"type\":\"{kind}\",\"f\":\"{f}\",\"value\":{value}}}\n");
+                event("invoke") + &event("ok")
+            };
+            let calls = call("write", first) + &call("read", "\"\"") + &call("write", "\"b\"");
+            let history = histories::read_bytes("h", calls.as_bytes(), None::<histories::Format>).unwrap();
+            (model_of(&history), initial_of(model_of(&history), &history))
+        };
+        assert_eq!(guess("\"a\""), (Model::KeyValue, "".into()));
+        assert_eq!(guess("\"\""), (Model::Register, Value::Nil));
     }
 }

@@ -144,7 +144,9 @@ fn describe(problem: &Problem<'_>, gathered: &[u32]) -> Result<Evidence, Unknown
         {
             sentences::gone(&words, value, &alone.steps[observer as usize])
         }
-        Ok(Some(Zones::Violation(violation, clusters))) => sentences::of_violation(&words, &violation, &clusters),
+        Ok(Some(Zones::Violation(violation, clusters))) => {
+            sentences::of_violation(&words, &violation, &clusters, problem.repeats(&alone))
+        }
         Ok(Some(Zones::Order(_) | Zones::Undecided) | None) | Err(_) => sentences::of_steps(&words),
     };
     let Description { claim, reasons, staleness, failed } = description;

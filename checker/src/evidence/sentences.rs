@@ -20,8 +20,13 @@ pub(super) struct Description {
     pub failed: Vec<u32>,
 }
 
-/// Describes a violation that the zones found in just these steps.
-pub(super) fn of_violation(words: &Words<'_>, violation: &ZoneViolation, clusters: &Clusters) -> Description {
+/// Describes a violation that the zones found in just these steps; `repeats` if others set the same values.
+pub(super) fn of_violation(
+    words: &Words<'_>,
+    violation: &ZoneViolation,
+    clusters: &Clusters,
+    repeats: bool,
+) -> Description {
     let step = |index: u32| &words.prepared.steps[index as usize];
     let setter = |value: Val| step(clusters[value].writer.get().expect("a cas set it"));
     match *violation {
@@ -35,15 +40,16 @@ pub(super) fn of_violation(words: &Words<'_>, violation: &ZoneViolation, cluster
             Description { claim, ..Description::default() }
         }
         ZoneViolation::NeverSet { value, observer } => never_set(words, value, step(observer)),
+        ZoneViolation::TwoCas { .. } | ZoneViolation::Ring { .. } if repeats => of_steps(words),
         ZoneViolation::TwoCas { from, to } => two_cas(words, from, to.map(setter)),
         ZoneViolation::Ring { ref values } => {
             ring(words, &values.iter().map(|&value| setter(value)).collect::<Vec<_>>())
         }
         ZoneViolation::Inversion { later, earlier } => {
-            of_stalest(words, clusters).unwrap_or_else(|| inversion(words, step(later), step(earlier)))
+            of_stalest(words, clusters, repeats).unwrap_or_else(|| inversion(words, step(later), step(earlier)))
         }
         ZoneViolation::Meeting { first_ends, last_begins, .. } => {
-            of_stalest(words, clusters).unwrap_or_else(|| meeting(words, first_ends, last_begins))
+            of_stalest(words, clusters, repeats).unwrap_or_else(|| meeting(words, first_ends, last_begins, repeats))
         }
     }
 }
@@ -57,7 +63,7 @@ pub(crate) fn saw(words: &Words<'_>, step: &Step) -> String {
 }
 
 /// Describes the stalest read, if one is certainly stale.
-fn of_stalest(words: &Words<'_>, clusters: &Clusters) -> Option<Description> {
+fn of_stalest(words: &Words<'_>, clusters: &Clusters, repeats: bool) -> Option<Description> {
     let stale = stale::stalest(words.history, words.prepared, clusters)?;
     let step = |index: u32| &words.prepared.steps[index as usize];
     let (reader, proof) = (step(stale.reader), step(stale.new_proof));
@@ -78,7 +84,11 @@ fn of_stalest(words: &Words<'_>, clusters: &Clusters) -> Option<Description> {
         format!("{old} is what was there before anything was written, so {short} came after it")
     };
     let began = words.began(reader);
-    let once = if stale.old == INITIAL { "was there only at first" } else { "was set only once" };
+    let once = match stale.old {
+        _ if repeats => "nobody set again in time",
+        INITIAL => "was there only at first",
+        _ => "was set only once",
+    };
     let reasons = vec![
         follows,
         format!("{done}, before this {noun} was invoked at {began}: so it comes after {new} was set"),
@@ -180,7 +190,7 @@ fn inversion(words: &Words<'_>, later: &Step, earlier: &Step) -> Description {
 }
 
 /// Describes two values that must each come before the other, with no read that is certainly stale by itself.
-fn meeting(words: &Words<'_>, first_ends: [Option<u32>; 2], last_begins: [u32; 2]) -> Description {
+fn meeting(words: &Words<'_>, first_ends: [Option<u32>; 2], last_begins: [u32; 2], repeats: bool) -> Description {
     let step = |index: u32| &words.prepared.steps[index as usize];
     // The initial value, if it is one of them, or else the side whose last look came last: there the value came back.
     let initial = first_ends.iter().position(Option::is_none);
@@ -188,7 +198,11 @@ fn meeting(words: &Words<'_>, first_ends: [Option<u32>; 2], last_begins: [u32; 2
     let (again, between) = (step(last_begins[back]), step(last_begins[1 - back]));
     let other = step(first_ends[1 - back].expect("one of the two is not the initial value"));
     let seen = |step: &Step| stale::level(step).map_or_else(String::new, |value| words.value(value).to_string());
-    let once = if initial.is_some() { "and nobody set it back" } else { "and each was set only once" };
+    let once = match initial {
+        _ if repeats => "and nobody set it back in time",
+        Some(_) => "and nobody set it back",
+        None => "and each was set only once",
+    };
     let claim = format!(
         "{} {}, although {} before that {} began: it went from {} to {} and back, {once}",
         words.who(again),

@@ -44,6 +44,13 @@ pub(crate) fn may_have_been_written(history: &History, initial: &Value, observer
     can_be_ordered(history, initial, &optional.chain([observer]).collect::<Vec<_>>())
 }
 
+/// Returns true if some of these operations set a value that another operation of the history sets.
+pub(crate) fn sets_what_others_set(history: &History, indexes: &[usize]) -> bool {
+    let all = values_set(&history.operations);
+    let these: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
+    values_set(&these).iter().any(|value| all.iter().filter(|other| *other == value).count() > 1)
+}
+
 fn values_set(operations: &[Operation]) -> Vec<ValueId> {
     (operations.iter())
         .filter(|o| matches!(o.outcome, Outcome::Ok | Outcome::Info))

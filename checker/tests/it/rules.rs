@@ -155,6 +155,29 @@ fn a_value_that_nobody_wrote() {
 }
 
 #[test]
+fn a_value_that_was_set_twice_is_not_said_to_have_been_set_once() {
+    let search = |text: &str| {
+        let report = report(text);
+        assert_eq!(report.verdict, Verdict::NotLinearizable, "{report:#?}");
+        report.evidence.unwrap()
+    };
+    let sequential = |calls: &str| {
+        let call = |call: &str| format!("0 invoke {call}\n0 ok {}\n", call.split(' ').next().unwrap());
+        calls.split(", ").map(call).collect::<String>() + "1 invoke read\n1 ok read 1"
+    };
+    let twice = search(&sequential("write 1, write 2, write 1, write 3"));
+    assert_eq!(
+        twice.claim,
+        "read of the register by process 1 at 0.008 s returned 1, although the write of 3 had been acknowledged at \
+        0.007 s, 1 ms before the read began"
+    );
+    assert!(twice.reasons[2].contains("returned 1, which nobody set again in time, and was replaced"), "{twice:?}");
+    let chain = search(&sequential("write 1, cas 1 2, cas 2 1, cas 1 3"));
+    assert!(chain.claim.starts_with("read of the register by process 1 at 0.008 s returned 1, "), "{chain:#?}");
+    assert!(!chain.reasons.join(" ").contains("only once"), "{chain:#?}");
+}
+
+#[test]
 fn text_that_was_replaced_is_not_said_to_have_never_been_written() {
     let events = "0 invoke write a\n 0 ok write\n 1 invoke write c\n 1 ok write\n 2 invoke append d\n 2 ok append
         3 invoke read\n 3 ok read a";

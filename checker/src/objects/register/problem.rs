@@ -286,7 +286,7 @@ impl<'a> Problem<'a> {
             let looker = steps[all[at] as usize];
             at += 1;
             let Action::Cas { from, .. } = looker.action else { continue };
-            if from == INITIAL || all.iter().any(|&step| steps[step as usize].action.installs() == Some(from)) {
+            if from == INITIAL || all.iter().any(|&step| self.sees(&looker, step)) {
                 continue;
             }
             let mut seen: Vec<u32> =
@@ -299,6 +299,11 @@ impl<'a> Problem<'a> {
         all.sort_unstable();
         self.attempts.renew();
         if all.len() > kept.len() && self.is_impossible(&all) { all } else { kept }
+    }
+
+    /// Returns true if some value that these steps set is set by others, too.
+    pub(crate) fn repeats(&self, alone: &KeySteps) -> bool {
+        alone.steps.iter().filter_map(|step| step.action.installs()).any(|value| self.setters[value as usize].len() > 1)
     }
 
     /// Returns the kept steps alone: a cas whose expected value is set by other steps, but by none of these, becomes
