@@ -200,7 +200,10 @@ mod tests {
 
     #[test]
     fn a_limit_of_memory_includes_what_a_process_has() {
-        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        // It ends with its input, and says when it has memory of its own.
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        io::Write::write_all(child.stdin.as_mut().unwrap(), b"x").unwrap();
+        io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0]).unwrap();
         let process = Process::find(Pid::from_raw(i32::try_from(child.id()).unwrap())).unwrap();
         let limit = Limit::Memory { more_bytes: 1 << 20 };
         let lowered = LoweredLimits::lower(&[process], limit).unwrap();

@@ -182,6 +182,22 @@ impl Key<'_> {
         words::made(self.history, what, index as usize)
     }
 
+    /// Says that no operation of these names added a value, or that the one that should have had failed.
+    pub(super) fn never_added(&self, value: &Value, names: &[&str], added: &str) -> String {
+        let key = self.operations.first().map(|&index| self.operation(index).key);
+        let is_attempt = |operation: &&Operation| {
+            operation.outcome == Outcome::Fail
+                && Some(operation.key) == key
+                && self.history.value(operation.input) == value
+                && names.contains(&self.name(operation))
+        };
+        let Some(attempt) = self.history.operations.iter().find(is_attempt) else {
+            return format!("which nobody ever {added}");
+        };
+        let process = self.history.process(attempt.process);
+        format!("although {} {value} by process {process} had failed", self.name(attempt))
+    }
+
     /// Returns the process that made the call, as the history names it.
     pub(super) fn process(&self, index: u32) -> Process {
         self.history.process(self.operation(index).process)

@@ -338,6 +338,15 @@ fn a_list_only_grows() {
 }
 
 #[test]
+fn what_only_a_failed_attempt_put_in_is_said_to_have_failed() {
+    let events = "0 invoke enqueue 1\n0 fail enqueue\n1 invoke dequeue\n1 ok dequeue 1";
+    assert_eq!(
+        claim(Model::Queue, events),
+        "dequeue by process 1 at 0.002 s returned 1, although enqueue 1 by process 0 had failed"
+    );
+}
+
+#[test]
 fn a_set_that_is_read_as_a_whole_only_grows() {
     let adds = "0 invoke add 1\n0 ok add\n0 invoke add 2\n1 invoke add 3\n";
     let claim = |rest: &str| claim(Model::Set, &format!("{adds}{rest}"));
@@ -358,6 +367,10 @@ fn a_set_that_is_read_as_a_whole_only_grows() {
         "read by process 3 at 0.006 s lacked 2, although process 2 had read it at 0.005 s"
     );
     assert_eq!(claim(&read(2, "[1,7]")), "read by process 2 at 0.004 s returned 7, which nobody ever added");
+    assert_eq!(
+        claim(&("0 ok add\n0 invoke add 7\n0 fail add\n".to_owned() + &read(2, "[1,7]"))),
+        "read by process 2 at 0.007 s returned 7, although add 7 by process 0 had failed"
+    );
     assert_eq!(claim(&read(2, "[1,1]")), "read by process 2 at 0.004 s returned an element twice");
     assert_eq!(
         claim(&(read(2, "[1,2,4]") + "3 invoke add 4")),

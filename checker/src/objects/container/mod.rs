@@ -115,6 +115,7 @@ struct Puts {
 pub(super) struct Container {
     /// Name for messages.
     noun: &'static str,
+    names: &'static Names,
     pub items: Vec<Item>,
     pub empties: Vec<Empty>,
     /// Peeks by the values that they found.
@@ -179,7 +180,8 @@ impl Container {
         let gaps = events + 4;
         let (items, empties, adrift) = (Vec::new(), Vec::new(), Vec::new());
         let peeks = Vec::new();
-        let mut container = Self { noun: kind.noun, items, empties, peeks, gaps, adrift, repeats: false };
+        let mut container =
+            Self { noun: kind.noun, names: kind.names, items, empties, peeks, gaps, adrift, repeats: false };
         let (mut takes, mut peeks) = (Vec::new(), Vec::new());
         for (&index, &(start, end)) in key.operations.iter().zip(&spans) {
             key.steps(1, 0)?;
@@ -261,7 +263,8 @@ impl Container {
         }
         let Some(first) = puts.first.get_mut(&operation.output) else {
             let (value, who) = (key.history.value(operation.output), key.who(key.name(operation), index));
-            return Err(Violation::new(vec![index], format!("{who} returned {value}, which nobody ever put in")));
+            let why = key.never_added(value, self.names.put, "put in");
+            return Err(Violation::new(vec![index], format!("{who} returned {value}, {why}")));
         };
         let place = first.index();
         let item = &mut self.items[place];
@@ -294,7 +297,8 @@ impl Container {
                 _ => {}
             }
             let Some(place) = puts.first.get(&operation.output).map(|place| place.index()) else {
-                let claim = format!("{} returned {value}, which nobody ever put in", who());
+                let why = key.never_added(value, self.names.put, "put in");
+                let claim = format!("{} returned {value}, {why}", who());
                 return Err(Violation::new(vec![peek.operation], claim).into());
             };
             let item = &mut self.items[place];
