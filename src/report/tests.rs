@@ -85,6 +85,6 @@ fn without_roles_a_fault_of_the_leader_is_refused_before_anything_starts() {
         .unwrap_err();
     let refused = refused.downcast::<Failure>().unwrap();
     assert_eq!(refused.what, "cannot kill the leader: roleless does not say who leads");
-    assert_eq!(refused.status, ExitStatus::Failed);
+    assert_eq!(refused.status, ExitStatus::Usage);
     assert!(!folder.exists(), "something was started");
 }
