@@ -21,8 +21,8 @@ const LIKE_A_SHELL: MatchOptions =
 const NAMES: [&str; 4] = ["history.jsonl", "history.edn", "history.json", "history.columns"];
 const ENDS: [&str; 3] = ["", "gz", "zst"];
 
-/// Name of the file that every run has beside its history.
-const RUN_FILE: &str = "test.json";
+/// Name of the file with the plan of a run, which marks a folder as a run's.
+pub(crate) const TEST_FILE: &str = "test.json";
 
 /// Replaces each pattern by its matches, sorted, and the folder of each run by its history. A pattern that matches
 /// folders of runs stands for these alone, as a store has pages and links beside them. An existing file is no pattern,
@@ -58,7 +58,7 @@ pub(crate) fn expand(named: Vec<PathBuf>) -> Vec<PathBuf> {
 
 /// Returns true if a file is the history of a run, in the run's folder.
 pub(crate) fn is_of_run(file: &Path) -> bool {
-    file.file_name().is_some() && file.with_file_name(RUN_FILE).is_file()
+    file.file_name().is_some() && file.with_file_name(TEST_FILE).is_file()
 }
 
 fn is_run(path: &Path) -> bool {

@@ -118,7 +118,7 @@ pub(crate) fn failed_cas(history: &History, verdict: Verdict) -> Option<String> 
     }
 }
 
-/// What failed cas can count as.
+/// Meanings that failed cas can have.
 const MISMATCH: &str = "having found another value than expected";
 const NOTHING: &str = "not having happened";
 

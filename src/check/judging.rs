@@ -3,7 +3,10 @@
 use std::{panic, path::Path, sync::LazyLock, thread, time::Duration};
 
 use checker::{Evidence, Hierarchy, Model, Options, Prefix, Report, StalenessReport, Verdict};
-use clap::{Args, ValueEnum, builder::PossibleValue};
+use clap::{
+    Args, ValueEnum,
+    builder::{PossibleValue, RangedI64ValueParser},
+};
 use histories::{Event, EventType, Function, History, Operation, Outcome, Process, Value, ValueId};
 use workloads::Workload;
 
@@ -42,7 +45,7 @@ impl LimitArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct JudgingOptions {
     /// Model: the kind of object that each key is [default: transactions if there are any; `kv` if anything is appended
-    /// or deleted; else `register`].
+    /// or deleted, or a read finds "" and nobody writes it; else `register`].
     #[arg(long, value_enum)]
     model: Option<ModelName>,
     /// Isolation level that transactions must keep [default: snapshot-isolation for `long-fork`, else
@@ -58,13 +61,7 @@ pub(crate) struct JudgingOptions {
     #[command(flatten)]
     limits: LimitArgs,
     /// Number of keys to check at once [default: one for each processor].
-    #[arg(
-        short = 'j',
-        long = "at-once",
-        alias = "threads",
-        value_name = "N",
-        value_parser = clap::value_parser!(u16).range(1..=256)
-    )]
+    #[arg(short = 'j', long = "at-once", alias = "threads", value_name = "N", value_parser = number_at_once())]
     threads: Option<u16>,
 }
 
@@ -363,6 +360,11 @@ pub(crate) fn status_of(verdict: Verdict) -> ExitStatus {
 pub(crate) fn status_of_report(report: &Report) -> ExitStatus {
     let internal = if report.has_internal_error() { ExitStatus::Internal } else { ExitStatus::Linearizable };
     status_of(report.verdict).worst(internal)
+}
+
+/// Returns the parser of a number of things that are done at once.
+pub(crate) fn number_at_once() -> RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(1..=256)
 }
 
 /// Returns the number of threads that can run at once here.

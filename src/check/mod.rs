@@ -14,10 +14,11 @@ pub(crate) mod transactions;
 
 pub(crate) use self::{
     budget::{Budget, ReadCutShort, ReadOutcome},
+    files::TEST_FILE,
     guard::guard,
     judging::{
-        JUDGE_AS, JudgingOptions, LimitArgs, decided_at_the_end, judge_as, judge_by, options_of, processors, status_of,
-        status_of_report,
+        JUDGE_AS, JudgingOptions, LimitArgs, decided_at_the_end, judge_as, judge_by, number_at_once, options_of,
+        processors, status_of, status_of_report,
     },
     reading_options::ReadingOptions,
 };

@@ -28,6 +28,7 @@ use crate::{
         folder::{Folder, Purpose, StoredPlan},
         plan::{FaultMix, Seeds, Shard, WrittenPlan, parse_mixes, parse_seeds},
     },
+    check::number_at_once,
     error::{ExitStatus, Failure, host_limits},
     render::describe_campaign,
     report::{campaign::INDEX, outputs},
@@ -125,13 +126,7 @@ pub(crate) struct CampaignArgs {
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// Maximum number of runs at a time [default: as many as the machine can take, measured].
-    #[arg(
-        short = 'j',
-        long,
-        alias = "threads",
-        value_name = "N",
-        value_parser = clap::value_parser!(u16).range(1..=256)
-    )]
+    #[arg(short = 'j', long, alias = "threads", value_name = "N", value_parser = number_at_once())]
     at_once: Option<u16>,
     /// Print campaign.json instead of the table.
     #[arg(long)]

@@ -84,7 +84,7 @@ pub(crate) struct CompareArgs {
 
 /// Number of nodes where systems can have as many: the fewest that bear the loss of one.
 const USUAL_NODES: u16 = 3;
-/// What a comparison is measured with where nothing else is asked for.
+/// Default reads, rounds and other figures of a comparison.
 const READ_SHARE: u8 = 80;
 const ROUNDS: u32 = 3;
 const TIME_LIMIT: Duration = Duration::from_secs(6);

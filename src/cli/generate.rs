@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use clap::{Args, ValueEnum};
+use histories::Event;
 use workloads::{SimulatedModel, Simulation, TransactionSimulation, Violation};
 
 use crate::{
@@ -127,17 +128,21 @@ impl GenerateArgs {
             violation: self.violation.violation(),
             seed: self.seed,
         };
+        self.write(|record| simulation.run(record))
+    }
+
+    /// Writes what a simulation records; `simulate` returns whether a violation that was asked for could be planted.
+    fn write(
+        &self,
+        simulate: impl Fn(&mut dyn FnMut(&Event<'_>) -> io::Result<()>) -> io::Result<bool>,
+    ) -> anyhow::Result<ExitStatus> {
         // What is written to a pipe cannot be taken back.
-        if self.plants_a_violation() && !simulation.run(|_| io::Result::Ok(()))? {
+        if self.violation.violation().is_some() && !simulate(&mut |_| Ok(()))? {
             return Err(planting_failure().into());
         }
         terminal::write_whole(&self.output, |mut out| {
-            Ok(simulation.run(|event| histories::write_event(&mut out, event)).map(drop)?)
+            Ok(simulate(&mut |event| histories::write_event(&mut out, event)).map(drop)?)
         })
-    }
-
-    fn plants_a_violation(&self) -> bool {
-        self.violation.violation().is_some()
     }
 
     fn transactions(self) -> anyhow::Result<ExitStatus> {
@@ -159,13 +164,7 @@ impl GenerateArgs {
             violations: self.violations,
             seed: self.seed,
         };
-        // What is written to a pipe cannot be taken back.
-        if self.plants_a_violation() && !simulation.run(|_| io::Result::Ok(()))? {
-            return Err(planting_failure().into());
-        }
-        terminal::write_whole(&self.output, |mut out| {
-            Ok(simulation.run(|event| histories::write_event(&mut out, event)).map(drop)?)
-        })
+        self.write(|record| simulation.run(record))
     }
 }
 

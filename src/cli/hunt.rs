@@ -27,7 +27,7 @@ use crate::{
         plan::{Seeds, WrittenPlan},
         simulated_hunt::SearchLimits,
     },
-    check::decided_at_the_end,
+    check::{decided_at_the_end, number_at_once},
     error::{ExitStatus, Failure},
     run::plan::parse_time_limit,
     store::{ConfinedFolder, SchemaVersion, refused, write_inside},
@@ -94,13 +94,7 @@ pub(crate) struct HuntArgs {
     within: Duration,
     /// Maximum number of runs at a time [default: as many as the machine can take, measured; one for each processor on
     /// virtual time].
-    #[arg(
-        short = 'j',
-        long,
-        alias = "threads",
-        value_name = "N",
-        value_parser = clap::value_parser!(u16).range(1..=256)
-    )]
+    #[arg(short = 'j', long, alias = "threads", value_name = "N", value_parser = number_at_once())]
     at_once: Option<u16>,
     /// Parts to carry out, separated by commas: runs under the faults that should show the defect, runs under all
     /// kinds of faults, and runs of the sound node under both [default: all, in this order].

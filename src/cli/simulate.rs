@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     campaign::plan::parse_range,
-    check::{processors, status_of},
+    check::{number_at_once, processors, status_of},
     error::ExitStatus,
     render::run_summary,
     report,
@@ -90,13 +90,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, requires = "seeds")]
     until_violation: bool,
     /// Number of runs at once [default: one for each processor].
-    #[arg(
-        short = 'j',
-        long,
-        alias = "threads",
-        value_name = "N",
-        value_parser = clap::value_parser!(u16).range(1..=256)
-    )]
+    #[arg(short = 'j', long, alias = "threads", value_name = "N", value_parser = number_at_once())]
     at_once: Option<u16>,
     /// Store the run of --seed, or the smaller one of a finding, in this folder, with its report.
     #[arg(long, value_name = "DIR")]

@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+pub(super) use crate::check::TEST_FILE;
+
 /// Name of the file with the history in columns, which is the fastest to read.
 pub(crate) const COLUMNS_FILE: &str = "history.columns";
 
 /// Name of the file with the history, as long as it is not compressed.
 pub(super) const HISTORY_FILE: &str = "history.jsonl";
-
-/// Name of the file with the plan, which marks a folder as a run's.
-pub(super) const TEST_FILE: &str = "test.json";
 
 /// Name of the folder of what is prepared once, in that of a campaign, or else in that of the run.
 pub(crate) const PREPARED_FOLDER: &str = "prepared";

@@ -25,7 +25,7 @@ enum Origin {
     Impossible,
     /// It would take too long to find out.
     Undecided,
-    /// By a write, if it was not there at first, and appends, the last first.
+    /// Appends, the last first, after the write of what they extend if that was not there at first.
     Actions(Vec<Action>),
 }
 
