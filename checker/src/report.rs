@@ -234,6 +234,10 @@ pub struct Evidence {
     /// They stand alone: no order of just these explains their answers, except for what `besides` says. A failed
     /// operation can be among them; it did not take place.
     pub operations: Vec<usize>,
+    /// Those of the operations that the claim is about, ascending, where the others only set what these found, so that
+    /// all stand alone. Empty if the claim is about all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisive: Vec<usize>,
     /// Assumption about the rest of the history that makes so few operations suffice, in words that follow "these
     /// operations contradict each other": for example, a cas whose expected value is set by operations that are not
     /// among these counts as a write; a counter is also incremented by others; other elements are added.

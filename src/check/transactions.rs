@@ -83,12 +83,9 @@ pub(crate) fn as_report(history: &History, found: &TransactionReport, level: Lev
         operations.sort_unstable();
         Evidence {
             operations,
-            besides: None,
             claim: format!("{}: {}", anomaly.name, anomaly.claim),
             reasons: anomaly.links.iter().map(|link| link.sentence.clone()).collect(),
-            staleness: None,
-            possible: None,
-            revisions: None,
+            ..Evidence::default()
         }
     });
     let (operations, answered) = (history.operations.len(), found.answered);

@@ -13,7 +13,10 @@ use crate::{
     compare,
     error::{ExitStatus, Failure},
     render::dot,
-    report::{Facts, cycle, outputs, timeline},
+    report::{
+        Facts, cycle, outputs,
+        timeline::{self, Extent},
+    },
     run::{repeated_plan, script_of},
     store::{ConfinedFolder, refused},
     terminal,
@@ -110,8 +113,8 @@ impl ExportArgs {
             Some(anomaly) if self.dot => Some(dot::graph(facts.history, anomaly)),
             Some(anomaly) => Some(cycle::svg(facts, anomaly, true).into_string()),
             None => {
-                let first = facts.violations.first();
-                first.and_then(|violation| timeline::svg(facts, violation, true)).map(Markup::into_string)
+                let svg = |violation| timeline::svg(facts, violation, Extent::Decisive, true);
+                facts.violations.first().and_then(svg).map(Markup::into_string)
             }
         })
     }

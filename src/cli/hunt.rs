@@ -306,13 +306,13 @@ fn describe(hunt: &Hunt, store: &Path) -> String {
     let found = |of: fn(&HuntedDefect) -> Option<&Catch>| {
         let (run, found): (Vec<_>, Vec<_>) =
             hunt.defects.iter().filter_map(of).partition(|catch| catch.caught.count == 0);
-        format!("{} of {}", found.len(), run.len() + found.len())
+        format!("{} of {}", found.len(), counted(run.len() + found.len(), "defect"))
     };
     let (fitting, blind) = (found(|hunted| hunted.fitting.as_ref()), found(|hunted| hunted.blind.as_ref()));
     let sound = hunt.sound.as_ref().map_or_else(|| "not run".to_owned(), |catch| catch.words().join(", "));
     table.above(&format!(
         "Runs that found something, with the 95 % interval of that share; below, what they found. First sign: \
-         medians of the runs with a violation.\nFound: {fitting} defects by fitting faults, {blind} by all faults; the \
+         medians of the runs with a violation.\nFound: {fitting} by fitting faults, {blind} by all faults; the \
          sound node under all faults: {sound}\nkept in {store}\n",
         store = store.join(FILE).display(),
     ))

@@ -145,8 +145,8 @@ fn describe(rows: &[HuntedRow<'_>], store: &Path) -> String {
     let found = rows.iter().filter(|row| row.catch.first.is_some()).count();
     table.above(&format!(
         "Runs that found something, with the 95 % interval of that share; below, what they found. First sign: \
-         medians of virtual\ntime and operations.\n{found} of {} defects found\nkept in {}; to look at: {}\n",
-        rows.len(),
+         medians of virtual\ntime and operations.\n{found} of {} found\nkept in {}; to look at: {}\n",
+        counted(rows.len(), "defect"),
         store.join(FILE).display(),
         store.join(simulated_hunt::PAGE).display(),
     ))

@@ -73,8 +73,9 @@ impl Comparison {
         let mut lacking = |text: String| all.push(Advice { kind: AdviceKind::Lacking, text });
         if self.is_interrupted() {
             lacking(format!(
-                "Interrupted: {} of {} runs are over, so there is no advice yet; continue with --resume.",
-                self.finished, self.planned
+                "Interrupted after {} of {}, so there is no advice yet; continue with --resume.",
+                self.finished,
+                counted(self.planned, "run")
             ));
         }
         let mut unmeasured = self.planned_modes();

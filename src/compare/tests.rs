@@ -92,7 +92,7 @@ fn the_fastest_is_named_with_what_shows_it() {
 fn an_interrupted_comparison_says_so_first_and_advises_nothing() {
     let summary = made_up(|place| (place < 5).then_some(Category::NoViolation));
     let advice = comparison(&summary, vec![mode(&summary, "local", 1.0, 1.0)]).advice();
-    assert!(advice.starts_with("Interrupted: 5 of 90 runs are over"), "{advice}");
+    assert!(advice.starts_with("Interrupted after 5 of 90 runs, "), "{advice}");
     assert!(advice.contains("Not measured: leader and lease"), "{advice}");
     assert!(!advice.contains("fastest"), "{advice}");
     let violated = made_up(|place| (place < 5).then_some(Category::Violation));

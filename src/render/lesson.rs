@@ -83,7 +83,7 @@ fn drawn(history: &History, operations: &[usize]) -> String {
     };
     let mut text = String::new();
     if left_out > 0 {
-        text += &format!("  ({left_out} earlier ones are left out)\n");
+        text += &format!("  ({} left out)\n", counted(left_out, "earlier one"));
     }
     for &place in shown {
         let operation = &history.operations[place];

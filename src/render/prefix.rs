@@ -31,7 +31,7 @@ pub(crate) fn around(history: &History, moment_ns: u64) -> Vec<&Event<'static>> 
 pub(crate) fn describe(history: &History, prefix: &Prefix) -> String {
     let moment = moment(history, prefix.until_ns, history.operations[prefix.dies_at].completed);
     let mut text = format!(
-        "\n  Everything up to {moment} can still be ordered; no order survives the completion there of\n    {}\n",
+        "\n  Up to {moment}, some order still explains all answers; from there on none does, as there ended\n    {}\n",
         operation_in_words(history, prefix.dies_at)
     );
     let around = around(history, prefix.until_ns);

@@ -38,14 +38,18 @@ pub(crate) fn describe_run(finished: &FinishedRun, is_kept: bool) -> Answer {
     answer
 }
 
-/// Says when a run was interrupted, if it was: in its load, or after it.
-fn interruption(finished: &FinishedRun) -> Option<String> {
+/// Says when a run was interrupted, if it was: in its load, or after it; of one that is not over, how far it got.
+pub(crate) fn interruption(finished: &FinishedRun) -> Option<String> {
     let live = finished.results.live.interrupted.then_some(&finished.results.live)?;
     let Some(load) = live.load else { return Some("interrupted".to_owned()) };
     let (lasted, asked) =
         (Duration::from_nanos(load.until_ns.saturating_sub(load.from_ns)), finished.plan.time_limit());
     let [lasted, asked] = [lasted.min(asked), asked].map(|time| format!("{:.1} s", time.as_secs_f64()));
-    Some(format!("interrupted after {lasted} of {asked}"))
+    Some(if live.is_unfinished {
+        format!("judged after {lasted} of {asked}, before its end")
+    } else {
+        format!("interrupted after {lasted} of {asked}")
+    })
 }
 
 /// Describes the operations of a run, what it could have caught, and what was wrong with it.

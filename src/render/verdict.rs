@@ -112,7 +112,7 @@ fn evidence_in_words(text: &mut String, history: &History, report: &Report, evid
     push_line(text, format_args!("\n  {}:", contradiction_in_words(report, evidence)));
     let skipped = evidence.operations.len().saturating_sub(MAX_OPERATIONS);
     if skipped > 0 {
-        push_line(text, format_args!("    ({skipped} earlier ones; --json names them all)"));
+        push_line(text, format_args!("    ({}; --json names all)", counted(skipped, "earlier one")));
     }
     for &place in &evidence.operations[skipped..] {
         push_line(text, format_args!("    {}", operation_in_words(history, place)));

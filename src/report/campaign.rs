@@ -13,7 +13,7 @@ use crate::{
         summary::{CellSummary, Summary},
     },
     store::{ConfinedFolder, REPORT_FILE, write_inside},
-    terminal::words::{counted, lasting_ms, measured_ms, reads_of},
+    terminal::words::{capitalized, counted, lasting_ms, measured_ms, reads_of},
 };
 
 /// Name of the page in a campaign's folder.
@@ -38,7 +38,7 @@ fn body(summary: &Summary) -> Markup {
     let counts = Category::ALL.map(|category| (summary.count(category), category));
     html! {
         main {
-            h1 { (title(summary)) }
+            h1 { (capitalized(&title(summary))) }
             @if let Some(subject) = summary.plan.subject_in_words() { p { (text(&subject)) } }
             p {
                 @for (count, category) in counts.iter().filter(|(count, _)| *count > 0) {
@@ -51,8 +51,11 @@ fn body(summary: &Summary) -> Markup {
                 @if surprises.is_empty() { "Every read mode behaved as expected." }
                 @else {
                     strong class="bad" { "Not as expected: " }
-                    @for cell in &surprises { (reads_of(&cell.cell.row(&summary.plan))) " under \
-                    " (text(&cell.cell.faults.to_string())) "; " }
+                    @for (number, cell) in surprises.iter().enumerate() {
+                        @if number > 0 { "; " }
+                        (reads_of(&cell.cell.row(&summary.plan))) " under " (text(&cell.cell.faults.to_string()))
+                    }
+                    "."
                 }
             }
             h2 { "The matrix" }

@@ -8,7 +8,8 @@ use maud::{Markup, PreEscaped, html};
 use super::{
     Facts,
     page::text,
-    timeline::{STYLE, WIDTH, px, short},
+    picture::{WIDTH, px, short},
+    timeline::STYLE,
 };
 use crate::render::{
     operations::{actor_in_words, micro_operations_in_words},

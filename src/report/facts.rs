@@ -10,7 +10,7 @@ use crate::{
         transactions::refuting,
     },
     render::transactions,
-    run::{FaultWindow, FinishedRun, MessageLog, Reign},
+    run::{FaultWindow, FinishedRun, MessageLog, Reign, Span, cut_off},
     terminal::words::seconds,
 };
 
@@ -119,9 +119,35 @@ impl<'a> Facts<'a> {
         self.evidence().map_or(&[], |evidence| &evidence.operations)
     }
 
+    /// Returns the operations that the claim of some evidence is about, with the one presented as wrong; all of it if
+    /// it does not tell them apart.
+    pub(super) fn decisive(&self, evidence: &Evidence) -> Vec<usize> {
+        let Evidence { operations, decisive, .. } = evidence;
+        let wrong = self.last_invoked(operations);
+        let is_decisive = |index: &usize| decisive.is_empty() || decisive.contains(index) || Some(*index) == wrong;
+        operations.iter().copied().filter(is_decisive).collect()
+    }
+
+    /// Returns those of the operations that a node acknowledged which was cut off from every majority, with the time
+    /// for which it was.
+    pub(super) fn cut_off(&self, operations: &[usize]) -> Vec<(usize, Span)> {
+        let Some(run) = self.run else { return Vec::new() };
+        let fault = |index: usize| cut_off(self.history, index, run.plan.nodes, self.fault_windows);
+        operations.iter().filter_map(|&index| Some((index, fault(index)?.span))).collect()
+    }
+
     /// Returns the operation of that evidence that was invoked last, which is presented as the wrong one.
     pub(crate) fn wrong_operation(&self) -> Option<usize> {
         self.last_invoked(self.evidence_operations())
+    }
+
+    /// Returns the moment at which the last operation of that evidence was over, so that the violation was complete.
+    pub(crate) fn violated_ns(&self) -> Option<u64> {
+        let over_ns = |&index: &usize| match self.history.operations[index].completed {
+            NEVER => self.times(index).invoked_ns,
+            _ => self.times(index).completed_ns,
+        };
+        self.evidence_operations().iter().map(over_ns).max()
     }
 
     /// Returns the moment at which the node that gave the wrong answer was deposed without knowing it: a leader of a

@@ -10,6 +10,8 @@ mod labels;
 pub(crate) mod live;
 pub(crate) mod outputs;
 mod page;
+mod picture;
+mod reigns;
 mod sections;
 pub(crate) mod simulated_hunt;
 pub(crate) mod store;
@@ -32,6 +34,7 @@ use self::{
     sections::SECTIONS,
 };
 use crate::{
+    render::run_summary::interruption,
     run::{FinishedRun, Span},
     store::{REPORT_FILE, write_inside},
     terminal::write_whole,
@@ -99,7 +102,8 @@ pub(crate) fn html(facts: &Facts<'_>) -> String {
         script type="text/plain" id="data" { (PreEscaped(data::packed(facts))) }
         @for script in [PLOTS, SCRIPT, EXPLORER, CHARTS] { script { (PreEscaped(script)) } }
     };
-    frame(&format!("{}: {}", facts.verdict_in_words(), facts.name), &body).into_string()
+    let interrupted = facts.run.and_then(interruption).map_or_else(String::new, |said| format!(", {said}"));
+    frame(&format!("{}{interrupted}: {}", facts.verdict_in_words(), facts.name), &body).into_string()
 }
 
 /// Writes the page to a file.

@@ -57,6 +57,11 @@ pub(super) fn badge(verdict: Verdict, words: &str) -> Markup {
     html! { span class={ "badge " (class) } { span aria-hidden="true" { (sign) } " " (words) } }
 }
 
+/// Renders what qualifies a verdict, beside its badge.
+pub(super) fn note(words: &str) -> Markup {
+    html! { span class="badge unsure" { (words) } }
+}
+
 /// Lines over time, drawn by the page's script.
 #[derive(Debug, Serialize)]
 pub(super) struct Plot {

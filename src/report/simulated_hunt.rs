@@ -40,7 +40,7 @@ fn body(rows: &[HuntedRow<'_>]) -> Markup {
     let found = rows.iter().filter(|row| row.catch.first.is_some()).count();
     html! {
         main {
-            h1 { (found) " of " (rows.len()) " planted defects found on virtual time" }
+            h1 { (found) " of " (counted(rows.len(), "planted defect")) " found on virtual time" }
             div class="wide" tabindex="0" role="region" aria-label="Table of defects" {
                 table {
                     caption class="quiet" { "Runs that found something, with the 95 % interval of that share, and what \

@@ -61,6 +61,7 @@ pub(crate) fn page(root: &Path, all: &[StoredRun]) -> Markup {
 fn row(root: &Path, kept: &StoredRun) -> Markup {
     let name = relative(root, &kept.path);
     let (class, sign) = match &*kept.verdict {
+        "linearizable" if !kept.is_without_violation => ("bad", "✗"),
         "linearizable" if kept.weak => ("unsure", "w"),
         "linearizable" => ("good", "✓"),
         "not-linearizable" => ("bad", "✗"),

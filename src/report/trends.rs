@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::{page::text, timeline::px};
+use super::{page::text, picture::px};
 use crate::{
     campaign::{
         record::{Category, Record, RunFacts},
@@ -75,7 +75,7 @@ pub(super) fn runs(summary: &Summary, link: impl Fn(&Record) -> String) -> Marku
                         tbody { @for run in summary.runs.iter().take(MAX_LISTED) { (line(summary, run, &link)) } }
                     }
                 }
-                @if hidden > 0 { p class="quiet" { (grouped(hidden)) " more are in campaign.sqlite." } }
+                @if hidden > 0 { p class="quiet" { (counted(hidden, "more run")) " in campaign.sqlite." } }
             }
         }
     }

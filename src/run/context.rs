@@ -35,9 +35,15 @@ pub(crate) fn around(
     sentences
 }
 
-/// Describes an acknowledged change if a partition kept the node that did it from all majorities meanwhile.
-fn acknowledged_by_few(history: &History, index: usize, nodes: u16, faults: &[FaultWindow]) -> Option<String> {
-    let Operation { function, input, outcome, completed, .. } = history.operations[index];
+/// Returns the partition that kept a node from all majorities while it carried out and acknowledged a change; none if
+/// the operation is no such change.
+pub(crate) fn cut_off<'a>(
+    history: &History,
+    index: usize,
+    nodes: u16,
+    faults: &'a [FaultWindow],
+) -> Option<&'a FaultWindow> {
+    let Operation { function, outcome, completed, .. } = history.operations[index];
     let (node, times) = (history.node(index), history.times(index));
     let lasts = |fault: &&FaultWindow| fault.span.contains(times.invoked_ns) && fault.span.contains(times.completed_ns);
     let hears_few = |fault: &FaultWindow| {
@@ -45,7 +51,14 @@ fn acknowledged_by_few(history: &History, index: usize, nodes: u16, faults: &[Fa
         2 * (usize::from(nodes) - unheard) <= usize::from(nodes)
     };
     let is_change = outcome == Outcome::Ok && completed != NEVER && function != Function::Read;
-    let fault = faults.iter().filter(lasts).find(|fault| is_change && hears_few(fault))?;
+    faults.iter().filter(lasts).find(|fault| is_change && hears_few(fault))
+}
+
+/// Describes an acknowledged change if a partition kept the node that did it from all majorities meanwhile.
+fn acknowledged_by_few(history: &History, index: usize, nodes: u16, faults: &[FaultWindow]) -> Option<String> {
+    let fault = cut_off(history, index, nodes, faults)?;
+    let Operation { function, input, .. } = history.operations[index];
+    let (node, times) = (history.node(index), history.times(index));
     let name = history.function_name(function);
     let change =
         if function == Function::Write { format!("{name} of {}", history.value(input)) } else { name.to_owned() };

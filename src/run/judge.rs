@@ -47,7 +47,7 @@ pub(crate) fn rejudge(path: &Path, budget: Budget) -> anyhow::Result<FinishedRun
         read::<VersionedFile<LiveResults>>(&folder, RESULTS_FILE)?.content
     } else {
         let start = read::<VersionedFile<RunStart>>(&folder, START_FILE)?.content;
-        LiveResults { start, interrupted: true, ..LiveResults::default() }
+        LiveResults { start, interrupted: true, is_unfinished: true, ..LiveResults::default() }
     };
     judge(plan, dir, live, budget)
 }

@@ -151,6 +151,7 @@ async fn run_on_cluster(
         start,
         load: Some(load),
         interrupted,
+        is_unfinished: false,
         stopped_early,
         harness_failed,
         client_problems: plan.system().client_problems(),
@@ -215,7 +216,8 @@ async fn recover(
     let interrupted = *stop.borrow();
     let first = unread.first().filter(|_| !interrupted);
     Ok(first.map(|first| {
-        format!("{} final reads failed, the first that of key k{} on n{}", unread.len(), first.key, first.node)
+        let failed = counted(unread.len(), "final read");
+        format!("{failed} failed, the first that of key k{} on n{}", first.key, first.node)
     }))
 }
 

@@ -38,6 +38,7 @@ pub(crate) use self::{
     audits::{Audit, AuditKind, Finding},
     availability::recovery_ns,
     cluster::ENDED_BY_ITSELF,
+    context::cut_off,
     coverage::Coverage,
     fault_schedule::{LeaderSearch, waits_for_leader, with_nodes},
     faults::{FaultWindow, attempt_event, clock_offset_s, fault_windows, heal_event, outcome_event},

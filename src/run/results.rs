@@ -208,8 +208,11 @@ pub(crate) struct LiveResults {
     /// Time in which clients were active; none for a run that was killed or is under way, whose load lasts as long as
     /// its operations.
     pub(crate) load: Option<Span>,
-    /// True if the run was interrupted.
+    /// True if the run was interrupted, or is not over.
     pub(crate) interrupted: bool,
+    /// True if the run left no results, as it is under way or was killed: it is judged as far as it got.
+    #[serde(skip)]
+    pub(crate) is_unfinished: bool,
     /// Moment at which the load was ended because of a violation, if that was asked for and there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stopped_early: Option<StoppedEarly>,

@@ -128,7 +128,10 @@ fn in_words(results: &Results, plan: Option<&Plan>) -> String {
         Verdict::NotLinearizable if are_transactions => format!("not {}", Level::StrictSerializable),
         _ => results.report.verdict_in_words(),
     };
-    if results.live.interrupted { format!("{verdict} (interrupted)") } else { verdict }
+    let violated: Vec<&str> = results.violated_audits().map(|audit| audit.kind.name()).collect();
+    let violated = if violated.is_empty() { String::new() } else { format!("; violated: {}", violated.join(", ")) };
+    let interrupted = if results.live.interrupted { " (interrupted)" } else { "" };
+    format!("{verdict}{violated}{interrupted}")
 }
 
 /// Maximum age of the last event of a run that is under way.

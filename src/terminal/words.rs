@@ -88,6 +88,17 @@ pub(crate) fn counted_u64(number: u64, noun: &str) -> String {
     counted(usize::try_from(number).unwrap_or(usize::MAX), noun)
 }
 
+/// Returns the verb to go with so many: "1 of 3 reads was", "2 of 3 reads were".
+pub(crate) fn was_or_were(number: usize) -> &'static str {
+    if number == 1 { "was" } else { "were" }
+}
+
+/// Returns a sentence with its first letter as a capital.
+pub(crate) fn capitalized(sentence: &str) -> String {
+    let mut rest = sentence.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
 /// Adds a line of sanitized text; line breaks at its beginning stay.
 pub(crate) fn push_line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     let all = arguments.to_string();

@@ -88,7 +88,7 @@ fn a_hunt_tells_what_it_found_and_the_same_command_continues_it() {
     let again = run(dir.path(), &asked);
     assert_eq!((&again.out, again.code), (&ended.out, Some(0)), "{again:?}");
     let told = run(dir.path(), &asked[..asked.len() - 1]).out;
-    assert!(told.contains("Found: 1 of 1 defects by fitting faults"), "{told}");
+    assert!(told.contains("Found: 1 of 1 defect by fitting faults, "), "{told}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{CommandResult, event, file, run, stale_read};
+use crate::support::{CommandResult, event, file, plan, results, run, stale_read};
 
 /// Makes the page of a history with these options.
 fn page(history: impl AsRef<[u8]>, options: &[&str]) -> (CommandResult, String) {
@@ -95,7 +95,7 @@ fn transactions_have_a_page_with_their_cycle_their_levels_and_every_anomaly() {
     let (ended, html) = page(WRITE_SKEW, &[]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.out.starts_with("not strict serializable: "), "{ended:?}");
-    assert!(html.contains("not strict serializable</span> it's a history.jsonl"), "{html}");
+    assert!(html.contains("not strict serializable</span> <span class=\"subject\">it's a history.jsonl"), "{html}");
     let story = html.split("id=\"story\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
     for part in ["rw x: 2 was missed", "rw y: 1 was missed", "append 1 to y", "r y -&gt; []", "class=\"edge rw\""] {
         assert!(story.contains(part), "{part}: {story}");
@@ -185,9 +185,10 @@ fn the_picture_shows_where_each_operation_fits_and_where_every_order_ends() {
     let (_, html) = page(early + &two_stale_reads(), &[]);
     let story = html.split("id=\"story\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
     let picture = story.split("<svg").nth(1).unwrap();
-    assert!(picture.contains("every order ends here"), "{picture}");
+    let words = "from here on, no order explains all answers";
+    assert!(picture.matches(words).count() == 2, "on the line and in the legend: {picture}");
     assert!(picture.matches("<circle class=\"point\"").count() > 1, "no dots: {picture}");
-    for sign in ["the wrong answer", "can take effect here", "no order survives this"] {
+    for sign in ["the wrong answer", "can take effect here", words] {
         assert!(picture.contains(&format!(">{sign}</text>")), "{sign} is not in the legend: {picture}");
     }
     assert!(!picture.contains("outcome unknown"), "the legend has what the picture has not: {picture}");
@@ -199,10 +200,137 @@ fn the_picture_shows_where_each_operation_fits_and_where_every_order_ends() {
 #[test]
 fn what_went_wrong_comes_before_all_else() {
     let (_, html) = page(stale_read(), &[]);
-    let [verdict, story, again] = ["id=\"verdict\"", "id=\"story\"", "id=\"repeat\""].map(|id| html.find(id).unwrap());
-    assert!(verdict < story && story < again, "{verdict} {story} {again}");
-    let between = &html[verdict..story];
-    assert!(!between.contains("<pre") && !between.contains("class=\"claim\""), "{between}");
+    let ids = ["id=\"verdict\"", "id=\"story\"", "id=\"judged\"", "id=\"repeat\""].map(|id| html.find(id).unwrap());
+    assert!(ids.is_sorted(), "{ids:?}");
+    let between = &html[ids[0]..ids[1]];
+    for what in ["<pre", "class=\"claim\"", "operations on"] {
+        assert!(!between.contains(what), "{what}: {between}");
+    }
+}
+
+/// Makes the page of a stored run with this history, these results, and this log of every node.
+fn page_of_run(history: &str, results: &serde_json::Value, workload: &str, log: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan("schism", "leader", workload).replace("\"time_limit_ms\":1000", "\"time_limit_ms\":60000");
+    for (name, content) in [("history.jsonl", history), ("test.json", &plan), ("results.json", &results.to_string())] {
+        fs::write(dir.path().join(name), content).unwrap();
+    }
+    for node in 1..=3 {
+        let folder = dir.path().join("nodes").join(node.to_string());
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("node.log"), log).unwrap();
+    }
+    let ended = run(dir.path(), &["report", "."]);
+    fs::read_to_string(dir.path().join("report.html")).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
+}
+
+#[test]
+fn the_page_of_an_interrupted_run_says_so_first() {
+    let history = event(1, 1, "invoke", "write", "k0", "1") + &event(2, 1, "ok", "write", "k0", "1");
+    let history = history + &event(3, 1, "invoke", "read", "k0", "null") + &event(4, 1, "ok", "read", "k0", "1");
+    let mut results = results("linearizable");
+    let whole = page_of_run(&history, &results, "register", "");
+    assert!(!whole.contains("nterrupted"), "{whole}");
+    results["interrupted"] = true.into();
+    let sound = page_of_run(&history, &results, "register", "");
+    let words = "interrupted after 1.0 s of 60.0 s";
+    assert!(sound.contains(&format!("<title>linearizable, {words}: ")), "{sound}");
+    let header = sound.split("<h1>").nth(1).unwrap();
+    let [badge, limit, name] = ["✓", ">interrupted<", "3 nodes"].map(|what| header.find(what).unwrap());
+    assert!(badge < limit && limit < name, "{header}");
+    assert!(header.contains("Interrupted after 1.0 s of 60.0 s</strong>"), "{header}");
+    assert!(header.contains("that it found no violation says less than a run to the end would"), "{header}");
+    let page = page_of_run(&stale_read(), &results, "register", "");
+    assert!(page.contains("Interrupted after 1.0 s of 60.0 s</strong>: what it found stands"), "{page}");
+}
+
+#[test]
+fn a_node_that_acknowledged_what_no_majority_knew_is_marked_in_the_picture() {
+    let cut_off = r#"{"time":0,"process":"nemesis","type":"info","f":"start-partition","value":{"fault":"isolate n2",
+        "hit":"{\"partition\":{\"shape\":{\"isolate\":\"leader\"},\"grudge\":{\"1\":[2],\"2\":[1,3],\"3\":[2]}}}",
+        "id":1,"nodes":[],"outcome":"installed","place":0}}"#;
+    let cut_off = cut_off.replace("\n        ", "") + "\n";
+    let call = |at: u64, process: u64, f: &str, asked: &str, answer: &str| {
+        event(at, process, "invoke", f, "k0", asked) + &event(at + 1, process, "ok", f, "k0", answer)
+    };
+    // Process 4 asks n2, process 3 asks n1, process 5 asks n3.
+    let calls = [call(10, 4, "write", "7", "7"), call(20, 3, "write", "8", "8"), call(30, 5, "read", "null", "7")];
+    let history = cut_off + &calls.concat();
+    let page = page_of_run(&history, &results("not-linearizable"), "register", "");
+    let story = page.split("id=\"story\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
+    assert!(story.contains("n2 acknowledged the write of 7"), "{story}");
+    let picture = story.split("<svg").nth(1).unwrap();
+    let is_marked = |node: &str| {
+        let lane = picture.split("<text class=\"name wrong\"").skip(1);
+        lane.map(|lane| lane.split("</text>").next().unwrap()).any(|lane| lane.ends_with(&format!(">{node}")))
+    };
+    assert_eq!(["n1", "n2", "n3"].map(is_marked), [false, true, true], "{picture}");
+    assert_eq!(picture.matches("class=\"operation minority\" tabindex").count(), 1, "{picture}");
+    assert!(picture.contains(">acknowledged by a minority</text>"), "the legend has no sign of it: {picture}");
+    assert!(picture.contains("n2 was cut off from every majority"), "{picture}");
+}
+
+#[test]
+fn the_logs_shown_end_where_the_violation_is_complete() {
+    let event = |at: u64, process: u64, kind: &str, value: &str| {
+        let time = at * 1_000_000;
+        format!("{{\"time\":{time},\"process\":{process},\"type\":\"{kind}\",\"f\":\"txn\",\"value\":[{value}]}}\n")
+    };
+    // Each of two transactions misses what the other appended; the one that began last is over first.
+    let history = event(100, 0, "invoke", r#"["r","x",null],["append","y",1]"#)
+        + &event(200, 1, "invoke", r#"["r","y",null],["append","x",2]"#)
+        + &event(300, 1, "ok", r#"["r","y",[]],["append","x",2]"#)
+        + &event(400, 0, "ok", r#"["r","x",[]],["append","y",1]"#)
+        + &event(500, 2, "invoke", r#"["r","x",null],["r","y",null]"#)
+        + &event(600, 2, "ok", r#"["r","x",[2]],["r","y",[1]]"#);
+    let line = |at_ms: u64| format!("{{\"mono_ns\":{},\"node\":1,\"event\":\"at-{at_ms}\"}}\n", 7 + at_ms * 1_000_000);
+    let log = [250, 350, 650].map(line).concat();
+    let page = page_of_run(&history, &results("not-linearizable"), "append", &log);
+    let logs = page.split("id=\"logs\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
+    let is_there = |at_ms: u64| logs.contains(&format!("at-{at_ms}"));
+    assert_eq!([250, 350, 650].map(is_there), [true, true, false], "{logs}");
+    assert!(logs.contains("At 0.400 s the violation was complete."), "{logs}");
+}
+
+#[test]
+fn what_a_set_lost_is_drawn_before_what_only_fills_it() {
+    let mut lines = String::new();
+    for element in 1..12 {
+        lines += &format!("{{\"process\":{element},\"type\":\"invoke\",\"f\":\"add\",\"value\":{element}}}\n");
+        lines += &format!("{{\"process\":{element},\"type\":\"ok\",\"f\":\"add\",\"value\":{element}}}\n");
+    }
+    for (process, found) in [(20, "1,2,3,4,5,6,7,8,9,10,11"), (21, "1,2,3,4,5,6,7,8,9,10")] {
+        lines += &format!("{{\"process\":{process},\"type\":\"invoke\",\"f\":\"read\",\"value\":null}}\n");
+        lines += &format!("{{\"process\":{process},\"type\":\"ok\",\"f\":\"read\",\"value\":[{found}]}}\n");
+    }
+    let (ended, html) = page(lines, &["--model", "set"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let story = html.split("id=\"story\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
+    let (first, folded) = story.split_once("<details>").expect("the others open");
+    let lanes = |part: &str| {
+        let names = part.split("<text class=\"name").skip(1).filter_map(|rest| rest.split('>').nth(1));
+        let names = names.filter_map(|name| name.strip_suffix("</text").map(str::to_owned));
+        names.filter(|name| name.starts_with("process")).collect::<Vec<_>>()
+    };
+    assert_eq!(lanes(first), ["process 11", "process 21"], "{first}");
+    assert!(
+        folded.starts_with("<summary>The same with 10 more operations, which only set what these found"),
+        "{folded}"
+    );
+    let all = lanes(folded);
+    assert_eq!(
+        (all.len(), &*all[0], &*all[1]),
+        (12, "process 21", "process 1"),
+        "the wrong answer comes first: {all:?}"
+    );
+}
+
+#[test]
+fn numbers_of_one_have_the_grammar_of_one() {
+    let (_, html) = page(stale_read(), &[]);
+    let ladder = html.split("id=\"ladder\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
+    assert!(ladder.contains("1 of 1 read was certainly stale"), "{ladder}");
+    assert!(ladder.contains("up to 1 version behind"), "{ladder}");
 }
 
 #[test]

@@ -110,6 +110,13 @@ fn the_store_is_served_and_nothing_beside_it() {
     let dir = tempfile::tempdir().unwrap();
     store(dir.path());
     fs::write(dir.path().join("secret"), "not for you").unwrap();
+    let audited = dir.path().join("store/audited");
+    fs::create_dir(&audited).unwrap();
+    let mut found = results("linearizable");
+    found["audits"] = serde_json::json!([{"audit": "leaders", "verdict": "violated", "evidence": ["two in term 1"]}]);
+    for (name, content) in [("test.json", plan("schism", "leader", "register")), ("results.json", found.to_string())] {
+        fs::write(audited.join(name), content).unwrap();
+    }
     let one = ["run", "--nodes", "3", "--faults", "none", "--time-limit", "1s", "--folder", "store/live"];
     assert_eq!(run(dir.path(), &one).code, Some(0));
     fs::remove_file(dir.path().join("store/live/results.json")).unwrap(); // as if it were under way
@@ -132,11 +139,15 @@ fn the_store_is_served_and_nothing_beside_it() {
     assert!(index.contains("bad/20260131T235959Z") && index.contains("under way"), "{index}");
     assert!(index.contains("/-/live/live") && index.contains("/-/live/half/20260131T235959Z"), "{index}");
     assert!(index.contains("2026-01-31 23:59:59 UTC") && index.contains("✗ not linearizable"), "{index}");
+    assert!(index.contains("✗ linearizable; violated: leaders"), "bad news are no good news: {index}");
     assert!(index.contains("connect-src 'self'"), "{index}");
     let live = ask("/-/live/live");
     assert!(live.contains("data-events=\"/-/events/live\"") && live.contains("schism, 3 nodes"), "{live}");
     assert!(live.contains("connect-src 'self'") && !live.to_lowercase().contains("refresh"), "{live}");
-    assert!(ask("/-/judged/live").contains("linearizable: schism, 3 nodes"));
+    let judged = ask("/-/judged/live");
+    let title = judged.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next()).unwrap();
+    assert!(title.starts_with("linearizable, judged after 1.0 s of 1.0 s, before its end: schism, 3"), "{title}");
+    assert!(!judged.contains("nterrupted"), "nobody did: {judged}");
     assert!(ask("/-/judged/half/20260131T235959Z").contains("nothing happened yet"));
     assert!(ask("/bad/20260131T235959Z/test.json").contains("\"seed\":7"));
     for path in [

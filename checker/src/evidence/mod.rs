@@ -57,8 +57,7 @@ pub(crate) fn of_zones(
     };
     let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
     let gathered = problem.minimal(places(&gathered), &places(&wanted));
-    let gathered = problem.with_setters(gathered);
-    let mut evidence = describe(&problem, &gathered)?;
+    let mut evidence = describe_with_setters(&mut problem, gathered)?;
     if let (Some(small), Some(whole)) = (&mut evidence.staleness, stale) {
         small.writes = small.writes.max(whole.staleness.writes);
     }
@@ -106,16 +105,14 @@ pub(crate) fn whole(
 /// `dead`.
 pub(crate) fn of_search(problem: &mut Problem<'_>, dead: usize) -> Result<Evidence, UnknownWhy> {
     let gathered = problem.around(u32::try_from(dead).expect("steps are numbered by u32"));
-    let gathered = problem.with_setters(gathered);
-    describe(problem, &gathered)
+    describe_with_setters(problem, gathered)
 }
 
 /// Returns evidence for a search that lost all configurations at the completion of `lost` after giving some up.
 /// Returns `None` if the steps before that do not prove by themselves that there is no order.
 pub(crate) fn of_lost(problem: &mut Problem<'_>, lost: usize) -> Option<Result<Evidence, UnknownWhy>> {
     let gathered = problem.near(u32::try_from(lost).expect("steps are numbered by u32"))?;
-    let gathered = problem.with_setters(gathered);
-    Some(describe(problem, &gathered))
+    Some(describe_with_setters(problem, gathered))
 }
 
 /// Returns evidence of a step that found a value which cannot have been made by the time it ended. Returns `None` if
@@ -127,6 +124,17 @@ pub(crate) fn of_unexplained_value(problem: &Problem<'_>, step: usize) -> Option
     problem
         .cannot_have_been_made(step)
         .then(|| describe(problem, &[step].into_iter().chain(late).collect::<Vec<u32>>()))
+}
+
+/// Describes the kept steps in words, with the setters of what their cas expect if these make them stand alone.
+///
+/// # Errors
+/// The reason, if the second opinion disagrees or cannot decide.
+fn describe_with_setters(problem: &mut Problem<'_>, kept: Vec<u32>) -> Result<Evidence, UnknownWhy> {
+    let decisive = sorted(kept.iter().map(|&step| problem.prepared.steps[step as usize].operation as usize));
+    let gathered = problem.with_setters(kept);
+    let evidence = describe(problem, &gathered)?;
+    Ok(if decisive.len() < gathered.len() { Evidence { decisive, ..evidence } } else { evidence })
 }
 
 /// Describes the kept steps in words, after the second opinion has confirmed them.

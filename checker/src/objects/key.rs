@@ -246,13 +246,15 @@ impl Key<'_> {
                 }
             }
         }
-        let operations = sorted(operations.into_iter().map(|index| index as usize));
+        let [operations, decisive] =
+            [operations, violation.operations].map(|all| sorted(all.into_iter().map(|index| index as usize)));
         if let Err(doubt) = refute_alone(&*object, self.history, &operations, ViolationOrigin::OtherMethod, self.limits)
         {
             return MethodResult::Unknown(doubt.why(operations.len(), &violation.claim));
         }
         let Violation { claim, reasons, .. } = violation;
-        MethodResult::Violation(Evidence { operations, besides, claim, reasons, ..Evidence::default() })
+        let decisive = if decisive == operations { Vec::new() } else { decisive };
+        MethodResult::Violation(Evidence { operations, decisive, besides, claim, reasons, ..Evidence::default() })
     }
 
     /// Returns these operations, with all increments that began before their end, or all that added an element that

@@ -347,6 +347,19 @@ fn what_only_a_failed_attempt_put_in_is_said_to_have_failed() {
 }
 
 #[test]
+fn evidence_tells_what_the_claim_is_about_from_what_only_fills_the_set() {
+    let decisive = |rest: &str| {
+        let adds = "0 invoke add 1\n0 ok add\n0 invoke add 2\n0 ok add\n0 invoke add 3\n0 ok add\n";
+        let report = check(&history(&format!("{adds}{rest}")), &Options::new(Model::Set));
+        report.keys[0].evidence.as_ref().map(|evidence| (evidence.operations.clone(), evidence.decisive.clone()))
+    };
+    // The last read misses 3, which was added third.
+    assert_eq!(decisive("1 invoke read\n1 ok read [1,2]"), Some((vec![0, 1, 2, 3], vec![2, 3])));
+    let unheard_of = decisive("1 invoke read\n1 ok read [1,2,3,9]");
+    assert_eq!(unheard_of, Some((vec![0, 1, 2, 3], vec![3])), "nobody added 9");
+}
+
+#[test]
 fn a_set_that_is_read_as_a_whole_only_grows() {
     let adds = "0 invoke add 1\n0 ok add\n0 invoke add 2\n1 invoke add 3\n";
     let claim = |rest: &str| claim(Model::Set, &format!("{adds}{rest}"));

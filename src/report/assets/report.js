@@ -39,7 +39,13 @@ const schism = (() => {
     };
     bar.className = "controls magnifier";
     bar.append(step("+", "Magnify", 1.5), step("\u2212", "Shrink", 1 / 1.5));
-    frame.before(bar);
+    frame.after(bar);
+    // The names of the lanes stay in view.
+    const picture = frame.querySelector("svg");
+    frame.addEventListener("scroll", () => {
+      const scale = picture.viewBox.baseVal.width / picture.clientWidth;
+      picture.style.setProperty("--moved", `${frame.scrollLeft * scale}px`);
+    });
   }
   // On a narrow screen the wrong answer comes into view first.
   for (const wrong of document.querySelectorAll(".wide .operation.wrong[data-tip]")) {

@@ -2,7 +2,7 @@
 
 use crate::terminal::{
     sanitize::{markdown as text, markdown_code as code},
-    words::reads_of,
+    words::{counted, reads_of},
 };
 use crate::{
     campaign::{
@@ -18,7 +18,7 @@ const MAX_VIOLATIONS: usize = 20;
 /// Returns the summary of a campaign.
 pub(crate) fn page(summary: &Summary) -> String {
     let (rows, columns) = summary.axes();
-    let mut page = format!("## schism campaign: {} of {} runs\n\n", summary.finished, summary.planned);
+    let mut page = format!("## schism campaign: {} of {}\n\n", summary.finished, counted(summary.planned, "run"));
     page.extend(summary.plan.subject_in_words().map(|subject| text(&subject) + "\n\n"));
     let head: Vec<String> = columns.iter().map(|column| text(column)).collect();
     page += &format!("| reads | {} |\n|---|{}\n", head.join(" | "), "---|".repeat(columns.len()));
@@ -52,14 +52,14 @@ pub(crate) fn page(summary: &Summary) -> String {
         page += &format!("\n- {}: {}\n  repeat: {}\n", code(&run.id), text(&run.told()), code(&run.command));
     }
     if violations.len() > MAX_VIOLATIONS {
-        page += &format!("\nand {} more violations.\n", violations.len() - MAX_VIOLATIONS);
+        page += &format!("\nand {}.\n", counted(violations.len() - MAX_VIOLATIONS, "more violation"));
     }
     page
 }
 
 /// Returns the tables of a comparison, and what they mean.
 pub(crate) fn comparison(comparison: &Comparison) -> String {
-    let mut page = format!("## schism compare: {} of {} runs\n\n", comparison.finished, comparison.planned);
+    let mut page = format!("## schism compare: {} of {}\n\n", comparison.finished, counted(comparison.planned, "run"));
     page.extend(comparison.plan.subject_in_words().map(|subject| text(&subject) + "\n\n"));
     page += &format!("{}\n", text(&comparison.advice()));
     for setting in &comparison.settings {

@@ -6,7 +6,10 @@ use histories::{Event, EventType, Outcome, ReadOptions};
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
-use crate::{run::FinishedRun, terminal::words::grouped};
+use crate::{
+    run::FinishedRun,
+    terminal::words::{counted_u64, grouped},
+};
 
 pub(super) const SECTION: Section = Section { id: "counts", title: "Counts", body };
 
@@ -72,8 +75,10 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                 (errors(run))
                 @let cost = run.results.live.cost;
                 @if cost.messages + cost.fsyncs > 0 {
-                    p { "The nodes sent " (cost.messages) " messages to each other and made " (cost.fsyncs) " \
-                    fsyncs under load." }
+                    p {
+                        "The nodes sent " (counted_u64(cost.messages, "message")) " to each other and made "
+                        (counted_u64(cost.fsyncs, "fsync")) " under load."
+                    }
                 }
             }
         }

@@ -4,7 +4,7 @@ use checker::{Distribution, ModelStatus};
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
-use crate::terminal::words::{grouped, lasting};
+use crate::terminal::words::{counted, counted_u64, grouped, lasting, was_or_were};
 
 pub(super) const SECTION: Section = Section { id: "ladder", title: "What holds instead", body };
 
@@ -34,7 +34,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         @if let Some(staleness) = facts.staleness.filter(|staleness| staleness.keys > 0) {
             @let reads = &staleness.reads;
             p {
-                (grouped(reads.stale.count)) " of " (grouped(reads.reads)) " reads were certainly stale ("
+                (grouped(reads.stale.count)) " of " (counted(reads.reads, "read")) " " (was_or_were(reads.stale.count))
+                " certainly stale ("
                 (format!("{:.2} %, 95 % interval {:.2} to {:.2} \
                 %", reads.stale.share * 100.0, reads.stale.low * 100.0, reads.stale.high * 100.0)) ")"
                 @if let Some(Distribution { p50, p90, p99, max, .. }) = reads.behind_ns {
@@ -42,7 +43,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                     " (lasting(max)) " at most"
                 }
                 @if let Some(Distribution { max, .. }) = reads.versions { "; up to \
-                " (grouped(usize::try_from(max).unwrap_or(usize::MAX))) " versions behind" }
+                " (counted_u64(max, "version")) " behind" }
                 "."
             }
             @if let Some(delta_ns) = staleness.delta_ns {

@@ -1,10 +1,9 @@
 //! Section with the lines that the nodes logged up to the violation.
 
-use histories::NEVER;
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
-use crate::terminal::words::seconds;
+use crate::terminal::words::{counted, seconds};
 
 pub(super) const SECTION: Section = Section { id: "logs", title: "Node logs up to the violation", body };
 
@@ -15,12 +14,10 @@ const MAX_LINES: usize = 60;
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let run = facts.run?;
-    // What a node logged after the wrong answer, such as that it was stopped in the end, has nothing to do with it.
-    let wrong = facts.wrong_operation()?;
-    let moment_ns = match facts.history.operations[wrong].completed {
-        NEVER => facts.times(wrong).invoked_ns,
-        _ => facts.times(wrong).completed_ns,
-    };
+    // What a node logged after the violation, such as that it was stopped in the end, has nothing to do with it.
+    let moment_ns = facts.violated_ns()?;
+    let is_of_answer = facts.transactions.is_none()
+        && facts.wrong_operation().is_some_and(|wrong| facts.times(wrong).completed_ns == moment_ns);
     let mut lines: Vec<(u64, String)> = Vec::new();
     for id in 1..=run.plan.all_nodes() {
         let log = run.log(id);
@@ -34,10 +31,15 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let skipped = keep_last(&mut lines);
     (!lines.is_empty()).then(|| {
         html! {
-            @if skipped > 0 { p class="quiet" { (skipped) " earlier lines are in nodes/*/node.log." } }
+            @if skipped > 0 {
+                p class="quiet" { (counted(skipped, "earlier line")) " left out here; nodes/*/node.log has all." }
+            }
             pre tabindex="0" { @for (time_ns, line) in &lines { (seconds(*time_ns)) "  \
             " (text(line)) "\n" } }
-            p class="quiet" { "At " (seconds(moment_ns)) " came the wrong answer." }
+            p class="quiet" {
+                "At " (seconds(moment_ns)) @if is_of_answer { " came the wrong answer." } @else { " the violation was \
+                complete." }
+            }
         }
     })
 }

@@ -5,7 +5,8 @@ use maud::{Markup, html};
 
 use super::super::{
     Facts, Section,
-    timeline::{self, LEFT, RIGHT, Scale, WIDTH, px},
+    picture::{LEFT, RIGHT, Scale, WIDTH, axis, legend, px},
+    timeline::operation_on_one_line,
 };
 use crate::{
     run::{Message, MessageLog, Reign},
@@ -163,7 +164,7 @@ impl Diagram<'_> {
 
     fn svg(&self) -> Markup {
         let height = TOP + LANE * f64::from(self.nodes) + 34.0;
-        let (legend, legend_height) = timeline::legend(&self.legend_entries(), height + 8.0);
+        let (legend, legend_height) = legend(&self.legend_entries(), height + 8.0);
         html! {
             svg class="timeline messages" viewBox={ "0 0 " (WIDTH) " " (px(height + legend_height)) } role="img"
                 aria-label={ "Messages between the nodes from " (seconds(self.scale.from_ns)) " to \
@@ -183,7 +184,7 @@ impl Diagram<'_> {
                         text x=(px(x - 5.0)) y="12" text-anchor="end" { "a newer leader" }
                     }
                 }
-                (timeline::axis(self.facts, self.scale, height - 22.0))
+                (axis(self.facts, self.scale, height - 22.0))
                 (legend)
             }
         }
@@ -314,7 +315,7 @@ impl Diagram<'_> {
             @if node > 0 && self.scale.shows(times.invoked_ns, times.completed_ns) {
                 @let (from, until) = (self.scale.x(times.invoked_ns), self.scale.x(times.completed_ns));
                 g class={ "operation" @if wrong { " \
-                wrong" } } data-tip=(timeline::operation_on_one_line(self.facts, index)) {
+                wrong" } } data-tip=(operation_on_one_line(self.facts, index)) {
                     rect x=(px(from)) width=(px((until - from).max(5.0))) y=(px(Self::y(node) + 7.0)) height="7"
                         rx="2" {}
                     @if wrong {

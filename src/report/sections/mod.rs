@@ -6,6 +6,8 @@ mod clocks;
 mod counts;
 mod elements;
 mod explorer;
+mod faults;
+mod judged;
 mod ladder;
 mod leaders;
 mod logs;
@@ -24,6 +26,7 @@ pub(super) const SECTIONS: &[Section] = &[
     verdict::SECTION,
     story::SECTION,
     anomalies::SECTION,
+    judged::SECTION,
     repeat::SECTION,
     messages::SECTION,
     explorer::SECTION,
@@ -33,6 +36,7 @@ pub(super) const SECTIONS: &[Section] = &[
     elements::SECTION,
     performance::SECTION,
     leaders::SECTION,
+    faults::SECTION,
     clocks::SECTION,
     counts::SECTION,
     logs::SECTION,

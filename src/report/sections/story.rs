@@ -3,14 +3,22 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::super::{Facts, Section, Violation, cycle, page::text, timeline};
+use super::{
+    super::{
+        Facts, Section, Violation, cycle,
+        page::text,
+        timeline::{self, Extent},
+    },
+    verdict::names_of,
+};
 use crate::{
     render::{
         operations::operation_in_words,
         transactions::transaction,
         verdict::{contradiction_in_words, other_violations},
     },
-    terminal::words::{counted, grouped, plain},
+    run::Audit,
+    terminal::words::{counted, plain},
 };
 
 pub(super) const SECTION: Section = Section { id: "story", title: "What went wrong", body };
@@ -20,6 +28,7 @@ const MAX_OPERATIONS: usize = 40;
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let (first, others) = facts.violations.split_first()?;
+    let violated: Vec<&Audit> = facts.run.into_iter().flat_map(|run| run.results.violated_audits()).collect();
     let context = facts.run.map_or(&[][..], |run| &run.results.context);
     let hidden = facts.report.keys.iter().filter(|key| key.evidence.is_some()).count() - facts.violations.len();
     Some(html! {
@@ -27,6 +36,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         @for sentence in context { p { (text(sentence)) } }
         style { (PreEscaped(timeline::STYLE)) }
         (evidence(facts, first))
+        @if !violated.is_empty() { p { "Violated as well: " a href="#audits" { (names_of(&violated)) } "." } }
         @if !others.is_empty() { h3 { (other_violations(facts.report)) } }
         @for other in others {
             details {
@@ -51,11 +61,7 @@ fn evidence(facts: &Facts<'_>, violation: &Violation<'_>) -> Markup {
                 what the other wrote; rw: it wrote what the other did not see."
             }
         }
-        @if let Some(picture) = timeline::svg(facts, violation, false) {
-            div class="wide" tabindex="0" role="region" aria-label={
-                "Timeline of the evidence " (text(&plain(violation.key)))
-            } { (picture) }
-        }
+        (timelines(facts, violation))
         @if !evidence.reasons.is_empty() {
             h3 { "Why no order can explain it" }
             ol { @for reason in &evidence.reasons { li { (text(reason)) } } }
@@ -66,11 +72,42 @@ fn evidence(facts: &Facts<'_>, violation: &Violation<'_>) -> Markup {
     }
 }
 
+/// Renders the operations in time: those that the claim is about, and the others on demand.
+fn timelines(facts: &Facts<'_>, violation: &Violation<'_>) -> Markup {
+    let evidence = violation.evidence;
+    let others = evidence.operations.len() - facts.decisive(evidence).len();
+    let drawn = |extent: Extent, name: &str| {
+        let picture = timeline::svg(facts, violation, extent, false);
+        html! {
+            @if let Some(picture) = picture {
+                div class="wide" tabindex="0" role="region" aria-label={ (name) " " (text(&plain(violation.key))) } {
+                    (picture)
+                }
+            }
+        }
+    };
+    html! {
+        (drawn(Extent::Decisive, "Timeline of the evidence"))
+        @if facts.violations.first().is_some_and(|first| first.key == violation.key) {
+            p class="quiet" {
+                "A process is a client that does one operation at a time; after one of unknown outcome, a new process \
+                takes its place."
+            }
+        }
+        @if others > 0 {
+            details {
+                summary { "The same with " (counted(others, "more operation")) ", which only set what these found" }
+                (drawn(Extent::Whole, "Timeline of the whole evidence"))
+            }
+        }
+    }
+}
+
 fn operations(facts: &Facts<'_>, violation: &Violation<'_>) -> Markup {
     let all = &violation.evidence.operations;
     let skipped = all.len().saturating_sub(MAX_OPERATIONS);
     html! {
-        @if skipped > 0 { p class="quiet" { (grouped(skipped)) " earlier ones are left out here." } }
+        @if skipped > 0 { p class="quiet" { (counted(skipped, "earlier one")) " left out here." } }
         pre tabindex="0" {
             @match facts.anomaly() {
                 Some(anomaly) => {

@@ -126,7 +126,7 @@ fn runs_of_real_processes_are_as_described() {
     printed(dir.path(), "campaign", 0, &["merge", "one", "--into", "merged"]);
     let compared = ["compare", "--reads", "quorum,leader", "--faults", "none", "--rounds", "1", "--time-limit", "1s"];
     printed(dir.path(), "compare", 0, &compared);
-    tables_of(dir.path(), "one", 1 + 1, "## schism campaign: 1 of 1 runs\n");
+    tables_of(dir.path(), "one", 1 + 1, "## schism campaign: 1 of 1 run\n");
     tables_of(dir.path(), "store/compare", 1 + 2, "## schism compare: 2 of 2 runs\n");
 }
 
