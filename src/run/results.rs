@@ -86,6 +86,12 @@ impl Results {
         self.audits.iter().filter(|audit| audit.is_violated())
     }
 
+    /// Names what was violated, whatever the verdict on the history: audits, and rules of Raft.
+    pub(crate) fn violated_names(&self) -> String {
+        let rule = self.live.broken_rule.as_ref().map(|_| "a rule of Raft");
+        self.violated_audits().map(|audit| audit.kind.name()).chain(rule).collect::<Vec<_>>().join(", ")
+    }
+
     /// Returns the lower bound on the staleness of the most outdated read, ns.
     pub(crate) fn stalest_ns(&self) -> Option<u64> {
         let evidence = self.report.keys.iter().filter_map(|key| key.evidence.as_ref());

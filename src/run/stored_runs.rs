@@ -128,8 +128,8 @@ fn in_words(results: &Results, plan: Option<&Plan>) -> String {
         Verdict::NotLinearizable if are_transactions => format!("not {}", Level::StrictSerializable),
         _ => results.report.verdict_in_words(),
     };
-    let violated: Vec<&str> = results.violated_audits().map(|audit| audit.kind.name()).collect();
-    let violated = if violated.is_empty() { String::new() } else { format!("; violated: {}", violated.join(", ")) };
+    let violated = Some(results.violated_names()).filter(|names| !names.is_empty());
+    let violated = violated.map_or_else(String::new, |names| format!("; violated: {names}"));
     let interrupted = if results.live.interrupted { " (interrupted)" } else { "" };
     format!("{verdict}{violated}{interrupted}")
 }

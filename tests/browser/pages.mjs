@@ -47,4 +47,24 @@ check("of any object", ofQueue.includes("the state is then [3, 4, 5, 6, 7, 8, 9,
     await page.context().close();
   }
 }
+
+{
+  // The wrong answer is in the picture on the first screen, however many operations lead to it.
+  for (const name of ["violated", "set"]) for (const width of [1280, 400]) {
+    const page = await open(file(name), { width });
+    const box = await page.locator("#story .operation.wrong[data-tip] rect").first().boundingBox();
+    const isSeen = box.y + box.height < 800 && box.x > 0 && box.x + box.width < width;
+    check(`${name} at ${width}: the wrong answer is on the first screen`, isSeen, JSON.stringify(box));
+    const lane = await page.locator("#story .name.wrong").last().boundingBox();
+    check(`${name} at ${width}: so is the name of its lane`, lane.x >= 0 && lane.x + lane.width < width);
+    await page.context().close();
+  }
+  const page = await open(file("set"));
+  const story = page.locator("#story");
+  check("what only fills the set is folded", await story.locator("svg .name", { hasText: "process 1" })
+    .filter({ visible: true }).count() < 5);
+  await story.locator("summary").first().click();
+  check("and opens", await story.locator("details svg .operation.wrong[data-tip]").first().isVisible());
+  await page.context().close();
+}
 await end();

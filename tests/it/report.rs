@@ -245,6 +245,20 @@ fn the_page_of_an_interrupted_run_says_so_first() {
 }
 
 #[test]
+fn bad_news_come_before_a_green_verdict() {
+    let history = event(1, 1, "invoke", "write", "k0", "1") + &event(2, 1, "ok", "write", "k0", "1");
+    let mut results = results("linearizable");
+    (results["broken_rule"], results["interrupted"]) = ("n1 voted twice".into(), true.into());
+    let page = page_of_run(&history, &results, "register", "");
+    let header = page.split("<h1>").nth(1).unwrap();
+    let [bad, good] = ["violated: a rule of Raft", "✓"].map(|what| header.find(what).unwrap());
+    assert!(bad < good, "{header}");
+    let claims: Vec<&str> = header.split("class=\"claim").skip(1).collect();
+    assert!(claims[0].contains("what it found stands"), "it found something: {claims:?}");
+    assert!(claims[1].contains("The nodes broke a rule</strong>: n1 voted twice."), "{claims:?}");
+}
+
+#[test]
 fn a_node_that_acknowledged_what_no_majority_knew_is_marked_in_the_picture() {
     let cut_off = r#"{"time":0,"process":"nemesis","type":"info","f":"start-partition","value":{"fault":"isolate n2",
         "hit":"{\"partition\":{\"shape\":{\"isolate\":\"leader\"},\"grudge\":{\"1\":[2],\"2\":[1,3],\"3\":[2]}}}",
@@ -284,12 +298,14 @@ fn the_logs_shown_end_where_the_violation_is_complete() {
         + &event(500, 2, "invoke", r#"["r","x",null],["r","y",null]"#)
         + &event(600, 2, "ok", r#"["r","x",[2]],["r","y",[1]]"#);
     let line = |at_ms: u64| format!("{{\"mono_ns\":{},\"node\":1,\"event\":\"at-{at_ms}\"}}\n", 7 + at_ms * 1_000_000);
-    let log = [250, 350, 650].map(line).concat();
+    let early = "{\"mono_ns\":1,\"node\":1,\"event\":\"z\"}\n{\"mono_ns\":2,\"node\":1,\"event\":\"a\"}\n";
+    let log = early.to_owned() + &[250, 350, 650].map(line).concat();
     let page = page_of_run(&history, &results("not-linearizable"), "append", &log);
     let logs = page.split("id=\"logs\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
     let is_there = |at_ms: u64| logs.contains(&format!("at-{at_ms}"));
     assert_eq!([250, 350, 650].map(is_there), [true, true, false], "{logs}");
     assert!(logs.contains("At 0.400 s the violation was complete."), "{logs}");
+    assert!(logs.find("event=z") < logs.find("event=a"), "in order of time, also before the load: {logs}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ const SIGNS: [(&str, &str); 9] = [
     ("picked", "picked"),
     ("before", "over before the picked one began"),
     ("after", "began after it was over"),
-    ("lead", "the node believed that it led"),
+    ("lead", "the node believed that it was leader"),
     ("fault", "a fault was in force"),
 ];
 

@@ -18,13 +18,15 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let moment_ns = facts.violated_ns()?;
     let is_of_answer = facts.transactions.is_none()
         && facts.wrong_operation().is_some_and(|wrong| facts.times(wrong).completed_ns == moment_ns);
+    // By the nodes' clock: what they logged before the load began stays in order.
     let mut lines: Vec<(u64, String)> = Vec::new();
+    let origin_ns = run.results.live.start.origin_mono_ns;
     for id in 1..=run.plan.all_nodes() {
         let log = run.log(id);
         for line in run.plan.system().read_lines(&String::from_utf8_lossy(&log)) {
-            let time_ns = line.mono_ns.saturating_sub(run.results.live.start.origin_mono_ns);
+            let time_ns = line.mono_ns.saturating_sub(origin_ns);
             if (moment_ns.saturating_sub(BEFORE_NS)..=moment_ns).contains(&time_ns) {
-                lines.push((time_ns, format!("n{id} {}", line.text)));
+                lines.push((line.mono_ns, format!("n{id} {}", line.text)));
             }
         }
     }
@@ -34,8 +36,9 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             @if skipped > 0 {
                 p class="quiet" { (counted(skipped, "earlier line")) " left out here; nodes/*/node.log has all." }
             }
-            pre tabindex="0" { @for (time_ns, line) in &lines { (seconds(*time_ns)) "  \
-            " (text(line)) "\n" } }
+            pre tabindex="0" { @for (mono_ns, line) in &lines {
+                (seconds(mono_ns.saturating_sub(origin_ns))) "  " (text(line)) "\n"
+            } }
             p class="quiet" {
                 "At " (seconds(moment_ns)) @if is_of_answer { " came the wrong answer." } @else { " the violation was \
                 complete." }

@@ -3,13 +3,10 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::{
-    super::{
-        Facts, Section, Violation, cycle,
-        page::text,
-        timeline::{self, Extent},
-    },
-    verdict::names_of,
+use super::super::{
+    Facts, Section, Violation, cycle,
+    page::text,
+    timeline::{self, Extent},
 };
 use crate::{
     render::{
@@ -17,7 +14,6 @@ use crate::{
         transactions::transaction,
         verdict::{contradiction_in_words, other_violations},
     },
-    run::Audit,
     terminal::words::{counted, plain},
 };
 
@@ -28,7 +24,8 @@ const MAX_OPERATIONS: usize = 40;
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let (first, others) = facts.violations.split_first()?;
-    let violated: Vec<&Audit> = facts.run.into_iter().flat_map(|run| run.results.violated_audits()).collect();
+    let violated = facts.run.map(|run| run.results.violated_names()).unwrap_or_default();
+    let rule = facts.run.and_then(|run| run.results.live.broken_rule.as_ref());
     let context = facts.run.map_or(&[][..], |run| &run.results.context);
     let hidden = facts.report.keys.iter().filter(|key| key.evidence.is_some()).count() - facts.violations.len();
     Some(html! {
@@ -36,7 +33,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         @for sentence in context { p { (text(sentence)) } }
         style { (PreEscaped(timeline::STYLE)) }
         (evidence(facts, first))
-        @if !violated.is_empty() { p { "Violated as well: " a href="#audits" { (names_of(&violated)) } "." } }
+        @if let Some(rule) = rule { p { strong { "The nodes broke a rule" } ": " (text(rule)) "." } }
+        @if !violated.is_empty() { p { "Violated as well: " a href="#audits" { (violated) } "." } }
         @if !others.is_empty() { h3 { (other_violations(facts.report)) } }
         @for other in others {
             details {

@@ -7,11 +7,7 @@ use super::super::{
     Facts, Section,
     page::{badge, note, text},
 };
-use crate::{
-    render::run_summary::interruption,
-    run::{Audit, Results},
-    terminal::words::capitalized,
-};
+use crate::{render::run_summary::interruption, run::Results, terminal::words::capitalized};
 
 pub(super) const SECTION: Section = Section { id: "verdict", title: "Verdict", body };
 
@@ -21,34 +17,55 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let weak = weak.or_else(|| facts.report.weak.map(|weak| weak.reason().to_owned()));
     let interrupted = facts.run.and_then(interruption);
     let results = facts.run.map(|run| &run.results);
-    let violated: Vec<&Audit> = results.into_iter().flat_map(Results::violated_audits).collect();
+    let violated = results.map(Results::violated_names).unwrap_or_default();
     let is_shown = facts.evidence().is_some();
     Some(html! {
         h1 {
             // What catches the eye first must not be good news if there is bad news.
             @if !is_shown && !violated.is_empty() {
-                (badge(Verdict::NotLinearizable, &format!("violated: {}", names_of(&violated)))) " "
+                (badge(Verdict::NotLinearizable, &format!("violated: {violated}"))) " "
             }
             (badge(facts.report.verdict, &facts.verdict_in_words())) " "
-            @if let Some(results) = results.filter(|results| results.live.interrupted) {
-                (note(if results.live.is_unfinished { "not over" } else { "interrupted" })) " "
+            @if let Some(results) = results {
+                @for words in qualifications(results) { (note(words)) " " }
             }
             @if weak.is_some() { (note("weak evidence")) " " }
             span class="subject" { (text(&facts.name)) }
         }
         @if let Some(interrupted) = &interrupted {
-            p class="claim unsure" { strong { (capitalized(interrupted)) } ": " (shortfall(is_shown)) "." }
+            @let worth = shortfall(is_shown || !violated.is_empty());
+            p class="claim unsure" { strong { (capitalized(interrupted)) } ": " (worth) "." }
         }
-        @if !is_shown {
-            @for (audit, claim) in violated.iter().filter_map(|audit| Some((audit, audit.claim()?))) {
-                p class="claim" {
-                    strong { "Violated" } ", " a href="#audits" { (audit.kind.name()) } ": " (text(&claim))
-                }
-            }
-        }
+        @if let Some(results) = results.filter(|_| !is_shown) { (claims(results)) }
         @if let Some(why) = weak { p { strong { "Weak evidence" } ": " (text(&why)) "." } }
         @if let Some(results) = results { (of_run(results)) }
     })
+}
+
+/// Names what makes the verdict on a run worth less, in a few words each.
+fn qualifications(results: &Results) -> impl Iterator<Item = &'static str> {
+    let live = &results.live;
+    let interrupted = if live.is_unfinished { "not over" } else { "interrupted" };
+    let all = [
+        (live.interrupted, interrupted),
+        (live.harness_failed.is_some(), "the run itself failed"),
+        (live.not_recovered.is_some(), "did not recover"),
+    ];
+    all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words)
+}
+
+/// Renders the claims about violations other than of the history.
+fn claims(results: &Results) -> Markup {
+    html! {
+        @for (audit, claim) in results.violated_audits().filter_map(|audit| Some((audit, audit.claim()?))) {
+            p class="claim" {
+                strong { "Violated" } ", " a href="#audits" { (audit.kind.name()) } ": " (text(&claim))
+            }
+        }
+        @if let Some(rule) = &results.live.broken_rule {
+            p class="claim" { strong { "The nodes broke a rule" } ": " (text(rule)) "." }
+        }
+    }
 }
 
 /// Says what a verdict on an interrupted run is worth.
@@ -68,15 +85,9 @@ fn of_run(results: &Results) -> Markup {
             p { strong { "Not the sound system" } ": " (text(&defect.to_string())) }
         }
         @if let Some(why) = &live.harness_failed { p { strong { "The run itself failed" } ": " (text(why)) "." } }
-        @if let Some(rule) = &live.broken_rule { p { strong { "The nodes broke a rule" } ": " (text(rule)) "." } }
         @if let Some(why) = &live.not_recovered {
             p { strong { "The cluster did not recover after healing" } ": " (text(why)) }
         }
         @if let Some(what) = &live.client_problems { p { strong { "Problems with the clients" } ": " (text(what)) } }
     }
-}
-
-/// Returns the names of audits.
-pub(super) fn names_of(audits: &[&Audit]) -> String {
-    audits.iter().map(|audit| audit.kind.name()).collect::<Vec<_>>().join(", ")
 }
