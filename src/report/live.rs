@@ -39,7 +39,7 @@ fn body(path: &str, name: &str) -> Markup {
                 span { i class="unknown" {} "unknown outcome" } span { i class="fault" {} "a fault was in force" }
             }
             h2 { "Faults" }
-            ol id="faults" { li class="quiet" { "none so far" } }
+            ul id="faults" { li class="quiet" { "none so far" } }
             p { a href=(judged_address(path)) { "Judge what there is so far" } " or look at "
                 a href={ "/" (encoded(path)) "/" } { "the folder" } "." }
         }

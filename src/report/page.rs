@@ -59,7 +59,7 @@ pub(super) fn badge(verdict: Verdict, words: &str) -> Markup {
 
 /// Renders what qualifies a verdict, beside its badge.
 pub(super) fn note(words: &str) -> Markup {
-    html! { span class="badge unsure" { (words) } }
+    html! { span class="badge unsure note" { (words) } }
 }
 
 /// Lines over time, drawn by the page's script.

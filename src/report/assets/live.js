@@ -14,7 +14,9 @@
     return made;
   };
   const draw = (d) => {
-    const end = Math.max(d.limit_ms ?? 0, d.bins.length * d.bin_ms, d.time_ms, 1), x = (ms) => ms / end * WIDTH;
+    // Of a long run, not more than twice what there is, so that something can be seen.
+    const until = Math.min(d.limit_ms ?? 0, Math.max(20000, 2 * d.time_ms));
+    const end = Math.max(until, d.bins.length * d.bin_ms, d.time_ms, 1), x = (ms) => ms / end * WIDTH;
     const most = Math.max(1, ...d.bins.map((bin) => bin[0] + bin[1] + bin[2])), svg = part("svg",
       { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" });
     for (const f of d.faults) {

@@ -25,10 +25,10 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             @if !is_shown && !violated.is_empty() {
                 (badge(Verdict::NotLinearizable, &format!("violated: {violated}"))) " "
             }
+            @let notes = results.map_or_else(|| html! {}, qualifications);
+            @if facts.report.verdict == Verdict::Linearizable { (notes) }
             (badge(facts.report.verdict, &facts.verdict_in_words())) " "
-            @if let Some(results) = results {
-                @for words in qualifications(results) { (note(words)) " " }
-            }
+            @if facts.report.verdict != Verdict::Linearizable { (notes) }
             @if weak.is_some() { (note("weak evidence")) " " }
             span class="subject" { (text(&facts.name)) }
         }
@@ -42,8 +42,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     })
 }
 
-/// Names what makes the verdict on a run worth less, in a few words each.
-fn qualifications(results: &Results) -> impl Iterator<Item = &'static str> {
+/// Renders what makes the verdict on a run worth less, in a few words each.
+fn qualifications(results: &Results) -> Markup {
     let live = &results.live;
     let interrupted = if live.is_unfinished { "not over" } else { "interrupted" };
     let all = [
@@ -51,7 +51,7 @@ fn qualifications(results: &Results) -> impl Iterator<Item = &'static str> {
         (live.harness_failed.is_some(), "the run itself failed"),
         (live.not_recovered.is_some(), "did not recover"),
     ];
-    all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words)
+    html! { @for (_, words) in all.iter().filter(|(is_so, _)| *is_so) { (note(words)) " " } }
 }
 
 /// Renders the claims about violations other than of the history.
