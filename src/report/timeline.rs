@@ -194,7 +194,7 @@ impl Timeline<'_> {
             ("point", "can take effect here", prefix.is_some_and(|prefix| !prefix.order.is_empty())),
             ("ends", "from here on, no order explains all answers", prefix.is_some()),
             ("reign", "the node believed that it was leader", reigns().next().is_some()),
-            ("deposed", "still, after a newer leader's election", reigns().any(|it| deposed_ns(facts, it).is_some())),
+            ("deposed", "still believed it, though deposed", reigns().any(|it| deposed_ns(facts, it).is_some())),
             ("cut", "cut off from every majority", is_minority),
             ("fault", "a fault was in force", facts.fault_windows.iter().any(|window| shows(window.span))),
         ]

@@ -40,10 +40,11 @@ const schism = (() => {
     bar.className = "controls magnifier";
     bar.append(step("+", "Magnify", 1.5), step("\u2212", "Shrink", 1 / 1.5));
     frame.after(bar);
-    // The names of the lanes stay in view.
+    // The names of the lanes stay in view, between the lanes.
     const picture = frame.querySelector("svg");
     frame.addEventListener("scroll", () => {
       const scale = picture.viewBox.baseVal.width / picture.clientWidth;
+      picture.classList.toggle("moved", frame.scrollLeft > 0);
       picture.style.setProperty("--moved", `${frame.scrollLeft * scale}px`);
     });
   }
