@@ -89,6 +89,11 @@ impl Drained {
         report.answered = tallies.values().map(|(_, tally)| tally.answered).sum();
         report.unanswered = tallies.values().map(|(_, tally)| tally.unanswered).sum();
         for key in &mut report.keys {
+            if let Some(UnknownWhy::Function { name, model }) = &key.why
+                && name == NO_ANSWER
+            {
+                key.why = Some(UnknownWhy::Unsupported { what: format!("a {NO_ANSWER}"), model: model.clone() });
+            }
             if let Some((count, tally)) = tallies.get(&key.key) {
                 (key.operations, key.answered, key.unanswered) = (*count, tally.answered, tally.unanswered);
             }

@@ -119,10 +119,11 @@ impl<'a> Shrinker<'_, 'a> {
         self.object.only_looks(&self.call(index))
     }
 
-    /// Adds to answers alone, which prove nothing to a reader, the changes that they could have shown: those that left
-    /// what was found, or where the object does not tell, all of them. Adds none if they are too many.
+    /// Adds to one operation or answers alone, which prove nothing to a reader, the changes that could have led to
+    /// them: those that left what was found, or where the object does not tell, all of them. Adds none if they are too
+    /// many.
     fn with_what_it_saw(&self, shown: Vec<u32>, recorded: &[u32]) -> Vec<u32> {
-        if !shown.iter().all(|&index| self.only_looks(index)) {
+        if shown.len() > 1 && !shown.iter().all(|&index| self.only_looks(index)) {
             return shown;
         }
         let found: FxHashSet<Value> =

@@ -14,6 +14,9 @@ const MAX_NAMED: usize = 4;
 /// Maximum number of reasons: more would tell a reader nothing.
 const MAX_REASONS: usize = 12;
 
+/// Functions without an argument whose answer only says that they took place.
+const NEVER_TELL: [&str; 6] = ["inc", "increment", "dec", "decrement", "acquire", "release"];
+
 /// Maximum number of other changes that are named.
 const MAX_OTHERS_NAMED: usize = 2;
 
@@ -25,7 +28,10 @@ pub(crate) fn tell(history: &History, small: &SmallViolation) -> (String, Vec<St
         "{} {}, {}",
         who(history, last),
         answer(history, &history.operations[last as usize]),
-        contradicted.unwrap_or_else(|| "which no order of the operations before it explains".to_owned())
+        contradicted.unwrap_or_else(|| match (&operations[..], &others[..]) {
+            ([_], []) => "although nothing that could matter to it had begun by the time it ended".to_owned(),
+            _ => "which no order of the operations before it explains".to_owned(),
+        })
     );
     let beside: Vec<u32> = operations.iter().copied().filter(|&index| index != last).collect();
     let mut reasons: Vec<String> = beside
@@ -106,7 +112,9 @@ fn answer(history: &History, operation: &Operation) -> String {
     match call.output {
         _ if call.mismatch => "did not match".to_owned(),
         Some(said) if !call.says_nothing() => format!("answered {said}"),
-        Some(Value::Nil) if *call.input == Value::Nil => "answered nil".to_owned(),
+        Some(Value::Nil) if *call.input == Value::Nil && !NEVER_TELL.contains(&call.function) => {
+            "answered nil".to_owned()
+        }
         _ => "was acknowledged".to_owned(),
     }
 }

@@ -44,6 +44,24 @@ fn an_answer_that_no_change_explains_is_shown_with_all_that_could_have_led_to_it
 }
 
 #[test]
+fn a_change_that_contradicts_by_itself_is_shown_with_those_that_could_have_allowed_it() {
+    let text = "1 invoke acquire\n1 ok acquire\n2 invoke release\n2 ok release";
+    let (claim, reasons, shown) = told(Model::Semaphore, text);
+    let expected = "release by process 2 at 0.002 s was acknowledged, although acquire by process 1 was acknowledged \
+                    at 0.001 s, 1 ms before it began";
+    assert_eq!((&*claim, reasons.len(), shown), (expected, 1, 2));
+    let (claim, reasons, _) = told(Model::Semaphore, "2 invoke release\n2 ok release\n1 invoke acquire");
+    let expected = "release by process 2 at 0.000 s was acknowledged, although nothing that could matter to it had \
+                    begun by the time it ended";
+    assert_eq!((&*claim, reasons.len()), (expected, 0));
+    let (claim, ..) = told(Model::Counter, "2 invoke read\n2 ok read 1\n1 invoke dec\n1 ok dec");
+    assert!(
+        claim.ends_with("returned 1, although the counter began at 0 and can have come to 0 at most by then"),
+        "{claim}"
+    );
+}
+
+#[test]
 fn a_drain_is_told_as_a_drain() {
     let put = "0 invoke enqueue 1\n0 ok enqueue 1\n0 invoke enqueue 2\n0 ok enqueue 2\n";
     let drained = |model, rest: &str| {
@@ -84,7 +102,7 @@ fn a_drain_that_overlaps_others_is_told_as_its_own_process() {
 fn a_drain_without_an_answer_is_unknown() {
     for text in ["0 invoke drain\n0 info drain", "0 invoke drain\n0 ok drain", "0 invoke drain"] {
         let why = check(&history(text), &Options::new(Model::Queue)).keys[0].why.clone().unwrap().to_string();
-        assert_eq!(why, "the model queue has no function called drain without a list of elements", "{text}");
+        assert_eq!(why, "the model queue has no place for a drain without a list of elements", "{text}");
     }
     let stack = check(&history("0 invoke drain\n0 ok drain [1]"), &Options::new(Model::Stack));
     assert!(matches!(stack.keys[0].why, Some(UnknownWhy::Function { .. })));

@@ -42,7 +42,7 @@ pub(super) fn decide(key: &Key<'_>) -> Claim {
     let _held = key.affords(key.operations.len() * BYTES)?;
     let initial = initial(key)?;
     let mut counter = match CounterSweep::new(key, initial) {
-        Err(why @ UnknownWhy::Unsupported { .. }) => {
+        Err(why @ (UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. })) => {
             return Err(bounds::violation(key, initial)?.map_or(why.into(), SolveError::Violation));
         }
         counter => counter?,
