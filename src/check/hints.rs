@@ -37,7 +37,7 @@ fn other_models(report: &Report) -> Option<String> {
 /// Says where to look if the chosen model lacks an argument or an answer.
 fn unsupported(report: &Report) -> Option<String> {
     let is_lacking = report.keys.iter().any(|key| matches!(key.why, Some(UnknownWhy::Unsupported { .. })));
-    let hint = "the reference of models says which arguments and answers each takes; --model chooses another";
+    let hint = "the reference of models says what each of them takes; --model chooses another";
     is_lacking.then(|| hint.to_owned())
 }
 

@@ -52,8 +52,8 @@ fn an_argument_that_the_model_lacks_is_told_with_what_to_do() {
     let (dir, path) = file(event(1, 1, "invoke", "add", "k", r#""x""#) + &event(2, 1, "ok", "add", "k", r#""x""#));
     let ended = run(dir.path(), &["check", "--model", "counter", path.to_str().unwrap()]);
     assert_eq!(ended.code, Some(2), "{ended:?}");
-    let said = "the model counter has no place for add with the argument \"x\"\n  the reference of models says which \
-                arguments and answers each takes; --model chooses another\n";
+    let said = "the model counter has no place for add with the argument \"x\"\n  the reference of models says what \
+                each of them takes; --model chooses another\n";
     assert!(ended.out.contains(said), "{}", ended.out);
 }
 
