@@ -39,8 +39,8 @@ use crate::{
 pub fn check(history: &History, options: &Options<'_>) -> Report {
     match Drained::of(history, options.model, &options.limits) {
         Ok(None) => check_as_read(history, options),
-        Ok(Some(drained)) => drained.as_read(check_as_read(&drained.history, options)),
-        Err(out) => Report::unknown(history.operations.len(), out),
+        Ok(Some(drained)) => drained.as_read(history, check_as_read(&drained.history, options)),
+        Err(why) => Report::undecided(history.operations.len(), why),
     }
 }
 

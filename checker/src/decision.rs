@@ -57,7 +57,7 @@ impl Decision {
         if let Some(why) = doubt(history, options, operations) {
             return Self::unknown(why);
         }
-        let possible = |few: &[usize]| possible::answer(history, &options.initial, operations, few);
+        let possible = |few: &[usize]| possible::answer(history, options, operations, few);
         let evidence = self.evidence.map(|found| Evidence { possible: possible(&found.operations), ..found });
         Self { evidence, ..self }
     }
@@ -72,6 +72,7 @@ impl Decision {
         tally: Tally,
     ) -> KeyReport {
         let Self { verdict, why, method, evidence, order } = self;
+        let why = why.map(|why| if let Some(model) = model { why.of_model(model.name()) } else { why });
         let beside = |found: Evidence| Evidence { revisions: revisions::beside(history, &found.operations), ..found };
         let (key, evidence) = (history.value(key).clone(), evidence.map(beside));
         let revisions = revisions::contradiction(history, operations, verdict);

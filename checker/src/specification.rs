@@ -110,6 +110,11 @@ pub trait Specification: Sync {
         Vec::new()
     }
 
+    /// Describes a value of [`Specification::finds`], in words that follow "nothing ever left": `7 there`.
+    fn found_in_words(&self, found: &Value) -> String {
+        format!("{found} there")
+    }
+
     /// Returns true if it matters which process makes a call. If not, [`Call::process`] is always 0, and equal calls
     /// of unknown outcome are counted instead of told apart, which makes the check faster.
     fn depends_on_process(&self) -> bool {
@@ -172,18 +177,18 @@ impl<'a> Call<'a> {
 
     /// Returns the error that the model has no such function.
     pub fn unknown_function(&self) -> UnknownWhy {
-        UnknownWhy::Function { name: self.function.to_owned() }
+        UnknownWhy::Function { name: self.function.to_owned(), model: None }
     }
 
     /// Returns the error that the model does not have the function with such an argument.
     pub fn unsupported_input(&self) -> UnknownWhy {
-        UnknownWhy::Unsupported { what: format!("{} with the argument {}", self.function, self.input) }
+        UnknownWhy::Unsupported { what: format!("{} with the argument {}", self.function, self.input), model: None }
     }
 
     /// Returns the error that the model does not have the function with such an answer.
     pub fn unsupported_output(&self) -> UnknownWhy {
         let answer = self.output.unwrap_or(&Value::Nil);
-        UnknownWhy::Unsupported { what: format!("{} that answers {answer}", self.function) }
+        UnknownWhy::Unsupported { what: format!("{} that answers {answer}", self.function), model: None }
     }
 }
 

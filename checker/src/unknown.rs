@@ -38,11 +38,17 @@ pub enum UnknownWhy {
     Function {
         /// Name of the function.
         name: String,
+        /// Name of the model, unless it is a custom one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
     },
     /// Argument or answer that the model does not have, of a function that it has.
     Unsupported {
         /// Description of the operation.
         what: String,
+        /// Name of the model, unless it is a custom one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
     },
     /// Value that more than one operation may have written, so that it is unknown which of them a read observed.
     WrittenTwice {
@@ -81,7 +87,27 @@ pub enum UnknownWhy {
 
 /// Returns the error that the model does not have what is described.
 pub(crate) fn unsupported<T, E: From<UnknownWhy>>(what: impl Into<String>) -> Result<T, E> {
-    Err(UnknownWhy::Unsupported { what: what.into() }.into())
+    Err(UnknownWhy::Unsupported { what: what.into(), model: None }.into())
+}
+
+impl UnknownWhy {
+    /// Names the model that lacks a function, an argument or an answer.
+    pub(crate) fn of_model(mut self, name: &str) -> Self {
+        if let Self::Function { model, .. } | Self::Unsupported { model, .. } = &mut self {
+            *model = Some(name.to_owned());
+        }
+        self
+    }
+}
+
+/// Formats a model: `the model queue`.
+struct ModelNamed<'a>(&'a Option<String>);
+
+impl fmt::Display for ModelNamed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the model")?;
+        self.0.as_ref().map_or(Ok(()), |name| write!(f, " {name}"))
+    }
 }
 
 impl fmt::Display for UnknownWhy {
@@ -110,8 +136,8 @@ impl fmt::Display for UnknownWhy {
             Self::Open { limit } => {
                 write!(f, "more than {limit} operations were open at once; fewer clients per key would help")
             }
-            Self::Function { ref name } => write!(f, "the model has no function called {name}"),
-            Self::Unsupported { ref what } => write!(f, "the model has no place for {what}"),
+            Self::Function { ref name, ref model } => write!(f, "{} has no function called {name}", ModelNamed(model)),
+            Self::Unsupported { ref what, ref model } => write!(f, "{} has no place for {what}", ModelNamed(model)),
             Self::WrittenTwice { ref what } => f.write_str(what),
             Self::Guessed { ref what } => write!(
                 f,

@@ -118,6 +118,13 @@ impl History {
         name.and_then(|name| Process::from_value(name.clone()).ok()).unwrap_or(Process::Client(number.into()))
     }
 
+    /// Names the processes by their numbers anew, so that several numbers can stand for one process. The numbers must
+    /// be those of clients without names.
+    pub fn name_processes(&mut self, names: &[Process]) {
+        self.first_named = 0;
+        self.process_names = names.iter().map(Process::to_value).collect();
+    }
+
     /// Returns the same history with each transaction's own key moved into the keys of its micro-operations, as
     /// `[key, key]`. Transactions on independent objects do not interact, so they form one history once each key names
     /// its object.

@@ -12,7 +12,7 @@ use crate::terminal::words::grouped;
 /// Returns the lines below a verdict.
 pub(crate) fn all(history: &History, report: &Report, options: &Options<'_>, is_said: bool) -> Vec<String> {
     let initial = if is_said { None } else { initial_value(history, report, options) };
-    [other_models(report), guessed(report), initial, failed_cas(history, report.verdict)]
+    [other_models(report), unsupported(report), guessed(report), initial, failed_cas(history, report.verdict)]
         .into_iter()
         .flatten()
         .collect()
@@ -21,7 +21,7 @@ pub(crate) fn all(history: &History, report: &Report, options: &Options<'_>, is_
 /// Names the models with the function that the chosen one lacks, if that is why a key is undecided.
 fn other_models(report: &Report) -> Option<String> {
     let name = report.keys.iter().find_map(|key| match &key.why {
-        Some(UnknownWhy::Function { name }) => Some(name),
+        Some(UnknownWhy::Function { name, .. }) => Some(name),
         _ => None,
     })?;
     let knows = |model: &&ModelName| model.of_keys().map_or(name == TRANSACTION, |model| model.has(name));
@@ -32,6 +32,13 @@ fn other_models(report: &Report) -> Option<String> {
     } else {
         format!("models that have {name}: {}; --model chooses one", names.join(", "))
     })
+}
+
+/// Says where to look if the chosen model lacks an argument or an answer.
+fn unsupported(report: &Report) -> Option<String> {
+    let is_lacking = report.keys.iter().any(|key| matches!(key.why, Some(UnknownWhy::Unsupported { .. })));
+    let hint = "the reference of models says what each of them takes; --model chooses another";
+    is_lacking.then(|| hint.to_owned())
 }
 
 /// Asks for the model where it was guessed.

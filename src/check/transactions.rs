@@ -34,7 +34,7 @@ pub(crate) fn judge<'a>(history: &'a History, judging: &JudgingOptions, budget: 
     if are_several && level == Level::StrongSessionSerializable {
         // Of each key alone a process may have an order that it has not of all together.
         let what = "the order of each process over several independent keys".to_owned();
-        report.why = Some(UnknownWhy::Unsupported { what });
+        report.why = Some(UnknownWhy::Unsupported { what, model: None });
         report.levels.iter_mut().for_each(|found| found.status = Status::Unknown);
         report.anomalies.clear();
         report.counts.clear();
@@ -114,7 +114,8 @@ fn weak(report: &TransactionReport) -> Option<WeakVerdict> {
     match report {
         TransactionReport { answered: 0, .. } => Some(WeakVerdict::NothingAnswered),
         TransactionReport { reads: 0, .. } => Some(WeakVerdict::NothingRead),
-        TransactionReport { dependencies: 0, .. } => Some(WeakVerdict::NothingRelated),
+        // How often a read found a value that was written twice could have been wrong.
+        TransactionReport { dependencies: 0, written_twice: None, .. } => Some(WeakVerdict::NothingRelated),
         _ => None,
     }
 }

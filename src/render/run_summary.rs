@@ -5,9 +5,12 @@ use std::time::Duration;
 use checker::{Level, Verdict};
 use histories::Function;
 
-use super::{hierarchy, transactions, verdict::describe};
+use super::{
+    hierarchy, transactions,
+    verdict::{describe, describe_audited},
+};
 use crate::{
-    run::{Audit, Counts, Coverage, Finding, FinishedRun, Latency, StoppedEarly, plan::shell_words},
+    run::{Audit, AuditKind, Counts, Coverage, Finding, FinishedRun, Latency, StoppedEarly, plan::shell_words},
     store::REPORT_FILE,
     terminal::{
         Answer, Step,
@@ -116,8 +119,10 @@ fn unviolated_in_words(audits: &[Audit]) -> String {
 /// Describes the verdict with its evidence and the context of the violation, and the audits that found one.
 pub(crate) fn explain(finished: &FinishedRun) -> Answer {
     let FinishedRun { history, results, .. } = finished;
+    let is_audited = results.violated_audits().any(|audit| audit.kind == AuditKind::Revisions);
+    let of_keys = if is_audited { describe_audited } else { describe };
     let mut answer = results.transactions.as_ref().map_or_else(
-        || describe(history, &results.report),
+        || of_keys(history, &results.report),
         |report| transactions::describe(history, report, Level::StrictSerializable, results.report.weak),
     );
     let text = &mut answer.details;

@@ -1,6 +1,6 @@
 //! The report on transactions, in words.
 
-use checker::{Anomaly, Level, Link, LinkEvidence, Status, TransactionReport, WeakVerdict};
+use checker::{Anomaly, Level, Link, LinkEvidence, Status, TransactionReport, UnknownWhy, WeakVerdict};
 use histories::{History, MicroOperation, Value};
 
 use super::{
@@ -33,6 +33,10 @@ pub(crate) fn describe(
     }
     if let Some(why) = &report.why {
         push_line(&mut summary, format_args!("  {why}"));
+    }
+    let is_why = matches!(report.why, Some(UnknownWhy::WrittenTwice { .. }));
+    if let Some(said) = report.written_twice.as_ref().filter(|_| !is_why) {
+        push_line(&mut summary, format_args!("  note: {said}"));
     }
     let mut text = String::new();
     if let Some(anomaly) = refuting(report, level) {

@@ -14,6 +14,15 @@ use crate::{
 
 /// Describes the report on one history: the verdict, and for a violation the clearest evidence.
 pub(crate) fn describe(history: &History, report: &Report) -> Answer {
+    with_doubts(history, report, &doubts(report))
+}
+
+/// Describes the report like [`describe`], without the store's revisions, which an audit found wrong.
+pub(crate) fn describe_audited(history: &History, report: &Report) -> Answer {
+    with_doubts(history, report, "")
+}
+
+fn with_doubts(history: &History, report: &Report, doubts: &str) -> Answer {
     let verdict = report.verdict_in_words();
     let mut summary = format!(": {}\n{}", counts_in_words(report), weakness(report));
     let mut text = String::new();
@@ -30,7 +39,7 @@ pub(crate) fn describe(history: &History, report: &Report) -> Answer {
     if let Some(figures) = &report.figures {
         push_line(&mut text, format_args!("  {}", super::sets::figures(figures)));
     }
-    text.push_str(&doubts(report));
+    text.push_str(doubts);
     if let Some(why) = &report.why {
         push_line(&mut text, format_args!("  {why}"));
     }
@@ -139,4 +148,28 @@ fn shortened(names: &[String]) -> String {
     const MAX_NAMES: usize = 10;
     let shown = names.iter().take(MAX_NAMES).map(|name| name.trim_matches('"')).collect::<Vec<_>>().join(", ");
     if names.len() > MAX_NAMES { format!("{shown} and {} more", names.len() - MAX_NAMES) } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use checker::{Model, Options, check};
+    use histories::{Event, EventType, HistoryBuilder, Process};
+
+    use super::{describe, describe_audited};
+
+    #[test]
+    fn revisions_that_an_audit_found_wrong_are_not_noted_as_if_they_did_not_matter() {
+        let mut builder = HistoryBuilder::default();
+        for (process, f, revision) in [(1, "write", 7), (2, "read", 5)] {
+            for kind in [EventType::Invoke, EventType::Ok] {
+                let event = Event::new(Process::Client(process), kind, f);
+                let revision = (kind == EventType::Ok).then_some(revision);
+                builder.push(Event { value: Some(1.into()), revision, ..event }).unwrap();
+            }
+        }
+        let history = builder.finish();
+        let report = check(&history, &Options::new(Model::Register));
+        assert!(describe(&history, &report).details.contains("which does not affect the verdict"));
+        assert!(!describe_audited(&history, &report).details.contains("revision"));
+    }
 }

@@ -38,9 +38,23 @@ fn a_function_that_the_model_lacks_is_looked_for_in_others() {
         let (dir, path) = file(calls(f));
         let ended = run(dir.path(), &["check", path.to_str().unwrap()]);
         assert_eq!(ended.code, Some(2), "{ended:?}");
-        assert!(ended.out.contains(&format!("the model has no function called {f}\n  {hint}\n")), "{}", ended.out);
+        assert!(
+            ended.out.contains(&format!("the model register has no function called {f}\n  {hint}\n")),
+            "{}",
+            ended.out
+        );
         assert_eq!(ended.out.matches(hint).count(), 1, "it is told once: {}", ended.out);
     }
+}
+
+#[test]
+fn an_argument_that_the_model_lacks_is_told_with_what_to_do() {
+    let (dir, path) = file(event(1, 1, "invoke", "add", "k", r#""x""#) + &event(2, 1, "ok", "add", "k", r#""x""#));
+    let ended = run(dir.path(), &["check", "--model", "counter", path.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let said = "the model counter has no place for add with the argument \"x\"\n  the reference of models says what \
+                each of them takes; --model chooses another\n";
+    assert!(ended.out.contains(said), "{}", ended.out);
 }
 
 #[test]

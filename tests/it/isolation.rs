@@ -62,6 +62,24 @@ fn a_level_is_refused_where_there_are_no_transactions() {
 }
 
 #[test]
+fn a_value_that_was_appended_twice_is_noted_beside_a_level_that_holds() {
+    let append = [r#"[["append","x",1]]"#; 2];
+    let read = |seen| one_after_another(&[append, append, [r#"[["r","x",null]]"#, seen]]);
+    let ended = check(&read(r#"[["r","x",[1,1]]]"#), &[]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let note = "note: 1 was appended to x more than once: whose value a read found is then not known";
+    assert!(ended.out.contains(note), "{}", ended.out);
+    assert!(!ended.out.contains("weak evidence"), "once would have been wrong: {}", ended.out);
+    for wrong in [r#"[["r","x",[1]]]"#, r#"[["r","x",[1,1,1]]]"#] {
+        let ended = check(&read(wrong), &[]);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.out.contains(note), "{}", ended.out);
+    }
+    let once = one_after_another(&[append, [r#"[["r","x",null]]"#, r#"[["r","x",[1]]]"#]]);
+    assert!(!check(&once, &[]).out.contains("note:"));
+}
+
+#[test]
 fn a_value_that_was_written_twice_is_named_where_it_matters() {
     let mut transactions = vec![[r#"[["w","x",5]]"#; 2], [r#"[["w","x",5]]"#; 2]];
     let reads = [r#"[["r","x",null]]"#, r#"[["r","x",5]]"#];

@@ -22,6 +22,10 @@ use crate::{
     zones::{Clusters, ZoneViolation, Zones, zones},
 };
 
+/// Maximum number of writes and appends that are shown with a text which they cannot have made; if there are more, only
+/// that is said.
+const MAX_EDITS: usize = 12;
+
 /// Assumption about the rest of the history that is stated if a cas counts as a write.
 const CAS_AS_WRITE: &str = "where a cas counts as a write if only others set what it expected";
 
@@ -121,9 +125,10 @@ pub(crate) fn of_unexplained_value(problem: &Problem<'_>, step: usize) -> Option
     let step = u32::try_from(step).expect("steps are numbered by u32");
     // A step that set the value too late belongs to the evidence.
     let late = problem.setter_after(step);
-    problem
-        .cannot_have_been_made(step)
-        .then(|| describe(problem, &[step].into_iter().chain(late).collect::<Vec<u32>>()))
+    problem.cannot_have_been_made(step).then(|| {
+        let made_of = problem.edits_before(step).filter(|edits| edits.len() <= MAX_EDITS).unwrap_or_default();
+        describe(problem, &sorted(made_of.into_iter().chain([step]).chain(late)))
+    })
 }
 
 /// Describes the kept steps in words, with the setters of what their cas expect if these make them stand alone.
@@ -151,6 +156,9 @@ fn describe(problem: &Problem<'_>, gathered: &[u32]) -> Result<Evidence, Unknown
             if !problem.cannot_have_been_made(gathered[observer as usize]) =>
         {
             sentences::gone(&words, value, &alone.steps[observer as usize])
+        }
+        Ok(Some(Zones::Violation(ZoneViolation::NeverSet { value, observer }, _))) if problem.grows() => {
+            sentences::never_made(&words, value, &alone.steps[observer as usize])
         }
         Ok(Some(Zones::Violation(violation, clusters))) => {
             sentences::of_violation(&words, &violation, &clusters, problem.repeats(&alone))

@@ -2,14 +2,25 @@
 //!
 //! In a linearizable register, a read returns a value that was set before it and not certainly replaced by then, or
 //! one that was being set while it ran (otherwise no order of the changes explains it: Lamport 1986, regular
-//! registers). The other operations of the violation must still have an order. Any other answer is not linearizable,
-//! so a correct system must have answered with one of the values given here.
+//! registers). The other operations of the violation must still have an order, and so must all of the key, as they are
+//! but for this answer: then a correct system must have answered with one of the values given here, and may have with
+//! any of them. Where no value explains all of the key, or nobody can say, the sentence is one about the operations of
+//! the violation.
 
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
 use rustc_hash::FxHashMap;
 
-use crate::{objects::register::specification::Register, verify::explains_answer};
+use crate::{
+    Limits, Options,
+    budget::Budget,
+    objects::register::{Stage, by_search, specification::Register},
+    prepare::{Action, KeySteps, Preparation, Preparer},
+    search::SearchResult,
+    verify::explains_answer,
+    words::made,
+    zones::{Zones, zones},
+};
 
 /// Maximum number of values that are named.
 const MAX_NAMED: usize = 3;
@@ -24,9 +35,13 @@ const MAX_EVIDENCE: usize = 32;
 /// Maximum number of orders tried for each value.
 const MAX_TRIES: usize = 10_000;
 
+/// Maximum number of queries of the limits for all checks of the key with another answer.
+const MAX_QUESTIONS: usize = 1_024;
+
 /// Returns a sentence with the possible answers, given the operations of a key and the operations of a violation.
 /// Returns `None` if the violation has no read, or if an append or delete is involved.
-pub(crate) fn answer(history: &History, initial: &Value, key: &[u32], evidence: &[usize]) -> Option<String> {
+pub(crate) fn answer(history: &History, options: &Options<'_>, key: &[u32], evidence: &[usize]) -> Option<String> {
+    let initial = &options.initial;
     let operation = |index: usize| &history.operations[index];
     let is_answered = |index: &usize| {
         let Operation { function, outcome, output, .. } = *operation(*index);
@@ -52,9 +67,66 @@ pub(crate) fn answer(history: &History, initial: &Value, key: &[u32], evidence: 
             if is_certain { &mut certain } else { &mut unknown }.push(value);
         }
     }
-    let process = history.process(operation(asked).process);
+    let read = which_read(history, asked, evidence.iter().copied().filter(is_answered));
+    let values = [&certain[..], &unknown[..]].concat();
+    if let Some(right) = explain_all(history, options, key, asked, &values).filter(|right| !right.is_empty()) {
+        certain.retain(|value| right.contains(value));
+        unknown.retain(|value| right.contains(value));
+        return Some(format!("A correct system would have answered {read} with {}", list(&certain, &unknown)?));
+    }
     let which = list(&certain, &unknown)?;
-    Some(format!("A correct system would have answered the read by process {process} with {which}"))
+    Some(format!("As far as these operations tell, {read} could have been answered with {which}"))
+}
+
+/// Names the read, with its time if its process made another of these reads.
+fn which_read(history: &History, read: usize, mut reads: impl Iterator<Item = usize>) -> String {
+    let process = history.operations[read].process;
+    if reads.any(|other| other != read && history.operations[other].process == process) {
+        return format!("the {}", made(history, "read", read));
+    }
+    format!("the read by process {}", history.process(process))
+}
+
+/// Returns those of the values with which all operations of the key have an order if this read had returned them.
+/// Returns `None` if deciding that takes too long.
+fn explain_all<'a>(
+    history: &History,
+    options: &Options<'_>,
+    key: &[u32],
+    read: usize,
+    values: &[&'a Value],
+) -> Option<Vec<&'a Value>> {
+    let decide = |limits: &Limits<'_>| {
+        let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
+        let mut prepared = preparer.prepare(key, &Budget::new(limits)).ok().and_then(Preparation::steps)?;
+        let place = prepared.steps.iter().position(|step| step.operation as usize == read)?;
+        let mut right = Vec::new();
+        for &value in values {
+            let id = history.values.find(value);
+            let number = prepared.values.iter().position(|&other| other == id)?;
+            prepared.steps[place].action = Action::Read(u32::try_from(number).ok()?);
+            if has_order(history, &options.initial, &prepared, limits)? {
+                right.push(value);
+            }
+        }
+        Some(right)
+    };
+    options.limits.within(MAX_QUESTIONS, decide).0
+}
+
+/// Returns true if these steps have an order. Returns `None` if deciding that takes too long.
+fn has_order(history: &History, initial: &Value, prepared: &KeySteps, limits: &Limits<'_>) -> Option<bool> {
+    match zones(prepared, &Budget::new(limits)).ok()? {
+        Some(Zones::Order(_)) => return Some(true),
+        Some(Zones::Violation(..)) => return Some(false),
+        Some(Zones::Undecided) | None => {}
+    }
+    let search = |stage| match by_search(history, initial, prepared, limits, stage) {
+        SearchResult::Order(_) => Some(true),
+        SearchResult::Refuted(_) => Some(false),
+        SearchResult::GaveUp(_) | SearchResult::Limit(_) => None,
+    };
+    search(Stage::Narrow).or_else(|| search(Stage::Exact))
 }
 
 /// Returns the setters of each value that one of these operations may look at.

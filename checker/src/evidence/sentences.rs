@@ -104,6 +104,20 @@ pub(super) fn gone(words: &Words<'_>, value: Val, observer: &Step) -> Descriptio
     Description { claim, ..Description::default() }
 }
 
+/// Describes a look at a text that no write and no appends can have made, or only those that did not take place.
+pub(super) fn never_made(words: &Words<'_>, value: Val, observer: &Step) -> Description {
+    let written = never_set(words, value, observer);
+    if !written.failed.is_empty() {
+        return written;
+    }
+    let claim = format!(
+        "{} {}, which no write and no appends that began before it ended can have made",
+        words.who(observer),
+        observed(words, value, observer)
+    );
+    Description { claim, ..Description::default() }
+}
+
 /// Formats an answer with the value that it shows: `took effect, so it found 41`.
 fn observed(words: &Words<'_>, value: Val, observer: &Step) -> String {
     match observer.action {

@@ -20,7 +20,6 @@ use crate::{
     budget::{Budget, Shortage},
     merge::merge_orders,
     search::Racers,
-    sorted::sorted,
 };
 
 use searches::Searches;
@@ -31,7 +30,7 @@ pub(crate) use searches::RaceResult;
 pub(crate) use second_opinion::{ViolationOrigin, refute_alone};
 pub(crate) use shrinker::{SmallViolation, shrink_by};
 pub(crate) use transactions::as_values;
-pub(crate) use words::tell;
+pub(crate) use words::{tell, tell_unexplained};
 
 /// Decision about one object.
 pub(crate) enum Judgment {
@@ -111,7 +110,7 @@ pub(crate) fn evidence(
     small: &SmallViolation,
     limits: &Limits<'_>,
 ) -> Result<Evidence, UnknownWhy> {
-    let words = tell(history, &small.shown, small.last);
+    let words = tell(history, small);
     confirm(history, object, &small.shown, words, ViolationOrigin::GenericSearch, limits)
 }
 
@@ -125,9 +124,8 @@ pub(crate) fn unexplained_evidence(
     found: &UnexplainedValue,
     limits: &Limits<'_>,
 ) -> Result<Evidence, UnknownWhy> {
-    let words = words::find_unexplained_value(history, found.operation, &found.what, found.late);
-    let operations = sorted(found.late.into_iter().chain([found.operation]));
-    confirm(history, object, &operations, words, ViolationOrigin::OtherMethod, limits)
+    let words = tell_unexplained(history, found);
+    confirm(history, object, &found.operations(), words, ViolationOrigin::OtherMethod, limits)
 }
 
 /// Returns these operations, which are ascending, as evidence with this claim and these reasons, if the second opinion

@@ -54,6 +54,12 @@ pub(crate) trait Object: Verify {
     /// Returns the values that the call is about ([`crate::Specification::about`]).
     fn values_of(&self, call: &Call<'_>) -> Option<Vec<Value>>;
 
+    /// Returns the values that the call must have found ([`crate::Specification::finds`]).
+    fn values_found(&self, call: &Call<'_>) -> Vec<Value>;
+
+    /// Returns the values that the call may leave for others to find ([`crate::Specification::leaves`]).
+    fn values_left(&self, call: &Call<'_>) -> Vec<Value>;
+
     /// Returns an operation that found a value which no other can have left by then ([`crate::Specification::finds`]).
     fn find_unexplained_value(
         &self,

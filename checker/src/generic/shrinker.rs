@@ -38,6 +38,9 @@ const MAX_QUESTIONS: usize = 24;
 /// Maximum number of operations in one attempt that are compared with others one by one.
 const MAX_SHOWN: usize = 128;
 
+/// Maximum number of changes that are shown with answers that no change at all explains.
+const MAX_ADDED: usize = 12;
+
 /// Search for an order of the operations given first; those given second need not take place.
 pub(crate) type Oracle<'o> = dyn FnMut(&[u32], &FxHashSet<u32>, &Limits<'_>) -> RaceResult + 'o;
 
@@ -47,6 +50,8 @@ pub(crate) struct SmallViolation {
     pub shown: Vec<u32>,
     /// Operation that completed when no order was left.
     pub last: u32,
+    /// Changes that are not shown and explain nothing either, wherever each takes effect, if at all; ascending.
+    pub others: Vec<u32>,
 }
 
 struct Shrinker<'s, 'a> {
@@ -98,14 +103,37 @@ pub(crate) fn shrink_by<'a>(
     few.attempts.renew();
     let needed = few.needed();
     let shown = few.shown(&recorded, &needed);
+    let shown = few.with_what_it_saw(shown, &recorded);
+    let others = few.spare.iter().copied().filter(|index| !shown.contains(index) && !few.only_looks(*index)).collect();
     let last = few.certain.iter().copied().find(|&index| history.operations[index as usize].completed == few.rank);
     let last = last.expect("the rank is that of a completion, and what is looked at there stays");
-    SmallViolation { shown, last }
+    SmallViolation { shown, last, others }
 }
 
 impl<'a> Shrinker<'_, 'a> {
     fn call(&self, index: u32) -> Call<'a> {
         self.object.call(self.history, &self.history.operations[index as usize])
+    }
+
+    fn only_looks(&self, index: u32) -> bool {
+        self.object.only_looks(&self.call(index))
+    }
+
+    /// Adds to one operation or answers alone, which prove nothing to a reader, the changes that could have led to
+    /// them: those that left what was found, or where the object does not tell, all of them. Adds none if they are too
+    /// many.
+    fn with_what_it_saw(&self, shown: Vec<u32>, recorded: &[u32]) -> Vec<u32> {
+        if shown.len() > 1 && !shown.iter().all(|&index| self.only_looks(index)) {
+            return shown;
+        }
+        let found: FxHashSet<Value> =
+            shown.iter().flat_map(|&index| self.object.values_found(&self.call(index))).collect();
+        let is_seen = |index: u32| {
+            found.is_empty() || self.object.values_left(&self.call(index)).iter().any(|value| found.contains(value))
+        };
+        let seen: Vec<u32> =
+            recorded.iter().copied().filter(|&index| !self.only_looks(index) && is_seen(index)).collect();
+        if seen.len() <= MAX_ADDED { merged(&shown, &seen) } else { shown }
     }
 
     /// Drops operations that began too late to matter, and looks that were still open.
@@ -119,11 +147,11 @@ impl<'a> Shrinker<'_, 'a> {
             if invoked >= end {
                 break;
             }
-            if completed > end && !self.object.only_looks(&self.call(index)) {
+            if completed > end && !self.only_looks(index) {
                 end = completed;
             }
         }
-        let is_over = |few: &Self, index: u32| times(index).1 <= rank || !few.object.only_looks(&few.call(index));
+        let is_over = |few: &Self, index: u32| times(index).1 <= rank || !few.only_looks(index);
         let certain =
             self.certain.iter().copied().filter(|&index| times(index).0 < end && is_over(self, index)).collect();
         self.certain = certain;
@@ -192,7 +220,7 @@ impl<'a> Shrinker<'_, 'a> {
     }
 
     fn drop_reads(&mut self) {
-        let is_read = |index: &u32| self.object.only_looks(&self.call(*index));
+        let is_read = |index: &u32| self.only_looks(*index);
         let (reads, changes): (Vec<u32>, Vec<u32>) = self.certain.iter().copied().partition(is_read);
         minimal(reads, |reads| {
             let certain = merged(&changes, reads);
@@ -202,7 +230,7 @@ impl<'a> Shrinker<'_, 'a> {
     }
 
     fn loosen_changes(&mut self) {
-        let is_read = |index: &u32| self.object.only_looks(&self.call(*index));
+        let is_read = |index: &u32| self.only_looks(*index);
         let (reads, changes): (Vec<u32>, Vec<u32>) = self.certain.iter().copied().partition(is_read);
         let (all, spare) = (changes.clone(), self.spare.clone());
         minimal(changes, |changes| {

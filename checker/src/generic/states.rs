@@ -225,6 +225,14 @@ impl<S: Specification> Object for S {
         self.about(call)
     }
 
+    fn values_found(&self, call: &Call<'_>) -> Vec<Value> {
+        self.finds(call)
+    }
+
+    fn values_left(&self, call: &Call<'_>) -> Vec<Value> {
+        self.leaves(call)
+    }
+
     fn find_unexplained_value(
         &self,
         history: &History,

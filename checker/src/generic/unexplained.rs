@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     budget::{Budget, Shortage},
+    sorted::sorted,
     specification::{Call, Specification},
 };
 
@@ -14,8 +15,16 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct UnexplainedValue {
     pub operation: u32,
-    pub what: Value,
+    /// The value in words ([`Specification::found_in_words`]).
+    pub what: String,
     pub late: Option<u32>,
+}
+
+impl UnexplainedValue {
+    /// Returns the operation that found it and the one that left it too late, ascending.
+    pub(crate) fn operations(&self) -> Vec<u32> {
+        sorted(self.late.into_iter().chain([self.operation]))
+    }
 }
 
 /// Returns the operation that ends first among those that found a value which no other can have left by then. This
@@ -49,6 +58,7 @@ pub(super) fn find_unexplained_value<S: Specification>(
             let first = others.filter(|&other| other != operation).min();
             let is_late = first.is_none_or(|first| history.operations[first as usize].invoked > end);
             if is_late && worst.as_ref().is_none_or(|(before, _)| end < *before) {
+                let what = object.found_in_words(&what);
                 worst = Some((end, UnexplainedValue { operation, what, late: first }));
             }
         }

@@ -2,6 +2,7 @@
 
 use histories::{History, Operation, Outcome, Value};
 
+use super::{shrinker::SmallViolation, unexplained::UnexplainedValue};
 use crate::{
     specification::Call,
     words::{apart, began, ended, made},
@@ -13,25 +14,49 @@ const MAX_NAMED: usize = 4;
 /// Maximum number of reasons: more would tell a reader nothing.
 const MAX_REASONS: usize = 12;
 
-/// Returns a claim about these operations, of which `last` has no place, and reasons that describe the others.
-pub(crate) fn tell(history: &History, operations: &[u32], last: u32) -> (String, Vec<String>) {
+/// Functions without an argument whose answer only says that they took place.
+const NEVER_TELL: [&str; 6] = ["inc", "increment", "dec", "decrement", "acquire", "release"];
+
+/// Maximum number of other changes that are named.
+const MAX_OTHERS_NAMED: usize = 2;
+
+/// Returns a claim about the operations shown, of which the last has no place, and reasons that describe the others.
+pub(crate) fn tell(history: &History, small: &SmallViolation) -> (String, Vec<String>) {
+    let SmallViolation { shown: ref operations, last, ref others } = *small;
     let contradicted = if operations.len() > MAX_NAMED { None } else { last_before(history, operations, last) };
     let claim = format!(
         "{} {}, {}",
         who(history, last),
         answer(history, &history.operations[last as usize]),
-        contradicted.unwrap_or_else(|| "which no order of the operations before it explains".to_owned())
+        contradicted.unwrap_or_else(|| match (&operations[..], &others[..]) {
+            ([_], []) => "although nothing that could matter to it had begun by the time it ended".to_owned(),
+            _ => "which no order of the operations before it explains".to_owned(),
+        })
     );
-    let others: Vec<u32> = operations.iter().copied().filter(|&index| index != last).collect();
-    let mut reasons: Vec<String> = others
+    let beside: Vec<u32> = operations.iter().copied().filter(|&index| index != last).collect();
+    let mut reasons: Vec<String> = beside
         .iter()
         .take(MAX_REASONS)
         .map(|&index| reason(history, index, &history.operations[last as usize]))
         .collect();
-    if others.len() > MAX_REASONS {
-        reasons.push(format!("and so on with {} more", others.len() - MAX_REASONS));
+    if beside.len() > MAX_REASONS {
+        reasons.push(format!("and so on with {} more", beside.len() - MAX_REASONS));
     }
+    reasons.extend(no_help(history, others));
     (claim, reasons)
+}
+
+/// Says that these changes, which are not shown, explain nothing either.
+fn no_help(history: &History, others: &[u32]) -> Option<String> {
+    let names = || others.iter().map(|&index| who(history, index)).collect::<Vec<_>>().join(" and ");
+    match others.len() {
+        0 => None,
+        1 => Some(format!("{} does not help, whether or not it had taken effect by then", names())),
+        2..=MAX_OTHERS_NAMED => Some(format!("{} do not help, whichever of them had taken effect by then", names())),
+        count => Some(format!(
+            "the other {count} changes that could matter do not help, whichever of them had taken effect by then"
+        )),
+    }
 }
 
 /// Names the last of these operations that was over when `last` began.
@@ -54,25 +79,17 @@ fn last_before(history: &History, operations: &[u32], last: u32) -> Option<Strin
 
 /// Returns the claim that an operation found a value which no other can have left, and as reason the one that left it
 /// too late, if any.
-pub(super) fn find_unexplained_value(
-    history: &History,
-    operation: u32,
-    what: &Value,
-    late: Option<u32>,
-) -> (String, Vec<String>) {
+pub(crate) fn tell_unexplained(history: &History, found: &UnexplainedValue) -> (String, Vec<String>) {
+    let UnexplainedValue { operation, ref what, late } = *found;
     let (who_found, found) = (who(history, operation), answer(history, &history.operations[operation as usize]));
     let Some(late) = late else {
-        return (format!("{who_found} {found}, but nothing that may have happened ever left {what} there"), Vec::new());
+        return (format!("{who_found} {found}, but nothing that may have happened ever left {what}"), Vec::new());
     };
     let (began, ended) = (began(history, late as usize), ended(history, operation as usize));
-    let claim = format!("{who_found} {found}, but nothing that began before it ended can have left {what} there");
-    (
-        claim,
-        vec![format!(
-            "it ended at {ended}; the first that left {what} there, {}, began only at {began}",
-            who(history, late)
-        )],
-    )
+    let claim = format!("{who_found} {found}, but nothing that began before it ended can have left {what}");
+    let late = who(history, late);
+    let reason = format!("it ended at {ended}; the first that left {what}, {late}, began only at {began}");
+    (claim, vec![reason])
 }
 
 /// Formats an operation: `push 3 by process 4 at 1.200 s on n2`.
@@ -95,7 +112,9 @@ fn answer(history: &History, operation: &Operation) -> String {
     match call.output {
         _ if call.mismatch => "did not match".to_owned(),
         Some(said) if !call.says_nothing() => format!("answered {said}"),
-        Some(Value::Nil) if *call.input == Value::Nil => "answered nil".to_owned(),
+        Some(Value::Nil) if *call.input == Value::Nil && !NEVER_TELL.contains(&call.function) => {
+            "answered nil".to_owned()
+        }
         _ => "was acknowledged".to_owned(),
     }
 }

@@ -149,7 +149,7 @@ impl Key<'_> {
     }
 
     pub(super) fn lacks(&self, operation: &Operation) -> UnknownWhy {
-        UnknownWhy::Function { name: self.name(operation).to_owned() }
+        UnknownWhy::Function { name: self.name(operation).to_owned(), model: None }
     }
 
     /// Counts steps, some of which query the limits. `explained` is the approximate number of completed operations

@@ -29,6 +29,8 @@ mod stack;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use container::names::DRAIN;
+
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
 use crate::{

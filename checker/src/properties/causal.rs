@@ -21,7 +21,7 @@ impl Property for Causal {
         match call.function {
             "read" | "read-init" if !call.asks_for_nothing() => Err(call.unsupported_input()),
             "cas" if call.mismatch && call.output.is_none_or(|found| found == call.input) => {
-                Err(UnknownWhy::Unsupported { what: "a cas that failed without what it found".to_owned() })
+                Err(UnknownWhy::Unsupported { what: "a cas that failed without what it found".to_owned(), model: None })
             }
             "read" | "read-init" | "write" | "cas" => Ok(()),
             _ => Err(call.unknown_function()),

@@ -7,10 +7,13 @@ use super::{
     Besides, FewCalls, Key, Property, Violation,
     final_reads::{ADD, FinalReads, READ, is_final_read},
 };
-use crate::{UnknownWhy, sorted::sorted, specification::Call, unknown::unsupported};
+use crate::{UnknownWhy, shrink::merged, sorted::sorted, specification::Call, unknown::unsupported};
 
 /// Maximum number of sums that additions of unknown outcome may make.
 const MAX_SUMS: usize = 1 << 16;
+
+/// Maximum number of additions that are shown with a wrong read.
+const MAX_SHOWN: usize = 12;
 
 /// Property that reads in the end show a possible sum.
 #[derive(Clone, Copy, Debug)]
@@ -56,8 +59,7 @@ impl Property for PnCounter {
                 };
                 let claim =
                     format!("a read shows {shown} after all acknowledged additions were over, where {possible}");
-                let besides = Besides { words: "given all additions", operations: key.changes(ADD) };
-                return Ok(Some(Violation { operations: vec![index], besides: Some(besides), claim }));
+                return Ok(Some(violation_by(index, key.changes(ADD), claim)));
             }
         }
         if is_judged {
@@ -82,6 +84,15 @@ impl Property for PnCounter {
         };
         (0..few.calls.len()).any(|at| is_final_read(few, at) && is_wrong(&few.calls[at]))
     }
+}
+
+/// Returns the violation by a read, with the additions where they are few.
+fn violation_by(read: u32, additions: Vec<u32>, claim: String) -> Violation {
+    if additions.len() <= MAX_SHOWN {
+        return Violation::alone(merged(&additions, &[read]), claim);
+    }
+    let besides = Besides { words: "given all additions", operations: additions };
+    Violation { operations: vec![read], besides: Some(besides), claim }
 }
 
 /// Returns a number; what is absent counts as 0.
@@ -132,7 +143,7 @@ mod tests {
             assert_eq!(decided(&PnCounter, &read_as(1000, last), &Value::Nil), Ok(None));
         }
         let evidence = decided(&PnCounter, &read_as(3, 5), &Value::Nil).unwrap().unwrap();
-        assert_eq!((evidence.operations, evidence.besides.as_deref()), (vec![4], Some("given all additions")));
+        assert_eq!((evidence.operations, evidence.besides), (vec![0, 1, 2, 4], None), "with what was added");
         let claim = "a read shows 5 after all acknowledged additions were over, where only 2 sums from 3 to 13 are \
             possible";
         assert_eq!(evidence.claim, claim);
@@ -158,7 +169,7 @@ mod tests {
         assert_eq!(decided(&PnCounter, &after_a_stale_read(1, &all), &Value::Nil), Ok(None));
         let lost = [read(0, 5), read(1, 0)].concat();
         let evidence = decided(&PnCounter, &after_a_stale_read(1, &lost), &Value::Nil).unwrap().unwrap();
-        assert_eq!(evidence.operations, [3]);
+        assert_eq!(evidence.operations, [0, 3], "the read with the addition");
         // Without a final read by process 1, that of another tells that its read was of the load.
         let one = [read(0, 5), read(0, 5)].concat();
         assert_eq!(decided(&PnCounter, &after_a_stale_read(1, &one), &Value::Nil), Ok(None));
@@ -187,8 +198,8 @@ mod tests {
             found.map(|evidence| evidence.operations)
         };
         assert_eq!(judged([false, true, false]), None, "the others may be of the load");
-        assert_eq!(judged([false, true, true]), Some(vec![3]));
-        assert_eq!(judged([false; 3]), Some(vec![1]), "without the word, each is the last of its process");
+        assert_eq!(judged([false, true, true]), Some(vec![0, 3]));
+        assert_eq!(judged([false; 3]), Some(vec![0, 1]), "without the word, each is the last of its process");
     }
 
     #[test]

@@ -263,7 +263,8 @@ impl<'h> Facts<'h> {
         let what = if is_initial { "and is its initial value, too" } else { "more than once" };
         let others = self.written_twice.values().map(Vec::len).sum::<usize>() - 1;
         let others = if others == 0 { String::new() } else { format!(", and {others} more such values") };
-        Some(format!("{shown} was written to {name} {what}{others}: whose value a read found is then not known"))
+        let written = if self.classes[key.index()] == KeyClass::List { "appended" } else { "written" };
+        Some(format!("{shown} was {written} to {name} {what}{others}: whose value a read found is then not known"))
     }
 
     /// Resets `slots` to its state before [`Facts::writers`].

@@ -84,7 +84,7 @@ pub(super) fn judge<'h>(
 ) -> Result<(), UnknownWhy> {
     if let Some(other) = (0..history.operations.len()).find(|&at| history.transactions.at(at).is_none()) {
         let name = history.function_name(history.operations[other].function).to_owned();
-        return Err(UnknownWhy::Function { name });
+        return Err(UnknownWhy::Function { name, model: Some("transactions".to_owned()) });
     }
     let limit = Limit::new(limits, history.transactions.len());
     let mut facts = Facts::gather(history, start, findings, &limit)?;

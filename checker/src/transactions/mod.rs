@@ -68,8 +68,8 @@ pub fn check_transactions_from(history: &History, initial: &Value, limits: &Limi
     };
     let all = Level::ALL.map(|level| LevelReport { level, status: status(level) }).to_vec();
     let is_open = all.iter().any(|report| report.status == Status::NotRefuted);
-    let why =
-        why.or_else(|| levels.written_twice.take().filter(|_| is_open).map(|what| UnknownWhy::WrittenTwice { what }));
+    let written_twice = levels.written_twice.take();
+    let why = why.or_else(|| written_twice.clone().filter(|_| is_open).map(|what| UnknownWhy::WrittenTwice { what }));
     let (anomalies, counts) = findings.into_parts();
     let answered = history.operations.iter().filter(|operation| operation.outcome == Outcome::Ok).count();
     TransactionReport {
@@ -81,6 +81,7 @@ pub fn check_transactions_from(history: &History, initial: &Value, limits: &Limi
         anomalies,
         counts,
         why,
+        written_twice,
         order: levels.order,
     }
 }

@@ -297,6 +297,9 @@ pub struct TransactionReport {
     pub counts: Vec<AnomalyCount>,
     /// Reason why levels are unknown, if some are.
     pub why: Option<UnknownWhy>,
+    /// Sentence about a value that more than one change may have written, so that reads of it show no dependency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_twice: Option<String>,
     /// Order that explains everything, replayed, for the strongest level that holds, if that is serializable or
     /// stronger. Indexes of `History::operations`.
     #[serde(skip)]

@@ -248,7 +248,7 @@ fn a_value_that_was_written_twice_is_named_and_all_else_is_judged() {
     // Both appends were acknowledged and only one is there, but no certain rule refutes that.
     let report = check(&format!("{twice}{others}2 2 3 ok r x 1"));
     assert_eq!(report.status(Level::StrictSerializable), Status::NotRefuted);
-    assert!(report.why.unwrap().to_string().contains("1 was written to x more than once"));
+    assert!(report.why.unwrap().to_string().contains("1 was appended to x more than once"));
     let stale = "3 4 5 ok append y 3\n4 6 7 ok r y";
     let report = check(&format!("{twice}{others}2 2 3 ok r x 1\n{stale}"));
     assert_eq!(report.status(Level::StrictSerializable), Status::Refuted);

@@ -9,6 +9,7 @@ mod alone;
 mod anomalies;
 mod build;
 mod containers;
+mod convincing;
 mod edges;
 mod hierarchy;
 mod isolation;

@@ -9,6 +9,13 @@ pub(crate) fn is_linearizable(history: &History, initial: &Value) -> bool {
     can_be_ordered(history, initial, &operations)
 }
 
+/// Decides the same if this read had returned `answer`.
+pub(crate) fn is_linearizable_if(history: &History, initial: &Value, read: usize, answer: ValueId) -> bool {
+    let mut operations: Vec<Operation> = history.operations.clone();
+    operations[read].output = answer;
+    can_be_ordered(history, initial, &operations)
+}
+
 /// Decides the same about some of the operations, where a cas whose expected value is set by others, but not by any of
 /// these, counts as a write.
 pub(crate) fn evidence_can_be_ordered(history: &History, initial: &Value, indexes: &[usize]) -> bool {

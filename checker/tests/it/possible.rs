@@ -64,7 +64,33 @@ fn what_others_saw_counts_too() {
         3 ok read 1
         1 ok write
         2 ok write";
-    assert_possible(turned, Some("3 with 2"));
+    assert_possible(turned, Some("3 at 0.006 s with 2"));
+}
+
+#[test]
+fn what_later_operations_rule_out_is_not_named() {
+    let text = "1 invoke write 1
+        1 ok write
+        3 invoke write 2
+        2 invoke read
+        2 ok read 7";
+    assert_possible(text, Some("2 with 1 or 2"));
+    assert_possible(&format!("{text}\n4 invoke read\n4 ok read 1"), Some("2 with 1"));
+    assert_possible(&format!("{text}\n3 ok write\n4 invoke read\n4 ok read 2"), Some("2 with 1 or 2"));
+}
+
+#[test]
+fn where_no_answer_explains_the_rest_the_sentence_is_about_the_operations_shown() {
+    let text = "1 invoke write 1\n1 ok write\n2 invoke read\n2 ok read 7\n3 invoke read\n3 ok read 8";
+    let said = possible(&history(text), Model::Register);
+    let expected = "As far as these operations tell, the read by process 2 could have been answered with 1";
+    assert_eq!(said.as_deref(), Some(expected));
+}
+
+#[test]
+fn of_several_reads_by_one_process_the_time_tells_which() {
+    let text = "1 invoke write 1\n1 ok write\n1 invoke write 2\n3 invoke read\n3 ok read 2\n3 invoke read\n3 ok read 1";
+    assert_possible(text, Some("3 at 0.005 s with 2"));
 }
 
 #[test]

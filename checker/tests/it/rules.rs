@@ -302,7 +302,9 @@ fn without_all_the_rest_is_not_checked_after_a_violation() {
 #[test]
 fn what_the_model_does_not_have_is_unknown() {
     let report = report("0 invoke append a\n 0 ok append");
-    assert_eq!((report.verdict, report.why), (Verdict::Unknown, Some(UnknownWhy::Function { name: "append".into() })));
+    let why = UnknownWhy::Function { name: "append".into(), model: Some("register".into()) };
+    assert_eq!(why.to_string(), "the model register has no function called append");
+    assert_eq!((report.verdict, report.why), (Verdict::Unknown, Some(why)));
     let accepted = "0 invoke push a\n 0 fail push";
     assert_eq!(self::report(accepted).verdict, Verdict::Linearizable, "it did not happen");
 }

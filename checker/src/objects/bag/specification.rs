@@ -10,14 +10,17 @@ use histories::Value;
 
 use crate::{
     memory::of_tree,
-    objects::container::{collection::Elements, names::Names},
+    objects::container::{
+        collection::Elements,
+        names::{DRAIN, Names},
+    },
     specification::Call,
     state_words::{Copies, write_first},
 };
 
 pub(crate) const NAMES: Names = Names {
     put: &["add", "insert", "enqueue", "offer", "push", "send", "write"],
-    take: &["take", "remove", "dequeue", "poll", "pop", "receive"],
+    take: &["take", "remove", "dequeue", "poll", "pop", "receive", DRAIN],
     peek: &[],
 };
 

@@ -8,6 +8,9 @@ use crate::{
     specification::{Argument, Call},
 };
 
+/// Name of a drain, and of the takes that it is judged as, so that they are told as what was read.
+pub(crate) const DRAIN: &str = "drain";
+
 pub(in crate::objects) enum Access {
     Put,
     Take,

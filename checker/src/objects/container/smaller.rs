@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{ContainerKind, decide_once};
 use crate::{
-    generic::tell,
+    generic::{SmallViolation, tell},
     objects::key::{Claim, Key, SolveError, Violation},
     shrink::minimal,
     sorted::sorted,
@@ -90,6 +90,8 @@ fn smaller(key: &Key<'_>, kind: &ContainerKind) -> Violation {
         .copied()
         .max_by_key(|&index| (key.operation(index).outcome == Outcome::Ok, key.operation(index).completed));
     add_adrift(key, kind, &mut operations);
-    let (claim, reasons) = tell(key.history, &operations, last.expect("nothing at all has an order"));
-    Violation { reasons, ..Violation::new(operations, claim) }
+    let last = last.expect("nothing at all has an order");
+    let small = SmallViolation { shown: operations, last, others: Vec::new() };
+    let (claim, reasons) = tell(key.history, &small);
+    Violation { reasons, ..Violation::new(small.shown, claim) }
 }

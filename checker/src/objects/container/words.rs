@@ -2,7 +2,7 @@
 
 use histories::ValueId;
 
-use super::{Container, ContainerKind, Empty, Item};
+use super::{Container, ContainerKind, Empty, Item, names::DRAIN};
 use crate::{
     objects::key::{Key, Violation},
     sorted::sorted,
@@ -24,7 +24,11 @@ impl Container {
             }
             [only] => {
                 let (process, began) = (key.process(only.taker()), key.began(only.taker()));
-                format!("{who} returned {value}, which process {process} took out too, at {began}")
+                if key.are_of_one_drain(only.taker(), take) {
+                    format!("{who} returned {value} twice")
+                } else {
+                    format!("{who} returned {value}, which process {process} took out too, at {began}")
+                }
             }
             _ => format!(
                 "{who} returned {value} for the {} time, although {put} {value} had only begun {} times by then",
@@ -81,9 +85,24 @@ impl Container {
 }
 
 impl Key<'_> {
+    /// Returns true if a take is part of a drain.
+    fn is_drain(&self, take: u32) -> bool {
+        self.name(self.operation(take)) == DRAIN
+    }
+
+    /// Returns true if both takes are parts of one drain.
+    pub(in crate::objects) fn are_of_one_drain(&self, one: u32, other: u32) -> bool {
+        let begin = |take: u32| self.history.times(take as usize).invoked_ns;
+        self.is_drain(one)
+            && self.is_drain(other)
+            && self.process(one) == self.process(other)
+            && begin(one) == begin(other)
+    }
+
     /// Formats the result of a take, to follow "could".
     fn found(&self, take: u32) -> String {
         match self.operation(take).output {
+            ValueId::NIL | ValueId::UNKNOWN if self.is_drain(take) => "end".to_owned(),
             ValueId::NIL | ValueId::UNKNOWN => "find nothing".to_owned(),
             value => format!("return {}", self.history.value(value)),
         }
@@ -92,6 +111,7 @@ impl Key<'_> {
     /// Formats the result of a take, to follow the take.
     pub(in crate::objects) fn found_past(&self, take: u32) -> String {
         match self.operation(take).output {
+            ValueId::NIL | ValueId::UNKNOWN if self.is_drain(take) => "found nothing more in the end".to_owned(),
             ValueId::NIL | ValueId::UNKNOWN => "found nothing".to_owned(),
             value => format!("returned {}", self.history.value(value)),
         }

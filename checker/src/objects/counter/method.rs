@@ -4,12 +4,15 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use histories::{Operation, Outcome, Value};
 
-use super::specification::{Counter, is_increment};
+use super::{
+    bounds,
+    specification::{Counter, is_increment},
+};
 use crate::{
     UnknownWhy,
     objects::{
         growth::{Growth, sweep},
-        key::{Claim, Key, Others, Scope, Violation, says_nothing},
+        key::{Claim, Key, Others, Scope, SolveError, Violation, says_nothing},
     },
     unknown::unsupported,
 };
@@ -37,7 +40,13 @@ const BYTES: usize = 4 + 16 + 64 + 8 + 1;
 /// an increment that is still open, and those that complete later are then added to it.
 pub(super) fn decide(key: &Key<'_>) -> Claim {
     let _held = key.affords(key.operations.len() * BYTES)?;
-    let mut counter = CounterSweep::new(key)?;
+    let initial = initial(key)?;
+    let mut counter = match CounterSweep::new(key, initial) {
+        Err(why @ (UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. })) => {
+            return Err(bounds::violation(key, initial)?.map_or(why.into(), SolveError::Violation));
+        }
+        counter => counter?,
+    };
     sweep(key, &mut counter, CounterSweep::begin, CounterSweep::complete)?;
     Ok(counter.growth.order)
 }
@@ -50,7 +59,7 @@ struct CounterSweep<'a> {
 }
 
 impl<'a> CounterSweep<'a> {
-    fn new(key: &'a Key<'a>) -> Result<Self, UnknownWhy> {
+    fn new(key: &'a Key<'a>, initial: i128) -> Result<Self, UnknownWhy> {
         for &index in &key.operations {
             key.steps(1, 0)?;
             let operation = key.operation(index);
@@ -70,11 +79,6 @@ impl<'a> CounterSweep<'a> {
                 _ => return Err(key.lacks(operation)),
             }
         }
-        let initial = match *key.initial {
-            Value::Int(initial) => initial.into(),
-            Value::Nil => 0,
-            ref other => return unsupported(format!("a counter that begins with {other}")),
-        };
         Ok(Self { initial, growth: Growth::new(key, initial), open: BinaryHeap::new() })
     }
 
@@ -106,12 +110,21 @@ impl<'a> CounterSweep<'a> {
     }
 }
 
-fn is_read(key: &Key<'_>, index: u32) -> bool {
+/// Returns the number that the counter begins with.
+fn initial(key: &Key<'_>) -> Result<i128, UnknownWhy> {
+    match *key.initial {
+        Value::Int(initial) => Ok(initial.into()),
+        Value::Nil => Ok(0),
+        ref other => unsupported(format!("a counter that begins with {other}")),
+    }
+}
+
+pub(super) fn is_read(key: &Key<'_>, index: u32) -> bool {
     key.name(key.operation(index)) == "read"
 }
 
 /// Returns the number that a read returned, if it is one.
-fn answer(key: &Key<'_>, operation: &Operation) -> Option<i128> {
+pub(super) fn answer(key: &Key<'_>, operation: &Operation) -> Option<i128> {
     if let &Value::Int(seen) = key.history.value(operation.output) { Some(seen.into()) } else { None }
 }
 

@@ -44,6 +44,14 @@ fn function(call: &Call<'_>) -> Option<CounterFunction> {
     Some(CounterFunction::Change(if is_decrement(call) { -by } else { by }))
 }
 
+/// Returns the number that the call adds, if it is a change.
+pub(super) fn change(call: &Call<'_>) -> Option<i128> {
+    match function(call)? {
+        CounterFunction::Change(by) => Some(by),
+        CounterFunction::Read => None,
+    }
+}
+
 /// Returns true if a function of this name requires a number.
 pub(crate) fn needs_number(function: &str) -> bool {
     matches!(function, "add" | "subtract")

@@ -199,6 +199,19 @@ impl Specification for MultiRegister<'_> {
         last.into_iter().map(|(register, value)| setting(register, value)).collect()
     }
 
+    fn found_in_words(&self, found: &Value) -> String {
+        match found {
+            Value::List(parts) => match parts.as_slice() {
+                [register, seen] => format!("{seen} in {register}"),
+                [register, seen, written] => {
+                    format!("{seen} in {register} between its own write of {written} and its read")
+                }
+                _ => found.to_string(),
+            },
+            _ => found.to_string(),
+        }
+    }
+
     fn depends_on_process(&self) -> bool {
         false
     }

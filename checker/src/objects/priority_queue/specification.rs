@@ -9,15 +9,16 @@ use crate::{
     memory::of_tree,
     objects::container::{
         collection::Elements,
-        names::{Access, Names, may_find},
+        names::{Access, DRAIN, Names, may_find},
     },
     specification::Call,
     state_words::{Copies, write_first},
+    unknown::unsupported,
 };
 
 pub(crate) const NAMES: Names = Names {
     put: &["insert", "enqueue", "add", "offer", "push", "write"],
-    take: &["poll", "dequeue", "pop", "take", "delete-min", "extract-min"],
+    take: &["poll", "dequeue", "pop", "take", "delete-min", "extract-min", DRAIN],
     peek: &["peek", "min", "find-min"],
 };
 
@@ -64,9 +65,9 @@ impl Elements for PriorityQueue {
         let is_number = |value: &Value| matches!(value, Value::Int(_));
         match NAMES.access(call) {
             Some(Access::Put) if !is_number(call.input) => Err(call.unsupported_input()),
-            _ if !self.0.keys().all(is_number) => Err(UnknownWhy::Unsupported {
-                what: "a priority queue that begins with something else than numbers".to_owned(),
-            }),
+            _ if !self.0.keys().all(is_number) => {
+                unsupported("a priority queue that begins with something else than numbers")
+            }
             _ => Ok(()),
         }
     }

@@ -141,6 +141,7 @@ fn overtaken(key: &Key<'_>, first: &Item, second: &Item) -> Violation {
     );
     let still = match first.take.get() {
         None => format!("nothing ever took {one} out"),
+        Some(take) if key.are_of_one_drain(take, second.taker()) => format!("it returned {one} only after {other}"),
         Some(take) => format!(
             "the {} that returned {one} only began at {}, when that of {other} had ended, at {}",
             name(take),

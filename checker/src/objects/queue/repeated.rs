@@ -28,7 +28,7 @@ use super::specification::{NAMES, Queue};
 use crate::{
     Limits, UnknownWhy,
     budget::{Budget, Shortage},
-    generic::{Object, RaceResult, SmallViolation, shrink_by, tell},
+    generic::{Object, RaceResult, shrink_by, tell, tell_unexplained},
     memory::{of_set, of_vec},
     objects::{
         container::collection::Collection,
@@ -134,15 +134,19 @@ struct Fifo {
 pub(super) fn decide(key: &Key<'_>) -> Claim {
     let queue = Collection::<Queue>::new(key.initial);
     queue.knows(key.history, &key.operations)?;
+    let found = queue.find_unexplained_value(key.history, &key.operations, &Budget::new(key.limits));
+    if let Some(found) = found.map_err(|out| key.exhausted(out, 0))? {
+        let (claim, reasons) = tell_unexplained(key.history, &found);
+        return Err(Violation { reasons, ..Violation::new(found.operations(), claim) }.into());
+    }
     match search(key, &key.operations, &FxHashSet::default(), key.limits) {
         RaceResult::Order(order) => Ok(order),
         RaceResult::Limit(why) => Err(why.into()),
         RaceResult::Refuted(rank) => {
             let mut oracle = |all: &[u32], spare: &FxHashSet<u32>, limits: &Limits<'_>| search(key, all, spare, limits);
-            let SmallViolation { shown, last } =
-                shrink_by(&queue, key.history, &key.operations, rank, key.limits, &mut oracle);
-            let (claim, reasons) = tell(key.history, &shown, last);
-            Err(Violation { reasons, ..Violation::new(shown, claim) }.into())
+            let small = shrink_by(&queue, key.history, &key.operations, rank, key.limits, &mut oracle);
+            let (claim, reasons) = tell(key.history, &small);
+            Err(Violation { reasons, ..Violation::new(small.shown, claim) }.into())
         }
     }
 }

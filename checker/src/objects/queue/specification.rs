@@ -8,7 +8,7 @@ use crate::{
     memory::of_values,
     objects::container::{
         collection::Elements,
-        names::{Names, may_find},
+        names::{DRAIN, Names, may_find},
     },
     specification::Call,
     state_words::write_first,
@@ -16,7 +16,7 @@ use crate::{
 
 pub(crate) const NAMES: Names = Names {
     put: &["enqueue", "offer", "push", "send", "write"],
-    take: &["dequeue", "poll", "pop", "take", "receive"],
+    take: &["dequeue", "poll", "pop", "take", "receive", DRAIN],
     peek: &["peek"],
 };
 

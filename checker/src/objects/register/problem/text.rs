@@ -3,12 +3,15 @@
 
 use std::borrow::Cow;
 
-use histories::Value;
+use histories::{Function, Operation, Value};
 use rustc_hash::FxHashSet;
 
 use super::Problem;
 use crate::{
-    objects::register::specification::{as_text, is_text},
+    objects::register::{
+        specification::{as_text, is_text},
+        stages::has_appends,
+    },
     prepare::{Action, INITIAL, Step, Val},
     shrink::merged,
     sorted::sorted,
@@ -143,6 +146,28 @@ impl Problem<'_> {
     /// set by a step that began before this one ended, nor a text made of these by such appends.
     pub(crate) fn cannot_have_been_made(&self, looker: u32) -> bool {
         matches!(self.origin(looker), Origin::Impossible)
+    }
+
+    /// Returns true if the register is a text that grows.
+    pub(crate) fn grows(&self) -> bool {
+        has_appends(&self.prepared.steps)
+    }
+
+    /// Returns the changes that began before a step ended, if the register is a text that grows, and no write of just
+    /// what the step found failed.
+    pub(crate) fn edits_before(&self, looker: u32) -> Option<Vec<u32>> {
+        let looker = &self.prepared.steps[looker as usize];
+        let seen = observed(looker.action).map(|seen| self.value(seen))?;
+        let is_failed_write = |&index: &u32| {
+            let Operation { function, input, to, .. } = self.history.operations[index as usize];
+            self.history.value(if function == Function::Cas { to } else { input }) == seen
+        };
+        if !self.grows() || self.prepared.failed.iter().any(is_failed_write) {
+            return None;
+        }
+        let begun = (0..).zip(&self.prepared.steps).take_while(|(_, step)| step.start < looker.end);
+        let edits = begun.filter(|(_, step)| step.operation != looker.operation && !step.action.is_read_only());
+        Some(edits.map(|(index, _)| index).collect())
     }
 
     /// Decides how the value that a step observed can have been made by then.
