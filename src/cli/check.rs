@@ -139,6 +139,9 @@ impl CheckArgs {
                         }
                     };
                     table.add(file, &judged.row, started.elapsed());
+                    if let ReadOutcome::Whole(history) = &found {
+                        table.add_notes(file, &history.notes);
+                    }
                     has_order |= judged.orders.iter().any(|order| order.found.is_ok());
                     if let (Some(out), ReadOutcome::Whole(history)) = (&mut orders, &found)
                         && let Err(error) = self.write_orders(out, file, history, &judged.orders, &budget)

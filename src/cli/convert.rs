@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use histories::{Compression, EdnStyle, Event, Interpretation, Normalizer, ReadOptions};
+use histories::{Compression, EdnStyle, Event, History, Interpretation, Normalizer, ReadOptions};
 
 use crate::{
-    check::{Budget, LimitArgs, ReadingOptions, files},
+    check::{Budget, LimitArgs, ReadingOptions, files, notes},
     error::{ExitStatus, Failure},
     terminal,
 };
@@ -65,10 +65,11 @@ impl ConvertArgs {
         let budget = self.limits.budget();
         if target == OutputFormat::Columns {
             let history = budget.read_whole(&self.input, self.reading)?;
+            notes::tell(&self.input, &history);
             return terminal::write_whole(&output, |out| Ok(histories::write_columns(out, &history)?));
         }
         let (mut style, mut rules) = (EdnStyle::default(), Normalizer::default());
-        let interpretation = self.read(&budget, Interpretation::default(), |event| {
+        let history = self.read(&budget, Interpretation::default(), |event| {
             if let Some(event) = event {
                 style.see(event);
                 rules.see(event);
@@ -76,6 +77,9 @@ impl ConvertArgs {
                 (style, rules) = (EdnStyle::default(), Normalizer::default());
             }
         })?;
+        notes::tell(&self.input, &history);
+        let interpretation = history.interpretation();
+        drop(history);
         terminal::write_whole(&output, |mut out| {
             let mut written = Ok(());
             self.read(&budget, interpretation, |event| {
@@ -95,17 +99,17 @@ impl ConvertArgs {
     }
 
     /// Reads the input once, and passes each event to `each`. A conversion reads it twice: an event's form depends on
-    /// all others, and they may not fit in memory. Returns how the file was read.
+    /// all others, and they may not fit in memory.
     fn read(
         &self,
         budget: &Budget,
         interpretation: Interpretation,
         mut each: impl FnMut(Option<&Event<'_>>),
-    ) -> anyhow::Result<Interpretation> {
+    ) -> anyhow::Result<History> {
         let found = budget.read_again_within(&self.input, self.reading, |options| {
             histories::read_events(&self.input, &ReadOptions { interpretation, ..*options }, &mut each)
         })?;
-        Ok(found.whole(&self.input)?.interpretation())
+        Ok(found.whole(&self.input)?)
     }
 }
 

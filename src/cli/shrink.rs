@@ -16,7 +16,7 @@ use crate::{
     check::{
         Budget, JudgingOptions,
         evidence::{clearest, keys_with},
-        files, judge_as, status_of_report,
+        files, judge_as, notes, status_of_report,
     },
     error::{ExitStatus, Failure},
     terminal::{
@@ -57,6 +57,7 @@ impl ShrinkArgs {
             histories::read_file_with(&self.file, options)
         })?;
         let history = history.whole(&self.file)?;
+        notes::tell(&self.file, &history);
         if self.judging.are_transactions(&history)? {
             let failure = Failure::new(ExitStatus::Usage, "transactions cannot be shrunk to a history of their own");
             return Err(failure.hint("`schism check` names the few that contradict each other").into());

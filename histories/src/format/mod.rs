@@ -12,6 +12,7 @@ mod edn_write;
 mod error;
 mod event_buffer;
 mod event_builder;
+mod event_field;
 mod fast;
 mod intake;
 mod interpreter;
@@ -25,7 +26,9 @@ mod nameless;
 mod options;
 mod order;
 mod origin;
+mod record_parts;
 mod records;
+mod unknown_fields;
 
 use std::{fs::File, io::Read, path::Path};
 
@@ -123,13 +126,25 @@ fn read(
             }
         };
         if !watch.take_again() {
-            return watch.outcome(path, found);
+            return watch.outcome(path, found).map_err(|error| quoted(error, path, origin));
         }
         origin.rewind().map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
         if let Some(each) = &mut each {
             each(None);
         }
     }
+}
+
+/// Returns an error with the text of its line, if the event was kept without it.
+fn quoted(mut error: ReadError, path: &Path, origin: &mut Origin<'_>) -> ReadError {
+    if let ReadError::Broken { line, excerpt, .. } = &mut error
+        && excerpt.is_empty()
+        && origin.rewind().is_ok()
+        && let Ok(input) = unpacked(origin)
+    {
+        *excerpt = lines::text_of_line(path, input, *line).unwrap_or_default();
+    }
+    error
 }
 
 fn read_watched(
@@ -180,8 +195,8 @@ fn read_watched(
         (Err(ReadError::Malformed { .. } | ReadError::Empty { .. }), Some(asked), Some(found)) if asked != found => {
             Err(ReadError::OtherFormat { path: path.to_owned(), asked, found })
         }
-        (Err(ReadError::Malformed { path, line, column, reason, excerpt, .. }), ..) => {
-            Err(ReadError::Malformed { path, line, column, reason, excerpt, format: Some(format) })
+        (Err(ReadError::Malformed { path, line, column, reason, excerpt, aside, .. }), ..) => {
+            Err(ReadError::Malformed { path, line, column, reason, excerpt, format: Some(format), aside })
         }
         (history, ..) => history,
     }
@@ -258,3 +273,5 @@ mod stops;
 mod tests;
 #[cfg(test)]
 mod transactions;
+#[cfg(test)]
+mod unknown_fields_tests;

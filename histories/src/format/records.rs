@@ -11,41 +11,9 @@ use super::{
     event_builder::{Moment, moment},
     intake::Intake,
     lines::Place,
+    record_parts::{Part, part, plain},
 };
 use crate::{Event, EventType, Function, Note, Process, ReadError, Value};
-
-/// Part of an operation that a field of a record belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Client,
-    Input,
-    Call,
-    Output,
-    Return,
-    /// A field that says nothing about the operation.
-    Aside,
-}
-
-/// Returns the part that a field of this name belongs to, and the factor that converts its number to nanoseconds.
-fn part(name: &str) -> Option<(Part, i128)> {
-    let (bare, factor) = [("ns", 1), ("us", 1_000), ("ms", 1_000_000)]
-        .into_iter()
-        .find_map(|(unit, factor)| Some((name.strip_suffix(unit)?, factor)))
-        .unwrap_or((name, 1));
-    let bare = bare.strip_suffix("timestamp").or(bare.strip_suffix("time")).or(bare.strip_suffix("ts")).unwrap_or(bare);
-    Some(match (name, bare) {
-        (
-            "client" | "clientid" | "process" | "processid" | "worker" | "workerid" | "thread" | "threadid" | "session",
-            _,
-        ) => (Part::Client, 1),
-        ("input" | "args" | "request" | "invocation", _) => (Part::Input, 1),
-        ("output" | "result" | "response", _) => (Part::Output, 1),
-        ("id" | "index" | "opid" | "seq" | "node" | "server" | "metadata", _) => (Part::Aside, 1),
-        (_, "call" | "start" | "begin" | "invoke" | "invoked") => (Part::Call, factor),
-        (_, "return" | "returned" | "end" | "finish" | "complete" | "completed") => (Part::Return, factor),
-        _ => return None,
-    })
-}
 
 /// Role of a field of an input or an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,11 +46,6 @@ fn role(name: &str) -> Option<Role> {
         "err" | "error" | "status" => Role::Error,
         _ => return None,
     })
-}
-
-/// Normalizes a name for comparison.
-fn plain(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
 /// Reader of a history of records.

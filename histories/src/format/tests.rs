@@ -407,3 +407,28 @@ fn a_long_edn_history_is_read_as_a_short_one() {
     let error = wrong(format!("{}{{:process 1", with("nil", "nil")).as_bytes());
     assert_eq!(error.0, 403, "{error:?}");
 }
+
+#[test]
+fn a_line_is_quoted_as_the_file_has_it() {
+    // Read by the times, so that the lines are no longer at hand when the rule is found broken.
+    let spaced = "{ \"time\": 3, \"process\": 0, \"type\": \"ok\", \"f\": \"read\", \"value\": 1 }";
+    let other = spaced.replace("0,", "1,").replace("3,", "2,");
+    let said = read_bytes("h", format!("{spaced}\n{other}\n").as_bytes(), None).expect_err("not invoked").to_string();
+    assert!(said.starts_with("h:2: process 1 completes read, which it never invoked, in: { \"time\": 2,"), "{said}");
+    // Events on one line are not told apart by their line.
+    let array = format!("[{spaced},{other}]");
+    let said = read_bytes("h", array.as_bytes(), None).expect_err("not invoked").to_string();
+    assert_eq!(said, "h:1: process 1 completes read, which it never invoked");
+}
+
+#[test]
+fn a_broken_rule_names_the_line_of_the_other_event() {
+    let [invoke, ok] = ["invoke", "ok"].map(|kind| format!("{{:process 0, :type :{kind}, :f :read, :value 1}}"));
+    for (lines, why) in [
+        ([&invoke, "", &ok, &ok], "h:4: process 0 completes read again, which ended in line 3 already"),
+        (["", &invoke, "", &invoke], "h:4: process 0 invokes read while its operation from line 2 is still open"),
+    ] {
+        let said = read_bytes("h", lines.join("\n").as_bytes(), None).expect_err(why).to_string();
+        assert!(said.starts_with(why), "{said}");
+    }
+}
