@@ -36,7 +36,7 @@ mod value;
 
 pub use event::{Event, EventType};
 pub use format::{
-    Compression, EdnStyle, FailedCas, Format, Packer, ReadError, ReadOptions, Reading, parse_value, read_bytes,
+    Compression, EventStyle, FailedCas, Format, Packer, ReadError, ReadOptions, Reading, parse_value, read_bytes,
     read_events, read_file, read_file_with, read_open, unpacked, write_columns, write_event,
 };
 pub use history::{FailedCasCounts, History, MAX_REVISION};

@@ -309,7 +309,12 @@ impl HistoryBuilder {
                 if let Some(value) = event.value.filter(|value| *value != Value::Nil)
                     && self.arguments(function, Some(value.clone()))? != (invoked.input, invoked.to)
                 {
-                    return Err(PairingError::OtherValue { f: event.f.into_owned(), completed: value });
+                    let argument = self.history.value(invoked.input).clone();
+                    let invoked = match function {
+                        Function::Cas => Value::List(vec![argument, self.history.value(invoked.to).clone()]),
+                        _ => argument,
+                    };
+                    return Err(PairingError::OtherValue { f: event.f.into_owned(), invoked, completed: value });
                 }
                 (Outcome::Ok, ValueId::UNKNOWN)
             }

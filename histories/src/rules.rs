@@ -95,7 +95,10 @@ pub enum PairingError {
         previous: u64,
     },
     /// The `time` decreases.
-    #[error("time {time} comes after time {previous}; times must not decrease")]
+    #[error(
+        "time {time} comes after time {previous}; times must not decrease, unless every event of a client has one, as \
+        then they decide the order"
+    )]
     Time {
         /// Time of this event.
         time: i128,
@@ -135,10 +138,13 @@ pub enum PairingError {
     #[error("a read that ended ok must have a value; null means that the key is absent")]
     NoResult,
     /// A write has no value.
-    #[error("a {0} must have a value")]
+    #[error("every {0} must have a value")]
     NoArgument(Function),
     /// A completion has another key than its invocation.
-    #[error("process {process} completes an operation on key {completed}, but it invoked one on key {invoked}")]
+    #[error(
+        "process {process} completes an operation on key {completed}, but it invoked one {}",
+        if *invoked == Value::Nil { "without a key".to_owned() } else { format!("on key {invoked}") }
+    )]
     OtherKey {
         /// The process.
         process: Process,
@@ -148,10 +154,12 @@ pub enum PairingError {
         completed: Value,
     },
     /// A completion has another argument than its invocation.
-    #[error("a {f} is completed with value {completed}, but was invoked with another")]
+    #[error("{f} is completed with value {completed}, but was invoked with {invoked}")]
     OtherValue {
         /// The function.
         f: String,
+        /// Value of the invocation.
+        invoked: Value,
         /// Value of the completion.
         completed: Value,
     },

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use histories::{Compression, EdnStyle, Event, History, Interpretation, Normalizer, ReadOptions};
+use histories::{Compression, Event, EventStyle, History, Interpretation, Normalizer, ReadOptions};
 
 use crate::{
     check::{Budget, LimitArgs, ReadingOptions, files, notes},
@@ -68,13 +68,13 @@ impl ConvertArgs {
             notes::tell(&self.input, &history);
             return terminal::write_whole(&output, |out| Ok(histories::write_columns(out, &history)?));
         }
-        let (mut style, mut rules) = (EdnStyle::default(), Normalizer::default());
+        let (mut style, mut rules) = (EventStyle::default(), Normalizer::default());
         let history = self.read(&budget, Interpretation::default(), |event| {
             if let Some(event) = event {
                 style.see(event);
                 rules.see(event);
             } else {
-                (style, rules) = (EdnStyle::default(), Normalizer::default());
+                (style, rules) = (EventStyle::default(), Normalizer::default());
             }
         })?;
         notes::tell(&self.input, &history);
@@ -86,10 +86,8 @@ impl ConvertArgs {
                 let event = event.expect("a file is not read again by the interpretation that was found");
                 if written.is_ok() {
                     written = match target {
-                        OutputFormat::Jsonl => {
-                            histories::write_event(&mut out, &style.explicit(rules.apply(event.clone())))
-                        }
-                        OutputFormat::Edn => style.write_event(&mut out, event),
+                        OutputFormat::Jsonl => style.write_json(&mut out, rules.apply(event.clone())),
+                        OutputFormat::Edn => style.write_edn(&mut out, event),
                         OutputFormat::Columns => unreachable!("columns are written above"),
                     };
                 }

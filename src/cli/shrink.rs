@@ -8,7 +8,7 @@ use std::{
 use checker::{Options, Report, Verdict};
 use clap::Args;
 use histories::{
-    EdnStyle, Event, EventType, Function, History, HistoryBuilder, Normalizer, Operation, Outcome, ReadOptions, Value,
+    Event, EventStyle, EventType, Function, History, HistoryBuilder, Normalizer, Operation, Outcome, ReadOptions, Value,
 };
 
 use super::fail_on::FailOn;
@@ -152,12 +152,12 @@ impl ShrinkArgs {
     }
 
     fn write(&self, events: &[Event<'_>]) -> anyhow::Result<ExitStatus> {
-        let mut style = EdnStyle::default();
+        let mut style = EventStyle::default();
         for event in events {
             style.see(event);
         }
         terminal::write_whole(&self.output, |mut out| {
-            events.iter().try_for_each(|event| histories::write_event(&mut out, &style.explicit(event.clone())))?;
+            events.iter().try_for_each(|event| style.write_json(&mut out, event.clone()))?;
             Ok(())
         })
     }

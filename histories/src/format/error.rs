@@ -9,7 +9,7 @@ use crate::PairingError;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file cannot be opened or read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {}", path.display(), io_in_words(source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -103,6 +103,14 @@ pub enum ReadError {
         /// What may explain the error, to stand behind it.
         aside: String,
     },
+}
+
+/// Returns an error of reading in words.
+fn io_in_words(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::UnexpectedEof => "it ends too early, so it is cut off or damaged".to_owned(),
+        _ => source.to_string(),
+    }
 }
 
 /// Returns the text of a line as a suffix of a message, if it has any.

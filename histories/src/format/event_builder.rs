@@ -131,7 +131,11 @@ impl<'a> EventBuilder<'a> {
     pub(super) fn finish(mut self, sign: &str) -> Result<ParsedEvent<'a>, String> {
         let unknown: Vec<String> = self.unknown.iter().map(|name| unknown_fields::shown(sign, name)).collect();
         let lacks = |name: &str| {
-            format!("expected {sign}{name} in the operation{}", unknown_fields::instead_of(name, &unknown))
+            let instead = match unknown_fields::instead_of(name, &unknown) {
+                none if none.is_empty() && self.said == 0 => ", which has none of the fields of events".to_owned(),
+                instead => instead,
+            };
+            format!("expected {sign}{name} in the operation{instead}")
         };
         if !self.has(Field::Type) {
             return Err(lacks("type"));

@@ -46,7 +46,7 @@ impl Place<'_> {
             path: self.path.to_owned(),
             line: self.line,
             rule: Box::new(rule),
-            excerpt: excerpt(text, 0),
+            excerpt: beginning(text),
             aside: String::new(),
         }
     }
@@ -72,7 +72,7 @@ pub(super) fn text_of_line(path: &Path, input: impl Read, line: u64) -> Option<S
     while let Ok(Some((place, text))) = lines.next() {
         if place.line == line {
             let is_list = text.trim_ascii_start().starts_with(b"[") || text.trim_ascii_start().starts_with(b"(");
-            return (!is_list || text.len() <= EXCERPT_BYTES).then(|| excerpt(text, 0));
+            return (!is_list || text.len() <= EXCERPT_BYTES).then(|| beginning(text));
         }
     }
     None
@@ -81,6 +81,11 @@ pub(super) fn text_of_line(path: &Path, input: impl Read, line: u64) -> Option<S
 /// Returns the number of line ends in `text`.
 pub(super) fn line_ends(text: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', text).count() as u64
+}
+
+/// Returns the beginning of a line as a whole of it is shown.
+fn beginning(text: &[u8]) -> String {
+    excerpt(text, EXCERPT_BYTES)
 }
 
 /// Returns the text around a position of a line, on one line and printable.

@@ -8,11 +8,11 @@ mod compressed;
 mod control;
 mod cursor;
 mod edn;
-mod edn_write;
 mod error;
 mod event_buffer;
 mod event_builder;
 mod event_field;
+mod event_style;
 mod fast;
 mod intake;
 mod interpreter;
@@ -35,8 +35,8 @@ use std::{fs::File, io::Read, path::Path};
 pub use columns::write_columns;
 use compressed::unpacked_within;
 pub use compressed::{Compression, Packer, unpacked};
-pub use edn_write::EdnStyle;
 pub use error::ReadError;
+pub use event_style::EventStyle;
 pub use json_value::parse_value;
 pub use jsonl::write_event;
 pub use options::{FailedCas, Format, ReadOptions, Reading};
@@ -226,6 +226,12 @@ fn detect(path: &Path, start: &[u8]) -> Result<Format, ReadError> {
         }
         (Some(b'['), Some(b'{')) if matches!(second[1..].trim_ascii_start().first(), Some(b'"' | b'}')) => {
             return Ok(Format::Json);
+        }
+        (Some(b'{'), Some(b'\'')) => {
+            let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let why = "expected names in double quotes, as JSON has them; Python prints a dict otherwise, and \
+                json.dumps writes JSON";
+            return Err(place.malformed(first, 2, why));
         }
         (Some(b'{' | b'[' | b'(' | b'#' | b'^' | b';'), _) => return Ok(Format::Edn),
         _ if text.split(|byte| *byte == b'\n').any(jepsen_log::is_operation) => return Ok(Format::JepsenLog),

@@ -13,7 +13,7 @@ use super::{
     lines::Place,
     record_parts::{Part, part, plain},
 };
-use crate::{Event, EventType, Function, Note, Process, ReadError, Value};
+use crate::{Event, EventType, Function, Note, Process, ReadError, Value, similar_name};
 
 /// Role of a field of an input or an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,17 @@ fn role(name: &str) -> Option<Role> {
         "err" | "error" | "status" => Role::Error,
         _ => return None,
     })
+}
+
+/// Usual names of the fields of a record, and of an input or output.
+const PARTS: [&str; 5] = ["client", "call", "return", "input", "output"];
+const ROLES: [&str; 8] = ["op", "key", "value", "from", "to", "ok", "error", "found"];
+
+/// Returns the error for a field that could change the meaning of a record.
+fn unknown(name: &str, of: &str, usual: &[&str]) -> String {
+    let similar = similar_name(&plain(name), usual.iter().copied());
+    let asked = similar.map_or_else(String::new, |name| format!(": did you mean `{name}`?"));
+    format!("the field `{name}` of {of} is unknown{asked}")
 }
 
 /// Reader of a history of records.
@@ -119,7 +130,9 @@ impl Records {
                 Process::Named(Box::new(Value::Str(format!("record {}", self.taken).into())))
             }
         };
-        let call = record.call.ok_or_else(|| wrong("expected the time of the call".to_owned()))?;
+        let call = record
+            .call
+            .ok_or_else(|| wrong("expected the time of the call, as `call`; only the end may be missing".to_owned()))?;
         let (asked, end) = record.events(&process).map_err(wrong)?;
         // An operation that never ended gets the time of its call: it may then take effect at any later time.
         let ended =
@@ -154,7 +167,7 @@ impl<'a> Record<'a> {
                     record.is_flat = true;
                 }
                 (None, None) if *value == Value::Nil => {}
-                (None, None) => return Err(format!("the field {name} of a record is not known")),
+                (None, None) => return Err(unknown(name, "a record", &PARTS)),
             }
         }
         Ok(record)
@@ -163,7 +176,10 @@ impl<'a> Record<'a> {
     /// Returns invocation and completion.
     fn events(&self, process: &Process) -> Result<(Event<'static>, Event<'static>), String> {
         let asked = &self.asked;
-        let named = asked.get(Role::Function).or(asked.bare).ok_or("expected the operation, as op")?;
+        let named = asked
+            .get(Role::Function)
+            .or(asked.bare)
+            .ok_or("expected the name of the operation, as `op`, such as get")?;
         let f = function(named, asked)?;
         let event = |kind| Event {
             key: asked.get(Role::Key).filter(|key| **key != Value::Nil).cloned(),
@@ -262,11 +278,11 @@ impl<'a> RecordFields<'a> {
             return Ok(());
         };
         for (key, value) in pairs {
-            let name = key.name().unwrap_or_default();
+            let name = key.name().ok_or_else(|| format!("the field {key} in {of} of a record is not known"))?;
             match role(&plain(name)) {
                 Some(role) => self.add(role, name, value)?,
                 None if *value == Value::Nil => {}
-                None => return Err(format!("the field {key} in {of} of a record is not known")),
+                None => return Err(unknown(name, &format!("{of} in a record"), &ROLES)),
             }
         }
         Ok(())
@@ -280,7 +296,9 @@ fn function(named: &Value, asked: &RecordFields<'_>) -> Result<String, String> {
         Value::Int(0) => "read".to_owned(),
         Value::Int(1) => "write".to_owned(),
         Value::Int(2) => (if pairs { "cas" } else { "append" }).to_owned(),
-        other => plain(other.name().ok_or_else(|| format!("{other} names no operation"))?),
+        other => plain(other.name().ok_or_else(|| {
+            format!("{other} names no operation, such as get, or 0, 1 and 2 for get, put and append")
+        })?),
     };
     Ok(match &*name {
         "" => return Err("expected the name of an operation".to_owned()),

@@ -158,7 +158,7 @@ fn a_completion_is_of_what_was_invoked() {
         error_of(event(3, Done, "read", int(5))),
         PairingError::Mismatched { process: Process::Client(3), invoked, completed }
     );
-    let other_value = PairingError::OtherValue { f: "write".to_owned(), completed: 6.into() };
+    let other_value = PairingError::OtherValue { f: "write".to_owned(), invoked: 5.into(), completed: 6.into() };
     assert_eq!(error_of(event(3, Done, "write", int(6))), other_value);
     let other_key = PairingError::OtherKey { process: Process::Client(3), invoked: 1.into(), completed: 2.into() };
     assert_eq!(error_of(Event { key: Some(int(2)), ..event(3, Done, "write", int(5)) }), other_key);
