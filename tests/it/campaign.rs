@@ -92,8 +92,9 @@ fn a_campaign_tells_its_cells_apart_and_writes_what_others_read() {
     let resumed = run(dir.path(), &["campaign", "--store", "night", "--resume"]);
     assert_eq!(resumed.code, Some(1), "{resumed:?}");
     assert_eq!(finished(&night), before, "a finished run was repeated");
-    let other = run(dir.path(), &["campaign", "--store", "night", "--resume", "--seeds", "2"]);
-    assert_eq!(other.code, Some(64), "{other:?}");
+    let other = run(dir.path(), &["campaign", "--store", "night", "--resume", "--rate", "7", "--nodes", "3"]);
+    let why = "the campaign in night has another plan: there, `rate` is 300, not 7\n";
+    assert!(other.code == Some(64) && other.err.contains(why), "{other:?}");
 }
 
 #[test]
@@ -229,5 +230,8 @@ fn a_comparison_goes_on_by_its_own_plan_and_as_no_campaign() {
     assert_eq!(as_campaign.code, Some(64), "{as_campaign:?}");
     assert!(as_campaign.err.contains("schism compare --resume --store two"), "{as_campaign:?}");
     let other = run(dir.path(), &["compare", "--resume", "--store", "two", "--rate", "7"]);
-    assert!(other.code == Some(64) && other.err.contains("the comparison in two has another plan"), "{other:?}");
+    let why = "the comparison in two has another plan: there, `rate` is 0, not 7";
+    assert!(other.code == Some(64) && other.err.contains(why), "{other:?}");
+    let more = run(dir.path(), &["compare", "--resume", "--store", "two", "--rounds", "2"]);
+    assert!(more.code == Some(0) && more.out.contains("2 of 2 runs measured"), "{more:?}");
 }

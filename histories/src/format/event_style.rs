@@ -1,8 +1,8 @@
-//! Writer of whole histories, in JSON Lines and as Jepsen's op maps in EDN, one event a line, so that they are read back
-//! to the same history: what a file does not say, such as times, is not written either.
+//! Writer of whole histories, in JSON Lines and as Jepsen's op maps in EDN, one event a line, so that they are read
+//! back to the same history: what a file does not say, such as times, is not written either.
 //!
-//! In EDN, keys become Jepsen's `independent` tuples where the reader would detect them, else `:key`. Fields that Jepsen
-//! does not know get keys of their own: `:observed`, `:mismatch`, `:node`, `:revision`.
+//! In EDN, keys become Jepsen's `independent` tuples where the reader would detect them, else `:key`. Fields that
+//! Jepsen does not know get keys of their own: `:observed`, `:mismatch`, `:node`, `:revision`.
 
 use std::io;
 
