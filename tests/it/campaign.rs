@@ -158,6 +158,8 @@ fn three_parts_make_the_whole() {
     }
     let merged = run(dir.path(), &["merge", parts[0], parts[1], parts[2], "--into", "whole"]);
     assert_eq!(merged.code, Some(0), "{merged:?}");
+    let again = run(dir.path(), &["merge", parts[0], parts[1], parts[2], "--into", "whole"]);
+    assert!(again.code == Some(64) && again.err.contains("hint: merge into another folder, by --into"), "{again:?}");
     let partly = run(dir.path(), &["merge", parts[0], parts[1], "--into", "partly"]);
     assert_eq!(partly.code, Some(130), "{partly:?}");
     let rest = run(dir.path(), &["campaign", "--resume", "--store", "partly"]);

@@ -139,7 +139,9 @@ fn a_trial_leaves_nothing_that_it_does_not_name() {
     let ended = in_time(schism(dir.path()).args(["system", "check", "mystore.toml"]));
     let left = leftovers(dir.path());
     assert!(ended.code == Some(3) && left.iter().all(|left| ended.err.contains(left)), "{left:?}: {ended:?}");
-    left.iter().for_each(|left| fs::remove_dir_all(dir.path().join(left)).unwrap());
+    for folder in left {
+        fs::remove_dir_all(dir.path().join(folder)).unwrap();
+    }
 
     change(&file, "prepare = [\"false\"]", "");
     change(&file, "\"{client_port}\"", "\"1\"");
