@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, hint::black_box, time::Instant};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use histories::{EdnStyle, Event, EventType, Format, Process, Recorder, Value, read_bytes};
+use histories::{Event, EventStyle, EventType, Format, Process, Recorder, Value, read_bytes};
 
 const OPERATIONS: u64 = 100_000;
 const CLIENTS: u64 = 20;
@@ -42,9 +42,9 @@ fn read(c: &mut Criterion) {
         b.iter(|| read_bytes("h", black_box(text.as_bytes()), Some(Format::JsonLines)).expect("it is a history"));
     });
     let events = || text.lines().map(|line| serde_json::from_str::<Event<'_>>(line).expect("it is an event"));
-    let (mut style, mut edn) = (EdnStyle::default(), Vec::new());
+    let (mut style, mut edn) = (EventStyle::default(), Vec::new());
     events().for_each(|event| style.see(&event));
-    events().for_each(|event| style.write_event(&mut edn, &event).expect("a Vec takes everything"));
+    events().for_each(|event| style.write_edn(&mut edn, &event).expect("a Vec takes everything"));
     group.bench_function("EDN", |b| {
         b.iter(|| read_bytes("h", black_box(&edn), Some(Format::Edn)).expect("it is a history"));
     });

@@ -29,13 +29,14 @@ mod pairing;
 mod process;
 mod recorder;
 mod rules;
+mod similar_name;
 mod store;
 mod transactions;
 mod value;
 
 pub use event::{Event, EventType};
 pub use format::{
-    Compression, EdnStyle, FailedCas, Format, Packer, ReadError, ReadOptions, Reading, parse_value, read_bytes,
+    Compression, EventStyle, FailedCas, Format, Packer, ReadError, ReadOptions, Reading, parse_value, read_bytes,
     read_events, read_file, read_file_with, read_open, unpacked, write_columns, write_event,
 };
 pub use history::{FailedCasCounts, History, MAX_REVISION};
@@ -46,7 +47,8 @@ pub use operation::{Function, NEVER, Operation, Outcome, Times, ValueId};
 pub use pairing::HistoryBuilder;
 pub use process::{Process, ProcessError};
 pub use recorder::{RecordError, Recorder};
-pub use rules::PairingError;
+pub use rules::{EventPlace, PairingError};
+pub use similar_name::similar_name;
 pub use store::{RunDir, Store, StoreError};
 pub use transactions::{MicroOperation, REBALANCE, ReadResult, TRANSACTION, Transactions};
 pub use value::{Decimal, Edn, Map, Number, Ratio, Value, ValueError, Values};

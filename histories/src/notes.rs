@@ -30,6 +30,20 @@ pub enum Note {
     },
     /// Reads that ask for a key are answered without it.
     AnswersWithoutKey,
+    /// Events of clients have a field that no reader knows.
+    UnknownField {
+        /// Its name, as it is written in the file.
+        name: String,
+        /// Number of events that have it.
+        events: usize,
+        /// The field that may be meant.
+        meant: Option<String>,
+    },
+    /// Events of clients have more unknown fields than are named.
+    FurtherUnknownFields {
+        /// Number of events that have such a field.
+        events: usize,
+    },
 }
 
 impl fmt::Display for Note {
@@ -68,6 +82,17 @@ impl fmt::Display for Note {
                 "reads ask for [key, null] and are answered without the key: what they are answered counts as the \
                 value of that key",
             ),
+            Self::UnknownField { name, events, meant } => {
+                write!(f, "the field `{name}` is unknown and was ignored, in {}", counted(*events))?;
+                meant.as_ref().map_or(Ok(()), |meant| write!(f, ": did you mean `{meant}`?"))
+            }
+            Self::FurtherUnknownFields { events } => {
+                write!(f, "further unknown fields were ignored, in {}", counted(*events))
+            }
         }
     }
+}
+
+fn counted(events: usize) -> String {
+    if events == 1 { "1 event".to_owned() } else { format!("{events} events") }
 }

@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use crate::{
-    Event, EventType, Function, History, NEVER, Operation, Outcome, PairingError, Process, TRANSACTION, Times, Value,
-    ValueId, Values,
+    Event, EventPlace, EventType, Function, History, NEVER, Operation, Outcome, PairingError, Process, TRANSACTION,
+    Times, Value, ValueId, Values,
     history::{MAX_REVISION, NO_REVISION},
     transactions::{Columns, is_of_logs},
 };
@@ -14,6 +14,8 @@ use crate::{
 pub struct HistoryBuilder {
     history: History,
     open: FxHashMap<u32, ProcessState>,
+    /// Line of the next event, if it comes from a file.
+    line: Option<u64>,
     /// Numbers, from [`FIRST_NAMED`] on, of the clients that have none of their own or too large a one.
     names: FxHashMap<Value, u32>,
     rank: u32,
@@ -25,11 +27,11 @@ pub struct HistoryBuilder {
 
 #[derive(Clone, Copy, Debug)]
 enum ProcessState {
-    /// The operation at this index has not ended yet.
-    At(u32),
-    /// The process has no operation open. If its last outcome is unknown, that operation counts as open for ever, but
-    /// the process goes on.
-    Idle,
+    /// The operation at this index has not ended yet; it was invoked here.
+    At(u32, EventPlace),
+    /// The process has no operation open; that at this index ended here. If its outcome is unknown, it counts as open
+    /// for ever, but the process goes on.
+    Ended(u32, EventPlace),
 }
 
 /// Number of the first client with a name, while a history is built; clients below it keep the number that their source
@@ -70,7 +72,7 @@ impl HistoryBuilder {
         }
         let process = self.number(&event.process)?;
         let open = process.and_then(|process| self.open.get(&process));
-        let Some(ProcessState::At(place)) = open else { return Ok(false) };
+        let Some(ProcessState::At(place, _)) = open else { return Ok(false) };
         let place = *place as usize;
         let is_txn = self.history.function_name(self.history.operations[place].function) == TRANSACTION;
         Ok(is_txn && self.history.transactions.at(place).is_none())
@@ -104,6 +106,16 @@ impl HistoryBuilder {
             Some(process) => self.complete(rank, process, event, has_micros)?,
         }
         if self.history.values.has_not_a_number() { Err(PairingError::NotANumber) } else { Ok(()) }
+    }
+
+    /// Sets the line of the event that is pushed next.
+    pub(crate) fn on_line(&mut self, line: u64) {
+        self.line = Some(line);
+    }
+
+    /// Returns the position of the event that is being added, the one of this rank.
+    fn here(&self, rank: u32) -> EventPlace {
+        self.line.map_or(EventPlace::Number(rank), EventPlace::Line)
     }
 
     /// Returns the number by which a client is known here, or `None` for the nemesis.
@@ -182,10 +194,9 @@ impl HistoryBuilder {
 
     fn invoke(&mut self, rank: u32, process: u32, event: Event<'_>, has_micros: bool) -> Result<(), PairingError> {
         let place = u32::try_from(self.history.operations.len()).expect("there are fewer operations than events");
-        match self.open.insert(process, ProcessState::At(place)) {
-            None | Some(ProcessState::Idle) => {}
-            Some(ProcessState::At(open)) => {
-                let open = self.history.operations[open as usize].invoked;
+        match self.open.insert(process, ProcessState::At(place, self.here(rank))) {
+            None | Some(ProcessState::Ended(..)) => {}
+            Some(ProcessState::At(_, open)) => {
                 return Err(PairingError::AlreadyOpen { process: event.process, f: event.f.into_owned(), open });
             }
         }
@@ -221,11 +232,20 @@ impl HistoryBuilder {
     }
 
     fn complete(&mut self, rank: u32, process: u32, event: Event<'_>, has_micros: bool) -> Result<(), PairingError> {
-        let state = self.open.insert(process, ProcessState::Idle);
-        let Some(ProcessState::At(place)) = state else {
-            return Err(PairingError::NotOpen { process: event.process, f: event.f.into_owned() });
-        };
         let function = self.function(&event.f)?;
+        let state = self.open.get(&process).copied();
+        let Some(ProcessState::At(place, _)) = state else {
+            let (process, f) = (event.process, event.f.into_owned());
+            return Err(match state {
+                Some(ProcessState::Ended(place, first))
+                    if self.history.operations[place as usize].function == function =>
+                {
+                    PairingError::Repeated { process, f, first }
+                }
+                _ => PairingError::NotOpen { process, f },
+            });
+        };
+        self.open.insert(process, ProcessState::Ended(place, self.here(rank)));
         let invoked = self.history.operations[place as usize];
         if function != invoked.function {
             let invoked = self.history.function_name(invoked.function).to_owned();
@@ -289,7 +309,12 @@ impl HistoryBuilder {
                 if let Some(value) = event.value.filter(|value| *value != Value::Nil)
                     && self.arguments(function, Some(value.clone()))? != (invoked.input, invoked.to)
                 {
-                    return Err(PairingError::OtherValue { f: event.f.into_owned(), completed: value });
+                    let argument = self.history.value(invoked.input).clone();
+                    let invoked = match function {
+                        Function::Cas => Value::List(vec![argument, self.history.value(invoked.to).clone()]),
+                        _ => argument,
+                    };
+                    return Err(PairingError::OtherValue { f: event.f.into_owned(), invoked, completed: value });
                 }
                 (Outcome::Ok, ValueId::UNKNOWN)
             }

@@ -1,22 +1,55 @@
 //! Rules that the events of a history must keep.
 
+use std::fmt;
+
 use crate::{Function, Process, Value};
+
+/// Position of an event, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventPlace {
+    /// The line of its file, counted from 1.
+    Line(u64),
+    /// Its number in the history, counted from 0, where it comes from no file.
+    Number(u32),
+}
+
+impl fmt::Display for EventPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Number(number) => write!(f, "event {number}"),
+        }
+    }
+}
 
 /// Rule of histories that an event breaks.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PairingError {
     /// A process invokes an operation while another of its operations is open.
     #[error(
-        "process {process} invokes {f} while its operation from event {open} is still open; a process has one \
-        operation at a time"
+        "process {process} invokes {f} while its operation from {open} is still open; a process has one operation at \
+        a time"
     )]
     AlreadyOpen {
         /// The process.
         process: Process,
         /// The function that it invokes.
         f: String,
-        /// The event that invoked the open operation, counted from 0.
-        open: u32,
+        /// The event that invoked the open operation.
+        open: EventPlace,
+    },
+    /// A process completes an operation again.
+    #[error(
+        "process {process} completes {f} again, which ended in {first} already; each invocation has one completion at \
+        most"
+    )]
+    Repeated {
+        /// The process.
+        process: Process,
+        /// The function that it completes.
+        f: String,
+        /// The event that completed the operation first.
+        first: EventPlace,
     },
     /// A process completes an operation without having one open.
     #[error("process {process} completes {f}, which it never invoked")]
@@ -62,7 +95,10 @@ pub enum PairingError {
         previous: u64,
     },
     /// The `time` decreases.
-    #[error("time {time} comes after time {previous}; times must not decrease")]
+    #[error(
+        "time {time} comes after time {previous}; times must not decrease, unless every event of a client has one, as \
+        then they decide the order"
+    )]
     Time {
         /// Time of this event.
         time: i128,
@@ -96,16 +132,19 @@ pub enum PairingError {
         time: i128,
     },
     /// The value of a cas is not a pair.
-    #[error("the value of a cas is [from, to], not {0}")]
+    #[error("the value of a cas is [from, to], or [key, [from, to]] in a history of several keys, not {0}")]
     CasValue(Value),
     /// A read completed without a result.
     #[error("a read that ended ok must have a value; null means that the key is absent")]
     NoResult,
     /// A write has no value.
-    #[error("a {0} must have a value")]
+    #[error("every {0} must have a value")]
     NoArgument(Function),
     /// A completion has another key than its invocation.
-    #[error("process {process} completes an operation on key {completed}, but it invoked one on key {invoked}")]
+    #[error(
+        "process {process} completes an operation on key {completed}, but it invoked one {}",
+        if *invoked == Value::Nil { "without a key".to_owned() } else { format!("on key {invoked}") }
+    )]
     OtherKey {
         /// The process.
         process: Process,
@@ -115,10 +154,12 @@ pub enum PairingError {
         completed: Value,
     },
     /// A completion has another argument than its invocation.
-    #[error("a {f} is completed with value {completed}, but was invoked with another")]
+    #[error("{f} is completed with value {completed}, but was invoked with {invoked}")]
     OtherValue {
         /// The function.
         f: String,
+        /// Value of the invocation.
+        invoked: Value,
         /// Value of the completion.
         completed: Value,
     },

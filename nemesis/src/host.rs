@@ -16,8 +16,9 @@ use crate::net::{Log, MOST_HOSTS, links};
 use crate::network::Network;
 use crate::node_id::NodeId;
 use crate::packet::{PacketCounts, PacketFault};
-use crate::process::{NodeCommand, NodeProcess, Spawner};
+use crate::process::{NodeCommand, NodeProcess};
 use crate::sandbox::Sandbox;
+use crate::spawner::Spawner;
 
 /// Host of one node.
 #[derive(Debug)]

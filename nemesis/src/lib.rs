@@ -86,6 +86,7 @@ mod sandbox;
 mod schedule;
 mod sequence;
 mod shape;
+mod spawner;
 mod spec;
 mod spec_options;
 mod starvation;

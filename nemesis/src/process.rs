@@ -11,7 +11,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,6 +29,7 @@ use crate::own_view::OwnView;
 use crate::parent::die_with_parent;
 use crate::process_group::ProcessGroup;
 use crate::sandbox::MARKER;
+use crate::spawner::Spawner;
 use crate::starvation::{DutyCycle, Starvation};
 use crate::strays::{Process, Sign, living};
 
@@ -76,32 +76,6 @@ pub enum Stop {
 impl Default for Stop {
     fn default() -> Self {
         Self::Signal(Signal::SIGTERM)
-    }
-}
-
-/// Thread that starts processes and lives as long as this value: the parent death signal that each process asks for
-/// is sent when the *thread* that started it ends, not the process.
-#[derive(Debug)]
-pub(crate) struct Spawner(mpsc::Sender<Job>);
-
-type Job = (Command, mpsc::SyncSender<io::Result<Child>>);
-
-impl Spawner {
-    pub(crate) fn new() -> io::Result<Self> {
-        let (sender, jobs) = mpsc::channel::<Job>();
-        thread::Builder::new().name("spawner".into()).spawn(move || {
-            for (mut command, reply) in jobs {
-                // The caller waits for the answer.
-                reply.send(command.spawn()).ok();
-            }
-        })?;
-        Ok(Self(sender))
-    }
-
-    fn spawn(&self, command: Command) -> io::Result<Child> {
-        let (reply, answer) = mpsc::sync_channel(1);
-        self.0.send((command, reply)).map_err(io::Error::other)?;
-        answer.recv().map_err(io::Error::other)?
     }
 }
 

@@ -2,7 +2,7 @@
 //! whole state of a campaign, so that one that was interrupted in any way can be resumed.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions, TryLockError},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -10,9 +10,10 @@ use std::{
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value as Json};
 
 use super::{
-    plan::{CampaignPlan, RunPlan, Seeds, Shard},
+    plan::{CampaignPlan, RunPlan, Seeds, Shard, WrittenPlan},
     record::{RECORD_FILE, Record, RunCircumstances},
     summary::Summary,
 };
@@ -20,6 +21,7 @@ use crate::{
     error::{ExitStatus, Failure},
     run::{PREPARED_FOLDER, plan::shell_words},
     store::{ConfinedFolder, SchemaVersion, read_json, refused, write_inside},
+    terminal::sanitize,
 };
 
 /// Content of `plan.json`.
@@ -37,6 +39,32 @@ impl StoredPlan {
         Self { schema_version: SchemaVersion::default(), plan, shard }
     }
 
+    /// Returns the plan as it could have been written, with nothing left out.
+    pub(crate) fn written(&self) -> WrittenPlan {
+        let fields = serde_json::to_value(&self.plan).expect("a plan is plain data");
+        serde_json::from_value(fields).expect("what a plan is stored as, it is read from")
+    }
+
+    /// Names the fields in which this plan differs from the one that is known, with both values if they are short.
+    fn differences(&self, known: &Self) -> String {
+        let fields = |stored: &Self| match serde_json::to_value(stored) {
+            Ok(Json::Object(fields)) => fields,
+            _ => Map::new(),
+        };
+        let (asked, known) = (fields(self), fields(known));
+        let names: BTreeSet<&String> = asked.keys().chain(known.keys()).collect();
+        let shown = |value: Option<&Json>| {
+            value.map_or_else(|| "not given".to_owned(), |value| sanitize::line(&value.to_string()))
+        };
+        let difference = |name: &&String| {
+            let [now, then] = [asked.get(*name), known.get(*name)];
+            let both = format!("`{name}` is {}, not {}", shown(then), shown(now));
+            let told = if both.len() > MAX_DIFFERENCE { format!("`{name}` is another") } else { both };
+            (now != then).then_some(told)
+        };
+        names.iter().filter_map(difference).collect::<Vec<_>>().join(", ")
+    }
+
     fn with_names_of(self, known: &Self) -> Self {
         Self { plan: self.plan.with_names_of(&known.plan), ..self }
     }
@@ -48,6 +76,9 @@ impl StoredPlan {
         now > then && same == *known
     }
 }
+
+/// Maximum length of the words on one field in which two plans differ.
+const MAX_DIFFERENCE: usize = 120;
 
 /// Name of the file with the figures of a comparison, which tells its folder from that of another campaign.
 pub(crate) const COMPARISON_FILE: &str = "compare.json";
@@ -126,7 +157,7 @@ impl Folder {
             (Some(known), Some(asked)) if asked.continues(&known) => asked,
             (Some(known), Some(asked)) if known != asked => {
                 return wrong(
-                    format!("the {name} in {shown} has another plan"),
+                    format!("the {name} in {shown} has another plan: there, {}", asked.differences(&known)),
                     &format!("go on by its own plan: {go_on}; another --store begins a new one"),
                 );
             }

@@ -266,6 +266,12 @@ impl JudgingOptions {
         Self { model: None, initial: None, reading, ..self.clone() }
     }
 
+    /// Returns the name of the model that a history is judged by: the one that was given, if it stands for this model.
+    pub(crate) fn name_of(&self, model: Model) -> String {
+        let given = self.model.filter(|name| name.of_keys() == Some(model)).and_then(|name| name.to_possible_value());
+        given.map_or_else(|| model.name().to_owned(), |value| value.get_name().to_owned())
+    }
+
     /// Returns true if the initial value is given.
     pub(crate) fn says_initial(&self) -> bool {
         self.initial.is_some()

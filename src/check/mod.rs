@@ -8,6 +8,7 @@ pub(crate) mod hints;
 mod judging;
 mod levels;
 pub(crate) mod linearization;
+pub(crate) mod notes;
 mod reading_options;
 mod source;
 pub(crate) mod transactions;

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     campaign::{
         self, Manner, MatrixProgress,
-        folder::{Folder, Purpose, StoredPlan},
+        folder::{self, Folder, Purpose, StoredPlan},
         plan::{FaultMix, Seeds, Shard, WrittenPlan, parse_mixes, parse_seeds},
     },
     check::number_at_once,
@@ -116,7 +116,7 @@ pub(crate) struct CampaignArgs {
     /// Folder of the campaign.
     #[arg(long, value_name = "DIR", default_value = "store/campaign")]
     store: PathBuf,
-    /// Continue the campaign in the folder; without a plan or options, by its own plan.
+    /// Continue the campaign in the folder by its own plan; of options, only more --seeds may change it.
     #[arg(long)]
     resume: bool,
     /// Stop at the first violation.
@@ -162,9 +162,12 @@ impl CampaignArgs {
 
     /// Returns the requested plan; none if the plan in the folder is to be used.
     fn asked(&self) -> anyhow::Result<Option<StoredPlan>> {
-        let mut plan = match &self.plan {
-            Some(path) => read_plan(path)?,
-            None => WrittenPlan::default(),
+        // What no option says is as in the folder, if the campaign there goes on, or else as usual.
+        let stored = if self.resume && self.plan.is_none() { folder::read_plan(&self.store)? } else { None };
+        let mut plan = match (&self.plan, &stored) {
+            (Some(path), _) => read_plan(path)?,
+            (None, Some(stored)) => stored.written(),
+            (None, None) => WrittenPlan::default(),
         };
         let mut given = self.plan.is_some() || self.system.is_some() || self.shard.is_some();
         let mut set = |is_given: bool| given |= is_given;
@@ -173,7 +176,7 @@ impl CampaignArgs {
         set(replace(&mut plan.workloads, self.workloads.clone().map(Some)));
         set(replace(&mut plan.seeds, self.seeds.clone()));
         set(replace(&mut plan.nodes, self.nodes.clone().map(Some)));
-        set(replace(&mut plan.options, Some(self.node_options.options()).filter(|options| !options.is_empty())));
+        set(plan.options.replace(&self.node_options.options()));
         set(replace(&mut plan.partition_by, self.partition.partition_by));
         set(replace(&mut plan.time_limit, self.time_limit));
         set(replace(&mut plan.rate, self.rate));
@@ -181,14 +184,17 @@ impl CampaignArgs {
         if self.resume && !given {
             return Ok(None);
         }
-        (plan.systems, plan.system_files) =
-            find_all(&self.choices(&plan.systems), self.resume.then_some(&*self.store))?;
+        if stored.is_none() || self.system.is_some() {
+            (plan.systems, plan.system_files) =
+                find_all(&self.choices(&plan.systems), self.resume.then_some(&*self.store))?;
+        }
         if let Some(differences) = plan.differences() {
             terminal::note(&differences);
         }
         let plan = plan.complete();
         plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
-        Ok(Some(StoredPlan::new(plan.with_current_names(), self.shard)))
+        let shard = self.shard.or(stored.and_then(|stored| stored.shard));
+        Ok(Some(StoredPlan::new(plan.with_current_names(), shard)))
     }
 
     /// Returns the choice of systems: that of the command line, or else that of the plan, whose files are beside it.
@@ -200,7 +206,7 @@ impl CampaignArgs {
 }
 
 /// Replaces a value if there is another one, and returns whether there was.
-fn replace<T>(value: &mut T, with: Option<T>) -> bool {
+pub(super) fn replace<T>(value: &mut T, with: Option<T>) -> bool {
     with.map(|with| *value = with).is_some()
 }
 

@@ -13,6 +13,7 @@ use histories::{History, Value};
 use serde_json::json;
 
 use super::{
+    again,
     fail_on::FailOn,
     verdict_json::{FileJson, FileVerdict, JudgedBy, JudgedReport, PrefixRow},
 };
@@ -24,7 +25,6 @@ use crate::{
     },
     error::{ExitStatus, Failure},
     render::{self, ReportTable, Row, hierarchy, prefix, verdict},
-    run::plan::shell_words,
     terminal::{
         self, Answer, Step,
         words::{counted, named_key},
@@ -139,6 +139,9 @@ impl CheckArgs {
                         }
                     };
                     table.add(file, &judged.row, started.elapsed());
+                    if let ReadOutcome::Whole(history) = &found {
+                        table.add_notes(file, &history.notes);
+                    }
                     has_order |= judged.orders.iter().any(|order| order.found.is_ok());
                     if let (Some(out), ReadOutcome::Whole(history)) = (&mut orders, &found)
                         && let Err(error) = self.write_orders(out, file, history, &judged.orders, &budget)
@@ -178,8 +181,8 @@ impl CheckArgs {
         let mut answer = Answer { subject: format!("{}: ", file.display()), ..judged.answer };
         if status == ExitStatus::NotLinearizable && file != "-" {
             let has_proof = matches!(&judged.report, JudgedReport::Keys(report) if report.property.is_none());
-            answer.steps.extend(again_as("report").map(|command| Step::Command("page", command)));
-            let proof = again_as("check").filter(|_| has_proof && !self.explain);
+            answer.steps.extend(again::as_command("report").map(|command| Step::Command("page", command)));
+            let proof = again::as_command("check").filter(|_| has_proof && !self.explain);
             answer.steps.extend(proof.map(|command| Step::Command("proof", command + " --explain")));
         }
         terminal::print_answer(&answer, status)
@@ -239,7 +242,7 @@ impl CheckArgs {
         let prefixes = prefixes.collect();
         Ok(Findings {
             status,
-            options: JudgedBy::Object { model: options.model.name(), initial: options.initial },
+            options: JudgedBy::Object { model: self.judging.name_of(options.model), initial: options.initial },
             row: Row::of(&report),
             answer,
             weak: report.weak,
@@ -324,20 +327,6 @@ fn tell_methods(file: &Path, judged: &Findings, started: Instant) {
 #[derive(Debug, thiserror::Error)]
 #[error("no order was found")]
 struct NoOrder;
-
-/// Returns this command line for another command that judges files; none if it has options that only `check` has, or
-/// names that cannot be shown.
-fn again_as(command: &str) -> Option<String> {
-    const ONLY_HERE: [&str; 3] = ["--all", "--explain", "--linearization"];
-    let words: Result<Vec<String>, _> = std::env::args_os().skip(1).map(std::ffi::OsString::into_string).collect();
-    let mut words = words.ok()?;
-    let has_own = words.iter().any(|word| ONLY_HERE.iter().any(|own| word.starts_with(own)));
-    // Before the command stand only options of all commands, none of which can have this value.
-    let here = words.iter().position(|word| word == "check").filter(|_| command == "check" || !has_own)?;
-    words.remove(here);
-    words.splice(0..0, ["schism".to_owned(), command.to_owned()]);
-    Some(shell_words(&words))
-}
 
 /// Returns the failure to read a file because of a bug in schism.
 fn reading_panicked(file: &Path, panic: &str) -> Failure {

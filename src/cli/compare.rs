@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 
 use super::{
-    campaign::stop_on_signal,
+    campaign::{replace, stop_on_signal},
     node_options::NodeOptionArgs,
     partition::PartitionArgs,
     run::wrong_fault,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     campaign::{
         self, Manner, MatrixProgress,
-        folder::{COMPARISON_FILE, Folder, Purpose, StoredPlan, stored_summary},
+        folder::{COMPARISON_FILE, Folder, Purpose, StoredPlan, read_plan, stored_summary},
         plan::{FaultMix, Seeds, WrittenPlan},
     },
     compare::{self, Comparison, HEADINGS, order_in_words},
@@ -74,7 +74,7 @@ pub(crate) struct CompareArgs {
     /// Folder of the comparison.
     #[arg(long, value_name = "DIR", default_value = "store/compare")]
     store: PathBuf,
-    /// Continue the comparison in the folder; without other options, by its own plan.
+    /// Continue the comparison in the folder by its own plan; of options, only more --rounds may change it.
     #[arg(long)]
     resume: bool,
     /// Print compare.json instead of the tables.
@@ -89,6 +89,18 @@ const READ_SHARE: u8 = 80;
 const ROUNDS: u32 = 3;
 const TIME_LIMIT: Duration = Duration::from_secs(6);
 const CLIENTS: u16 = 6;
+
+/// Returns the plan of a comparison without options, but for its systems and what follows from them.
+fn usual_plan() -> WrittenPlan {
+    WrittenPlan {
+        read_shares: vec![READ_SHARE],
+        seeds: Seeds::Count(ROUNDS),
+        time_limit: TIME_LIMIT,
+        rate: 0,
+        concurrency: CLIENTS,
+        ..WrittenPlan::default()
+    }
+}
 
 fn parse_mix(text: &str) -> Result<FaultMix, String> {
     text.parse().map_err(|error| wrong_fault(&error))
@@ -127,40 +139,28 @@ impl CompareArgs {
 
     /// Returns the requested plan; none if the plan in the folder is to be used.
     fn asked(&self) -> anyhow::Result<Option<StoredPlan>> {
-        let options = self.node_options.options();
-        let given = [
-            self.system.is_some(),
-            self.reads.is_some(),
-            self.faults.is_some(),
-            self.nodes.is_some(),
-            self.read_shares.is_some(),
-            !options.is_empty(),
-            self.partition.partition_by.is_some(),
-            self.rounds.is_some(),
-            self.time_limit.is_some(),
-            self.rate.is_some(),
-            self.concurrency.is_some(),
-        ];
-        if self.resume && !given.contains(&true) {
+        // What no option says is as in the folder, if the comparison there goes on, or else as usual.
+        let stored = if self.resume { read_plan(&self.store)? } else { None };
+        let mut plan = stored.as_ref().map_or_else(usual_plan, StoredPlan::written);
+        let mut given = self.system.is_some();
+        let mut set = |is_given: bool| given |= is_given;
+        set(replace(&mut plan.reads, self.reads.clone().map(Some)));
+        set(replace(&mut plan.faults, self.faults.clone().map(Some)));
+        set(replace(&mut plan.nodes, self.nodes.clone().map(Some)));
+        set(replace(&mut plan.read_shares, self.read_shares.clone()));
+        set(plan.options.replace(&self.node_options.options()));
+        set(replace(&mut plan.partition_by, self.partition.partition_by));
+        set(replace(&mut plan.seeds, self.rounds.map(Seeds::Count)));
+        set(replace(&mut plan.time_limit, self.time_limit));
+        set(replace(&mut plan.rate, self.rate));
+        set(replace(&mut plan.concurrency, self.concurrency));
+        if self.resume && !given {
             return Ok(None);
         }
-        let choices = self.system.clone().unwrap_or_else(|| vec![SystemChoice::default()]);
-        let (systems, system_files) = find_all(&choices, self.resume.then_some(&*self.store))?;
-        let plan = WrittenPlan {
-            systems,
-            system_files,
-            reads: self.reads.clone(),
-            faults: self.faults.clone(),
-            nodes: self.nodes.clone(),
-            read_shares: self.read_shares.clone().unwrap_or_else(|| vec![READ_SHARE]),
-            options,
-            partition_by: self.partition.way(),
-            seeds: Seeds::Count(self.rounds.unwrap_or(ROUNDS)),
-            time_limit: self.time_limit.unwrap_or(TIME_LIMIT),
-            rate: self.rate.unwrap_or(0),
-            concurrency: self.concurrency.unwrap_or(CLIENTS),
-            ..WrittenPlan::default()
-        };
+        if stored.is_none() || self.system.is_some() {
+            let choices = self.system.clone().unwrap_or_else(|| vec![SystemChoice::default()]);
+            (plan.systems, plan.system_files) = find_all(&choices, self.resume.then_some(&*self.store))?;
+        }
         let nodes = plan.nodes.clone().unwrap_or_else(|| vec![plan.usual_nodes(USUAL_NODES)]);
         let plan = WrittenPlan { nodes: Some(nodes), ..plan };
         let faults = plan.faults.clone().unwrap_or_else(|| compare::usual_faults(&plan));

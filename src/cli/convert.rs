@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use histories::{Compression, EdnStyle, Event, Interpretation, Normalizer, ReadOptions};
+use histories::{Compression, Event, EventStyle, History, Interpretation, Normalizer, ReadOptions};
 
 use crate::{
-    check::{Budget, LimitArgs, ReadingOptions, files},
+    check::{Budget, LimitArgs, ReadingOptions, files, notes},
     error::{ExitStatus, Failure},
     terminal,
 };
@@ -65,27 +65,29 @@ impl ConvertArgs {
         let budget = self.limits.budget();
         if target == OutputFormat::Columns {
             let history = budget.read_whole(&self.input, self.reading)?;
+            notes::tell(&self.input, &history);
             return terminal::write_whole(&output, |out| Ok(histories::write_columns(out, &history)?));
         }
-        let (mut style, mut rules) = (EdnStyle::default(), Normalizer::default());
-        let interpretation = self.read(&budget, Interpretation::default(), |event| {
+        let (mut style, mut rules) = (EventStyle::default(), Normalizer::default());
+        let history = self.read(&budget, Interpretation::default(), |event| {
             if let Some(event) = event {
                 style.see(event);
                 rules.see(event);
             } else {
-                (style, rules) = (EdnStyle::default(), Normalizer::default());
+                (style, rules) = (EventStyle::default(), Normalizer::default());
             }
         })?;
+        notes::tell(&self.input, &history);
+        let interpretation = history.interpretation();
+        drop(history);
         terminal::write_whole(&output, |mut out| {
             let mut written = Ok(());
             self.read(&budget, interpretation, |event| {
                 let event = event.expect("a file is not read again by the interpretation that was found");
                 if written.is_ok() {
                     written = match target {
-                        OutputFormat::Jsonl => {
-                            histories::write_event(&mut out, &style.explicit(rules.apply(event.clone())))
-                        }
-                        OutputFormat::Edn => style.write_event(&mut out, event),
+                        OutputFormat::Jsonl => style.write_json(&mut out, rules.apply(event.clone())),
+                        OutputFormat::Edn => style.write_edn(&mut out, event),
                         OutputFormat::Columns => unreachable!("columns are written above"),
                     };
                 }
@@ -95,17 +97,17 @@ impl ConvertArgs {
     }
 
     /// Reads the input once, and passes each event to `each`. A conversion reads it twice: an event's form depends on
-    /// all others, and they may not fit in memory. Returns how the file was read.
+    /// all others, and they may not fit in memory.
     fn read(
         &self,
         budget: &Budget,
         interpretation: Interpretation,
         mut each: impl FnMut(Option<&Event<'_>>),
-    ) -> anyhow::Result<Interpretation> {
+    ) -> anyhow::Result<History> {
         let found = budget.read_again_within(&self.input, self.reading, |options| {
             histories::read_events(&self.input, &ReadOptions { interpretation, ..*options }, &mut each)
         })?;
-        Ok(found.whole(&self.input)?.interpretation())
+        Ok(found.whole(&self.input)?)
     }
 }
 

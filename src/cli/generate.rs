@@ -136,12 +136,15 @@ impl GenerateArgs {
         &self,
         simulate: impl Fn(&mut dyn FnMut(&Event<'_>) -> io::Result<()>) -> io::Result<bool>,
     ) -> anyhow::Result<ExitStatus> {
-        // What is written to a pipe cannot be taken back.
-        if self.violation.violation().is_some() && !simulate(&mut |_| Ok(()))? {
-            return Err(planting_failure().into());
+        let is_planted = |planted: bool| match self.violation.violation() {
+            Some(_) if !planted => Err(planting_failure()),
+            _ => Ok(()),
+        };
+        if self.violation.violation().is_some() && !terminal::is_taken_back(&self.output) {
+            is_planted(simulate(&mut |_| Ok(()))?)?;
         }
         terminal::write_whole(&self.output, |mut out| {
-            Ok(simulate(&mut |event| histories::write_event(&mut out, event)).map(drop)?)
+            Ok(is_planted(simulate(&mut |event| histories::write_event(&mut out, event))?)?)
         })
     }
 
@@ -181,5 +184,43 @@ fn parse_values(text: &str) -> Result<ValueRange, String> {
         ("unique", _) => Ok(ValueRange(None)),
         (_, Ok(count @ 1..=65_536)) => Ok(ValueRange(Some(count))),
         _ => Err("expected `unique`, or a number from 1 to 65536".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, path::Path};
+
+    use clap::Parser;
+
+    use super::GenerateArgs;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: GenerateArgs,
+    }
+
+    /// Counts the simulations of a history with a violation that goes to `output`, and says whether it was written.
+    fn simulations(output: &Path, can_plant: bool) -> (usize, bool) {
+        let line =
+            ["generate".as_ref(), "--violation".as_ref(), "stale-read".as_ref(), "-o".as_ref(), output.as_os_str()];
+        let simulated = Cell::new(0);
+        let written = Line::parse_from(line).args.write(|_| {
+            simulated.set(simulated.get() + 1);
+            Ok(can_plant)
+        });
+        (simulated.get(), written.is_ok())
+    }
+
+    #[test]
+    fn only_what_cannot_be_taken_back_is_simulated_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("h.jsonl");
+        assert_eq!(simulations(&file, false), (1, false));
+        assert!(!file.exists(), "nothing is left of it");
+        assert_eq!(simulations(&file, true), (1, true));
+        assert_eq!(simulations(Path::new("/dev/null"), true), (2, true));
+        assert_eq!(simulations(Path::new("/dev/null"), false), (1, false));
     }
 }

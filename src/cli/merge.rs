@@ -54,6 +54,10 @@ impl MergeArgs {
         let parts = self.different_parts()?;
         // All is read before the first is written.
         let chosen = choose(&plan, &parts)?;
+        if read_plan(&self.into)?.is_some() {
+            let what = format!("there is a campaign in {} already", self.into.display());
+            return Err(Failure::new(ExitStatus::Usage, what).hint("merge into another folder, by --into").into());
+        }
         let whole = Folder::open(&self.into, Purpose::Campaign, Some(StoredPlan::new(plan, None)), false)?;
         let mut records = BTreeMap::new();
         for ChosenPart { part, run, record } in chosen {

@@ -8,7 +8,7 @@ use std::{
 use checker::{Options, Report, Verdict};
 use clap::Args;
 use histories::{
-    EdnStyle, Event, EventType, Function, History, HistoryBuilder, Normalizer, Operation, Outcome, ReadOptions, Value,
+    Event, EventStyle, EventType, Function, History, HistoryBuilder, Normalizer, Operation, Outcome, ReadOptions, Value,
 };
 
 use super::fail_on::FailOn;
@@ -16,7 +16,7 @@ use crate::{
     check::{
         Budget, JudgingOptions,
         evidence::{clearest, keys_with},
-        files, judge_as, status_of_report,
+        files, judge_as, notes, status_of_report,
     },
     error::{ExitStatus, Failure},
     terminal::{
@@ -57,6 +57,7 @@ impl ShrinkArgs {
             histories::read_file_with(&self.file, options)
         })?;
         let history = history.whole(&self.file)?;
+        notes::tell(&self.file, &history);
         if self.judging.are_transactions(&history)? {
             let failure = Failure::new(ExitStatus::Usage, "transactions cannot be shrunk to a history of their own");
             return Err(failure.hint("`schism check` names the few that contradict each other").into());
@@ -151,12 +152,12 @@ impl ShrinkArgs {
     }
 
     fn write(&self, events: &[Event<'_>]) -> anyhow::Result<ExitStatus> {
-        let mut style = EdnStyle::default();
+        let mut style = EventStyle::default();
         for event in events {
             style.see(event);
         }
         terminal::write_whole(&self.output, |mut out| {
-            events.iter().try_for_each(|event| histories::write_event(&mut out, &style.explicit(event.clone())))?;
+            events.iter().try_for_each(|event| style.write_json(&mut out, event.clone()))?;
             Ok(())
         })
     }

@@ -1,6 +1,7 @@
 //! `schism system`: files that describe a system, written and tried out.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, OpenOptions},
     io::{ErrorKind, Write as _},
     path::{Path, PathBuf},
@@ -9,14 +10,15 @@ use std::{
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use workloads::{AnyClient, ApiClient, Client as _, Connect as _, Exchange};
+use workloads::{AnyClient, ApiClient, Client as _, Connect as _, Exchange, RevisionPlace};
 
 use crate::{
     error::{ExitStatus, Failure},
     run::{Host, plan::Plan},
     store::PrintedJson,
     systems::{
-        ClientSetup, Deployment, FileSystem, ReadMode, Settings, System as _, SystemFile, TrialStep, response_words,
+        ClientSetup, Deployment, FileSystem, ReadMode, Settings, StatusClient, System as _, SystemFile, TrialStep,
+        response_words,
     },
     terminal::{
         self, sanitize,
@@ -117,7 +119,8 @@ impl SystemArgs {
             system_file: Some(file),
             ..Plan::default()
         };
-        let trial = host.try_out(&plan, async |deployment| Trial::of(system, deployment).await)??;
+        let trial =
+            host.try_out(&plan, async |deployment, observer| Trial::of(system, deployment, observer).await)??;
         let trial = Trial { file: path.display().to_string(), ..trial };
         let status = if trial.as_it_should_be { ExitStatus::Linearizable } else { ExitStatus::Failed };
         let printed =
@@ -159,6 +162,8 @@ struct Trial {
     client_problems: Option<String>,
     /// Parts of the file that may be mistaken, whatever was answered.
     doubts: Vec<String>,
+    /// What the file leaves out, and what runs therefore cannot do.
+    notes: Vec<String>,
 }
 
 /// Operation that was tried out.
@@ -178,8 +183,8 @@ struct TriedOperation {
 impl Trial {
     /// Tries all operations in the default read mode, and then reads in the others, which must find the same on one
     /// node.
-    async fn of(system: &'static FileSystem, deployment: &Deployment) -> anyhow::Result<Self> {
-        let mut operations = Vec::new();
+    async fn of(system: &'static FileSystem, deployment: &Deployment, observer: &StatusClient) -> anyhow::Result<Self> {
+        let (mut operations, mut revisions) = (Vec::new(), Revisions::default());
         for (number, mode) in system.read_modes().iter().enumerate() {
             let read = ReadMode::from(&*mode.name);
             let clients = ClientSetup {
@@ -200,10 +205,13 @@ impl Trial {
             let read = (number > 0).then_some(&*mode.name);
             for step in if read.is_none() { system.trial_steps() } else { system.trial_reads() } {
                 let exchange = client.exchange(&step).await;
+                revisions.see(read, &step, &exchange);
                 operations.push(TriedOperation::of(read, &step, &exchange));
             }
         }
-        let (client_problems, doubts) = (system.client_problems(), system.doubts());
+        let (client_problems, mut doubts) = (system.client_problems(), system.doubts());
+        doubts.extend(revisions.doubts());
+        doubts.extend(system.role_doubts(observer.first_page().await.as_ref()));
         let is_right = client_problems.is_none() && operations.iter().all(|operation| operation.mistake.is_none());
         Ok(Self {
             file: String::new(),
@@ -213,6 +221,7 @@ impl Trial {
             operations,
             client_problems,
             doubts,
+            notes: system.omissions(),
         })
     }
 
@@ -224,6 +233,9 @@ impl Trial {
         }
         for doubt in &self.doubts {
             text += &format!("doubtful: {doubt}\n");
+        }
+        for note in &self.notes {
+            text += &format!("note: {note}\n");
         }
         let mistakes = self.operations.iter().filter(|operation| operation.mistake.is_some()).count()
             + usize::from(self.client_problems.is_some());
@@ -259,6 +271,27 @@ impl TriedOperation {
     }
 }
 
+/// Revisions that were looked for in answers, by read mode, operation and rule.
+#[derive(Debug, Default)]
+struct Revisions(BTreeMap<(Option<&'static str>, &'static str, usize), RevisionPlace>);
+
+impl Revisions {
+    fn see(&mut self, read: Option<&'static str>, step: &TrialStep, exchange: &Exchange) {
+        let (Some(place), Some(name)) = (&exchange.revision, step.name_of_register_operation()) else { return };
+        let seen = self.0.entry((read, name, place.rule)).or_insert_with(|| place.clone());
+        seen.is_found |= place.is_found;
+    }
+
+    /// Returns those that no answer had, a sentence each.
+    fn doubts(self) -> impl Iterator<Item = String> {
+        self.0.into_iter().filter(|(_, place)| !place.is_found).map(|((read, name, rule), place)| {
+            let mode = read.map_or_else(String::new, |mode| format!(" ({})", reads_of(mode)));
+            let pointer = place.pointer;
+            format!("rule {rule} of `client.{name}`{mode} has the `revision` {pointer}, where no answer had a number")
+        })
+    }
+}
+
 /// Client of a trial: one that shows what goes over the wire, or any other.
 enum TrialClient {
     Http(ApiClient),
@@ -271,7 +304,7 @@ impl TrialClient {
             Self::Http(client) => client.exchange(&step.request).await,
             Self::Other(client) => {
                 let response = client.invoke(&step.request).await;
-                Exchange { sent: step.words(), received: "a line of the shim".to_owned(), response }
+                Exchange { sent: step.words(), received: "a line of the shim".to_owned(), response, revision: None }
             }
         }
     }

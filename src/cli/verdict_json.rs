@@ -49,7 +49,7 @@ pub(super) struct FileVerdict {
 #[serde(untagged)]
 pub(crate) enum JudgedBy {
     Object {
-        model: &'static str,
+        model: String,
         initial: Value,
     },
     Transactions {

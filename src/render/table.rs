@@ -3,7 +3,7 @@
 use std::{fmt, path::Path, time::Duration};
 
 use checker::{Report, Verdict};
-use histories::Value;
+use histories::{Note, Value};
 
 use crate::{
     check::evidence::keys_with,
@@ -63,27 +63,38 @@ impl Row {
 
 /// Table of files and verdicts.
 #[derive(Debug)]
-pub(crate) struct ReportTable(Table);
+pub(crate) struct ReportTable {
+    rows: Table,
+    /// Lines below the table, on how files were read.
+    notes: Vec<String>,
+}
 
 impl ReportTable {
     pub(crate) fn new() -> Self {
-        Self(Table::new(["file", "verdict", "violated", "keys", "answered", "methods", "time"]))
+        let rows = Table::new(["file", "verdict", "violated", "keys", "answered", "methods", "time"]);
+        Self { rows, notes: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, file: &Path, row: &Row, took: Duration) {
         let Row { verdict, violated, keys, operations, methods } = row;
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let (file, took) = (file.display().to_string(), lasting_ms(took_ms));
-        self.0.add_row([&file, verdict, violated, keys, operations, methods, &took]);
+        self.rows.add_row([&file, verdict, violated, keys, operations, methods, &took]);
+    }
+
+    /// Adds the notes on how a file was read.
+    pub(crate) fn add_notes(&mut self, file: &Path, notes: &[Note]) {
+        self.notes.extend(notes.iter().map(|note| format!("{}: note: {note}", file.display())));
     }
 
     pub(crate) fn add_unreadable(&mut self, file: &Path) {
-        self.0.add_row([&file.display().to_string(), "cannot be read", "-", "-", "-", "-", "-"]);
+        self.rows.add_row([&file.display().to_string(), "cannot be read", "-", "-", "-", "-", "-"]);
     }
 }
 
 impl fmt::Display for ReportTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.rows.fmt(f)?;
+        self.notes.iter().try_for_each(|note| write!(f, "\n{note}"))
     }
 }

@@ -91,11 +91,11 @@ pub(crate) struct Leadership<'a> {
     pub(crate) around_ns: u64,
 }
 
-/// Measures the coverage of a run. `load` is the time in which clients were active. Without `leadership` nobody can
-/// say whether a deposed leader was asked; the coverage says so.
+/// Measures the coverage of a run. `load` is the time in which clients were active. Without `leadership`, of which the
+/// reason is given instead, nobody can say whether a deposed leader was asked; the coverage says so.
 pub(crate) fn measure(
     history: &History,
-    leadership: Option<Leadership<'_>>,
+    leadership: Result<Leadership<'_>, &'static str>,
     faults: &[FaultWindow],
     load: Span,
     availability: &[NodeAvailability],
@@ -116,18 +116,17 @@ pub(crate) fn measure(
     if coverage.writes == 0 {
         coverage.weak.push("nothing was written".to_owned());
     }
-    if let Some(Leadership { linger, around_ns, .. }) = leadership {
-        let (retired, replaced) = successions(history, reigns, faults, around_ns);
-        coverage.replaced = replaced;
-        if !linger {
-            coverage.retired = retired;
+    match leadership {
+        Ok(Leadership { linger, around_ns, .. }) => {
+            let (retired, replaced) = successions(history, reigns, faults, around_ns);
+            coverage.replaced = replaced;
+            if !linger {
+                coverage.retired = retired;
+            }
+            let why = weaknesses_of_leadership(&coverage);
+            coverage.weak.extend(why.into_iter().map(str::to_owned));
         }
-        let why = weaknesses_of_leadership(&coverage);
-        coverage.weak.extend(why.into_iter().map(str::to_owned));
-    } else {
-        let is_skewed = faults.iter().any(FaultWindow::skews_logs);
-        let why = if is_skewed { "the times in the nodes' logs are skewed" } else { "the system does not say" };
-        coverage.unseen.push(format!("who led, and so whether a deposed leader was asked: {why}"));
+        Err(why) => coverage.unseen.push(format!("who led, and so whether a deposed leader was asked: {why}")),
     }
     coverage
 }
@@ -327,7 +326,7 @@ mod tests {
             builder.push(event).unwrap();
         }
         let leadership = Leadership { reigns, linger, around_ns: 500 * MS };
-        measure(&builder.finish(), Some(leadership), faults, span(0, 1000), &[])
+        measure(&builder.finish(), Ok(leadership), faults, span(0, 1000), &[])
     }
 
     #[test]
@@ -400,7 +399,7 @@ mod tests {
 
     #[test]
     fn a_system_that_does_not_say_who_leads_is_not_blamed_for_its_leaders() {
-        let found = measure(&HistoryBuilder::default().finish(), None, &[], span(0, 1000), &[]);
+        let found = measure(&HistoryBuilder::default().finish(), Err("nobody says"), &[], span(0, 1000), &[]);
         assert_eq!(found.weak, ["nothing was written"]);
         assert!(found.unseen[0].starts_with("who led"), "{:?}", found.unseen);
     }

@@ -103,7 +103,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         _ => error,
     })?;
     let faults: Vec<Span> = fault_windows.iter().map(|window| window.span).collect();
-    let leadership = logs_tell_roles(&plan, &fault_windows).then(|| leadership(&plan, &reigns));
+    let leadership = unseen_roles(&plan, &fault_windows).map_or_else(|| Ok(leadership(&plan, &reigns)), Err);
     let coverage = coverage::measure(&history, leadership, &fault_windows, load, &live.availability);
     let live = LiveResults { load: Some(load), ..live };
     let audits = audits(AuditedRun {
@@ -229,9 +229,17 @@ pub(super) fn history_of(folder: &ConfinedFolder) -> anyhow::Result<PathBuf> {
     found.ok_or_else(|| refuse(plain)(io::ErrorKind::NotFound.into()))
 }
 
-/// Returns true if the nodes' logs say who led, at times that are right.
-fn logs_tell_roles(plan: &Plan, fault_windows: &[FaultWindow]) -> bool {
-    plan.system().logs_roles() && !fault_windows.iter().any(FaultWindow::skews_logs)
+/// Returns the reason why nobody knows who led at which time, unless the nodes' logs say so, at times that are right.
+fn unseen_roles(plan: &Plan, fault_windows: &[FaultWindow]) -> Option<&'static str> {
+    if plan.system().logs_roles() {
+        let is_skewed = fault_windows.iter().any(FaultWindow::skews_logs);
+        return is_skewed.then_some("the times in the nodes' logs are skewed");
+    }
+    Some(if plan.system().has_roles() {
+        "nodes say who leads when they are asked, to aim faults, but no log that schism reads says it at all times"
+    } else {
+        "the system does not say"
+    })
 }
 
 fn beliefs_of_nodes(
@@ -243,7 +251,7 @@ fn beliefs_of_nodes(
     budget: &Budget,
 ) -> anyhow::Result<Beliefs> {
     let mut all = Beliefs::default();
-    if !logs_tell_roles(plan, fault_windows) {
+    if unseen_roles(plan, fault_windows).is_some() {
         return Ok(all);
     }
     for id in 1..=plan.all_nodes() {

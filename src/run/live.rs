@@ -27,8 +27,9 @@ use super::{
 };
 use crate::{
     check::judge_by,
+    error::{ExitStatus, Failure},
     store::VersionedFile,
-    systems::{ClientSetup, Deployment},
+    systems::{ClientSetup, Deployment, StatusClient},
     terminal::{
         Progress,
         words::{counted, grouped, lasting_ms},
@@ -72,17 +73,22 @@ pub(super) async fn run_live(
     Ok(results)
 }
 
-/// Starts a cluster, does something with it when it is ready, and stops it.
+/// Starts a cluster, does something with it when it is ready, and stops it, even if it is interrupted.
 pub(super) async fn try_out<T>(
     plan: &Plan,
     host: &Host,
     dir: &RunDir,
-    act: impl AsyncFnOnce(&Deployment) -> T,
+    act: impl AsyncFnOnce(&Deployment, &StatusClient) -> T,
 ) -> anyhow::Result<T> {
+    let interrupt = tokio::spawn(host::interrupted());
     let cluster = Cluster::up(plan, dir, None, host, host::command_log(dir)?)?;
-    let tried = match cluster.wait_until_ready().await {
-        Ok(_) => Ok(act(&cluster.deployment).await),
-        Err(error) => Err(error),
+    let trial = async {
+        cluster.wait_until_ready().await?;
+        anyhow::Ok(act(&cluster.deployment, &cluster.observer).await)
+    };
+    let tried = tokio::select! {
+        tried = trial => tried,
+        _ = interrupt => Err(Failure::new(ExitStatus::Interrupted, "interrupted; the nodes are stopped").into()),
     };
     let down = cluster.down().await;
     let tried = tried?;

@@ -29,7 +29,11 @@ mod stalls;
 mod stay;
 mod stored_runs;
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use histories::{RunDir, Store};
@@ -64,8 +68,8 @@ use self::{
     stay::stay_up,
 };
 use crate::{
-    error::host_limits,
-    systems::Deployment,
+    error::{Failure, host_limits},
+    systems::{Deployment, StatusClient},
     terminal::{Progress, words::reads_of},
 };
 
@@ -133,22 +137,33 @@ impl Host {
         finished
     }
 
-    /// Starts the cluster of a plan, does something with it, and stops it. If it cannot be started, its folder is kept.
+    /// Starts the cluster of a plan, does something with it, and stops it. Its folder is kept only if the error says
+    /// where it is, as that of a cluster that does not start.
     ///
     /// # Errors
     /// Fails if the cluster cannot be started or stopped.
-    pub(crate) fn try_out<T>(&self, plan: &Plan, act: impl AsyncFnOnce(&Deployment) -> T) -> anyhow::Result<T> {
+    pub(crate) fn try_out<T>(
+        &self,
+        plan: &Plan,
+        act: impl AsyncFnOnce(&Deployment, &StatusClient) -> T,
+    ) -> anyhow::Result<T> {
         self.refuse_unsupported(plan)?;
         let folder = tempfile::tempdir().context("making a folder")?;
         let dir = RunDir::create(&folder.path().join("run"))?;
         let runtime = host_limits::runtime(THREADS)?;
         let tried = runtime.block_on(live::try_out(plan, self, &dir, act));
         runtime.shutdown_timeout(Duration::from_secs(1));
-        if tried.is_err() {
+        if tried.as_ref().is_err_and(|error| names(error, folder.path())) {
             let _kept = folder.keep();
         }
         tried
     }
+}
+
+/// Returns true if an error, or the hint that goes with it, names something in this folder.
+fn names(error: &anyhow::Error, folder: &Path) -> bool {
+    let hint = error.chain().find_map(|cause| cause.downcast_ref::<Failure>()?.hint.clone());
+    format!("{error:#} {}", hint.unwrap_or_default()).contains(&*folder.to_string_lossy())
 }
 
 /// Files of a run that took place elsewhere.

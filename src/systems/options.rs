@@ -39,6 +39,12 @@ impl Options {
         self
     }
 
+    /// Replaces those of these options that others set, too, and returns whether there are any.
+    pub(crate) fn replace(&mut self, with: &Self) -> bool {
+        self.0.extend(with.0.clone());
+        !with.is_empty()
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }

@@ -95,6 +95,11 @@ impl StatusClient {
         self.system.read_statuses(&pages)
     }
 
+    /// Returns the answer of the first node; none if it does not answer in time.
+    pub(crate) async fn first_page(&self) -> Option<StatusPage> {
+        ask(self.nodes.first()?.clone()).await
+    }
+
     /// Returns the node that claims to lead, of several the one in the latest term, and the next below as deposed.
     pub(crate) async fn leaders(&self) -> Leaders {
         leaders_of(&self.statuses().await)

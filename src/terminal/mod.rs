@@ -13,7 +13,7 @@ use std::io::{self, Write as _};
 
 pub(crate) use anstream::ColorChoice;
 pub(crate) use answer::{Answer, Step};
-pub(crate) use output::{replace, write_whole};
+pub(crate) use output::{is_taken_back, replace, write_whole};
 pub(crate) use progress::{Bar, Progress, bars, be_quiet, be_verbose, detail, note, tick};
 pub(crate) use table::Table;
 

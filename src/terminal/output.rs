@@ -50,6 +50,12 @@ pub(crate) fn write_whole(
     replace(path, &target, write)
 }
 
+/// Returns true if nothing is left of what [`write_whole`] has written to `path` when `write` fails: stdout, devices
+/// and pipes take nothing back.
+pub(crate) fn is_taken_back(path: &Path) -> bool {
+    path != "-" && fs::metadata(path).map_or(true, |found| found.is_file())
+}
+
 /// Replaces whatever is at `target` by a new file; the name in `path` decides on compression.
 ///
 /// # Errors

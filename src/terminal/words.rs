@@ -111,14 +111,8 @@ pub(crate) fn push_line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 
 /// Returns a question with the known name that is most similar to `word`, to follow the words that there is none such.
 pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    /// Least similarity of names of which one may be meant (Jaro and Winkler), from 0 to 1.
-    const SIMILAR: f64 = 0.8;
-    // In short words, a letter that is missing or too many counts too much there.
-    let is_slip = |name| word.len() > 1 && strsim::damerau_levenshtein(word, name) == 1;
-    let rate = |name| if is_slip(name) { 1.0 } else { strsim::jaro_winkler(word, name) };
-    let rated = known.into_iter().map(|name| (rate(name), name));
-    let closest = rated.filter(|(similarity, _)| *similarity >= SIMILAR).max_by(|one, other| one.0.total_cmp(&other.0));
-    closest.map_or_else(String::new, |(_, name)| format!("; did you mean `{name}`?"))
+    let similar = histories::similar_name(word, known);
+    similar.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
 /// Maximum length of a line about a run, in characters.
@@ -169,13 +163,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_similar_name_is_offered() {
-        let known = ["kill", "pause", "partition"];
-        assert_eq!(did_you_mean("partitoin", known), "; did you mean `partition`?");
-        assert_eq!(did_you_mean("kil", known), "; did you mean `kill`?");
-        assert_eq!(did_you_mean("rn", ["run", "report"]), "; did you mean `run`?");
-        assert_eq!(did_you_mean("nothing", known), "");
-        assert_eq!(did_you_mean("x", known), "");
+    fn a_similar_name_is_asked_for() {
+        assert_eq!(did_you_mean("partitoin", ["kill", "partition"]), "; did you mean `partition`?");
+        assert_eq!(did_you_mean("nothing", ["kill", "partition"]), "");
     }
 
     #[test]

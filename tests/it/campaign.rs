@@ -92,8 +92,9 @@ fn a_campaign_tells_its_cells_apart_and_writes_what_others_read() {
     let resumed = run(dir.path(), &["campaign", "--store", "night", "--resume"]);
     assert_eq!(resumed.code, Some(1), "{resumed:?}");
     assert_eq!(finished(&night), before, "a finished run was repeated");
-    let other = run(dir.path(), &["campaign", "--store", "night", "--resume", "--seeds", "2"]);
-    assert_eq!(other.code, Some(64), "{other:?}");
+    let other = run(dir.path(), &["campaign", "--store", "night", "--resume", "--rate", "7", "--nodes", "3"]);
+    let why = "the campaign in night has another plan: there, `rate` is 300, not 7\n";
+    assert!(other.code == Some(64) && other.err.contains(why), "{other:?}");
 }
 
 #[test]
@@ -157,6 +158,8 @@ fn three_parts_make_the_whole() {
     }
     let merged = run(dir.path(), &["merge", parts[0], parts[1], parts[2], "--into", "whole"]);
     assert_eq!(merged.code, Some(0), "{merged:?}");
+    let again = run(dir.path(), &["merge", parts[0], parts[1], parts[2], "--into", "whole"]);
+    assert!(again.code == Some(64) && again.err.contains("hint: merge into another folder, by --into"), "{again:?}");
     let partly = run(dir.path(), &["merge", parts[0], parts[1], "--into", "partly"]);
     assert_eq!(partly.code, Some(130), "{partly:?}");
     let rest = run(dir.path(), &["campaign", "--resume", "--store", "partly"]);
@@ -229,5 +232,8 @@ fn a_comparison_goes_on_by_its_own_plan_and_as_no_campaign() {
     assert_eq!(as_campaign.code, Some(64), "{as_campaign:?}");
     assert!(as_campaign.err.contains("schism compare --resume --store two"), "{as_campaign:?}");
     let other = run(dir.path(), &["compare", "--resume", "--store", "two", "--rate", "7"]);
-    assert!(other.code == Some(64) && other.err.contains("the comparison in two has another plan"), "{other:?}");
+    let why = "the comparison in two has another plan: there, `rate` is 0, not 7";
+    assert!(other.code == Some(64) && other.err.contains(why), "{other:?}");
+    let more = run(dir.path(), &["compare", "--resume", "--store", "two", "--rounds", "2"]);
+    assert!(more.code == Some(0) && more.out.contains("2 of 2 runs measured"), "{more:?}");
 }

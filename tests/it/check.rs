@@ -346,3 +346,24 @@ fn the_next_steps_are_shown_wherever_options_of_all_commands_stand() {
         assert!(told.contains("  page:   schism report ") && told.contains("  proof:  schism check "), "{told}");
     }
 }
+
+#[test]
+fn with_all_keys_checked_the_page_and_the_proof_are_named_as_well() {
+    let two = stale_read() + &stale_read().replace("k3", "k4").replace("\"time\":4", "\"time\":5");
+    let (dir, _) = file(two);
+    let ended = run(dir.path(), &["check", "--all", "history.jsonl"]);
+    assert!(ended.code == Some(1) && ended.out.contains("page:   schism report history.jsonl\n"), "{}", ended.out);
+    assert!(ended.out.contains("proof:  schism check --all history.jsonl --explain\n"), "{}", ended.out);
+}
+
+#[test]
+fn the_model_has_the_name_that_was_given() {
+    let (dir, _) = file(stale_read());
+    for (given, name) in
+        [(&["--model", "cas-register"][..], "cas-register"), (&["--model", "kv"], "kv"), (&[], "register")]
+    {
+        let ended = run(dir.path(), &[&["check", "--json", "history.jsonl"], given].concat());
+        let json: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+        assert_eq!(json[0]["options"]["model"], name, "{given:?}");
+    }
+}

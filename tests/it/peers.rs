@@ -55,12 +55,21 @@ fn the_folder_of_a_run_stands_for_its_history() {
 #[test]
 fn what_the_file_does_not_say_is_said_with_the_verdict() {
     let completions = "{:type :ok, :value [[:append :x 1]]}\n{:type :ok, :value [[:r :x [1]]]}\n";
+    let misspelt = stale_read().lines().take(4).map(|line| line.replace("time", "tyme") + "\n").collect::<String>();
     for (text, note) in [
         (PER_CLIENT, "the order of lines contradicts the times, in line 5 first"),
         (completions, "only completions are known"),
+        (&misspelt, "the field `tyme` is unknown and was ignored, in 4 events: did you mean `time`?"),
     ] {
         let (dir, path) = file(text);
         let path = path.to_str().unwrap();
+        let ended = run(dir.path(), &["check", path, path]);
+        let below = format!("\n{path}: note: {note}");
+        assert!(ended.code == Some(0) && ended.out.matches(&below).count() == 2, "{ended:?}");
+        for form in ["edn", "jsonl"] {
+            let ended = run(dir.path(), &["convert", path, "--to", form, "out"]);
+            assert!(ended.code == Some(0) && ended.err.contains(&format!("{path}: note: {note}")), "{ended:?}");
+        }
         let ended = run(dir.path(), &["check", path]);
         assert!(ended.code == Some(0) && ended.out.contains(&format!("note: {note}")), "{ended:?}");
         let ended = run(dir.path(), &["check", "--json", path]);

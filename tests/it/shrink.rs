@@ -86,3 +86,23 @@ fn what_an_operation_answered_is_shown() {
     let ended = run(dir.path(), &["check", "--model", "set", "history.jsonl"]);
     assert!(ended.code == Some(1) && ended.out.contains("contains s 3 -> true"), "{ended:?}");
 }
+
+#[test]
+fn a_history_without_times_stays_without() {
+    let untimed: String = stale_read()
+        .lines()
+        .map(|line| {
+            let (before, after) = line.split_once("\"time\":").unwrap();
+            [before, after.split_once(',').unwrap().1, "\n"].concat()
+        })
+        .collect();
+    let (dir, _) = file(untimed.clone());
+    for (command, to) in [("shrink", "small.jsonl"), ("convert", "whole.jsonl"), ("convert", "whole.edn")] {
+        let ended = run(dir.path(), &[command, "history.jsonl", "-o", to]);
+        assert!(matches!(ended.code, Some(0 | 1)), "{ended:?}");
+        let written = fs::read_to_string(dir.path().join(to)).unwrap();
+        assert!(!written.contains("time") && written.lines().count() >= 4, "{command}:\n{written}");
+        assert_eq!(run(dir.path(), &["check", to]).code, Some(1), "{written}");
+    }
+    assert_eq!(fs::read_to_string(dir.path().join("whole.jsonl")).unwrap(), untimed);
+}

@@ -1,7 +1,15 @@
 //! Tests of systems that a file describes, with the example store as a user would run it.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -90,6 +98,20 @@ fn a_trial_shows_each_exchange_and_finds_mistakes() {
 }
 
 #[test]
+fn a_place_of_revisions_that_no_answer_has_is_named() {
+    let dir = store();
+    let file = dir.path().join("mystore.toml");
+    change(
+        &file,
+        "rules = [{ status = 200, outcome = \"ok\" }]",
+        "rules = [{ status = 200, outcome = \"ok\", revision = \"/mod\" }]",
+    );
+    let ended = in_time(schism(dir.path()).args(["system", "check", "mystore.toml"]));
+    let doubt = "doubtful: rule 1 of `client.write` has the `revision` \"/mod\", where no answer had a number\n";
+    assert!(ended.code == Some(3) && ended.out.contains(doubt), "{ended:?}");
+}
+
+#[test]
 fn a_node_that_listens_elsewhere_is_told_where_it_was_asked() {
     let dir = store();
     let file = dir.path().join("mystore.toml");
@@ -99,6 +121,40 @@ fn a_node_that_listens_elsewhere_is_told_where_it_was_asked() {
     assert_eq!(ended.code, Some(3), "{ended:?}");
     let said = "not all nodes are up within 500ms: n1 does not answer GET / at 10.77.0.1:8000 as it should";
     assert!(ended.err.contains(said), "{}", ended.err);
+    let kept = ended.err.split("the nodes' logs are in ").nth(1).unwrap().trim();
+    assert!(Path::new(kept).join("1/node.log").exists(), "{}", ended.err);
+}
+
+/// Returns the folders that something left where temporary files go.
+fn leftovers(dir: &Path) -> Vec<String> {
+    let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with(".tmp")).collect()
+}
+
+#[test]
+fn a_trial_leaves_nothing_that_it_does_not_name() {
+    let dir = store();
+    let file = dir.path().join("mystore.toml");
+    change(&file, "command = [\"python3\"", "prepare = [\"false\"]\ncommand = [\"python3\"");
+    let ended = in_time(schism(dir.path()).args(["system", "check", "mystore.toml"]));
+    let left = leftovers(dir.path());
+    assert!(ended.code == Some(3) && left.iter().all(|left| ended.err.contains(left)), "{left:?}: {ended:?}");
+    for folder in left {
+        fs::remove_dir_all(dir.path().join(folder)).unwrap();
+    }
+
+    change(&file, "prepare = [\"false\"]", "");
+    change(&file, "\"{client_port}\"", "\"1\"");
+    let mut child = schism(dir.path()).args(["system", "check", "mystore.toml"]).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    while leftovers(dir.path()).is_empty() {
+        assert!(Instant::now() < end, "it makes a folder for the node's log");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(leftovers(dir.path()), Vec::<String>::new());
 }
 
 #[test]
@@ -264,6 +320,14 @@ fn sets_queues_roles_and_preparations_work_by_a_file() {
     let tried = in_time(schism(dir.path()).args(["system", "check", "led.toml"]));
     assert_eq!(tried.code, Some(0), "{tried:?}");
     assert!(tried.out.ends_with("led: 13 operations, 2 read modes: all as it should be\n"), "{}", tried.out);
+    let wrong = LED_FILE.replace("\"/term\"", "\"/epoch\"");
+    fs::write(dir.path().join("wrong.toml"), wrong).unwrap();
+    let tried = in_time(schism(dir.path()).args(["system", "check", "wrong.toml"]));
+    let doubt = "doubtful: `roles.term` is \"/epoch\", where the answer has nothing\n";
+    assert!(tried.code == Some(3) && tried.out.contains(doubt), "{tried:?}");
+    fs::write(dir.path().join("wrong.toml"), LED_FILE.replace("term = \"/term\"", "")).unwrap();
+    let tried = in_time(schism(dir.path()).args(["system", "check", "wrong.toml"]));
+    assert!(tried.code == Some(0) && tried.out.contains("note: without `roles.term`, of two nodes"), "{tried:?}");
     for &workload in cases(&["set", "queue"], 1) {
         let load =
             ["--workload", workload, "--nodes", "3", "--faults", "pause:leader", "--time-limit", "4s", "--seed", "1"];
@@ -273,6 +337,9 @@ fn sets_queues_roles_and_preparations_work_by_a_file() {
         assert!(ended.out.contains("final reads failed"), "{ended:?}");
         assert_eq!(results(dir.path())["verdict"], "linearizable");
         assert!(ended.err.contains("pause n1") && ended.err.contains("a leader after"), "{ended:?}");
+        assert!(
+            ended.out.contains("not observable: who led, and so whether a deposed leader was asked: nodes say who")
+        );
     }
 }
 

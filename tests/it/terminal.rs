@@ -190,7 +190,10 @@ fn a_violation_is_told_as_verdict_sentence_next_steps_and_details() {
     let places: Vec<_> = order.iter().map(|part| told.find(part).unwrap_or_else(|| panic!("{part}\n{told}"))).collect();
     assert!(places.is_sorted(), "{told}");
     let explained = run(dir.path(), &["check", "--explain", "history.jsonl"]).out;
-    assert!(!explained.contains("proof:") && !explained.contains("page:"), "{explained}");
+    assert!(
+        !explained.contains("proof:") && explained.contains("  page:   schism report history.jsonl\n"),
+        "{explained}"
+    );
 }
 
 #[test]

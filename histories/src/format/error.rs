@@ -9,7 +9,7 @@ use crate::PairingError;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file cannot be opened or read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {}", path.display(), io_in_words(source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub enum ReadError {
     },
     /// The values may or may not be pairs of key and value, and nothing decides it; or they were read as such pairs and
     /// one of them is none. `ReadOptions::keyed` decides it.
-    #[error("{}:{line}: {}", path.display(), shortened(why))]
+    #[error("{}:{line}: {}{aside}", path.display(), shortened(why))]
     Keys {
         /// The file.
         path: PathBuf,
@@ -44,6 +44,8 @@ pub enum ReadError {
         line: u64,
         /// The ambiguity, or the value that is no pair.
         why: String,
+        /// What may explain the error, to stand behind it.
+        aside: String,
     },
     /// An option was given for something that the file itself states.
     #[error("{}: {option} applies to events, and {found} have none", path.display())]
@@ -64,7 +66,13 @@ pub enum ReadError {
         reading: Reading,
     },
     /// The file violates the syntax of its format.
-    #[error("{}:{line}:{column}: {}{}{}", path.display(), shortened(reason), quoted(excerpt), format_suffix(*format))]
+    #[error(
+        "{}:{line}:{column}: {}{}{}{aside}",
+        path.display(),
+        shortened(reason),
+        quoted(excerpt),
+        format_suffix(*format)
+    )]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -78,9 +86,11 @@ pub enum ReadError {
         excerpt: String,
         /// The format in which the file was read, if it is known.
         format: Option<Format>,
+        /// What may explain the error, to stand behind it.
+        aside: String,
     },
     /// The syntax is right, but the events cannot have happened.
-    #[error("{}:{line}: {}{}", path.display(), shortened(&rule.to_string()), quoted(excerpt))]
+    #[error("{}:{line}: {}{}{aside}", path.display(), shortened(&rule.to_string()), quoted(excerpt))]
     Broken {
         /// The file.
         path: PathBuf,
@@ -90,7 +100,17 @@ pub enum ReadError {
         rule: Box<PairingError>,
         /// The text of the line, shortened and escaped.
         excerpt: String,
+        /// What may explain the error, to stand behind it.
+        aside: String,
     },
+}
+
+/// Returns an error of reading in words.
+fn io_in_words(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::UnexpectedEof => "it ends too early, so it is cut off or damaged".to_owned(),
+        _ => source.to_string(),
+    }
 }
 
 /// Returns the text of a line as a suffix of a message, if it has any.

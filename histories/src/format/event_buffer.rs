@@ -48,11 +48,11 @@ impl EventBuffer {
         self.kept.len()
     }
 
-    /// Adds the next event, with its position and, where it is known, its text.
+    /// Adds the next event, with its position and its text, which is empty if the event was kept since.
     pub(super) fn push(
         &mut self,
         place: Place<'_>,
-        text: Option<&[u8]>,
+        text: &[u8],
         event: Event<'_>,
         each: &mut Each<'_>,
     ) -> Result<(), ReadError> {
@@ -107,6 +107,7 @@ impl EventBuffer {
         if self.pairing.taking.is_keyed() || !self.kept.is_empty() {
             return None;
         }
+        self.pairing.builder.on_line(place.line);
         let pushed = self.pairing.builder.push_transaction(read)?;
         self.shape = None;
         self.pairing.taking.saw_transaction();
@@ -131,7 +132,7 @@ impl EventBuffer {
         let taking = std::mem::take(&mut self.pairing.taking);
         self.pairing.taking = taking.keyed(is_keyed).with_bare_answers(has_bare_answers);
         let mut kept = std::mem::take(&mut self.kept).into_iter();
-        kept.try_for_each(|(line, event)| self.pairing.push(Place { line, ..place }, None, event, each))
+        kept.try_for_each(|(line, event)| self.pairing.push(Place { line, ..place }, b"", event, each))
     }
 
     /// Returns true if answers of reads are taken for values without their key.
@@ -174,11 +175,11 @@ struct Pairing {
 }
 
 impl Pairing {
-    /// Adds the next event, with its position and, where it is known, its text.
+    /// Adds the next event, with its position and its text, which is empty if the event was kept since.
     fn push(
         &mut self,
         place: Place<'_>,
-        text: Option<&[u8]>,
+        text: &[u8],
         mut event: Event<'_>,
         each: &mut Each<'_>,
     ) -> Result<(), ReadError> {
@@ -196,11 +197,8 @@ impl Pairing {
         if let Some(each) = each {
             each(&event);
         }
-        let shown = if text.is_none() { Some(event.clone()) } else { None };
-        self.builder.push(event).map_err(|rule| match text {
-            Some(text) => place.broken(text, rule),
-            None => place.broken(serde_json::to_string(&shown).unwrap_or_default().as_bytes(), rule),
-        })
+        self.builder.on_line(place.line);
+        self.builder.push(event).map_err(|rule| place.broken(text, rule))
     }
 
     /// Returns the history. `end` is the end of the file.

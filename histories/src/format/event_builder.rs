@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::{event_field::Field, unknown_fields};
 use crate::{
     Event, EventType, Process, REBALANCE, TRANSACTION, Value,
     transactions::{is_of_logs, is_transaction},
@@ -27,6 +28,8 @@ pub(super) struct EventBuilder<'a> {
     rebalanced: Vec<Value>,
     /// Bit set of the fields that were given. A field that may be given as null counts only if it was not null.
     said: u32,
+    /// Names of fields that events do not have.
+    unknown: Vec<Cow<'a, str>>,
 }
 
 /// Event with the fields that have no place in [`Event`].
@@ -37,59 +40,21 @@ pub(super) struct ParsedEvent<'a> {
     pub(super) time: Option<Moment>,
     /// True if the event names no process; `event.process` then means nothing.
     pub(super) is_nobody: bool,
+    /// Names of its fields that events do not have, with the prefix of names in its format.
+    pub(super) unknown: Vec<String>,
 }
 
-/// Field of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
-    Process,
-    Type,
-    F,
-    Time,
-    Index,
-    Key,
-    Value,
-    Observed,
-    Mismatch,
-    Final,
-    SeekToBeginning,
-    RebalanceLog,
-    Node,
-    Revision,
-    Position,
-    Link,
-    Error,
-}
-
-impl Field {
-    pub(super) fn named(name: &[u8]) -> Option<Self> {
-        Some(match name {
-            b"process" => Self::Process,
-            b"type" => Self::Type,
-            b"f" => Self::F,
-            b"time" => Self::Time,
-            b"index" => Self::Index,
-            b"key" => Self::Key,
-            b"value" => Self::Value,
-            b"observed" => Self::Observed,
-            b"mismatch" => Self::Mismatch,
-            b"final?" => Self::Final,
-            b"seek-to-beginning?" => Self::SeekToBeginning,
-            b"rebalance-log" => Self::RebalanceLog,
-            b"node" => Self::Node,
-            b"revision" => Self::Revision,
-            b"position" => Self::Position,
-            b"link" => Self::Link,
-            b"error" => Self::Error,
-            _ => return None,
-        })
+impl<'a> ParsedEvent<'a> {
+    /// Returns an event of a form that has no room for other fields.
+    pub(super) fn of_fixed_form(event: Event<'a>, time: Option<Moment>) -> Self {
+        Self { event, time, is_nobody: false, unknown: Vec::new() }
     }
 }
 
 impl<'a> EventBuilder<'a> {
     pub(super) fn new() -> Self {
         let event = Event::new(Process::Client(0), EventType::Info, "");
-        Self { event, time: None, seeks_beginning: false, rebalanced: Vec::new(), said: 0 }
+        Self { event, time: None, seeks_beginning: false, rebalanced: Vec::new(), said: 0, unknown: Vec::new() }
     }
 
     /// Records that a field was given, and returns true if it is the first time.
@@ -97,6 +62,18 @@ impl<'a> EventBuilder<'a> {
         let is_new = !self.has(field);
         self.said |= 1 << field as u32;
         is_new
+    }
+
+    /// Records that it has a field of this name, which events do not have.
+    pub(super) fn pass_over(&mut self, name: Cow<'a, str>) {
+        if !unknown_fields::is_of_jepsen(&name) {
+            self.unknown.push(name);
+        }
+    }
+
+    /// Records that it has a key that is no name, which no event has.
+    pub(super) fn pass_over_other(&mut self, key: &Value) {
+        self.unknown.push(key.to_string().into());
     }
 
     fn has(&self, field: Field) -> bool {
@@ -152,14 +129,21 @@ impl<'a> EventBuilder<'a> {
 
     /// Returns the event; `sign` is the prefix of names in its format.
     pub(super) fn finish(mut self, sign: &str) -> Result<ParsedEvent<'a>, String> {
-        let lacks = |name: &str| format!("expected {sign}{name} in the operation");
+        let unknown: Vec<String> = self.unknown.iter().map(|name| unknown_fields::shown(sign, name)).collect();
+        let lacks = |name: &str| {
+            let instead = match unknown_fields::instead_of(name, &unknown) {
+                none if none.is_empty() && self.said == 0 => ", which has none of the fields of events".to_owned(),
+                instead => instead,
+            };
+            format!("expected {sign}{name} in the operation{instead}")
+        };
         if !self.has(Field::Type) {
             return Err(lacks("type"));
         }
         if !self.has(Field::F) {
             // Elle's histories of transactions have no `f`.
             if !self.event.value.as_ref().is_some_and(is_transaction) {
-                return Err(lacks("f") + ", as its value is no list of micro-operations");
+                return Err(lacks("f") + ", which only transactions may leave out");
             }
             self.event.f = TRANSACTION.into();
         }
@@ -176,7 +160,7 @@ impl<'a> EventBuilder<'a> {
             micro_operations.push(Value::List(vec![name, Value::List(logs)]));
         }
         let is_nobody = !self.has(Field::Process);
-        Ok(ParsedEvent { event: self.event, time: self.time, is_nobody })
+        Ok(ParsedEvent { event: self.event, time: self.time, is_nobody, unknown })
     }
 }
 

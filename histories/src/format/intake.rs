@@ -12,6 +12,7 @@ use super::{
     lines::Place,
     nameless,
     order::{PendingEvent, RuleViolation, by_time},
+    unknown_fields::UnknownFields,
 };
 use crate::{
     Event, EventType, History, HistoryBuilder, Interpretation, Note, PairingError, Process, ReadError, TRANSACTION,
@@ -41,6 +42,7 @@ pub(super) struct Intake<'w, 'e> {
     are_records: bool,
     order: Lines,
     notes: Vec<Note>,
+    unknown_fields: UnknownFields,
 }
 
 /// Order of the lines, which the times may override.
@@ -88,6 +90,7 @@ impl<'w, 'e> Intake<'w, 'e> {
             are_records: false,
             order: Lines::default(),
             notes: Vec::new(),
+            unknown_fields: UnknownFields::default(),
         }
     }
 
@@ -109,7 +112,20 @@ impl<'w, 'e> Intake<'w, 'e> {
     }
 
     /// Processes the next event, which is written as `text` at this position.
-    pub(super) fn take(&mut self, place: Place<'_>, text: &[u8], drafted: ParsedEvent<'_>) -> Result<(), ReadError> {
+    pub(super) fn take(
+        &mut self,
+        place: Place<'_>,
+        text: &[u8],
+        mut drafted: ParsedEvent<'_>,
+    ) -> Result<(), ReadError> {
+        if drafted.event.process.is_client() {
+            self.unknown_fields.see(std::mem::take(&mut drafted.unknown));
+        }
+        self.place(place, text, drafted).map_err(|error| self.unknown_fields.beside(error))
+    }
+
+    /// Processes an event whose unknown fields are noted.
+    fn place(&mut self, place: Place<'_>, text: &[u8], drafted: ParsedEvent<'_>) -> Result<(), ReadError> {
         self.watch.text(text.len(), self.builder()).map_err(|source| place.unread(source))?;
         let is_client = drafted.event.process.is_client();
         if self.interpretation.keys == Keys::Asked {
@@ -128,7 +144,7 @@ impl<'w, 'e> Intake<'w, 'e> {
         }
         if drafted.is_nobody && !matches!(self.is_waiting_for, Some(Reason::CompletionsOnly | Reason::NoProcesses)) {
             let lacks = if is_first {
-                "expected a process in the operation: what it completes was never invoked"
+                "expected an invocation before this completion, which names no process, either"
             } else {
                 "expected a process in the operation, as operations before it have one"
             };
@@ -188,6 +204,14 @@ impl<'w, 'e> Intake<'w, 'e> {
 
     /// Returns the history. `end` is the end of the file.
     pub(super) fn finish(mut self, end: Place<'_>) -> Result<History, ReadError> {
+        let unknown_fields = std::mem::take(&mut self.unknown_fields);
+        let mut history = self.build(end).map_err(|error| unknown_fields.beside(error))?;
+        history.notes.extend(unknown_fields.notes());
+        Ok(history)
+    }
+
+    /// Returns the history, without notes on unknown fields.
+    fn build(mut self, end: Place<'_>) -> Result<History, ReadError> {
         if self.interpretation.keys == Keys::Asked {
             let keys = Keys::Known(is_keyed(&self.shape, end)?);
             let has_bare_answers = self.shape.has_bare_answers();
@@ -241,7 +265,7 @@ impl<'w, 'e> Intake<'w, 'e> {
         }
         self.clock.last = Some(time);
         let time = narrow(time + shift).map_err(|rule| place.broken(text, rule))?;
-        let pushed = self.buffer.push(place, Some(text), Event { time, ..event }, &mut self.each);
+        let pushed = self.buffer.push(place, text, Event { time, ..event }, &mut self.each);
         self.expect_bare_answers()?;
         if self.buffer.is_refuted() {
             return Err(self.watch.read_again(Interpretation { keys: Keys::Known(false), ..self.interpretation }));
@@ -276,6 +300,7 @@ impl<'w, 'e> Intake<'w, 'e> {
                 | PairingError::Index { .. }
                 | PairingError::NotOpen { .. }
                 | PairingError::AlreadyOpen { .. }
+                | PairingError::Repeated { .. }
                 | PairingError::Mismatched { .. }
         );
         let has_times = self.clock.last.is_some() && !self.clock.has_gaps;
@@ -347,7 +372,7 @@ impl<'w, 'e> Intake<'w, 'e> {
             return self.push_all(end, waiting, shift);
         }
         let arranged =
-            by_time(waiting).map_err(|RuleViolation { line, text, rule }| Place { line, ..end }.broken(&text, rule))?;
+            by_time(waiting).map_err(|RuleViolation { line, rule }| Place { line, ..end }.broken(b"", rule))?;
         let mut events = arranged.events;
         let indexes: Vec<u64> = events.iter().filter_map(|waiting| waiting.event.index).collect();
         if !indexes.is_sorted_by(|one, other| one < other) {
@@ -390,7 +415,7 @@ impl<'w, 'e> Intake<'w, 'e> {
             let place = Place { line, ..end };
             self.watch.text(1, self.builder()).map_err(|source| place.unread(source))?;
             let time = narrow(time + shift).map_err(|rule| place.broken(b"", rule))?;
-            self.buffer.push(place, None, Event { time, ..event }, &mut self.each)?;
+            self.buffer.push(place, b"", Event { time, ..event }, &mut self.each)?;
         }
         Ok(())
     }
@@ -400,10 +425,7 @@ impl<'w, 'e> Intake<'w, 'e> {
         let mut events = std::mem::take(&mut self.waiting);
         let unsure = nameless::pair(&mut events, || self.watch.ask(0)).map_err(|unpaired| match unpaired {
             nameless::Unpaired::Stopped(source) => end.unread(source),
-            nameless::Unpaired::Broken(place, rule) => {
-                let PendingEvent { line, event, .. } = &events[place];
-                Place { line: *line, ..end }.broken(&serde_json::to_vec(event).unwrap_or_default(), rule)
-            }
+            nameless::Unpaired::Broken(place, rule) => Place { line: events[place].line, ..end }.broken(b"", rule),
         })?;
         self.note(Note::NoProcesses { unsure });
         let shift = self.clock.shift.unwrap_or(0);

@@ -33,7 +33,7 @@ pub(super) fn read(
             let line = std::str::from_utf8(text)
                 .map_err(|error| place.malformed(text, error.valid_up_to() + 1, "expected UTF-8"))?;
             let event = event(line).map_err(|(column, reason)| place.malformed(text, column + 1, reason))?;
-            intake.take(place, text, ParsedEvent { event, time: None, is_nobody: false })?;
+            intake.take(place, text, ParsedEvent::of_fixed_form(event, None))?;
         }
     }
     intake.finish(lines.end())

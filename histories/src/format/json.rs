@@ -9,7 +9,8 @@ use super::{
     cursor::{Cursor, MAX_DEPTH, ParseError, unicode},
     edn,
     event_buffer::Each,
-    event_builder::{EventBuilder, Field, ParsedEvent, kind_named},
+    event_builder::{EventBuilder, ParsedEvent, kind_named},
+    event_field::Field,
     intake::Intake,
 };
 use crate::{History, ReadError, Value, value::ESCAPE};
@@ -141,6 +142,7 @@ impl<'a> Scanner<'a> {
         let mut draft = EventBuilder::new();
         self.pairs(|scanner, at, name| {
             let Some(field) = Field::named(name.as_bytes()) else {
+                draft.pass_over(name);
                 return scanner.value(1).map(drop);
             };
             if !draft.is_new(field) {

@@ -55,7 +55,10 @@ pub(super) fn read(
             continue;
         }
         let drafted = match fast::event(line) {
-            Some(event) => ParsedEvent { time: Some(Moment::Whole(event.time.into())), event, is_nobody: false },
+            Some(event) => {
+                let time = Some(Moment::Whole(event.time.into()));
+                ParsedEvent::of_fixed_form(event, time)
+            }
             None => json::event(line).map_err(wrong)?,
         };
         after_transaction = drafted.event.f == TRANSACTION;

@@ -9,10 +9,9 @@
 //!    value; or if the result of an operation is not a pair with the key of the invocation, unless reads that were
 //!    invoked with `[key nil]` are answered with what is no pair: then these answers leave out the key.
 //! 2. Values are keyed if some client invokes a read, or another function that needs no argument, with `[key nil]`; a
-//!    cas with `[key [from to]]`, where the key is no pair, or with `[key from to]`; a transaction with
-//!    `[key [micro-operation …]]`; an insert with `[key [id nil]]` or `[key [nil id]]`; or if the result of an
-//!    operation of another function is `[key answer]`, where the answer differs from the argument (`contains [0 5]`,
-//!    then `[0 true]`).
+//!    cas with `[key [from to]]`, where the key is no pair; a transaction with `[key [micro-operation …]]`; an insert
+//!    with `[key [id nil]]` or `[key [nil id]]`; or if the result of an operation of another function is
+//!    `[key answer]`, where the answer differs from the argument (`contains [0 5]`, then `[0 true]`).
 //! 3. In a cas of two pairs, `[[1 2] [3 4]]`, the first is the key if other operations have that key, and the expected
 //!    value if others write it.
 //! 4. If that leaves only such a cas, or a read with an argument, the values are ambiguous, and the caller must decide.
@@ -94,8 +93,7 @@ impl KeyDetector {
 
     fn invoke(&mut self, event: &Event<'_>) {
         if let Some([key, from, to]) = cas_of_three(event) {
-            // A cas without a key has two parts.
-            self.evidence = true;
+            // Jepsen writes no such thing: it counts as keyed only if something else shows that values are.
             let argument = Value::List(vec![from.clone(), to.clone()]);
             self.open.insert(event.process.clone(), Open { key: key.clone(), argument, is_bare_read: false });
             return;
@@ -214,8 +212,8 @@ fn needs_argument(f: &str) -> bool {
     )
 }
 
-/// Returns the parts of a cas that has its key beside the expected and the new value: `[key from to]`, which some tools
-/// write for `[key [from to]]`.
+/// Returns the parts of a cas that has its key beside the expected and the new value, `[key from to]` for
+/// `[key [from to]]`. Without a key, a cas has two parts.
 pub(super) fn cas_of_three<'a>(event: &'a Event<'_>) -> Option<&'a [Value; 3]> {
     match &event.value {
         Some(Value::List(parts)) if Function::known(&event.f) == Some(Function::Cas) => {

@@ -37,6 +37,7 @@ impl Place<'_> {
             reason: reason.into(),
             excerpt: excerpt(text, at),
             format: None,
+            aside: String::new(),
         }
     }
 
@@ -45,13 +46,14 @@ impl Place<'_> {
             path: self.path.to_owned(),
             line: self.line,
             rule: Box::new(rule),
-            excerpt: excerpt(text, 0),
+            excerpt: beginning(text),
+            aside: String::new(),
         }
     }
 
     /// Returns the error that values are not pairs of key and value, or that it cannot be decided whether they are.
     pub(super) fn unkeyed(self, why: String) -> ReadError {
-        ReadError::Keys { path: self.path.to_owned(), line: self.line, why }
+        ReadError::Keys { path: self.path.to_owned(), line: self.line, why, aside: String::new() }
     }
 
     pub(super) fn unread(self, source: io::Error) -> ReadError {
@@ -63,9 +65,27 @@ impl Place<'_> {
     }
 }
 
+/// Returns the text of a line as errors show it, unless it cannot be read, or only a part of it could be shown and may
+/// belong to another event, as in an array of events on one line.
+pub(super) fn text_of_line(path: &Path, input: impl Read, line: u64) -> Option<String> {
+    let mut lines = Lines::new(path, input);
+    while let Ok(Some((place, text))) = lines.next() {
+        if place.line == line {
+            let is_list = text.trim_ascii_start().starts_with(b"[") || text.trim_ascii_start().starts_with(b"(");
+            return (!is_list || text.len() <= EXCERPT_BYTES).then(|| beginning(text));
+        }
+    }
+    None
+}
+
 /// Returns the number of line ends in `text`.
 pub(super) fn line_ends(text: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', text).count() as u64
+}
+
+/// Returns the beginning of a line as a whole of it is shown.
+fn beginning(text: &[u8]) -> String {
+    excerpt(text, EXCERPT_BYTES)
 }
 
 /// Returns the text around a position of a line, on one line and printable.

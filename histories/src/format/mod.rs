@@ -8,10 +8,11 @@ mod compressed;
 mod control;
 mod cursor;
 mod edn;
-mod edn_write;
 mod error;
 mod event_buffer;
 mod event_builder;
+mod event_field;
+mod event_style;
 mod fast;
 mod intake;
 mod interpreter;
@@ -25,15 +26,17 @@ mod nameless;
 mod options;
 mod order;
 mod origin;
+mod record_parts;
 mod records;
+mod unknown_fields;
 
 use std::{fs::File, io::Read, path::Path};
 
 pub use columns::write_columns;
 use compressed::unpacked_within;
 pub use compressed::{Compression, Packer, unpacked};
-pub use edn_write::EdnStyle;
 pub use error::ReadError;
+pub use event_style::EventStyle;
 pub use json_value::parse_value;
 pub use jsonl::write_event;
 pub use options::{FailedCas, Format, ReadOptions, Reading};
@@ -123,13 +126,25 @@ fn read(
             }
         };
         if !watch.take_again() {
-            return watch.outcome(path, found);
+            return watch.outcome(path, found).map_err(|error| quoted(error, path, origin));
         }
         origin.rewind().map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
         if let Some(each) = &mut each {
             each(None);
         }
     }
+}
+
+/// Returns an error with the text of its line, if the event was kept without it.
+fn quoted(mut error: ReadError, path: &Path, origin: &mut Origin<'_>) -> ReadError {
+    if let ReadError::Broken { line, excerpt, .. } = &mut error
+        && excerpt.is_empty()
+        && origin.rewind().is_ok()
+        && let Ok(input) = unpacked(origin)
+    {
+        *excerpt = lines::text_of_line(path, input, *line).unwrap_or_default();
+    }
+    error
 }
 
 fn read_watched(
@@ -180,8 +195,8 @@ fn read_watched(
         (Err(ReadError::Malformed { .. } | ReadError::Empty { .. }), Some(asked), Some(found)) if asked != found => {
             Err(ReadError::OtherFormat { path: path.to_owned(), asked, found })
         }
-        (Err(ReadError::Malformed { path, line, column, reason, excerpt, .. }), ..) => {
-            Err(ReadError::Malformed { path, line, column, reason, excerpt, format: Some(format) })
+        (Err(ReadError::Malformed { path, line, column, reason, excerpt, aside, .. }), ..) => {
+            Err(ReadError::Malformed { path, line, column, reason, excerpt, format: Some(format), aside })
         }
         (history, ..) => history,
     }
@@ -211,6 +226,12 @@ fn detect(path: &Path, start: &[u8]) -> Result<Format, ReadError> {
         }
         (Some(b'['), Some(b'{')) if matches!(second[1..].trim_ascii_start().first(), Some(b'"' | b'}')) => {
             return Ok(Format::Json);
+        }
+        (Some(b'{'), Some(b'\'')) => {
+            let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let why = "expected names in double quotes, as JSON has them; Python prints a dict otherwise, and \
+                json.dumps writes JSON";
+            return Err(place.malformed(first, 2, why));
         }
         (Some(b'{' | b'[' | b'(' | b'#' | b'^' | b';'), _) => return Ok(Format::Edn),
         _ if text.split(|byte| *byte == b'\n').any(jepsen_log::is_operation) => return Ok(Format::JepsenLog),
@@ -258,3 +279,5 @@ mod stops;
 mod tests;
 #[cfg(test)]
 mod transactions;
+#[cfg(test)]
+mod unknown_fields_tests;

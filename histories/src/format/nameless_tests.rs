@@ -67,7 +67,7 @@ fn what_nobody_can_tell_is_named() {
     let said = read(&[":invoke :f :write :value 4 :process 0", writes[1]]).expect_err("some have one");
     assert!(said.contains("expected a process in the operation, as operations before it have one"), "{said}");
     let said = read(&[":ok :f :write :value 4"]).expect_err("it never began");
-    assert!(said.contains("what it completes was never invoked"), "{said}");
+    assert!(said.contains("expected an invocation before this completion"), "{said}");
 }
 
 #[test]

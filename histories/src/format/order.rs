@@ -31,15 +31,12 @@ pub(super) struct SortedEvents {
 #[derive(Debug)]
 pub(super) struct RuleViolation {
     pub(super) line: u64,
-    /// The event as JSON.
-    pub(super) text: Vec<u8>,
     pub(super) rule: PairingError,
 }
 
 impl RuleViolation {
     fn new(waiting: &PendingEvent, rule: PairingError) -> Self {
-        let event = Event { time: u64::try_from(waiting.time).unwrap_or(0), ..waiting.event.clone() };
-        Self { line: waiting.line, text: serde_json::to_vec(&event).unwrap_or_default(), rule }
+        Self { line: waiting.line, rule }
     }
 }
 
@@ -250,15 +247,14 @@ mod tests {
         for waiting in &mut all {
             waiting.event.f = "acquire".into();
         }
-        let RuleViolation { line, rule, .. } = by_time(all).expect_err("who holds it?");
+        let RuleViolation { line, rule } = by_time(all).expect_err("who holds it?");
         assert_eq!((line, rule), (6, PairingError::SameMoment { process: Process::Client(1), time: 5 }));
     }
 
     #[test]
     fn an_end_before_its_beginning_is_named() {
-        let RuleViolation { line, rule, text } =
+        let RuleViolation { line, rule } =
             by_time(events(&[(1, Invoke, 100), (1, Done, 90), (0, Invoke, 120)])).expect_err("it cannot be");
-        assert_eq!(text, br#"{"time":90,"process":1,"type":"ok","f":"read"}"#);
         let said = rule.to_string();
         assert!(line == 2 && said.contains("at 90 ns, before it invoked it at 100 ns"), "{said}");
     }

@@ -358,8 +358,8 @@ fn what_nobody_knows_of_a_record_is_refused_by_name() {
     let record =
         |input: &str, output: &str| format!(r#"{{"client":0,"input":{input},"call":1,"output":{output},"return":2}}"#);
     for (text, why) in [
-        (record(r#"{"op":"put","key":"a","value":"x","version":0}"#, "{}"), "the field \"version\" in input"),
-        (record(r#"{"op":"get","key":"a"}"#, r#"{"value":"x","lease":7}"#), "the field \"lease\" in output"),
+        (record(r#"{"op":"put","key":"a","value":"x","version":0}"#, "{}"), "`version` of input in a record"),
+        (record(r#"{"op":"get","key":"a"}"#, r#"{"value":"x","lease":7}"#), "`lease` of output in a record"),
         (record(r#"{"op":"get","key":"a","value":"x"}"#, r#"{"value":"x"}"#), "with the value"),
         (record(r#"{"op":"get","key":"a"}"#, "{}"), "the value that was read"),
         (record(r#"{"op":"put","key":"a","value":"x"}"#, r#"{"value":"y"}"#), "with the answer"),
@@ -372,7 +372,7 @@ fn what_nobody_knows_of_a_record_is_refused_by_name() {
         ),
         (
             r#"{"client":0,"op":"get","key":"a","value":"x","start":1,"end":2,"weight":9}"#.to_owned(),
-            "weight of a record",
+            "`weight` of a record",
         ),
         (
             format!(
@@ -388,7 +388,7 @@ fn what_nobody_knows_of_a_record_is_refused_by_name() {
 }
 
 #[test]
-fn a_cas_may_have_its_key_beside_its_values() {
+fn a_cas_may_have_its_key_beside_its_values_where_others_show_that_there_are_keys() {
     let events = [
         ":process 0, :type :invoke, :f :cas, :value [7 1 2]",
         ":process 0, :type :ok, :f :cas, :value [7 1 2]",
@@ -406,6 +406,8 @@ fn a_cas_may_have_its_key_beside_its_values() {
             [&7.into(), &1.into(), &2.into()],
             "{text}"
         );
+        let alone: String = text.lines().take(2).flat_map(|line| [line, "\n"]).collect();
+        assert!(wrong(&alone).contains("or [key, [from, to]] in a history of several keys, not [7,1,2]"), "{alone}");
         let plain =
             text.replace("[7 nil]", "nil").replace("[7,null]", "null").replace("[7 2]", "2").replace("[7,2]", "2");
         assert!(wrong(&plain).contains("the value of a cas is [from, to]"), "{plain}");

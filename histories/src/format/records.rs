@@ -11,41 +11,9 @@ use super::{
     event_builder::{Moment, moment},
     intake::Intake,
     lines::Place,
+    record_parts::{Part, part, plain},
 };
-use crate::{Event, EventType, Function, Note, Process, ReadError, Value};
-
-/// Part of an operation that a field of a record belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Client,
-    Input,
-    Call,
-    Output,
-    Return,
-    /// A field that says nothing about the operation.
-    Aside,
-}
-
-/// Returns the part that a field of this name belongs to, and the factor that converts its number to nanoseconds.
-fn part(name: &str) -> Option<(Part, i128)> {
-    let (bare, factor) = [("ns", 1), ("us", 1_000), ("ms", 1_000_000)]
-        .into_iter()
-        .find_map(|(unit, factor)| Some((name.strip_suffix(unit)?, factor)))
-        .unwrap_or((name, 1));
-    let bare = bare.strip_suffix("timestamp").or(bare.strip_suffix("time")).or(bare.strip_suffix("ts")).unwrap_or(bare);
-    Some(match (name, bare) {
-        (
-            "client" | "clientid" | "process" | "processid" | "worker" | "workerid" | "thread" | "threadid" | "session",
-            _,
-        ) => (Part::Client, 1),
-        ("input" | "args" | "request" | "invocation", _) => (Part::Input, 1),
-        ("output" | "result" | "response", _) => (Part::Output, 1),
-        ("id" | "index" | "opid" | "seq" | "node" | "server" | "metadata", _) => (Part::Aside, 1),
-        (_, "call" | "start" | "begin" | "invoke" | "invoked") => (Part::Call, factor),
-        (_, "return" | "returned" | "end" | "finish" | "complete" | "completed") => (Part::Return, factor),
-        _ => return None,
-    })
-}
+use crate::{Event, EventType, Function, Note, Process, ReadError, Value, similar_name};
 
 /// Role of a field of an input or an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +48,15 @@ fn role(name: &str) -> Option<Role> {
     })
 }
 
-/// Normalizes a name for comparison.
-fn plain(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
+/// Usual names of the fields of a record, and of an input or output.
+const PARTS: [&str; 5] = ["client", "call", "return", "input", "output"];
+const ROLES: [&str; 8] = ["op", "key", "value", "from", "to", "ok", "error", "found"];
+
+/// Returns the error for a field that could change the meaning of a record.
+fn unknown(name: &str, of: &str, usual: &[&str]) -> String {
+    let similar = similar_name(&plain(name), usual.iter().copied());
+    let asked = similar.map_or_else(String::new, |name| format!(": did you mean `{name}`?"));
+    format!("the field `{name}` of {of} is unknown{asked}")
 }
 
 /// Reader of a history of records.
@@ -156,7 +130,9 @@ impl Records {
                 Process::Named(Box::new(Value::Str(format!("record {}", self.taken).into())))
             }
         };
-        let call = record.call.ok_or_else(|| wrong("expected the time of the call".to_owned()))?;
+        let call = record
+            .call
+            .ok_or_else(|| wrong("expected the time of the call, as `call`; only the end may be missing".to_owned()))?;
         let (asked, end) = record.events(&process).map_err(wrong)?;
         // An operation that never ended gets the time of its call: it may then take effect at any later time.
         let ended =
@@ -191,7 +167,7 @@ impl<'a> Record<'a> {
                     record.is_flat = true;
                 }
                 (None, None) if *value == Value::Nil => {}
-                (None, None) => return Err(format!("the field {name} of a record is not known")),
+                (None, None) => return Err(unknown(name, "a record", &PARTS)),
             }
         }
         Ok(record)
@@ -200,7 +176,10 @@ impl<'a> Record<'a> {
     /// Returns invocation and completion.
     fn events(&self, process: &Process) -> Result<(Event<'static>, Event<'static>), String> {
         let asked = &self.asked;
-        let named = asked.get(Role::Function).or(asked.bare).ok_or("expected the operation, as op")?;
+        let named = asked
+            .get(Role::Function)
+            .or(asked.bare)
+            .ok_or("expected the name of the operation, as `op`, such as get")?;
         let f = function(named, asked)?;
         let event = |kind| Event {
             key: asked.get(Role::Key).filter(|key| **key != Value::Nil).cloned(),
@@ -299,11 +278,11 @@ impl<'a> RecordFields<'a> {
             return Ok(());
         };
         for (key, value) in pairs {
-            let name = key.name().unwrap_or_default();
+            let name = key.name().ok_or_else(|| format!("the field {key} in {of} of a record is not known"))?;
             match role(&plain(name)) {
                 Some(role) => self.add(role, name, value)?,
                 None if *value == Value::Nil => {}
-                None => return Err(format!("the field {key} in {of} of a record is not known")),
+                None => return Err(unknown(name, &format!("{of} in a record"), &ROLES)),
             }
         }
         Ok(())
@@ -317,7 +296,9 @@ fn function(named: &Value, asked: &RecordFields<'_>) -> Result<String, String> {
         Value::Int(0) => "read".to_owned(),
         Value::Int(1) => "write".to_owned(),
         Value::Int(2) => (if pairs { "cas" } else { "append" }).to_owned(),
-        other => plain(other.name().ok_or_else(|| format!("{other} names no operation"))?),
+        other => plain(other.name().ok_or_else(|| {
+            format!("{other} names no operation, such as get, or 0, 1 and 2 for get, put and append")
+        })?),
     };
     Ok(match &*name {
         "" => return Err("expected the name of an operation".to_owned()),

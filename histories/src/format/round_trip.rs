@@ -4,7 +4,7 @@ use std::fs;
 
 use proptest::{collection::vec, option, prelude::*};
 
-use super::{EdnStyle, ReadOptions, read_events, write_event};
+use super::{EventStyle, ReadOptions, read_events};
 use crate::{Event, EventType, Normalizer, Process, Value};
 
 fn value() -> impl Strategy<Value = Value> {
@@ -120,23 +120,23 @@ fn events_of(text: &[u8]) -> Option<Vec<Event<'static>>> {
 }
 
 fn as_edn(events: &[Event<'_>]) -> Vec<u8> {
-    let (mut style, mut text) = (EdnStyle::default(), Vec::new());
+    let (mut style, mut text) = (EventStyle::default(), Vec::new());
     for event in events {
         style.see(event);
     }
     for event in events {
-        style.write_event(&mut text, event).expect("EDN can say it");
+        style.write_edn(&mut text, event).expect("EDN can say it");
     }
     text
 }
 
 fn as_json(events: &[Event<'_>]) -> Vec<u8> {
-    let (mut style, mut text) = (EdnStyle::default(), Vec::new());
+    let (mut style, mut text) = (EventStyle::default(), Vec::new());
     for event in events {
         style.see(event);
     }
     for event in events {
-        write_event(&mut text, &style.explicit(event.clone())).expect("memory takes it");
+        style.write_json(&mut text, event.clone()).expect("memory takes it");
     }
     text
 }
@@ -163,9 +163,26 @@ fn keys_are_tuples_as_jepsen_has_them() {
         ..Event::new(Process::Client(3), kind, f)
     };
     let events = [event(EventType::Invoke, "read", None), event(EventType::Ok, "read", Some(7.into()))];
-    let expected = "{:process 3, :type :invoke, :f :read, :value [\"k1\" nil], :time 0}\n\
-                    {:process 3, :type :ok, :f :read, :value [\"k1\" 7], :time 0}\n";
+    let expected = "{:process 3, :type :invoke, :f :read, :value [\"k1\" nil]}\n\
+                    {:process 3, :type :ok, :f :read, :value [\"k1\" 7]}\n";
     assert_eq!(String::from_utf8(as_edn(&events)).expect("it is text"), expected);
+}
+
+#[test]
+fn a_history_without_times_gets_none() {
+    let lines = "{\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"value\":1}\n\
+                 {\"process\":0,\"type\":\"ok\",\"f\":\"write\",\"value\":1}\n";
+    let events = events_of(lines.as_bytes()).expect("it can be told");
+    assert_eq!(String::from_utf8(as_json(&events)).expect("it is text"), lines);
+    let edn = "{:process 0, :type :invoke, :f :write, :value 1}\n{:process 0, :type :ok, :f :write, :value 1}\n";
+    assert_eq!(String::from_utf8(as_edn(&events)).expect("it is text"), edn);
+    // One time is enough for all to be written.
+    let timed = lines.replace("\"f\"", "\"time\":0,\"f\"").replace("\"ok\",\"time\":0", "\"ok\",\"time\":5");
+    let events = events_of(timed.as_bytes()).expect("it can be told");
+    for text in [as_json(&events), as_edn(&events)] {
+        assert_eq!(events_of(&text).expect("it can be told"), events);
+        assert_eq!(String::from_utf8(text).expect("it is text").matches("time").count(), 2);
+    }
 }
 
 #[test]
@@ -173,7 +190,7 @@ fn what_edn_cannot_name_is_refused() {
     let mut out = Vec::new();
     for name in ["", "a b", "7", "}"] {
         let event = Event::new(Process::nemesis(), EventType::Info, name);
-        assert!(EdnStyle::default().write_event(&mut out, &event).is_err(), "{name:?}");
+        assert!(EventStyle::default().write_edn(&mut out, &event).is_err(), "{name:?}");
     }
     assert!(out.is_empty());
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::{EdnStyle, Packer, ReadOptions, Reading, write_columns, write_event};
+use super::{EventStyle, Packer, ReadOptions, Reading, write_columns, write_event};
 use crate::{Event, EventType, History, HistoryBuilder, Process, ReadError, Value};
 
 const OPERATIONS: u32 = 10_000;
@@ -25,12 +25,12 @@ fn read(bytes: &[u8], keep_going: &dyn Fn(Reading) -> bool) -> Result<History, R
 
 /// Returns the same history in every format.
 fn files() -> Vec<(&'static str, Vec<u8>)> {
-    let (mut lines, mut edn, mut log, mut style) = (Vec::new(), Vec::new(), Vec::new(), EdnStyle::default());
+    let (mut lines, mut edn, mut log, mut style) = (Vec::new(), Vec::new(), Vec::new(), EventStyle::default());
     let mut builder = HistoryBuilder::default();
     events().for_each(|event| style.see(&event));
     for event in events() {
         write_event(&mut lines, &event).unwrap();
-        style.write_event(&mut edn, &event).unwrap();
+        style.write_edn(&mut edn, &event).unwrap();
         let kind = if event.kind == EventType::Invoke { ":invoke" } else { ":ok" };
         let value = event.value.clone().unwrap();
         log.extend(format!("INFO jepsen.util - 0\t{kind}\t:write\t{value}\n").into_bytes());

@@ -407,3 +407,66 @@ fn a_long_edn_history_is_read_as_a_short_one() {
     let error = wrong(format!("{}{{:process 1", with("nil", "nil")).as_bytes());
     assert_eq!(error.0, 403, "{error:?}");
 }
+
+#[test]
+fn a_line_is_quoted_as_the_file_has_it() {
+    // Read by the times, so that the lines are no longer at hand when the rule is found broken.
+    let spaced = "{ \"time\": 3, \"process\": 0, \"type\": \"ok\", \"f\": \"read\", \"value\": 1 }";
+    let other = spaced.replace("0,", "1,").replace("3,", "2,");
+    let said = read_bytes("h", format!("{spaced}\n{other}\n").as_bytes(), None).expect_err("not invoked").to_string();
+    assert!(said.starts_with("h:2: process 1 completes read, which it never invoked, in: { \"time\": 2,"), "{said}");
+    // Events on one line are not told apart by their line.
+    let array = format!("[{spaced},{other}]");
+    let said = read_bytes("h", array.as_bytes(), None).expect_err("not invoked").to_string();
+    assert_eq!(said, "h:1: process 1 completes read, which it never invoked");
+}
+
+#[test]
+fn a_broken_rule_names_the_line_of_the_other_event() {
+    let [invoke, ok] = ["invoke", "ok"].map(|kind| format!("{{:process 0, :type :{kind}, :f :read, :value 1}}"));
+    for (lines, why) in [
+        ([&invoke, "", &ok, &ok], "h:4: process 0 completes read again, which ended in line 3 already"),
+        (["", &invoke, "", &invoke], "h:4: process 0 invokes read while its operation from line 2 is still open"),
+    ] {
+        let said = read_bytes("h", lines.join("\n").as_bytes(), None).expect_err(why).to_string();
+        assert!(said.starts_with(why), "{said}");
+    }
+}
+
+#[test]
+fn errors_say_what_to_do_next() {
+    let record = |fields: &str| {
+        let first = r#"{"client":0,"input":{"op":"put","key":"a","value":1},"call":10,"output":{},"return":20}"#;
+        format!("{first}\n{{{fields}}}\n")
+    };
+    let input = r#""input":{"op":"put","key":"a","value":1}"#;
+    for (text, why) in [
+        (record(input), "expected the time of the call, as `call`"),
+        (
+            record(&format!(r#"{input},"call":30,"retrun":40"#)),
+            "`retrun` of a record is unknown: did you mean `return`?",
+        ),
+        (
+            record(r#""input":{"op":"put","ky":1},"call":30"#),
+            "`ky` of input in a record is unknown: did you mean `key`?",
+        ),
+        (record(r#""input":{"key":"a"},"call":30"#), "as `op`, such as get"),
+        (record(r#""input":{"op":7,"key":"a"},"call":30"#), "0, 1 and 2 for get, put and append"),
+        ("{'process': 0, 'type': 'ok', 'f': 'read'}".to_owned(), "json.dumps writes JSON"),
+        ("{\"history\":[]}".to_owned(), "expected type in the operation, which has none of the fields of events"),
+        (
+            "{:process 0 :type :invoke :f :write :value 1}\n{:process 0 :type :ok :f :write :value 1 :key 2}"
+                .to_owned(),
+            "completes an operation on key 2, but it invoked one without a key",
+        ),
+        (
+            "{:process 0 :type :invoke :f :cas :value [1 2]}\n{:process 0 :type :ok :f :cas :value [1 3]}".to_owned(),
+            "cas is completed with value [1,3], but was invoked with [1,2]",
+        ),
+    ] {
+        let said = read_bytes("h", text.as_bytes(), None).expect_err(why).to_string();
+        assert!(said.contains(why), "{text}: {said}");
+    }
+    let cut = read_bytes("h", b"\x28\xb5\x2f\xfd\x00", None).expect_err("it is cut off").to_string();
+    assert_eq!(cut, "h: cannot be read: it ends too early, so it is cut off or damaged");
+}

@@ -1,7 +1,7 @@
 //! Tests with one test per rule by which events become operations.
 
 use super::{HistoryBuilder, PairingError};
-use crate::{Event, EventType, Function, History, NEVER, Outcome, Process, Value, ValueId};
+use crate::{Event, EventPlace, EventType, Function, History, NEVER, Outcome, Process, Value, ValueId};
 
 use EventType::{Fail, Info, Invoke, Ok as Done};
 use Function::{Append, Other, Read, Write};
@@ -100,7 +100,10 @@ fn a_write_must_have_a_value() {
 fn a_process_has_one_operation_at_a_time() {
     let error =
         error(vec![event(3, Invoke, "write", int(1)), event(4, Invoke, "read", None), event(3, Invoke, "read", None)]);
-    assert_eq!(error, PairingError::AlreadyOpen { process: Process::Client(3), f: "read".to_owned(), open: 0 });
+    assert_eq!(
+        error,
+        PairingError::AlreadyOpen { process: Process::Client(3), f: "read".to_owned(), open: EventPlace::Number(0) }
+    );
 }
 
 #[test]
@@ -132,8 +135,18 @@ fn a_process_goes_on_after_ok_and_fail() {
 fn nothing_completes_that_was_not_invoked() {
     let not_open = PairingError::NotOpen { process: Process::Client(3), f: "read".to_owned() };
     assert_eq!(error(vec![event(3, Done, "read", int(1))]), not_open);
-    let twice = vec![event(3, Invoke, "read", None), event(3, Fail, "read", None), event(3, Fail, "read", None)];
-    assert_eq!(error(twice), not_open);
+    let other = vec![event(3, Invoke, "write", int(1)), event(3, Done, "write", None), event(3, Done, "read", int(1))];
+    assert_eq!(error(other), not_open);
+}
+
+#[test]
+fn what_has_ended_does_not_end_again() {
+    for kind in [Done, Fail, Info] {
+        let twice =
+            vec![event(3, Invoke, "read", None), event(3, kind, "read", int(1)), event(3, Done, "read", int(1))];
+        let first = EventPlace::Number(1);
+        assert_eq!(error(twice), PairingError::Repeated { process: Process::Client(3), f: "read".to_owned(), first });
+    }
 }
 
 #[test]
@@ -145,7 +158,7 @@ fn a_completion_is_of_what_was_invoked() {
         error_of(event(3, Done, "read", int(5))),
         PairingError::Mismatched { process: Process::Client(3), invoked, completed }
     );
-    let other_value = PairingError::OtherValue { f: "write".to_owned(), completed: 6.into() };
+    let other_value = PairingError::OtherValue { f: "write".to_owned(), invoked: 5.into(), completed: 6.into() };
     assert_eq!(error_of(event(3, Done, "write", int(6))), other_value);
     let other_key = PairingError::OtherKey { process: Process::Client(3), invoked: 1.into(), completed: 2.into() };
     assert_eq!(error_of(Event { key: Some(int(2)), ..event(3, Done, "write", int(5)) }), other_key);

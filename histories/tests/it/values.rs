@@ -4,8 +4,8 @@
 use std::io;
 
 use histories::{
-    EdnStyle, Event, Format, Function, History, Normalizer, ReadOptions, Value, read_bytes, read_events, write_columns,
-    write_event,
+    Event, EventStyle, Format, Function, History, Normalizer, ReadOptions, Value, read_bytes, read_events,
+    write_columns, write_event,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 
@@ -200,13 +200,13 @@ pub(crate) fn events(format: Option<Format>, bytes: &[u8]) -> Vec<Event<'static>
 /// Returns the events in this format, if it can represent them.
 pub(crate) fn converted(events: &[Event<'_>], format: Format) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let mut style = EdnStyle::default();
+    let mut style = EventStyle::default();
     for event in events {
         style.see(event);
     }
     for event in events {
         match format {
-            Format::Edn => style.write_event(&mut text, event)?,
+            Format::Edn => style.write_edn(&mut text, event)?,
             _ => write_event(&mut text, event)?,
         }
     }

@@ -37,7 +37,10 @@ fn case(summary: &Summary, run: &Record) -> TestCase {
     let mut case = TestCase::new(xml(&format!("{}, seed {}", run.cell.column(&summary.plan), run.seed)), status);
     case.set_time(std::time::Duration::from_millis(run.took_ms));
     case.set_classname(run.id.rsplit_once('/').map_or(&*run.id, |(cell, _)| cell));
-    case.set_system_out(format!("{}: {told}\n{}\nruns/{}\n", run.category.name(), xml(&run.command), run.id));
+    let category = run.category.name();
+    // Of most runs there is no more to tell than their category.
+    let outcome = if told == category { told } else { format!("{category}: {told}") };
+    case.set_system_out(format!("{outcome}\n{}\nruns/{}\n", xml(&run.command), run.id));
     case
 }
 
@@ -47,15 +50,23 @@ mod tests {
 
     #[test]
     fn failures_and_errors_are_told_apart_and_hostile_text_stays_text() {
-        let summary = made_up(|place| {
+        let mut summary = made_up(|place| {
             Some(match place {
                 0 => Category::Violation,
                 1 => Category::HarnessFailure,
                 _ => Category::NoViolation,
             })
         });
+        for run in summary.runs.iter_mut().filter(|run| run.category == Category::NoViolation) {
+            run.why = None;
+        }
         let xml = super::report(&summary).unwrap();
         assert!(xml.contains("tests=\"90\" skipped=\"0\" failures=\"1\" errors=\"1\""), "{}", &xml[..300]);
+        assert!(
+            xml.contains("<system-out>no violation\n") && !xml.contains("no violation: no violation"),
+            "{}",
+            &xml[..900]
+        );
         assert!(!xml.contains("<b>") && xml.contains("&lt;b&gt;"), "{}", &xml[..900]);
         assert!(xml.chars().all(|c| c >= ' ' || c == '\n' || c == '\t'), "a control character is left");
     }

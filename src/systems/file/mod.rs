@@ -132,6 +132,25 @@ impl FileSystem {
         }
     }
 
+    /// Returns what is probably wrong with the places of roles, by the answer of the only node, if it gave one.
+    pub(crate) fn role_doubts(&self, page: Option<&StatusPage>) -> Vec<String> {
+        let Some((roles, page)) = self.document.roles.as_ref().zip(page) else { return Vec::new() };
+        roles::doubts(roles, page)
+    }
+
+    /// Returns what the file leaves out that runs could have used, a sentence each.
+    pub(crate) fn omissions(&self) -> Vec<String> {
+        let Some(roles) = &self.document.roles else { return Vec::new() };
+        let has_term = match &roles.log {
+            Some(lines) => lines.leads.0.capture_names().flatten().any(|name| name == "term"),
+            None => roles.term.is_some(),
+        };
+        let what = if roles.log.is_some() { "a group `term` in `roles.log.leads`" } else { "`roles.term`" };
+        let why =
+            format!("without {what}, of two nodes that say that they lead nobody knows which is the later leader");
+        if has_term { Vec::new() } else { vec![why] }
+    }
+
     /// Returns true if clients can do this.
     pub(crate) fn has(&self, action: &Action) -> bool {
         match &self.document.client {

@@ -45,6 +45,42 @@ pub(super) fn read_statuses(table: &RolesTable, pages: &[Option<StatusPage>]) ->
     (1..).zip(&claims).map(|(own, claim)| claim.as_ref().map(|claim| status(own, claim))).collect()
 }
 
+/// Returns what is probably wrong with the places and patterns that tell who leads, by the answer of a node that leads,
+/// as it is the only one.
+pub(super) fn doubts(table: &RolesTable, page: &StatusPage) -> Vec<String> {
+    if let Some(lines) = &table.log {
+        let has_group = lines.leads.0.capture_names().flatten().any(|name| name == "term");
+        return match lines.term_led(&page.body) {
+            None => vec!["no line of the log matches `roles.log.leads`, though the only node leads".to_owned()],
+            Some(0) if has_group => {
+                vec!["the group `term` of `roles.log.leads` is no whole number in the line that it matches".to_owned()]
+            }
+            Some(_) => Vec::new(),
+        };
+    }
+    let Ok(body) = serde_json::from_slice::<Json>(&page.body) else { return Vec::new() };
+    let mut doubts = Vec::new();
+    for (field, place) in [("id", &table.id), ("leader", &table.leader), ("term", &table.term)] {
+        let Some(place) = place else { continue };
+        match place.find(&body) {
+            None => doubts.push(format!("`roles.{field}` is {place}, where the answer has nothing")),
+            Some(found) if field == "term" && term_of(found).is_none() => {
+                doubts.push(format!("`roles.term` is {place}, where the answer has no whole number, but {found}"));
+            }
+            Some(_) => {}
+        }
+    }
+    doubts
+}
+
+/// Returns a term as a status says it: a whole number or its text.
+fn term_of(found: &Json) -> Option<u64> {
+    match found {
+        Json::String(text) => text.parse().ok(),
+        other => other.as_u64(),
+    }
+}
+
 fn claim(table: &RolesTable, page: &StatusPage) -> Option<Claim> {
     if let Some(lines) = &table.log {
         let term = lines.term_led(&page.body);
@@ -63,7 +99,7 @@ fn claim(table: &RolesTable, page: &StatusPage) -> Option<Claim> {
     } else {
         table.leads.iter().all(|(place, wanted)| place.find(&body) == Some(wanted))
     };
-    let term = text(&table.term).and_then(|term| term.parse().ok()).unwrap_or_default();
+    let term = table.term.as_ref().and_then(|place| term_of(place.find(&body)?)).unwrap_or_default();
     Some(Claim { leads, term: Some(term), id, leader })
 }
 
@@ -106,6 +142,28 @@ mod tests {
             [Some((true, Some(1), 3)), Some((false, Some(3), 4)), Some((true, Some(3), 4))]
         );
         assert_eq!(roles(table, &[json!("nothing")]), [Some((false, None, 0))]);
+    }
+
+    #[test]
+    fn places_and_patterns_that_find_nothing_are_named() {
+        let doubts = |table: &str, body: &str| {
+            doubts(&toml::from_str(table).unwrap(), &StatusPage { status: 200, body: body.as_bytes().to_vec() })
+        };
+        let table = "request = 'GET /s'\nid = '/header/id'\nleader = '/leader'\nterm = '/term'";
+        assert_eq!(doubts(table, r#"{"header":{"id":1},"leader":1,"term":"7"}"#), Vec::<String>::new());
+        let said = doubts(table, r#"{"id":1,"leader":1,"term":"seven"}"#);
+        assert_eq!(
+            said,
+            [
+                "`roles.id` is \"/header/id\", where the answer has nothing",
+                "`roles.term` is \"/term\", where the answer has no whole number, but \"seven\"",
+            ]
+        );
+        let table = r"log = { leads = 'leads(?: term (?<term>\w+))?$', follows = 'follows' }";
+        assert_eq!(doubts(table, "leads term 3"), Vec::<String>::new());
+        for (body, said) in [("", "no line of the log matches"), ("leads term x", "the group `term`")] {
+            assert!(doubts(table, body)[0].contains(said), "{body}");
+        }
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use super::{Api, rule::understand};
+use super::{
+    Api,
+    rule::{RevisionPlace, Rule, understand, understand_by},
+};
 use crate::{
     Action, Answer, Client, ClientError, Connect, Request, Response,
     connection::{Connection, ConnectionLimits, Message},
@@ -71,6 +74,8 @@ pub struct Exchange {
     pub received: String,
     /// Meaning of the answer.
     pub response: Response,
+    /// Place of the revision, if the rule for the answer names one.
+    pub revision: Option<RevisionPlace>,
 }
 
 impl ApiClient {
@@ -78,16 +83,17 @@ impl ApiClient {
     pub async fn exchange(&mut self, request: &Request) -> Exchange {
         let Some(message) = self.message(request) else {
             let (sent, received) = (String::new(), String::new());
-            return Exchange { sent, received, response: lacking(&request.action) };
+            return Exchange { sent, received, response: lacking(&request.action), revision: None };
         };
         let body = message.body.as_ref().map(|body| format!(" {}", String::from_utf8_lossy(body)));
         let sent = format!("{} {}{}", message.method, message.path, body.unwrap_or_default());
         match self.connection.exchange(message).await {
             Ok((status, body)) => {
-                let response = self.understand(&request.action, status, &body);
-                Exchange { sent, received: format!("{} {}", status, String::from_utf8_lossy(&body)), response }
+                let (response, revision) = understand_by(self.rules(&request.action), &request.action, status, &body);
+                let received = format!("{} {}", status, String::from_utf8_lossy(&body));
+                Exchange { sent, received, response, revision }
             }
-            Err(answer) => Exchange { sent, received: "no answer".to_owned(), response: answer.into() },
+            Err(answer) => Exchange { sent, received: "no answer".to_owned(), response: answer.into(), revision: None },
         }
     }
 
@@ -115,9 +121,8 @@ impl ApiClient {
         })
     }
 
-    fn understand(&self, action: &Action, status: u16, body: &[u8]) -> Response {
-        let rules = self.api.operation(action).map_or(&[][..], |operation| &operation.rules);
-        understand(rules, action, status, body)
+    fn rules(&self, action: &Action) -> &[Rule] {
+        self.api.operation(action).map_or(&[][..], |operation| &operation.rules)
     }
 }
 
@@ -129,7 +134,7 @@ impl Client for ApiClient {
     async fn invoke(&mut self, request: &Request) -> Response {
         let Some(message) = self.message(request) else { return lacking(&request.action) };
         match self.connection.exchange(message).await {
-            Ok((status, body)) => self.understand(&request.action, status, &body),
+            Ok((status, body)) => understand(self.rules(&request.action), &request.action, status, &body),
             Err(answer) => answer.into(),
         }
     }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use self::rule::{Outcome, Rule};
 pub use self::{
     client::{ApiClient, ApiConnector, Exchange},
-    rule::{Pointer, Statuses},
+    rule::{Pointer, RevisionPlace, Statuses},
     template::Template,
 };
 use crate::{Action, Message};

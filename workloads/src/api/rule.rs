@@ -118,6 +118,12 @@ impl Pointer {
     }
 }
 
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
 impl TryFrom<String> for Pointer {
     type Error = String;
 
@@ -185,11 +191,33 @@ impl<'de> Visitor<'de> for StatusesVisitor {
 /// Returns what the first rule that applies says of an answer. Whatever no rule names has an unknown outcome, and so
 /// has an answer that lacks the value that its rule wants.
 pub(super) fn understand(rules: &[Rule], action: &Action, status: u16, text: &[u8]) -> Response {
+    understand_by(rules, action, status, text).0
+}
+
+/// Place from which the rule for an answer takes a revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevisionPlace {
+    /// Number of the rule, from 1 on.
+    pub rule: usize,
+    /// The JSON pointer.
+    pub pointer: String,
+    /// True if the answer has a revision there.
+    pub is_found: bool,
+}
+
+/// Returns what [`understand`] does, and the place of the revision if the rule names one and the answer says anything.
+pub(super) fn understand_by(
+    rules: &[Rule],
+    action: &Action,
+    status: u16,
+    text: &[u8],
+) -> (Response, Option<RevisionPlace>) {
     let text = String::from_utf8_lossy(text);
     let body = serde_json::from_str(&text).unwrap_or_else(|_| Json::String(text.clone().into_owned()));
     let said = format!("status {status}: {}", quoted(text.as_bytes()));
-    let Some(rule) = rules.iter().find(|rule| rule.applies(status, &text, &body)) else {
-        return Answer::Unknown(format!("no rule names {said}")).into();
+    let applies = |(_, rule): &(usize, &Rule)| rule.applies(status, &text, &body);
+    let Some((number, rule)) = (1..).zip(rules).find(applies) else {
+        return (Answer::Unknown(format!("no rule names {said}")).into(), None);
     };
     let answer = match rule.outcome {
         Outcome::Fail => Answer::NotDone(said),
@@ -203,8 +231,16 @@ pub(super) fn understand(rules: &[Rule], action: &Action, status: u16, text: &[u
             Err(why) => Answer::Unknown(format!("{why}, {said}")),
         },
     };
-    let revision = if matches!(answer, Answer::Unknown(_)) { None } else { rule.revision_in(&body) };
-    Response { answer, revision }
+    if matches!(answer, Answer::Unknown(_)) {
+        return (answer.into(), None);
+    }
+    let revision = rule.revision_in(&body);
+    let place = rule.revision.as_ref().map(|pointer| RevisionPlace {
+        rule: number,
+        pointer: pointer.to_string(),
+        is_found: revision.is_some(),
+    });
+    (Response { answer, revision }, place)
 }
 
 impl Rule {

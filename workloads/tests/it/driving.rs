@@ -12,7 +12,7 @@ use std::{
 };
 
 use histories::{
-    Event, EventType, Function, History, MAX_REVISION, NEVER, Operation, Outcome, Process, Recorder, ValueId, read_file,
+    Event, EventType, Function, History, MAX_REVISION, NEVER, Operation, Outcome, Recorder, ValueId, read_file,
 };
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
@@ -25,16 +25,16 @@ use workloads::{
 use crate::server::{ReceivedRequest, Reply, Server};
 
 /// Setup of a load, and its results.
-struct Bench {
+pub(crate) struct Bench {
     _dir: tempfile::TempDir,
     path: PathBuf,
     recorder: Arc<Recorder>,
-    progress: Arc<Progress>,
+    pub(crate) progress: Arc<Progress>,
     stopper: watch::Sender<bool>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("history.jsonl");
         let recorder = Arc::new(Recorder::create(&path, Instant::now()).unwrap());
@@ -46,23 +46,23 @@ impl Bench {
         drive(load, clients, Arc::clone(&self.recorder), Arc::clone(&self.progress), self.stopper.subscribe()).await
     }
 
-    async fn final_reads(&self, reads: &FinalReads, connect: impl Connect) -> Vec<UnreadKey> {
+    pub(crate) async fn final_reads(&self, reads: &FinalReads, connect: impl Connect) -> Vec<UnreadKey> {
         let (recorder, progress) = (Arc::clone(&self.recorder), Arc::clone(&self.progress));
         let connector = Connector::new(connect);
         final_reads(reads, connector, recorder, progress, self.stopper.subscribe()).await.unwrap()
     }
 
-    fn history(&self) -> History {
+    pub(crate) fn history(&self) -> History {
         read_file(&self.path).unwrap()
     }
 
-    fn events(&self) -> Vec<Event<'static>> {
+    pub(crate) fn events(&self) -> Vec<Event<'static>> {
         let text = std::fs::read_to_string(&self.path).unwrap();
         text.lines().map(|line| serde_json::from_str::<Event<'_>>(line).unwrap().into_owned()).collect()
     }
 }
 
-fn register() -> &'static dyn Workload {
+pub(crate) fn register() -> &'static dyn Workload {
     workload("register").unwrap()
 }
 
@@ -78,7 +78,7 @@ fn load(concurrency: u16, rate: u32, milliseconds: u64) -> Load {
     }
 }
 
-fn connector<'a>(addresses: impl IntoIterator<Item = &'a SocketAddr>) -> HttpConnector {
+pub(crate) fn connector<'a>(addresses: impl IntoIterator<Item = &'a SocketAddr>) -> HttpConnector {
     HttpConnector::new(HttpOptions {
         nodes: (1..).zip(addresses.into_iter().copied()).collect(),
         read_mode: "quorum".to_owned(),
@@ -88,7 +88,7 @@ fn connector<'a>(addresses: impl IntoIterator<Item = &'a SocketAddr>) -> HttpCon
     })
 }
 
-fn to(servers: &[Server]) -> HttpConnector {
+pub(crate) fn to(servers: &[Server]) -> HttpConnector {
     connector(servers.iter().map(|server| &server.address))
 }
 
@@ -128,7 +128,7 @@ async fn clients_of_any_kind_are_driven_and_read_through_one_type() {
 }
 
 /// Replies like a cluster that never refuses.
-fn never(_: &ReceivedRequest) -> Option<Reply> {
+pub(crate) fn never(_: &ReceivedRequest) -> Option<Reply> {
     None
 }
 
@@ -380,7 +380,7 @@ async fn after_an_unknown_outcome_the_connections_are_dropped_with_the_client() 
     assert_eq!(opened.load(Ordering::SeqCst) as usize, 2 + unknown);
 }
 
-fn reads(keys: Vec<u32>) -> FinalReads {
+pub(crate) fn reads(keys: Vec<u32>) -> FinalReads {
     FinalReads {
         without: Vec::new(),
         workload: register(),
@@ -390,75 +390,6 @@ fn reads(keys: Vec<u32>) -> FinalReads {
         time_limit: Duration::from_secs(20),
         operation_limit: Duration::from_secs(2),
     }
-}
-
-#[tokio::test]
-async fn every_node_is_asked_for_every_key_until_it_answers() {
-    let refused = Arc::new(AtomicU32::new(0));
-    let refuse = move |_: &ReceivedRequest| {
-        let refuses = refused.fetch_add(1, Ordering::SeqCst) < 4;
-        refuses.then(|| Reply::json(503, &json!({"error": "no leader", "happened": "no"})))
-    };
-    let servers = Server::cluster(2, refuse).await;
-    let bench = Bench::new();
-    let unread = bench.final_reads(&reads(vec![4, 1, 2, 3]), to(&servers)).await;
-    assert_eq!(unread, []);
-    let history = bench.history();
-    let done = history.operations.iter().enumerate().filter(|(_, op)| op.outcome == Outcome::Ok);
-    let done: BTreeSet<_> = done.map(|(index, op)| (history.node(index), history.value(op.key).to_string())).collect();
-    let expected = [1, 2].into_iter().flat_map(|node| [1, 2, 3].map(|key| (node, format!("\"k{key}\""))));
-    assert_eq!(done, expected.collect(), "the last three keys on both nodes");
-    assert_eq!(bench.progress.fail(), 4, "each attempt is an operation");
-    let processes: BTreeSet<_> = history.operations.iter().map(|op| op.process).collect();
-    assert_eq!(processes, [100, 101].into(), "a failed read leaves its process alive");
-}
-
-#[tokio::test]
-async fn what_could_not_be_read_is_told() {
-    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let servers = Server::cluster(1, never).await;
-    let bench = Bench::new();
-    let reads = FinalReads { time_limit: Duration::from_millis(200), ..reads(vec![8, 9]) };
-    let unread = bench.final_reads(&reads, connector([&servers[0].address, &dead])).await;
-    assert_eq!(unread, [UnreadKey { node: 2, key: 8 }, UnreadKey { node: 2, key: 9 }]);
-    assert!(bench.events().iter().all(|event| event.process != Process::Client(0)));
-}
-
-/// Node with a queue of two elements, which is silent at the first request.
-struct Hesitant(Arc<AtomicU32>);
-
-impl Connect for Hesitant {
-    type Client = Self;
-    fn nodes(&self) -> &[u16] {
-        &[1]
-    }
-    fn open(&self, _: u16) -> Result<Self, ClientError> {
-        Ok(Self(Arc::clone(&self.0)))
-    }
-}
-
-impl Client for Hesitant {
-    async fn invoke(&mut self, request: &Request) -> Response {
-        assert_eq!(*request, Request::new(4, Action::Dequeue));
-        match self.0.fetch_add(1, Ordering::SeqCst) {
-            0 => Answer::Unknown("reset".to_owned()),
-            asked @ 1..=2 => Answer::Value(i64::from(asked).into()),
-            _ => Answer::Value(histories::Value::Nil),
-        }
-        .into()
-    }
-}
-
-#[tokio::test]
-async fn a_queue_is_read_until_it_is_empty_by_a_new_process_after_an_unknown_outcome() {
-    let bench = Bench::new();
-    let reads = FinalReads { workload: workload("queue").unwrap(), ..reads(vec![4]) };
-    assert_eq!(bench.final_reads(&reads, Hesitant(Arc::default())).await, []);
-    let history = bench.history();
-    let seen: Vec<_> = history.operations.iter().map(|op| (op.process, op.outcome)).collect();
-    assert_eq!(seen, [(100, Outcome::Info), (101, Outcome::Ok), (101, Outcome::Ok), (101, Outcome::Ok)]);
-    let last = history.operations.last().unwrap();
-    assert_eq!((history.function_name(last.function), last.output), ("dequeue", ValueId::NIL));
 }
 
 /// Checks that a silent node counts as unavailable, however patient the clients of a load are, that others do not, and

@@ -6,6 +6,7 @@
 mod api;
 mod classification;
 mod driving;
+mod final_reads;
 mod retries;
 mod server;
 mod shims;

@@ -12,7 +12,8 @@ use super::{
     control::ReadControl,
     cursor::{Cursor, ParseError},
     event_buffer::Each,
-    event_builder::{EventBuilder, Field, ParsedEvent, kind_named},
+    event_builder::{EventBuilder, ParsedEvent, kind_named},
+    event_field::Field,
     intake::Intake,
 };
 use crate::{History, ReadError, Value};
@@ -116,7 +117,10 @@ impl<'a> Scanner<'a> {
             match self.begin(1)? {
                 b'}' => break,
                 b':' => self.field(&mut draft)?,
-                _ => drop((self.value(1)?, self.value(1)?)),
+                _ => {
+                    draft.pass_over_other(&self.value(1)?);
+                    self.value(1)?;
+                }
             }
         }
         self.cursor.at += 1;
@@ -130,7 +134,7 @@ impl<'a> Scanner<'a> {
         let name = self.word()?;
         let Some(field) = Field::named(name) else {
             self.cursor.at = at;
-            self.keyword()?;
+            draft.pass_over(self.keyword()?.into());
             return self.value(1).map(drop);
         };
         if !draft.is_new(field) {

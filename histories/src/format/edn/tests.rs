@@ -28,6 +28,8 @@ fn judged(form: &judge::Edn<'_>) -> Result<Value, String> {
             let pairs = pairs.iter().map(|(key, value)| Ok((judged(key)?, judged(value)?)));
             Value::map(pairs.collect::<Result<_, String>>()?).map_err(|error| error.to_string())?
         }
+        // It takes the namespace of a map for a tag.
+        Edn::Tagged(tag, _) if tag.starts_with(':') => return Err("a map with a namespace".to_owned()),
         Edn::Tagged(tag, inner) => Value::tagged(tag, judged(inner)?).map_err(|error| error.to_string())?,
         _ => return Err("a kind of value that is not known".to_owned()),
     })
@@ -126,6 +128,14 @@ proptest! {
             Ok(found) => prop_assert_eq!(found, whole, "{} of {}", at, text),
             Err(trouble) => prop_assert_eq!(trouble, ParseError::Incomplete, "{} of {}", at, text),
         }
+    }
+}
+
+#[test]
+fn the_other_reader_is_no_judge_of_maps_with_a_namespace() {
+    for text in ["#:a{}", "[#:a{:x 1}]"] {
+        let other = judge::read_string(text).map_err(|error| error.to_string());
+        assert_eq!(other.and_then(|form| judged(&form)), Err("a map with a namespace".to_owned()), "{text}");
     }
 }
 

@@ -1,28 +1,35 @@
-//! Writer of events as Jepsen's op maps, one a line, which [`super::edn`] reads back to the same history.
+//! Writer of whole histories, in JSON Lines and as Jepsen's op maps in EDN, one event a line, so that they are read
+//! back to the same history: what a file does not say, such as times, is not written either.
 //!
-//! Keys become Jepsen's `independent` tuples where the reader would detect them, else `:key`. Fields that Jepsen
-//! does not know get keys of their own: `:observed`, `:mismatch`, `:node`, `:revision`.
+//! In EDN, keys become Jepsen's `independent` tuples where the reader would detect them, else `:key`. Fields that
+//! Jepsen does not know get keys of their own: `:observed`, `:mismatch`, `:node`, `:revision`.
 
 use std::io;
 
-use super::key_detector::{KeyDetector, ValueShape};
+use super::{
+    jsonl::write_event,
+    key_detector::{KeyDetector, ValueShape},
+};
 use crate::{Event, EventType, Process, TRANSACTION, Value, transactions::functions, value::push_edn};
 
-/// Style in which a history is written, which depends on all its events: pass each to [`EdnStyle::see`], then write
+/// Style in which a history is written, which depends on all its events: pass each to [`EventStyle::see`], then write
 /// each.
 #[derive(Debug, Default)]
-pub struct EdnStyle {
+pub struct EventStyle {
     /// `KeyDetector` of the events with values as they are.
     shape: KeyDetector,
     /// `KeyDetector` of the events with keys and values in pairs.
     tuples: KeyDetector,
     /// True if some event of a client has no key.
     keyless: bool,
+    /// True if some event has a time.
+    has_times: bool,
 }
 
-impl EdnStyle {
+impl EventStyle {
     /// Takes the next event into account.
     pub fn see(&mut self, event: &Event<'_>) {
+        self.has_times |= event.time > 0;
         if event.process.is_client() {
             self.keyless |= event.key.is_none();
             self.shape.see(event);
@@ -34,18 +41,32 @@ impl EdnStyle {
 
     /// Returns the same event, but with a key of nil where a reader could take its value for a pair of key and value;
     /// the key of nil says that it is none.
-    pub fn explicit<'a>(&self, event: Event<'a>) -> Event<'a> {
+    fn explicit<'a>(&self, event: Event<'a>) -> Event<'a> {
         let is_client = event.process.is_client();
         let nil = (is_client && self.shape.keyed() != ValueShape::Plain).then_some(Value::Nil);
         Event { key: event.key.clone().or(nil), ..event }
     }
 
-    /// Writes an event as a line.
+    /// Writes an event as a line of JSON Lines.
+    ///
+    /// # Errors
+    /// Returns an error if `out` cannot be written.
+    pub fn write_json(&self, out: &mut impl io::Write, event: Event<'_>) -> io::Result<()> {
+        let event = self.explicit(event);
+        if self.has_times {
+            return write_event(out, &event);
+        }
+        // Only the index, a number, stands before the time.
+        let line = serde_json::to_string(&event)?.replacen(&format!("\"time\":{},", event.time), "", 1);
+        out.write_all((line + "\n").as_bytes())
+    }
+
+    /// Writes an event as a line of EDN.
     ///
     /// # Errors
     /// Returns an error if `out` cannot be written, or if EDN cannot represent the name of the function
     /// (`InvalidInput`).
-    pub fn write_event(&self, out: &mut impl io::Write, event: &Event<'_>) -> io::Result<()> {
+    pub fn write_edn(&self, out: &mut impl io::Write, event: &Event<'_>) -> io::Result<()> {
         let mut line = String::from("{:process ");
         match &event.process {
             Process::Nemesis => line.push_str(":nemesis"),
@@ -91,7 +112,9 @@ impl EdnStyle {
         push_field(&mut line, "position", event.position.as_ref());
         push_field(&mut line, "link", event.link.as_ref());
         push_field(&mut line, "error", event.error.as_ref().map(|why| Value::from(&**why)).as_ref());
-        line.push_str(&format!(", :time {}", event.time));
+        if self.has_times {
+            line.push_str(&format!(", :time {}", event.time));
+        }
         if let Some(index) = event.index {
             line.push_str(&format!(", :index {index}"));
         }
