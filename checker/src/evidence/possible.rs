@@ -4,8 +4,8 @@
 //! one that was being set while it ran (otherwise no order of the changes explains it: Lamport 1986, regular
 //! registers). The other operations of the violation must still have an order, and so must all of the key, as they are
 //! but for this answer: then a correct system must have answered with one of the values given here, and may have with
-//! any of them. Where no value explains all of the key, or nobody can say, the sentence is one about the operations of
-//! the violation.
+//! any of them. Where no value explains all of the key, as it has other violations, or nobody can say, the sentence
+//! speaks of the writes until then alone.
 
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
@@ -75,7 +75,7 @@ pub(crate) fn answer(history: &History, options: &Options<'_>, key: &[u32], evid
         return Some(format!("A correct system would have answered {read} with {}", list(&certain, &unknown)?));
     }
     let which = list(&certain, &unknown)?;
-    Some(format!("As far as these operations tell, {read} could have been answered with {which}"))
+    Some(format!("By what had been written by then, a correct system would have answered {read} with {which}"))
 }
 
 /// Names the read, with its time if its process made another of these reads.

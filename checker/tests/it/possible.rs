@@ -83,7 +83,8 @@ fn what_later_operations_rule_out_is_not_named() {
 fn where_no_answer_explains_the_rest_the_sentence_is_about_the_operations_shown() {
     let text = "1 invoke write 1\n1 ok write\n2 invoke read\n2 ok read 7\n3 invoke read\n3 ok read 8";
     let said = possible(&history(text), Model::Register);
-    let expected = "As far as these operations tell, the read by process 2 could have been answered with 1";
+    let expected =
+        "By what had been written by then, a correct system would have answered the read by process 2 with 1";
     assert_eq!(said.as_deref(), Some(expected));
 }
 

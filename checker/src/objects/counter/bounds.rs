@@ -3,7 +3,7 @@
 use histories::Outcome;
 
 use super::{
-    method::{answer, is_read},
+    answers::{answer, is_read},
     specification::{Counter, change},
 };
 use crate::{

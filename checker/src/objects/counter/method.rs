@@ -5,6 +5,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use histories::{Operation, Outcome, Value};
 
 use super::{
+    answers::{answer, is_read},
     bounds,
     specification::{Counter, is_increment},
 };
@@ -117,15 +118,6 @@ fn initial(key: &Key<'_>) -> Result<i128, UnknownWhy> {
         Value::Nil => Ok(0),
         ref other => unsupported(format!("a counter that begins with {other}")),
     }
-}
-
-pub(super) fn is_read(key: &Key<'_>, index: u32) -> bool {
-    key.name(key.operation(index)) == "read"
-}
-
-/// Returns the number that a read returned, if it is one.
-pub(super) fn answer(key: &Key<'_>, operation: &Operation) -> Option<i128> {
-    if let &Value::Int(seen) = key.history.value(operation.output) { Some(seen.into()) } else { None }
 }
 
 /// Returns the number that a read returned.

@@ -1,6 +1,7 @@
 //! Counters, decided by a sweep that counts as late as possible; those of other numbers than 1 by what they can come
 //! to, and else by the general search.
 
+mod answers;
 mod bounds;
 mod method;
 pub(super) mod specification;
