@@ -443,8 +443,8 @@ fn errors_say_what_to_do_next() {
     for (text, why) in [
         (record(input), "expected the time of the call, as `call`"),
         (
-            record(&format!(r#"{input},"call":30,"retrun":40"#)),
-            "`retrun` of a record is unknown: did you mean `return`?",
+            record(&format!(r#"{input},"call":30,"returns":40"#)),
+            "`returns` of a record is unknown: did you mean `return`?",
         ),
         (
             record(r#""input":{"op":"put","ky":1},"call":30"#),

@@ -54,7 +54,7 @@ fn an_error_names_the_fields_that_may_explain_it() {
         (WRITE.replace("value", "val"), "note: the field `val` is unknown"),
         (WRITE.replace("\"type", "\"typ"), "expected type in the operation; it has `typ`"),
         (WRITE.replace("\"f\"", "\"func\""), "expected f in the operation"),
-        (WRITE.replacen("process", "proces", 1), "note: the field `proces` is unknown"),
+        (WRITE.replacen("process", "processes", 1), "note: the field `processes` is unknown"),
         ("{:process 0 :typ :ok :f :read}".to_owned(), "expected :type in the operation; it has `:typ`"),
         ("{:process 0 \"type\" \"ok\"}".to_owned(), "it has `\"type\"`"),
         ("{\"input\":{\"op\":\"get\"},\"return\":4}".to_owned(), "lacks the time of its call"),

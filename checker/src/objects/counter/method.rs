@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use histories::{Operation, Outcome, Value};
+use histories::{Outcome, Value};
 
 use super::{
     answers::{answer, is_read},
