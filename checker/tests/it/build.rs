@@ -4,7 +4,8 @@ use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
 
 /// Parses a history from lines such as `0 invoke write 1`, `0 ok write`, `1 invoke cas 1 2`, `1 fail cas found 3`,
 /// `1 fail cas mismatch`, `2 invoke read`, `2 ok read nil`, followed by ` #7` for revision 7. Whole numbers are
-/// numbers, `nil` is absent, `[1,2]` is a list, and anything else is text. The events are 1 ms apart.
+/// numbers, `nil` is absent, `true` and `false` are themselves, `[1,2]` is a list, and anything else is text. The
+/// events are 1 ms apart.
 pub(crate) fn history(text: &str) -> History {
     let mut builder = HistoryBuilder::default();
     for (place, line) in (0..).zip(text.lines().map(str::trim).filter(|line| !line.is_empty())) {
@@ -38,6 +39,7 @@ pub(crate) fn history(text: &str) -> History {
 fn value(word: &str) -> Value {
     match word {
         "nil" => Value::Nil,
+        "true" | "false" => Value::Bool(word == "true"),
         "[]" => Value::List(Vec::new()),
         word if word.starts_with('[') => {
             let mut depth = 0;

@@ -32,6 +32,14 @@ fn what_was_added_to_a_counter_is_shown_with_a_read_out_of_its_reach() {
 }
 
 #[test]
+fn an_element_that_was_never_added_or_removed_is_told_as_that() {
+    let beside = "0 invoke add 2\n1 invoke remove 2\n0 ok add 2\n";
+    let (claim, _, shown) = told(Model::Set, &format!("{beside}3 invoke contains 1\n3 ok contains true"));
+    let who = "contains 1 by process 3 at 0.003 s returned";
+    assert_eq!((claim, shown), (format!("{who} true, although nothing that began before it ended added 1"), 1));
+}
+
+#[test]
 fn an_answer_that_no_change_explains_is_shown_with_all_that_could_have_led_to_it() {
     let both = "0 invoke add 2\n1 invoke add 5\n";
     let (_, reasons, shown) = told(Model::Counter, &format!("{both}2 invoke read\n2 ok read 3"));

@@ -56,7 +56,7 @@ pub(super) fn decide(key: &Key<'_>) -> Result<MethodResult, UnknownWhy> {
             }
             SwitchResult::Refuted(place) => {
                 let operations: Vec<u32> = steps.iter().map(|step| step.operation).collect();
-                return Ok(key.verified(&operations, Err(violation(key, steps, place).into())));
+                return Ok(key.verified(&operations, Err(violation(key, &steps, place).into())));
             }
             SwitchResult::Limit(why @ UnknownWhy::Time { .. }) => return Err(why),
             SwitchResult::Limit(why) => undecided = Some(why),
@@ -107,8 +107,8 @@ fn is_there_at_first(key: &Key<'_>, element: ValueId) -> bool {
 }
 
 /// Describes a few of these steps that cannot be ordered.
-fn violation(key: &Key<'_>, steps: Vec<Step>, dead: u32) -> Violation {
-    let fewest = fewest_steps(key.history, key.initial, steps, dead, key.limits);
+fn violation(key: &Key<'_>, steps: &[Step], dead: u32) -> Violation {
+    let fewest = fewest_steps(key.history, key.initial, steps.to_vec(), dead, key.limits);
     let reader = fewest.iter().filter(|step| step.action.is_read_only()).max_by_key(|step| step.end);
     let reader = reader.expect("writes alone can always be ordered");
     let element = key.history.value(key.operation(reader.operation).input);
@@ -123,6 +123,10 @@ fn violation(key: &Key<'_>, steps: Vec<Step>, dead: u32) -> Violation {
             let name = key.name(key.operation(change.operation));
             let ended = key.ended(change.operation);
             format!("{who} returned {answer}, although {name} {element} had been acknowledged at {ended}")
+        }
+        None if steps.iter().all(|step| step.action != Action::Write(seen) || step.start > reader.end) => {
+            let change = if *answer == Value::Bool(true) { "added" } else { "removed" };
+            format!("{who} returned {answer}, although nothing that began before it ended {change} {element}")
         }
         None => format!("{who} returned {answer}, which no order of the adds and removes of {element} explains"),
     };
