@@ -366,7 +366,7 @@ pub(crate) fn stored_summary(path: &Path) -> anyhow::Result<Summary> {
     let Some(StoredPlan { plan, shard, .. }) = read_plan(path)? else {
         anyhow::bail!(Failure::new(ExitStatus::Unreadable, format!("there is no campaign in {}", path.display())));
     };
-    let folder = ConfinedFolder::of(path).map_err(refused(path))?;
+    let folder = ConfinedFolder::named(path)?;
     let mut records = Vec::new();
     for run in plan.runs() {
         records.extend(read_record(&folder, &run)?);

@@ -18,7 +18,7 @@ use crate::{
         timeline::{self, Extent},
     },
     run::{repeated_plan, script_of},
-    store::{ConfinedFolder, refused},
+    store::ConfinedFolder,
     terminal,
 };
 
@@ -94,7 +94,7 @@ impl ExportArgs {
             return Err(Failure::new(ExitStatus::Unreadable, what).hint(hint).into());
         }
         let summary = stored_summary(&self.what)?;
-        let folder = ConfinedFolder::of(&self.what).map_err(refused(&self.what))?;
+        let folder = ConfinedFolder::named(&self.what)?;
         Ok(match compare::stored(&folder)? {
             Some(comparison) if self.csv => outputs::csv::modes(&comparison),
             Some(comparison) => outputs::markdown::comparison(&comparison),

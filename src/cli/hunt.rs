@@ -30,7 +30,7 @@ use crate::{
     check::{decided_at_the_end, number_at_once},
     error::{ExitStatus, Failure},
     run::plan::parse_time_limit,
-    store::{ConfinedFolder, SchemaVersion, refused, write_inside},
+    store::{ConfinedFolder, SchemaVersion, write_inside},
     terminal::{
         self, Table,
         words::{counted, seconds},
@@ -267,7 +267,7 @@ impl HuntArgs {
     }
 
     fn write(&self, hunt: &Hunt) -> anyhow::Result<()> {
-        let folder = ConfinedFolder::of(&self.store).map_err(refused(&self.store))?;
+        let folder = ConfinedFolder::named(&self.store)?;
         write_inside(&folder, FILE, |out| Ok(serde_json::to_writer_pretty(out, hunt)?)).map(drop)
     }
 }

@@ -88,7 +88,7 @@ impl MergeArgs {
         let into = absolute_path(&self.into).with_context(|| format!("cannot find {}", self.into.display()))?;
         let mut parts: Vec<ConfinedFolder> = Vec::new();
         for named in &self.parts {
-            let part = ConfinedFolder::of(named).map_err(refused(named))?;
+            let part = ConfinedFolder::named(named)?;
             let path = part.path();
             if let Some(known) = parts.iter().find(|known| known.path() == path) {
                 return wrong(named, known.path(), "is named twice: it is");

@@ -16,7 +16,7 @@ use crate::{
     error::{ExitStatus, Failure},
     report::{self, Facts, TransactionFacts},
     run::{self, fault_windows},
-    store::{ConfinedFolder, REPORT_FILE, refused},
+    store::{ConfinedFolder, REPORT_FILE},
     terminal,
 };
 
@@ -74,7 +74,7 @@ impl ReportArgs {
             return Err(Failure::new(ExitStatus::Usage, what).hint("leave out --fail-on").into());
         }
         let summary = campaign::folder::stored_summary(&self.what)?;
-        let folder = ConfinedFolder::of(&self.what).map_err(refused(&self.what))?;
+        let folder = ConfinedFolder::named(&self.what)?;
         let written = report::campaign::write(&summary, &folder);
         let index = self.what.join(report::campaign::INDEX);
         let printed = written.and_then(|()| terminal::print(&format!("{}\n", index.display())));

@@ -12,7 +12,7 @@ use crate::{
     error::{ExitStatus, Failure},
     report::simulated_hunt::{self, HuntedRow},
     run::plan::Plan,
-    store::{ConfinedFolder, SchemaVersion, read_json, refused, write_inside},
+    store::{ConfinedFolder, SchemaVersion, read_json, write_inside},
     terminal::{
         self, Progress, Table,
         words::{counted, seconds},
@@ -48,7 +48,7 @@ struct SimulateCommand {
 pub(super) fn execute(request: &SimulatedHuntRequest<'_>, stop: &AtomicBool) -> anyhow::Result<ExitStatus> {
     let SimulatedHuntRequest { defects, limits, store, .. } = request;
     std::fs::create_dir_all(store)?;
-    let folder = ConfinedFolder::of(store).map_err(refused(store))?;
+    let folder = ConfinedFolder::named(store)?;
     let begun = read_json::<SimulatedHunt>(&folder, FILE)?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     if begun.as_ref().is_some_and(|begun| begun.limits != *limits || begun.version != version) {

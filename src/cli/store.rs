@@ -205,7 +205,7 @@ fn move_latest_link(run: &Path) -> anyhow::Result<()> {
 fn collect_garbage(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow::Result<ExitStatus> {
     let (mut removed, mut packed, mut packed_bytes, mut freed) = (0, 0, 0_u64, 0_u64);
     for kept in find_runs(store)?.into_iter().filter(|kept| kept.stage == Stage::Over) {
-        let run = ConfinedFolder::of(&kept.path).map_err(refused(&kept.path))?;
+        let run = ConfinedFolder::named(&kept.path)?;
         let before = size(&kept.path);
         // To compress a run, or to make its page again, does not make it younger.
         let age = kept.begun().and_then(|time| SystemTime::now().duration_since(time).ok());

@@ -40,7 +40,7 @@ const QUICK_CHECK: Duration = Duration::from_secs(2);
 /// # Errors
 /// Fails if a file of the run is missing or cannot be read.
 pub(crate) fn rejudge(path: &Path, budget: Budget) -> anyhow::Result<FinishedRun> {
-    let folder = ConfinedFolder::of(path).map_err(refused(path))?;
+    let folder = ConfinedFolder::named(path)?;
     let dir = RunDir::open(path)?;
     let plan = read_plan(&folder)?;
     let live = if folder.has(RESULTS_FILE) || !folder.has(START_FILE) {
@@ -82,7 +82,7 @@ pub(crate) fn checker_budget() -> Budget {
 
 /// Checks the history of a run and collects everything that explains the verdict.
 pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) -> anyhow::Result<FinishedRun> {
-    let folder = ConfinedFolder::of(dir.path()).map_err(refused(dir.path()))?;
+    let folder = ConfinedFolder::named(dir.path())?;
     let history_path = history_of(&folder)?;
     let history = budget.read_whole(&history_path, ReadingOptions::default())?;
     let options = options_of(plan.workload());

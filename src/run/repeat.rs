@@ -13,7 +13,7 @@ use super::{
 use crate::{
     check::ReadingOptions,
     error::{ExitStatus, Failure},
-    store::{ConfinedFolder, refused},
+    store::ConfinedFolder,
 };
 
 /// Reads the plan of a stored run. Its faults hit the nodes that they hit in that run, at the times for which they were
@@ -22,7 +22,7 @@ use crate::{
 /// # Errors
 /// Fails if a file of the run cannot be read, or does not say which nodes a fault hit.
 pub(crate) fn repeated_plan(path: &Path) -> anyhow::Result<Plan> {
-    let folder = ConfinedFolder::of(path).map_err(refused(path))?;
+    let folder = ConfinedFolder::named(path)?;
     let plan = read_plan(&folder)?;
     if !plan.has_possible_numbers() {
         let what = format!("{}: no run has such numbers", folder.path().join(TEST_FILE).display());

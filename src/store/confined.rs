@@ -40,6 +40,20 @@ impl ConfinedFolder {
         if root.is_dir() { Ok(Self { root }) } else { Err(io::ErrorKind::NotADirectory.into()) }
     }
 
+    /// Opens the folder of a run, or of many, which the user has named.
+    ///
+    /// # Errors
+    /// Fails like [`Self::of`], with what to do next.
+    pub(crate) fn named(folder: &Path) -> anyhow::Result<Self> {
+        Self::of(folder).map_err(|error| {
+            let failure = Failure::new(ExitStatus::Unreadable, format!("{}: {error}", folder.display()));
+            if error.kind() == io::ErrorKind::NotFound {
+                return failure.hint("`schism run` makes a store, and `schism store ls` names the runs in it").into();
+            }
+            failure.into()
+        })
+    }
+
     /// Returns the absolute path of the folder, without links.
     pub(crate) fn path(&self) -> &Path {
         &self.root

@@ -73,6 +73,8 @@ fn what_is_missing_or_wrong_is_answered_with_what_is_possible() {
         (&["export", "store"][..], 64, "--svg|--dot|--script|--csv|--markdown"),
         (&["export", "--csv", "store"], 65, "--svg, --dot and --script are for a run"),
         (&["explain", "store"], 65, "error: store: this is not the folder of a run: it has no test.json"),
+        (&["explain"], 65, "hint: `schism run` makes a store, and `schism store ls` names the runs in it"),
+        (&["run", "--replay", "nowhere"], 65, "nowhere: No such file or directory (os error 2)\n\nhint: `schism run`"),
         (&["serve", "--listen", "localhost:9000"], 64, "an IP address and a port, such as 127.0.0.1:9000"),
         (&["campaign", "--seeds", "many"], 64, "expected 3, or 5..10"),
         (&["campaign", "--seeds", "5..5"], 64, "expected at least one seed"),
