@@ -4,6 +4,9 @@
 
 use crate::{Limits, sorted::sorted};
 
+/// Maximum number of changes that are shown with an answer that none of them explains: more would tell nothing.
+pub(crate) const MAX_CHANGES_SHOWN: usize = 12;
+
 /// Maximum number of queries of the limits (a few thousand steps each) for all attempts.
 const MAX_ALL_QUESTIONS: usize = 2_000;
 

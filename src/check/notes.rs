@@ -1,4 +1,4 @@
-//! Notes on how a history was read, for commands that write another file from it.
+//! Notes on how a history was read, each in a line that names the file.
 
 use std::path::Path;
 
@@ -6,9 +6,12 @@ use histories::History;
 
 use crate::terminal;
 
-/// Tells the notes of a history that was read from this file.
+/// Returns the notes of a history that was read from this file.
+pub(crate) fn lines(file: &Path, history: &History) -> impl Iterator<Item = String> {
+    history.notes.iter().map(|note| format!("{}: note: {note}", file.display()))
+}
+
+/// Tells them, for commands that write another file from the history.
 pub(crate) fn tell(file: &Path, history: &History) {
-    for note in &history.notes {
-        terminal::note(&format!("{}: note: {note}", file.display()));
-    }
+    lines(file, history).for_each(|line| terminal::note(&line));
 }

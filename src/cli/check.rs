@@ -140,7 +140,7 @@ impl CheckArgs {
                     };
                     table.add(file, &judged.row, started.elapsed());
                     if let ReadOutcome::Whole(history) = &found {
-                        table.add_notes(file, &history.notes);
+                        table.add_notes(file, history);
                     }
                     has_order |= judged.orders.iter().any(|order| order.found.is_ok());
                     if let (Some(out), ReadOutcome::Whole(history)) = (&mut orders, &found)

@@ -1,7 +1,7 @@
 //! Command line. Each command is one file that parses its arguments and carries it out.
 
-pub(crate) mod again;
-mod campaign;
+mod again;
+pub(crate) mod campaign;
 pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod convert;

@@ -160,9 +160,9 @@ struct Trial {
     operations: Vec<TriedOperation>,
     /// Problems with the program that is the client.
     client_problems: Option<String>,
-    /// Parts of the file that may be mistaken, whatever was answered.
+    /// Parts of the file that may be mistaken.
     doubts: Vec<String>,
-    /// What the file leaves out, and what runs therefore cannot do.
+    /// Parts that the file leaves out, and what runs therefore cannot do.
     notes: Vec<String>,
 }
 

@@ -3,10 +3,10 @@
 use std::{fmt, path::Path, time::Duration};
 
 use checker::{Report, Verdict};
-use histories::{Note, Value};
+use histories::{History, Value};
 
 use crate::{
-    check::evidence::keys_with,
+    check::{evidence::keys_with, notes},
     terminal::{
         Table,
         words::{grouped, lasting_ms, plain},
@@ -83,8 +83,8 @@ impl ReportTable {
     }
 
     /// Adds the notes on how a file was read.
-    pub(crate) fn add_notes(&mut self, file: &Path, notes: &[Note]) {
-        self.notes.extend(notes.iter().map(|note| format!("{}: note: {note}", file.display())));
+    pub(crate) fn add_notes(&mut self, file: &Path, history: &History) {
+        self.notes.extend(notes::lines(file, history));
     }
 
     pub(crate) fn add_unreadable(&mut self, file: &Path) {

@@ -322,7 +322,6 @@ fn processes(facts: &Facts<'_>, shown: &[usize], wrong: Option<usize>) -> Vec<u3
     processes
 }
 
-/// Renders the operations of a process in its lane. What has no room for its label says it when it is pointed at.
 /// Returns the label of an operation: its place in a cycle of transactions, or what was asked and answered, and the
 /// node.
 fn label(facts: &Facts<'_>, index: usize) -> String {

@@ -15,16 +15,13 @@ use crate::{
     objects::register::{Problem, by_specification, specification::Register},
     prepare::{Action, KeySteps, Preparation, Preparer, Step, Steps},
     report::MAX_EVIDENCE,
+    shrink::MAX_CHANGES_SHOWN,
     sorted::sorted,
     staleness::bounds::BYTES,
     verify::register_calls,
     words::Words,
     zones::{Clusters, ZoneViolation, Zones, zones},
 };
-
-/// Maximum number of writes and appends that are shown with a text which they cannot have made; if there are more, only
-/// that is said.
-const MAX_EDITS: usize = 12;
 
 /// Assumption about the rest of the history that is stated if a cas counts as a write.
 const CAS_AS_WRITE: &str = "where a cas counts as a write if only others set what it expected";
@@ -126,7 +123,7 @@ pub(crate) fn of_unexplained_value(problem: &Problem<'_>, step: usize) -> Option
     // A step that set the value too late belongs to the evidence.
     let late = problem.setter_after(step);
     problem.cannot_have_been_made(step).then(|| {
-        let made_of = problem.edits_before(step).filter(|edits| edits.len() <= MAX_EDITS).unwrap_or_default();
+        let made_of = problem.edits_before(step).filter(|edits| edits.len() <= MAX_CHANGES_SHOWN).unwrap_or_default();
         describe(problem, &sorted(made_of.into_iter().chain([step]).chain(late)))
     })
 }

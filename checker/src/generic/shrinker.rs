@@ -26,7 +26,7 @@ use super::{
 use crate::{
     Limits,
     search::Racers,
-    shrink::{Attempts, merged, minimal},
+    shrink::{Attempts, MAX_CHANGES_SHOWN, merged, minimal},
     sorted::sorted,
     specification::Call,
 };
@@ -37,9 +37,6 @@ const MAX_QUESTIONS: usize = 24;
 
 /// Maximum number of operations in one attempt that are compared with others one by one.
 const MAX_SHOWN: usize = 128;
-
-/// Maximum number of changes that are shown with answers that no change at all explains.
-const MAX_ADDED: usize = 12;
 
 /// Search for an order of the operations given first; those given second need not take place.
 pub(crate) type Oracle<'o> = dyn FnMut(&[u32], &FxHashSet<u32>, &Limits<'_>) -> RaceResult + 'o;
@@ -133,7 +130,7 @@ impl<'a> Shrinker<'_, 'a> {
         };
         let seen: Vec<u32> =
             recorded.iter().copied().filter(|&index| !self.only_looks(index) && is_seen(index)).collect();
-        if seen.len() <= MAX_ADDED { merged(&shown, &seen) } else { shown }
+        if seen.len() <= MAX_CHANGES_SHOWN { merged(&shown, &seen) } else { shown }
     }
 
     /// Drops operations that began too late to matter, and looks that were still open.

@@ -7,13 +7,16 @@ use super::{
     Besides, FewCalls, Key, Property, Violation,
     final_reads::{ADD, FinalReads, READ, is_final_read},
 };
-use crate::{UnknownWhy, shrink::merged, sorted::sorted, specification::Call, unknown::unsupported};
+use crate::{
+    UnknownWhy,
+    shrink::{MAX_CHANGES_SHOWN, merged},
+    sorted::sorted,
+    specification::Call,
+    unknown::unsupported,
+};
 
 /// Maximum number of sums that additions of unknown outcome may make.
 const MAX_SUMS: usize = 1 << 16;
-
-/// Maximum number of additions that are shown with a wrong read.
-const MAX_SHOWN: usize = 12;
 
 /// Property that reads in the end show a possible sum.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +91,7 @@ impl Property for PnCounter {
 
 /// Returns the violation by a read, with the additions where they are few.
 fn violation_by(read: u32, additions: Vec<u32>, claim: String) -> Violation {
-    if additions.len() <= MAX_SHOWN {
+    if additions.len() <= MAX_CHANGES_SHOWN {
         return Violation::alone(merged(&additions, &[read]), claim);
     }
     let besides = Besides { words: "given all additions", operations: additions };

@@ -44,7 +44,7 @@ pub enum ReadError {
         line: u64,
         /// The ambiguity, or the value that is no pair.
         why: String,
-        /// What may explain the error, to stand behind it.
+        /// Notes that may explain the error, to stand behind it.
         aside: String,
     },
     /// An option was given for something that the file itself states.
@@ -86,7 +86,7 @@ pub enum ReadError {
         excerpt: String,
         /// The format in which the file was read, if it is known.
         format: Option<Format>,
-        /// What may explain the error, to stand behind it.
+        /// Notes that may explain the error, to stand behind it.
         aside: String,
     },
     /// The syntax is right, but the events cannot have happened.
@@ -100,7 +100,7 @@ pub enum ReadError {
         rule: Box<PairingError>,
         /// The text of the line, shortened and escaped.
         excerpt: String,
-        /// What may explain the error, to stand behind it.
+        /// Notes that may explain the error, to stand behind it.
         aside: String,
     },
 }

@@ -142,7 +142,7 @@ impl FileSystem {
     pub(crate) fn omissions(&self) -> Vec<String> {
         let Some(roles) = &self.document.roles else { return Vec::new() };
         let has_term = match &roles.log {
-            Some(lines) => lines.leads.0.capture_names().flatten().any(|name| name == "term"),
+            Some(lines) => lines.can_name_term(),
             None => roles.term.is_some(),
         };
         let what = if roles.log.is_some() { "a group `term` in `roles.log.leads`" } else { "`roles.term`" };

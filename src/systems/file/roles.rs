@@ -49,10 +49,9 @@ pub(super) fn read_statuses(table: &RolesTable, pages: &[Option<StatusPage>]) ->
 /// as it is the only one.
 pub(super) fn doubts(table: &RolesTable, page: &StatusPage) -> Vec<String> {
     if let Some(lines) = &table.log {
-        let has_group = lines.leads.0.capture_names().flatten().any(|name| name == "term");
         return match lines.term_led(&page.body) {
             None => vec!["no line of the log matches `roles.log.leads`, though the only node leads".to_owned()],
-            Some(0) if has_group => {
+            Some(0) if lines.can_name_term() => {
                 vec!["the group `term` of `roles.log.leads` is no whole number in the line that it matches".to_owned()]
             }
             Some(_) => Vec::new(),

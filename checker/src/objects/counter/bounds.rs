@@ -10,11 +10,9 @@ use crate::{
     UnknownWhy,
     generic::Object,
     objects::key::{Key, Scope, Violation},
+    shrink::MAX_CHANGES_SHOWN,
     specification::Call,
 };
-
-/// Maximum number of changes that are shown with the read; if there are more, only what they come to is said.
-const MAX_LISTED: usize = 12;
 
 /// Bytes that are held for each operation: its number, and its two events.
 const BYTES: usize = 48;
@@ -87,7 +85,8 @@ fn out_of_reach(key: &Key<'_>, read: u32, initial: i128, reach: &str) -> Violati
         key.who("read", read)
     );
     let mut scope = Scope::Whole;
-    if operations.len() > MAX_LISTED {
+    // Of more, only what they come to is said.
+    if operations.len() > MAX_CHANGES_SHOWN {
         scope = Scope::Among(format!("with the {} changes that had begun by then", operations.len()));
         operations.clear();
     }

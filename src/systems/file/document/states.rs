@@ -55,6 +55,11 @@ impl RoleLines {
         let term = found.name("term").and_then(|term| std::str::from_utf8(term.as_bytes()).ok()?.parse().ok());
         Some(term.unwrap_or_default())
     }
+
+    /// Returns true if the line by which a node says that it leads can name the term.
+    pub(in super::super) fn can_name_term(&self) -> bool {
+        self.leads.0.capture_names().flatten().any(|name| name == "term")
+    }
 }
 
 /// Regular expression for a line of a log.
