@@ -56,6 +56,9 @@ pub(crate) struct CampaignPlan {
     /// True if clients send writes that were not answered again, in sessions.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) retry: bool,
+    /// True if no node is probed for availability.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) no_probes: bool,
     /// Mean time from the beginning of one fault to that of the next, with `for`; those of the system if none is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) every: Option<FaultTime>,
@@ -119,6 +122,7 @@ impl WrittenPlan {
             keys: self.keys,
             hot_key: self.hot_key,
             retry: self.retry,
+            no_probes: self.no_probes,
             every: self.every,
             lasts: self.lasts,
             overlap: self.overlap,

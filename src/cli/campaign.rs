@@ -73,6 +73,7 @@ A plan is TOML; what it leaves out is as above:
   overlap = false                       # true: they need not take turns
   hot-key = 50                          # percentage of operations on one key
   retry = false                         # true: writes are sent again
+  no-probes = false                     # true: availability is not judged
   stop-on-violation = false             # true: as far as the first violation
 
 In the folder: campaign.json, campaign.sqlite (tables runs and cells), junit.xml, summary.md, and \

@@ -75,6 +75,10 @@ pub(crate) struct RunArgs {
     /// Send writes that were not answered again, through other nodes too, in sessions in which each takes effect once.
     #[arg(long)]
     retry: bool,
+    /// Do not probe the nodes for availability: probes write to each node, which may bring on what it fails to do by
+    /// itself.
+    #[arg(long)]
+    no_probes: bool,
     /// Percentage of operations that only read; of a register's others, a fifth is cas.
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
     read_share: u8,
@@ -149,7 +153,7 @@ impl TimingArgs {
 }
 
 /// Options that shape the plan of a run, which is given if a run is repeated.
-const SHAPING: [&str; 23] = [
+const SHAPING: [&str; 24] = [
     "nodes",
     "system",
     "read",
@@ -167,6 +171,7 @@ const SHAPING: [&str; 23] = [
     "keys",
     "hot_key",
     "retry",
+    "no_probes",
     "read_share",
     "seed",
     "elections",
@@ -249,6 +254,7 @@ impl RunArgs {
             keys,
             hot_key: self.hot_key,
             retry: self.retry,
+            no_probes: self.no_probes,
             every: self.timing.every.map(FaultTime),
             lasts: self.timing.lasts.map(FaultTime),
             overlap: self.timing.overlap,
@@ -286,6 +292,7 @@ impl RunArgs {
             keys: self.keys,
             hot_key_percent: self.hot_key,
             retry: self.retry,
+            no_probes: self.no_probes,
             read_percent: self.read_share,
             settings,
             stop_on_violation: self.stop_on_violation,

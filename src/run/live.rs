@@ -2,6 +2,7 @@
 //! figures.
 
 use std::{
+    future,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -126,7 +127,8 @@ async fn run_on_cluster(
     let driving = workloads::drive(&load, clients, Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
     let (schedule, limit) = (&plan.schedule, plan.time_limit());
     let breaking = fault_schedule::run_schedule(schedule, limit, cluster, &recorder, &in_force, stop.clone());
-    let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin)?);
+    let meter = Meter::default();
+    let prober = if plan.no_probes { None } else { Some(Prober::new(plan, cluster, origin)?) };
     let stalls = StallWatch::new(origin, plan.system().timing(&plan.settings).probe);
     let before = meter.read(cluster).await;
     let from_ns = elapsed_ns(origin_mono_ns);
@@ -136,12 +138,12 @@ async fn run_on_cluster(
         () = meter.keep_reading(cluster) => unreachable!("the meter is read for ever"),
         never = stalls.keep_watching() => match never {},
         error = keep_flushing(&recorder) => return Err(error.into()),
-        error = prober.keep_probing() => return Err(error.context("probing the nodes")),
+        error = keep_probing(prober.as_ref()) => return Err(error.context("probing the nodes")),
         error = early_stop.keep_judging(&meter) => return Err(error.context("judging the history so far")),
     };
     let load = Span { from_ns, until_ns: elapsed_ns(origin_mono_ns) };
     let cost = meter.read(cluster).await.since(before);
-    let availability = prober.found(load.until_ns);
+    let availability = prober.map(|prober| prober.found(load.until_ns)).unwrap_or_default();
 
     let healed = heal(cluster, &recorder, &in_force, progress, &stop).await;
     let stopped_early = early_stop.found();
@@ -170,6 +172,14 @@ async fn run_on_cluster(
         states: meter.states(),
         host: host::in_words(),
     })
+}
+
+/// Probes until dropped, if the run has probes.
+async fn keep_probing(prober: Option<&Prober>) -> anyhow::Error {
+    match prober {
+        Some(prober) => prober.keep_probing().await,
+        None => future::pending().await,
+    }
 }
 
 /// Heals what is still in force, and says so and what follows.

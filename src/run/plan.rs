@@ -165,6 +165,9 @@ pub(crate) struct Plan {
     /// True if clients of real processes send writes that were not answered again, in sessions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) retry: bool,
+    /// True if no node is probed for availability.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) no_probes: bool,
     /// Percentage of reads among the operations; writes and cas share the rest four to one.
     pub(crate) read_percent: u8,
     /// Time that a client waits for an answer, ms.
@@ -208,6 +211,7 @@ impl Default for Plan {
             keys: 5,
             hot_key_percent: 0,
             retry: false,
+            no_probes: false,
             read_percent: 50,
             operation_timeout_ms: 1_000,
             stop_on_violation: false,
@@ -349,6 +353,7 @@ impl Plan {
             (self.overlap, "--overlap"),
             (self.pcap, "--pcap"),
             (self.retry, "--retry"),
+            (self.no_probes, "--no-probes"),
             (self.stop_on_violation, "--stop-on-violation"),
         ];
         words.extend(switches.into_iter().filter(|(is_on, _)| *is_on).map(|(_, name)| name.to_owned()));

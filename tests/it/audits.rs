@@ -49,3 +49,16 @@ fn replicas_that_differ_are_a_violation_that_names_them_also_in_a_matrix() {
     let row = ended.out.lines().find(|line| line.contains("audit: replica states")).unwrap_or_default();
     assert!(row.contains("1 of 1 fail"), "{}", ended.out);
 }
+
+#[test]
+fn without_probes_only_clients_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = ["--read-share", "100", "--rate", "20", "--faults", "none", "--nodes", "3", "--time-limit", "1s"];
+    let ended = run(dir.path(), &[&["run", "--no-probes", "--seed", "1"][..], &load].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.out.contains("availability (the run had no probes)"), "{}", ended.out);
+    assert!(ended.out.contains(" --no-probes"), "{}", ended.out);
+    let audits = audits(dir.path());
+    let compared = audits["log-matching"]["looked_at"].as_str().unwrap_or_default();
+    assert_eq!(compared, "3 nodes compared at 1 log index", "{audits:?}");
+}

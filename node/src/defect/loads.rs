@@ -87,7 +87,7 @@ pub(super) const LOADS: [(Defect, Load); Defect::ALL.len()] = [
         Defect::LeaseSurvivesClockJump,
         Load::of(
             "--read lease --keys 1 --rate 150 --read-share 80 --every 2s --for 1200ms --faults \
-                clock:rate=1,jump=-5s+partition:isolate-leader",
+                partition:isolate-leader+clock:rate=1,jump=-5s",
         )
         .simulated("--read lease --faults clock:rate=1,jump=-5s+partition:isolate-leader"),
     ),
@@ -265,7 +265,12 @@ pub(super) const LOADS: [(Defect, Load); Defect::ALL.len()] = [
         Load::of("--faults partition:one-way,pause:random")
             .survives_anywhere("elections take longer, and the cluster recovers in time"),
     ),
-    (Defect::NoEntryOfOwnTerm, Load::of("--read-share 100 --faults kill:leader")),
+    (
+        Defect::NoEntryOfOwnTerm,
+        // A write, also one of a probe, makes good for the entry that is missing.
+        Load::of("--no-probes --read-share 99 --rate 10 --every 2s --for 1s --faults kill:leader")
+            .simulated("--read-share 100 --faults kill:leader"),
+    ),
     (
         Defect::DesertedLeaderSilences,
         Load::of("--faults partition:one-way")

@@ -35,6 +35,7 @@ pub(crate) struct WrittenPlan {
     pub(crate) keys: u16,
     pub(crate) hot_key: u8,
     pub(crate) retry: bool,
+    pub(crate) no_probes: bool,
     pub(crate) every: Option<FaultTime>,
     #[serde(rename = "for")]
     pub(crate) lasts: Option<FaultTime>,
@@ -99,7 +100,7 @@ const USUAL_FAULTS: [UsualFault; 4] = [
 ];
 
 /// Names of the fields, without options of systems.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 20] = [
     "systems",
     "reads",
     "faults",
@@ -113,6 +114,7 @@ const FIELDS: [&str; 19] = [
     "keys",
     "hot-key",
     "retry",
+    "no-probes",
     "every",
     "for",
     "overlap",
@@ -139,6 +141,7 @@ impl Default for WrittenPlan {
             keys: 5,
             hot_key: 0,
             retry: false,
+            no_probes: false,
             every: None,
             lasts: None,
             overlap: false,

@@ -80,7 +80,7 @@ impl RunPlan {
         if plan.hot_key > 0 {
             arguments.extend(["--hot-key".to_owned(), plan.hot_key.to_string()]);
         }
-        let switches = [(plan.overlap, "--overlap"), (plan.retry, "--retry")];
+        let switches = [(plan.overlap, "--overlap"), (plan.retry, "--retry"), (plan.no_probes, "--no-probes")];
         arguments.extend(switches.into_iter().filter(|(is_on, _)| *is_on).map(|(_, name)| name.to_owned()));
         arguments.extend(cell.options.arguments());
         arguments.extend(plan.trace.then(|| "--trace".to_owned()));

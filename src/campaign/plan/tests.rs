@@ -227,6 +227,18 @@ fn a_way_to_partition_is_a_field_of_a_plan_and_an_argument_of_its_runs_unless_it
 }
 
 #[test]
+fn switches_are_fields_of_a_plan_and_arguments_of_its_runs_where_they_are_on() {
+    for switch in ["overlap", "retry", "no-probes", "trace", "stop-on-violation"] {
+        let plan: CampaignPlan = toml::from_str(&format!("{switch} = true")).unwrap();
+        let option = format!("--{switch}");
+        assert!(plan.runs()[0].arguments(&plan).contains(&option), "{switch}");
+        let stored = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<CampaignPlan>(&stored).unwrap(), plan, "{stored}");
+        assert!(!CampaignPlan::default().runs()[0].arguments(&CampaignPlan::default()).contains(&option), "{switch}");
+    }
+}
+
+#[test]
 fn options_of_a_system_are_fields_of_a_plan_and_of_a_cell() {
     let plan: CampaignPlan = toml::from_str("elections = \"basic\"\nreads = [\"log\"]").unwrap();
     assert_eq!(plan.options.get("elections"), Some("basic"));
