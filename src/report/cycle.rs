@@ -7,6 +7,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::{
     Facts,
+    facts::only_named,
     page::text,
     picture::{WIDTH, px, short},
     timeline::STYLE,
@@ -38,6 +39,8 @@ struct Transaction {
     actor: String,
     /// Operations, and whether the anomaly rests on their key.
     lines: Vec<(String, bool)>,
+    /// True if the claim is about this one, and no other.
+    is_wrong: bool,
     y: f64,
 }
 
@@ -83,6 +86,7 @@ pub(crate) fn svg(facts: &Facts<'_>, anomaly: &Anomaly, alone: bool) -> Markup {
 
 fn boxes(facts: &Facts<'_>, anomaly: &Anomaly) -> Vec<Transaction> {
     let history = facts.history;
+    let wrong = only_named(history, &anomaly.operations, &anomaly.claim);
     let mut y = TOP;
     let shown = anomaly.operations.iter().take(MAX_BOXES).enumerate();
     shown
@@ -94,7 +98,8 @@ fn boxes(facts: &Facts<'_>, anomaly: &Anomaly) -> Vec<Transaction> {
             let skipped = leave_out(&mut lines);
             lines.extend((skipped > 0).then(|| (format!("and {skipped} more"), false)));
             let name = format!("T{}", number + 1);
-            let of = Transaction { name, actor: actor_in_words(history, index), lines, y };
+            let (actor, is_wrong) = (actor_in_words(history, index), wrong == Some(index));
+            let of = Transaction { name, actor, lines, is_wrong, y };
             y += of.height() + GAP;
             of
         })
@@ -114,7 +119,7 @@ fn leave_out(lines: &mut Vec<(String, bool)>) -> usize {
 
 fn transaction(of: &Transaction) -> Markup {
     html! {
-        g class="transaction" {
+        g class=(if of.is_wrong { "transaction wrong" } else { "transaction" }) {
             rect x=(px(LEFT)) y=(px(of.y)) width=(px(RIGHT - LEFT)) height=(px(of.height())) rx="4" {}
             text x=(px(LEFT + 10.0)) y=(px(of.y + 18.0)) {
                 tspan class="title" { (of.name) } tspan class="name" dx="8" { (short(&of.actor, MOST_LINE)) }

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::terminal::words::seconds;
 
-/// Describes the moment at which the last operation of the evidence was invoked, which is presented as the wrong one,
-/// and what nodes acknowledged that no majority can have known of. The cluster has as many `nodes`.
+/// Describes the moment at which the operation was invoked that the claim is about, and what nodes acknowledged that no
+/// majority can have known of. The cluster has as many `nodes`.
 pub(crate) fn around(
     history: &History,
     evidence: &Evidence,
@@ -21,10 +21,9 @@ pub(crate) fn around(
     reigns: &[Reign],
     faults: &[FaultWindow],
 ) -> Vec<String> {
-    let began = |index: usize| history.times(index).invoked_ns;
-    let Some(last) = evidence.operations.iter().copied().max_by_key(|&index| began(index)) else { return Vec::new() };
-    let began_ns = began(last);
-    let mut sentences: Vec<String> = belief(history.node(last), began_ns, reigns).into_iter().collect();
+    let Some(subject) = evidence.subject(history) else { return Vec::new() };
+    let began_ns = history.times(subject).invoked_ns;
+    let mut sentences: Vec<String> = belief(history.node(subject), began_ns, reigns).into_iter().collect();
     let in_force = faults.iter().filter(|fault| fault.span.contains(began_ns));
     sentences.extend(in_force.map(|fault| {
         let since = seconds(began_ns - fault.span.from_ns);
