@@ -10,7 +10,7 @@ use super::{
     Facts, Violation,
     labels::{GAP, LabelPlace, LabelledBox, places},
     page::text,
-    picture::{LEFT, LINE, RIGHT, Scale, WIDTH, axis, legend, px, short, text_width},
+    picture::{LEFT, LINE, NARROW, RIGHT, Scale, WIDTH, axis, legend, px, short, text_width},
     reigns::{deposed_ns, reigns},
 };
 use crate::{
@@ -78,7 +78,7 @@ impl Timeline<'_> {
         let height = lane(nodes.len() + self.processes.len()) + 34.0;
         let title = if alone { title_lines(&self.violation.evidence.claim) } else { Vec::new() };
         let top = LINE * f64::from(u32::try_from(title.len()).unwrap_or_default());
-        let (legend, legend_height) = legend(&self.legend_entries(), height + 12.0);
+        let (legend, legend_height) = legend(&self.legend_entries(), height + 12.0, if alone { WIDTH } else { NARROW });
         html! {
             svg class="timeline" xmlns="http://www.w3.org/2000/svg" viewBox={
                 "0 " (px(-top)) " " (WIDTH) " " (px(top + height + legend_height))
