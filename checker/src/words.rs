@@ -133,12 +133,17 @@ pub(crate) fn ended(history: &History, index: usize) -> String {
 
 /// Formats the operation with this index, described by `what`: `read by process 3 at 1.200 s on n1`.
 pub(crate) fn made(history: &History, what: &str, index: usize) -> String {
+    format!("{what} {}", by(history, index))
+}
+
+/// Formats who made the call of the operation with this index, and when: `by process 3 at 1.200 s on n1`.
+pub(crate) fn by(history: &History, index: usize) -> String {
     let node = match history.node(index) {
         0 => String::new(),
         node => format!(" on n{node}"),
     };
     let process = history.process(history.operations[index].process);
-    format!("{what} by process {process} at {}{node}", began(history, index))
+    format!("by process {process} at {}{node}", began(history, index))
 }
 
 /// Formats a key: `k3`, `key 5`.

@@ -7,6 +7,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::{
     Facts,
+    facts::only_named,
     page::text,
     picture::{WIDTH, px, short},
     timeline::STYLE,
@@ -17,13 +18,16 @@ use crate::render::{
 };
 
 const LEFT: f64 = 20.0;
-const RIGHT: f64 = 600.0;
+/// Right edges of the narrowest and the widest boxes.
+const RIGHT: [f64; 2] = [300.0, 600.0];
+/// Width of a character in a box.
+const CHARACTER: f64 = 7.3;
 const TOP: f64 = 12.0;
 const LINE: f64 = 17.0;
 /// Distance between two boxes.
 const GAP: f64 = 44.0;
-/// Position of the arrow from the last box back to the first.
-const BACK: f64 = 640.0;
+/// Distance of the arrow from the last box back to the first.
+const BACK: f64 = 40.0;
 /// Maximum number of transactions drawn: the first ones.
 const MAX_BOXES: usize = 16;
 /// Maximum number of operations of a transaction drawn: the first ones, and those that matter here.
@@ -38,6 +42,8 @@ struct Transaction {
     actor: String,
     /// Operations, and whether the anomaly rests on their key.
     lines: Vec<(String, bool)>,
+    /// True if the claim is about this one, and no other.
+    is_wrong: bool,
     y: f64,
 }
 
@@ -52,6 +58,7 @@ impl Transaction {
 pub(crate) fn svg(facts: &Facts<'_>, anomaly: &Anomaly, alone: bool) -> Markup {
     let boxes = boxes(facts, anomaly);
     let bottom = boxes.last().map_or(TOP, |last| last.y + last.height());
+    let right = right_edge(&boxes);
     let hidden = anomaly.operations.len() - boxes.len();
     let height = bottom + if hidden > 0 { 40.0 } else { TOP };
     let description = format!("{}: {}", anomaly.name, anomaly.claim);
@@ -63,7 +70,7 @@ pub(crate) fn svg(facts: &Facts<'_>, anomaly: &Anomaly, alone: bool) -> Markup {
                 rect class="paper" width="100%" height="100%" {}
                 title { (text(&description)) }
             }
-            @for each in &boxes { (transaction(each)) }
+            @for each in &boxes { (transaction(each, right)) }
             @for (link, pair) in anomaly.links.iter().zip(boxes.windows(2)) {
                 @let from = pair[0].y + pair[0].height();
                 @let along = format!("M60 {}V{}", px(from), px(pair[1].y - 1.0));
@@ -73,9 +80,9 @@ pub(crate) fn svg(facts: &Facts<'_>, anomaly: &Anomaly, alone: bool) -> Markup {
                 text class="name" x="60" y=(px(bottom + 24.0)) { "and " (hidden) " more before the first again" }
             } @else if let (Some(back), [first, .., last]) = (anomaly.links.last(), &boxes[..]) {
                 @let (from, to) = (last.y + last.height() / 2.0, first.y + first.height() / 2.0);
-                @let along = format!("M{RIGHT} {}H{BACK}V{}H{}", px(from), px(to), RIGHT + 1.0);
-                @let beside = (BACK + 10.0, f64::midpoint(from, to) + 4.0);
-                (arrow(facts, back, &along, (RIGHT, to, 90.0), beside, MOST_BACK))
+                @let along = format!("M{} {}H{}V{}H{}", px(right), px(from), px(right + BACK), px(to), px(right + 1.0));
+                @let beside = (right + BACK + 10.0, f64::midpoint(from, to) + 4.0);
+                (arrow(facts, back, &along, (right, to, 90.0), beside, MOST_BACK))
             }
         }
     }
@@ -83,6 +90,7 @@ pub(crate) fn svg(facts: &Facts<'_>, anomaly: &Anomaly, alone: bool) -> Markup {
 
 fn boxes(facts: &Facts<'_>, anomaly: &Anomaly) -> Vec<Transaction> {
     let history = facts.history;
+    let wrong = only_named(history, &anomaly.operations, &anomaly.claim);
     let mut y = TOP;
     let shown = anomaly.operations.iter().take(MAX_BOXES).enumerate();
     shown
@@ -94,7 +102,8 @@ fn boxes(facts: &Facts<'_>, anomaly: &Anomaly) -> Vec<Transaction> {
             let skipped = leave_out(&mut lines);
             lines.extend((skipped > 0).then(|| (format!("and {skipped} more"), false)));
             let name = format!("T{}", number + 1);
-            let of = Transaction { name, actor: actor_in_words(history, index), lines, y };
+            let (actor, is_wrong) = (actor_in_words(history, index), wrong == Some(index));
+            let of = Transaction { name, actor, lines, is_wrong, y };
             y += of.height() + GAP;
             of
         })
@@ -112,10 +121,20 @@ fn leave_out(lines: &mut Vec<(String, bool)>) -> usize {
     skipped
 }
 
-fn transaction(of: &Transaction) -> Markup {
+/// Returns the right edge of all boxes, which leaves room for their longest line.
+fn right_edge(boxes: &[Transaction]) -> f64 {
+    let longest = boxes.iter().flat_map(|of| {
+        let head = of.name.len() + of.actor.chars().count() + 2;
+        of.lines.iter().map(|(line, _)| line.chars().count()).chain([head])
+    });
+    let characters = u32::try_from(longest.max().unwrap_or_default().min(MOST_LINE)).unwrap_or(u32::MAX);
+    (LEFT + 20.0 + CHARACTER * f64::from(characters)).clamp(RIGHT[0], RIGHT[1])
+}
+
+fn transaction(of: &Transaction, right: f64) -> Markup {
     html! {
-        g class="transaction" {
-            rect x=(px(LEFT)) y=(px(of.y)) width=(px(RIGHT - LEFT)) height=(px(of.height())) rx="4" {}
+        g class=(if of.is_wrong { "transaction wrong" } else { "transaction" }) {
+            rect x=(px(LEFT)) y=(px(of.y)) width=(px(right - LEFT)) height=(px(of.height())) rx="4" {}
             text x=(px(LEFT + 10.0)) y=(px(of.y + 18.0)) {
                 tspan class="title" { (of.name) } tspan class="name" dx="8" { (short(&of.actor, MOST_LINE)) }
             }

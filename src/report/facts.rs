@@ -1,6 +1,8 @@
 //! Facts that a page can show, and the sections that show them.
 
-use checker::{Anomaly, Evidence, Hierarchy, KeyReport, Level, Prefix, Report, StalenessReport, TransactionReport};
+use checker::{
+    Anomaly, Evidence, Hierarchy, KeyReport, Level, Prefix, Report, StalenessReport, TransactionReport, named,
+};
 use histories::{History, NEVER, Operation, Times, Value};
 use maud::Markup;
 
@@ -123,7 +125,7 @@ impl<'a> Facts<'a> {
     /// it does not tell them apart.
     pub(super) fn decisive(&self, evidence: &Evidence) -> Vec<usize> {
         let Evidence { operations, decisive, .. } = evidence;
-        let wrong = self.last_invoked(operations);
+        let wrong = evidence.subject(self.history);
         let is_decisive = |index: &usize| decisive.is_empty() || decisive.contains(index) || Some(*index) == wrong;
         operations.iter().copied().filter(is_decisive).collect()
     }
@@ -136,9 +138,18 @@ impl<'a> Facts<'a> {
         operations.iter().filter_map(|&index| Some((index, fault(index)?.span))).collect()
     }
 
-    /// Returns the operation of that evidence that was invoked last, which is presented as the wrong one.
+    /// Returns the operation that the claim of that evidence is about, which is presented as the wrong one.
     pub(crate) fn wrong_operation(&self) -> Option<usize> {
-        self.last_invoked(self.evidence_operations())
+        self.evidence()?.subject(self.history)
+    }
+
+    /// Returns the operation that a picture of some evidence marks as wrong: the one that the claim is about; of a
+    /// cycle of transactions only one that the claim names, as otherwise none is more wrong than another.
+    pub(super) fn marked(&self, evidence: &Evidence) -> Option<usize> {
+        match self.transactions {
+            None => evidence.subject(self.history),
+            Some(_) => only_named(self.history, &evidence.operations, &evidence.claim),
+        }
     }
 
     /// Returns the moment at which the last operation of that evidence was over, so that the violation was complete.
@@ -161,11 +172,6 @@ impl<'a> Facts<'a> {
             newer.min().filter(|newer_ns| (reign.span.from_ns..reign.span.until_ns).contains(newer_ns))
         });
         depositions.filter(|deposed_ns| *deposed_ns <= asked_ns).max()
-    }
-
-    /// Returns the operation that was invoked last.
-    pub(crate) fn last_invoked(&self, operations: &[usize]) -> Option<usize> {
-        operations.iter().copied().max_by_key(|&index| self.times(index).invoked_ns)
     }
 
     /// Returns the times of invocation and completion of an operation; in a history without times, each event lasts
@@ -191,6 +197,14 @@ impl<'a> Facts<'a> {
         };
         let ends = (0..self.history.operations.len()).map(last_ns);
         ends.chain(self.history.others.iter().map(|event| event.time)).max().unwrap_or_default()
+    }
+}
+
+/// Returns the operation that a claim names, if it is the only one of these.
+pub(super) fn only_named(history: &History, operations: &[usize], claim: &str) -> Option<usize> {
+    match *named(history, operations, claim) {
+        [index] => Some(index),
+        _ => None,
     }
 }
 

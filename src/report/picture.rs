@@ -8,6 +8,8 @@ pub(super) const WIDTH: f64 = 960.0;
 /// Left and right edges of the time axis.
 pub(super) const LEFT: f64 = 150.0;
 pub(super) const RIGHT: f64 = 940.0;
+/// Width of the part of a picture that narrow screens show at once.
+pub(super) const NARROW: f64 = 460.0;
 /// Maximum number of ticks on the axis.
 const MAX_TICKS: u64 = 8;
 /// Width of a character and height of a line, roughly.
@@ -34,13 +36,13 @@ impl Scale {
     }
 }
 
-/// Renders a legend from a height on, and returns it with its own height.
-pub(super) fn legend(entries: &[(&str, &str)], y: f64) -> (Markup, f64) {
+/// Renders a legend from a height on, no wider than `most`, and returns it with its own height.
+pub(super) fn legend(entries: &[(&str, &str)], y: f64, most: f64) -> (Markup, f64) {
     let (mut x, mut row) = (8.0, 0.0);
     let mut placed = Vec::new();
     for (class, words) in entries {
         let width = 30.0 + text_width(words);
-        if x + width > WIDTH {
+        if x + width > most {
             (x, row) = (8.0, row + LINE);
         }
         placed.push((x, y + row, *class, *words));
@@ -121,7 +123,7 @@ pub(super) fn px(length: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_TICKS, legend, round_step, round_time};
+    use super::{MAX_TICKS, NARROW, WIDTH, legend, round_step, round_time};
 
     #[test]
     fn ticks_are_few_and_round() {
@@ -139,7 +141,8 @@ mod tests {
     #[test]
     fn a_long_legend_is_broken_between_entries() {
         let entry = ("operation", "words that take a lot of room");
-        let [one, many] = [1, 9].map(|count| legend(&vec![entry; count], 0.0).1);
-        assert!(one < many, "{one} {many}");
+        let height = |count, width| legend(&vec![entry; count], 0.0, width).1;
+        assert!(height(1, WIDTH) < height(9, WIDTH), "{}", height(9, WIDTH));
+        assert!(height(9, WIDTH) < height(9, NARROW), "{}", height(9, NARROW));
     }
 }

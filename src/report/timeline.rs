@@ -10,7 +10,7 @@ use super::{
     Facts, Violation,
     labels::{GAP, LabelPlace, LabelledBox, places},
     page::text,
-    picture::{LEFT, LINE, RIGHT, Scale, WIDTH, axis, legend, px, short, text_width},
+    picture::{LEFT, LINE, NARROW, RIGHT, Scale, WIDTH, axis, legend, px, short, text_width},
     reigns::{deposed_ns, reigns},
 };
 use crate::{
@@ -23,10 +23,12 @@ const LANE: f64 = 34.0;
 const TOP: f64 = 44.0;
 /// Minimum width of an operation.
 const LEAST: f64 = 7.0;
-/// Maximum number of operations drawn: the last ones.
+/// Maximum number of operations drawn: the last ones up to the end of the wrong answer.
 const MAX_OPERATIONS: usize = 24;
 /// Maximum number of processes whose lanes are in order of time even if that of the wrong answer is the last.
 const MAX_LANES_IN_ORDER: usize = 5;
+/// Maximum length of the label of an operation in characters.
+const MOST_LABEL: usize = 52;
 /// Maximum length of a line of the title in characters, and of the title in lines.
 const MOST_TITLE: usize = 115;
 const MOST_TITLE_LINES: usize = 3;
@@ -47,7 +49,7 @@ struct Timeline<'a> {
     violation: &'a Violation<'a>,
     shown: Vec<usize>,
     scale: Scale,
-    /// The operation with the wrong answer; none of transactions, as none in a cycle is more wrong than another.
+    /// The operation with the wrong answer, if there is one.
     wrong: Option<usize>,
     /// Operations acknowledged by a node that was cut off from every majority, and the time for which it was.
     cut_off: Vec<(usize, Span)>,
@@ -61,9 +63,9 @@ pub(crate) fn svg(facts: &Facts<'_>, violation: &Violation<'_>, extent: Extent, 
         Extent::Decisive => facts.decisive(violation.evidence),
         Extent::Whole => violation.evidence.operations.clone(),
     };
-    shown.drain(..shown.len().saturating_sub(MAX_OPERATIONS));
+    let wrong = facts.marked(violation.evidence);
+    leave_out(facts, &mut shown, wrong);
     let scale = scale(facts, &shown)?;
-    let wrong = facts.last_invoked(&shown).filter(|_| facts.transactions.is_none());
     let cut_off = facts.cut_off(&shown);
     let processes = processes(facts, &shown, wrong);
     Some(Timeline { facts, violation, shown, scale, wrong, cut_off, processes }.draw(alone))
@@ -76,7 +78,7 @@ impl Timeline<'_> {
         let height = lane(nodes.len() + self.processes.len()) + 34.0;
         let title = if alone { title_lines(&self.violation.evidence.claim) } else { Vec::new() };
         let top = LINE * f64::from(u32::try_from(title.len()).unwrap_or_default());
-        let (legend, legend_height) = legend(&self.legend_entries(), height + 12.0);
+        let (legend, legend_height) = legend(&self.legend_entries(), height + 12.0, if alone { WIDTH } else { NARROW });
         html! {
             svg class="timeline" xmlns="http://www.w3.org/2000/svg" viewBox={
                 "0 " (px(-top)) " " (WIDTH) " " (px(top + height + legend_height))
@@ -163,7 +165,7 @@ impl Timeline<'_> {
             .map(|&index| {
                 let times = facts.times(index);
                 let (from, until) = (self.scale.x(times.invoked_ns), self.scale.x(times.completed_ns));
-                let label = short(&label(facts, index), 52);
+                let label = label(facts, index);
                 let must_show = Some(index) == self.wrong;
                 let label_width = text_width(&label);
                 (index, LabelledBox { from, until: until.max(from + LEAST), label_width, must_show }, label)
@@ -202,6 +204,20 @@ impl Timeline<'_> {
         .filter(|entry| entry.2)
         .map(|(class, words, _)| (class, words))
         .collect()
+    }
+}
+
+/// Leaves out operations where they are too many: those that began after the wrong answer was over, and then the first
+/// ones.
+fn leave_out(facts: &Facts<'_>, shown: &mut Vec<usize>, wrong: Option<usize>) {
+    if shown.len() <= MAX_OPERATIONS {
+        return;
+    }
+    let operations = &facts.history.operations;
+    shown.retain(|&index| wrong.is_none_or(|wrong| operations[index].invoked <= operations[wrong].completed));
+    shown.drain(..shown.len().saturating_sub(MAX_OPERATIONS));
+    if let Some(wrong) = wrong.filter(|wrong| !shown.contains(wrong)) {
+        shown[0] = wrong;
     }
 }
 
@@ -336,10 +352,12 @@ fn label(facts: &Facts<'_>, index: usize) -> String {
         format!(" {}", plain(history.value(operation.key)))
     };
     let place = facts.anomaly().and_then(|anomaly| anomaly.operations.iter().position(|other| *other == index));
-    match place {
-        Some(place) => format!("T{}{on}", place + 1),
-        None => format!("{}{key}{}{on}", history.function_name(operation.function), values_in_words(history, index)),
+    if let Some(place) = place {
+        return format!("T{}{on}", place + 1);
     }
+    // The node must be read, however long the answer.
+    let what = format!("{}{key}{}", history.function_name(operation.function), values_in_words(history, index));
+    short(&what, MOST_LABEL - on.len()) + &on
 }
 
 fn operation(

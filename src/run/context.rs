@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use checker::Evidence;
+use checker::{Evidence, named};
 use histories::{Function, History, NEVER, Operation, Outcome};
 use nemesis::NodeId;
 
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::terminal::words::seconds;
 
-/// Describes the moment at which the last operation of the evidence was invoked, which is presented as the wrong one,
-/// and what nodes acknowledged that no majority can have known of. The cluster has as many `nodes`.
+/// Describes the moment at which the operation was invoked that the claim is about, and what nodes acknowledged that no
+/// majority can have known of. The cluster has as many `nodes`.
 pub(crate) fn around(
     history: &History,
     evidence: &Evidence,
@@ -21,10 +21,13 @@ pub(crate) fn around(
     reigns: &[Reign],
     faults: &[FaultWindow],
 ) -> Vec<String> {
-    let began = |index: usize| history.times(index).invoked_ns;
-    let Some(last) = evidence.operations.iter().copied().max_by_key(|&index| began(index)) else { return Vec::new() };
-    let began_ns = began(last);
-    let mut sentences: Vec<String> = belief(history.node(last), began_ns, reigns).into_iter().collect();
+    let Some(subject) = evidence.subject(history) else { return Vec::new() };
+    let began_ns = history.times(subject).invoked_ns;
+    // Where a claim names no transaction of a cycle, none is more wrong than another.
+    let is_one_of_many =
+        history.transactions.at(subject).is_some() && named(history, &evidence.operations, &evidence.claim).is_empty();
+    let belief = if is_one_of_many { None } else { belief(history.node(subject), began_ns, reigns) };
+    let mut sentences: Vec<String> = belief.into_iter().collect();
     let in_force = faults.iter().filter(|fault| fault.span.contains(began_ns));
     sentences.extend(in_force.map(|fault| {
         let since = seconds(began_ns - fault.span.from_ns);
@@ -91,10 +94,30 @@ fn belief(node: u16, time_ns: u64, reigns: &[Reign]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use checker::Evidence;
     use histories::{Format, read_bytes};
     use nemesis::{FaultKind, Grudge, NodeId};
 
-    use super::{super::leadership::Span, FaultWindow, acknowledged_by_few};
+    use super::{super::leadership::Span, FaultWindow, Reign, acknowledged_by_few, around};
+
+    #[test]
+    fn of_a_cycle_whose_claim_names_no_transaction_the_beliefs_of_no_node_are_told() {
+        let line = |time: u64, kind: &str| {
+            format!(
+                "{{\"time\":{time}000000,\"process\":{time},\"node\":2,\"type\":\"{kind}\",\"f\":\"txn\",\
+                \"value\":[[\"append\",\"x\",{time}]]}}\n"
+            )
+        };
+        let calls = [1, 2].map(|time| line(time, "invoke") + &line(time, "ok"));
+        let history = read_bytes("test", calls.concat().as_bytes(), None::<Format>).unwrap();
+        let reigns = [Reign { node: 1, term: 3, span: Span { from_ns: 0, until_ns: 9_000_000 } }];
+        let said = |claim: &str| {
+            let evidence = Evidence { operations: vec![0, 1], claim: claim.to_owned(), ..Evidence::default() };
+            around(&history, &evidence, 3, &reigns, &[])
+        };
+        assert_eq!(said("transaction by process 1 at 0.001 s on n2 read x"), ["n2 did not lead; n1 led term 3."]);
+        assert_eq!(said("2 transactions must each come before the next"), [""; 0]);
+    }
 
     #[test]
     fn a_write_that_a_minority_acknowledged_is_named_and_one_by_a_majority_is_not() {

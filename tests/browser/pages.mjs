@@ -55,6 +55,10 @@ check("of any object", ofQueue.includes("the state is then [3, 4, 5, 6, 7, 8, 9,
     const box = await page.locator("#story .operation.wrong[data-tip] rect").first().boundingBox();
     const isSeen = box.y + box.height < 800 && box.x > 0 && box.x + box.width < width;
     check(`${name} at ${width}: the wrong answer is on the first screen`, isSeen, JSON.stringify(box));
+    const signs = page.locator("#story .timeline").first().locator(".legend text");
+    const boxes = await Promise.all((await signs.all()).map((sign) => sign.boundingBox()));
+    const outside = boxes.filter((box) => box.x < 0 || box.x + box.width > width).length;
+    check(`${name} at ${width}: all of the legend is in view`, boxes.length > 3 && outside === 0, `${outside} are not`);
     const lane = await page.locator("#story .name.wrong").last().boundingBox();
     check(`${name} at ${width}: so is the name of its lane`, lane.x >= 0 && lane.x + lane.width < width);
     await page.context().close();

@@ -341,6 +341,73 @@ fn what_a_set_lost_is_drawn_before_what_only_fills_it() {
     );
 }
 
+/// Returns the operations that the pictures of a page mark as wrong, each on one line.
+fn marked(html: &str) -> Vec<&str> {
+    let wrong = html.split("<g class=\"operation wrong").skip(1).filter_map(|rest| rest.split('>').next());
+    wrong.filter_map(|of| of.split_once("aria-label=\"")?.1.split('"').next()).collect()
+}
+
+#[test]
+fn the_picture_marks_the_operation_that_the_claim_names() {
+    // The write that came too late is no wrong answer, though it was invoked last.
+    let call = |at: u64, process: u64, f: &str, asked: &str, answer: &str| {
+        event(at, process, "invoke", f, "k0", asked) + &event(at + 1, process, "ok", f, "k0", answer)
+    };
+    let history = call(10, 3, "read", "null", "57") + &call(20, 4, "write", "57", "57");
+    let page = page_of_run(&history, &results("not-linearizable"), "register", "");
+    assert!(page.contains("class=\"claim\">read of k0 by process 3 at "), "{page}");
+    let marked = marked(&page);
+    assert!(marked.iter().all(|it| it.starts_with("read k0 -&gt; 57 process 3 on n")), "{marked:?}");
+    assert_eq!(marked.len(), 1, "{marked:?}");
+}
+
+#[test]
+fn the_transaction_that_the_claim_of_a_cycle_names_is_marked_and_no_other() {
+    let call = |process: u64, asked: &str, answer: &str| {
+        let line = |kind: &str, value: &str| {
+            format!("{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"txn\",\"value\":[{value}]}}\n")
+        };
+        line("invoke", asked) + &line("ok", answer)
+    };
+    let [append, read] = [r#"["append","x",1]"#, r#"["r","x",null]"#];
+    let stale = call(0, append, append) + &call(1, read, r#"["r","x",[]]"#) + &call(2, read, r#"["r","x",[1]]"#);
+    let (_, html) = page(stale, &[]);
+    assert!(html.contains("class=\"claim\">G-single-realtime: transaction by process 1 at "), "{html}");
+    let boxes: Vec<&str> = html.split("<g class=\"transaction wrong\"").skip(1).collect();
+    assert!(boxes.len() == 1 && boxes[0].split("</g>").next().unwrap().contains("process 1, event 2"), "{boxes:?}");
+    assert!(marked(&html).iter().all(|it| it.contains("process 1, event 2")) && marked(&html).len() == 1, "{html}");
+    let (_, html) = page(WRITE_SKEW, &[]);
+    assert!(!html.contains("class=\"transaction wrong\"") && marked(&html).is_empty(), "neither is more wrong: {html}");
+}
+
+#[test]
+fn a_long_answer_leaves_room_for_the_node_that_gave_it() {
+    let call = |at: u64, process: u64, f: &str, asked: &str, answer: &str| {
+        event(at, process, "invoke", f, "k0", asked) + &event(at + 1, process, "ok", f, "k0", answer)
+    };
+    let found: Vec<String> = (1..40).map(|number| number.to_string()).collect();
+    let history = call(10, 3, "read", "null", &format!("[{}]", found.join(",")));
+    let page = page_of_run(&history, &results("not-linearizable"), "set", "");
+    let labels = page.split("<g class=\"operation wrong").nth(1).and_then(|rest| rest.split("</g>").next()).unwrap();
+    let label = labels.split("</text>").next().unwrap();
+    assert!(label.contains(">read k0 -&gt; [1,2,3") && label.ends_with("… on n1"), "{label}");
+}
+
+#[test]
+fn what_a_run_lacks_stands_out_as_much_as_that_it_was_interrupted() {
+    let history = event(1, 1, "invoke", "write", "k0", "1") + &event(2, 1, "ok", "write", "k0", "1");
+    let mut results = results("linearizable");
+    (results["not_recovered"], results["weak"]) = ("n1 is leader in term 1".into(), true.into());
+    let page = page_of_run(&history, &results, "register", "");
+    let header = page.split("<h1>").nth(1).unwrap();
+    for words in [
+        "<strong>The cluster did not recover after healing</strong>: n1 is leader in term 1.",
+        "<strong>Weak evidence</strong>: the leader never changed; no deposed leader was asked for a read.",
+    ] {
+        assert!(header.contains(&format!("<p class=\"claim unsure\">{words}</p>")), "{words}: {header}");
+    }
+}
+
 #[test]
 fn numbers_of_one_have_the_grammar_of_one() {
     let (_, html) = page(stale_read(), &[]);

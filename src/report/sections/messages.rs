@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::super::{
     Facts, Section,
-    picture::{LEFT, RIGHT, Scale, WIDTH, axis, legend, px},
+    picture::{LEFT, NARROW, RIGHT, Scale, WIDTH, axis, legend, px},
     timeline::operation_on_one_line,
 };
 use crate::{
@@ -164,7 +164,7 @@ impl Diagram<'_> {
 
     fn svg(&self) -> Markup {
         let height = TOP + LANE * f64::from(self.nodes) + 34.0;
-        let (legend, legend_height) = legend(&self.legend_entries(), height + 8.0);
+        let (legend, legend_height) = legend(&self.legend_entries(), height + 8.0, NARROW);
         html! {
             svg class="timeline messages" viewBox={ "0 0 " (WIDTH) " " (px(height + legend_height)) } role="img"
                 aria-label={ "Messages between the nodes from " (seconds(self.scale.from_ns)) " to \

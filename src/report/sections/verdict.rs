@@ -37,7 +37,15 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             p class="claim unsure" { strong { (capitalized(interrupted)) } ": " (worth) "." }
         }
         @if let Some(results) = results.filter(|_| !is_shown) { (claims(results)) }
-        @if let Some(why) = weak { p { strong { "Weak evidence" } ": " (text(&why)) "." } }
+        @if let Some(why) = results.and_then(|results| results.live.not_recovered.as_ref()) {
+            // What the history shows comes right after it, and stands out more.
+            p class=[(!is_shown).then_some("claim unsure")] {
+                strong { "The cluster did not recover after healing" } ": " (text(why)) "."
+            }
+        }
+        @if let Some(why) = weak {
+            p class="claim unsure" { strong { "Weak evidence" } ": " (text(&why)) "." }
+        }
         @if let Some(results) = results { (of_run(results)) }
     })
 }
@@ -85,9 +93,6 @@ fn of_run(results: &Results) -> Markup {
             p { strong { "Not the sound system" } ": " (text(&defect.to_string())) }
         }
         @if let Some(why) = &live.harness_failed { p { strong { "The run itself failed" } ": " (text(why)) "." } }
-        @if let Some(why) = &live.not_recovered {
-            p { strong { "The cluster did not recover after healing" } ": " (text(why)) }
-        }
         @if let Some(what) = &live.client_problems { p { strong { "Problems with the clients" } ": " (text(what)) } }
     }
 }

@@ -1,0 +1,65 @@
+//! The operations that a claim names, and the one that it is about.
+
+use std::cmp::Reverse;
+
+use histories::History;
+
+use crate::{Evidence, words};
+
+impl Evidence {
+    /// Returns the operation that the claim is about: the first that it names. If it names none of them, the one
+    /// invoked last; none if there are no operations.
+    #[must_use]
+    pub fn subject(&self, history: &History) -> Option<usize> {
+        let invoked = |&index: &usize| (history.times(index).invoked_ns, history.operations[index].invoked);
+        let first = named(history, &self.operations, &self.claim).first().copied();
+        first.or_else(|| self.operations.iter().copied().max_by_key(invoked))
+    }
+}
+
+/// Returns those of the operations that a claim names by process, time and node, in the order in which it does. Of two
+/// that are named in the same words, the later one comes first.
+#[must_use]
+pub fn named(history: &History, operations: &[usize], claim: &str) -> Vec<usize> {
+    let place = |index: usize| {
+        let by = words::by(history, index);
+        let ends_there = |(place, _): &(usize, &str)| !claim[place + by.len()..].starts_with(char::is_alphanumeric);
+        Some((claim.match_indices(&by).find(ends_there)?.0, Reverse(index)))
+    };
+    let mut places: Vec<_> = operations.iter().filter_map(|&index| place(index)).collect();
+    places.sort_unstable();
+    places.into_iter().map(|(_, Reverse(index))| index).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use histories::{Format, read_bytes};
+
+    use super::named;
+    use crate::Evidence;
+
+    #[test]
+    fn a_claim_is_about_the_first_operation_that_it_names() {
+        let line = |time: u64, process: u64, node: u64, kind: &str| {
+            format!(
+                "{{\"time\":{time}000000,\"process\":{process},\"node\":{node},\"type\":\"{kind}\",\"f\":\"read\",\
+                \"value\":1}}\n"
+            )
+        };
+        let calls = [(1, 1, 1), (3, 1, 10), (5, 2, 1), (7, 3, 1)];
+        let calls =
+            calls.map(|(time, process, node)| line(time, process, node, "invoke") + &line(time, process, node, "ok"));
+        let history = read_bytes("test", calls.concat().as_bytes(), None::<Format>).unwrap();
+        let subject = |claim: &str| {
+            let evidence = Evidence { operations: vec![0, 1, 2], claim: claim.to_owned(), ..Evidence::default() };
+            evidence.subject(&history)
+        };
+        assert_eq!(subject("read by process 1 at 0.001 s on n1 returned 1"), Some(0));
+        assert_eq!(subject("read by process 1 at 0.001 s on n10 returned 1"), Some(2), "no such operation");
+        assert_eq!(subject("read by process 1 at 0.003 s on n10, after read by process 1 at 0.001 s on n1"), Some(1));
+        assert_eq!(subject("read by process 3 at 0.007 s on n1 returned 1"), Some(2), "it is not in the evidence");
+        assert_eq!(subject("somebody lied"), Some(2), "the one invoked last");
+        assert_eq!(Evidence::default().subject(&history), None);
+        assert_eq!(named(&history, &[0, 1, 2], "somebody lied"), [0; 0]);
+    }
+}
