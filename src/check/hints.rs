@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use checker::{Evidence, Model, Options, Report, UnknownWhy, Verdict};
+use checker::{Model, Options, Report, UnknownWhy, Verdict};
 use clap::ValueEnum;
 use histories::{FailedCasCounts, Function, History, Operation, Outcome, TRANSACTION, Value, ValueId};
 
@@ -48,12 +48,13 @@ fn guessed(report: &Report) -> Option<String> {
     is_guessed.then(|| hint.to_owned())
 }
 
-/// Proposes the initial value that was seen first on each key, if nobody ever wrote it.
+/// Proposes the initial value that was seen first on each key, if nobody ever wrote it, and if with it every value that
+/// was seen in a violation was written or is that one.
 fn initial_value(history: &History, report: &Report, options: &Options<'_>) -> Option<String> {
     if report.verdict != Verdict::NotLinearizable || !matches!(options.model, Model::Register | Model::KeyValue) {
         return None;
     }
-    if !report.keys.iter().filter_map(|key| key.evidence.as_ref()).any(|found| sees_what_nobody_sets(history, found)) {
+    if !shows_what_nobody_sets(history, report, &options.initial) {
         return None;
     }
     let mut first: HashMap<ValueId, (&Operation, ValueId)> = HashMap::new();
@@ -79,15 +80,22 @@ fn initial_value(history: &History, report: &Report, options: &Options<'_>) -> O
     if !is_plain || unwritten.any(|other| other != seen) {
         return None;
     }
+    let proposed = Options { initial: history.value(seen).clone(), all: false, ..options.clone() };
+    if shows_what_nobody_sets(history, &checker::check(history, &proposed), &proposed.initial) {
+        return None;
+    }
     let json = serde_json::to_string(history.value(seen)).ok()?;
     let initial = nemesis::quoted(&json);
     Some(format!("is {json} the initial value? It was read first, and nobody ever wrote it: try `--initial {initial}`"))
 }
 
-/// Returns true if these operations see a value that none of them sets.
-fn sees_what_nobody_sets(history: &History, evidence: &Evidence) -> bool {
-    let operations = || evidence.operations.iter().map(|&index| &history.operations[index]);
-    operations().filter_map(sees).any(|seen| !operations().filter_map(sets).any(|set| set == seen))
+/// Returns true if the operations of a violation see a value that none of them sets, and that was not there at first.
+fn shows_what_nobody_sets(history: &History, report: &Report, initial: &Value) -> bool {
+    report.keys.iter().filter_map(|key| key.evidence.as_ref()).any(|evidence| {
+        let operations = || evidence.operations.iter().map(|&index| &history.operations[index]);
+        let is_set = |seen| history.value(seen) == initial || operations().filter_map(sets).any(|set| set == seen);
+        !operations().filter_map(sees).all(is_set)
+    })
 }
 
 /// Returns the value that an operation sets, if it took effect or may have.

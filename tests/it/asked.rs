@@ -155,10 +155,14 @@ fn a_value_that_all_saw_first_and_nobody_wrote_may_be_the_initial_one() {
     assert!(ended.code == Some(0) && !ended.out.contains("try"), "{ended:?}");
     let text = check(&[("read", "null", "ok \"a b\"")], &[]);
     assert!(text.out.contains("try `--initial '\"a b\"'`"), "{}", text.out);
+    let stale = [("write", "1", "ok 1"), ("write", "2", "ok 2"), ("read", "null", "ok 1")];
+    let with_another = check(&[&[("read", "null", "ok 42")], &stale[..]].concat(), &[]);
+    assert!(with_another.out.contains("try `--initial 42`"), "what is wrong besides is told next: {with_another:?}");
     for others in [
         &[("read", "null", "ok 42"), ("read", "null", "ok 43"), ("write", "42", "ok 42")][..],
         &[("write", "1", "ok 1"), ("read", "null", "ok null")],
         &[("write", "1", "ok 1"), ("read", "null", "ok 2")],
+        &[("read", "null", "ok 42"), ("write", "1", "ok 1"), ("read", "null", "ok 43")],
     ] {
         let ended = check(others, &[]);
         assert!(ended.code == Some(1) && !ended.out.contains("try"), "{others:?}: {ended:?}");

@@ -1,7 +1,7 @@
 //! Values that were found, although nothing can have left them. Compiled for each specification, as it passes over all
 //! operations: where nothing is ever found, nothing remains of it.
 
-use histories::{History, Outcome, Value};
+use histories::{History, Operation, Outcome, Value};
 use rustc_hash::FxHashMap;
 
 use crate::{
@@ -11,19 +11,20 @@ use crate::{
 };
 
 /// Operation that found a value which no other can have left by then, and the first operation that left it too late,
-/// if any.
+/// if any. Where none did, `failed` is one that would have left it by then, but failed.
 #[derive(Clone, Debug)]
 pub(crate) struct UnexplainedValue {
     pub operation: u32,
     /// The value in words ([`Specification::found_in_words`]).
     pub what: String,
     pub late: Option<u32>,
+    pub failed: Option<u32>,
 }
 
 impl UnexplainedValue {
-    /// Returns the operation that found it and the one that left it too late, ascending.
+    /// Returns the operation that found it and the one that left it too late, or failed to leave it, ascending.
     pub(crate) fn operations(&self) -> Vec<u32> {
-        sorted(self.late.into_iter().chain([self.operation]))
+        sorted(self.late.into_iter().chain(self.failed).chain([self.operation]))
     }
 }
 
@@ -49,7 +50,7 @@ pub(super) fn find_unexplained_value<S: Specification>(
             place.get_or_insert(index);
         }
     }
-    let mut worst: Option<(u32, UnexplainedValue)> = None;
+    let mut worst: Option<(u32, u32, Value, Option<u32>)> = None;
     for &operation in operations.iter().filter(happened) {
         let end = history.operations[operation as usize].completed;
         for what in object.finds(&call(operation)) {
@@ -57,11 +58,28 @@ pub(super) fn find_unexplained_value<S: Specification>(
             let others = left.get(&what).copied().unwrap_or_default().into_iter().flatten();
             let first = others.filter(|&other| other != operation).min();
             let is_late = first.is_none_or(|first| history.operations[first as usize].invoked > end);
-            if is_late && worst.as_ref().is_none_or(|(before, _)| end < *before) {
-                let what = object.found_in_words(&what);
-                worst = Some((end, UnexplainedValue { operation, what, late: first }));
+            if is_late && worst.as_ref().is_none_or(|(before, ..)| end < *before) {
+                worst = Some((end, operation, what, first));
             }
         }
     }
-    Ok(worst.map(|(_, found)| found))
+    Ok(worst.map(|(_, operation, found, late)| UnexplainedValue {
+        operation,
+        what: object.found_in_words(&found),
+        late,
+        failed: if late.is_none() { find_failed(object, history, operation, &found) } else { None },
+    }))
+}
+
+/// Returns the first operation on the same key that failed, but would have left this value before the one that found
+/// it ended.
+fn find_failed<S: Specification>(object: &S, history: &History, finder: u32, found: &Value) -> Option<u32> {
+    let by = &history.operations[finder as usize];
+    let is_attempt = |operation: &Operation| {
+        operation.outcome == Outcome::Fail
+            && operation.key == by.key
+            && operation.invoked < by.completed
+            && object.leaves(&Call::of(history, operation, object.depends_on_process())).contains(found)
+    };
+    history.operations.iter().position(is_attempt).and_then(|index| u32::try_from(index).ok())
 }

@@ -80,10 +80,12 @@ fn last_before(history: &History, operations: &[u32], last: u32) -> Option<Strin
 /// Returns the claim that an operation found a value which no other can have left, and as reason the one that left it
 /// too late, if any.
 pub(crate) fn tell_unexplained(history: &History, found: &UnexplainedValue) -> (String, Vec<String>) {
-    let UnexplainedValue { operation, ref what, late } = *found;
+    let UnexplainedValue { operation, ref what, late, failed } = *found;
     let (who_found, found) = (who(history, operation), answer(history, &history.operations[operation as usize]));
     let Some(late) = late else {
-        return (format!("{who_found} {found}, but nothing that may have happened ever left {what}"), Vec::new());
+        let but =
+            failed.map_or_else(|| "but".to_owned(), |failed| format!("although {} failed, and", who(history, failed)));
+        return (format!("{who_found} {found}, {but} nothing that may have happened ever left {what}"), Vec::new());
     };
     let (began, ended) = (began(history, late as usize), ended(history, operation as usize));
     let claim = format!("{who_found} {found}, but nothing that began before it ended can have left {what}");

@@ -124,9 +124,33 @@ fn a_register_among_several_is_named_with_the_value_that_nobody_left_there() {
     assert!(own.ends_with(r#"ever left 7 in "x" between its own write of 2 and its read"#), "{own}");
 }
 
+#[test]
+fn a_failed_write_to_several_registers_is_named_where_a_read_returns_what_it_would_have_left() {
+    let writes = |value: i64| Value::List(vec![micro("w", "x", value.into()), micro("w", "y", 1.into())]);
+    let reads = |value| Value::List(vec![micro("r", "x", value)]);
+    let event = |client, kind, value| Event { value: Some(value), ..Event::new(Process::Client(client), kind, "txn") };
+    let fails = |value| [event(0, EventType::Invoke, writes(value)), event(0, EventType::Fail, writes(value))];
+    let looks = [event(1, EventType::Invoke, reads(Value::Nil)), event(1, EventType::Ok, reads(7.into()))];
+    let shown = |events: Vec<Event<'static>>| {
+        let report = check(&paired(events), &Options::new(Model::MultiRegister));
+        let evidence = report.keys[0].evidence.clone().unwrap();
+        (evidence.claim, evidence.operations)
+    };
+    let (claim, operations) = shown([fails(3), fails(7), looks.clone()].concat());
+    assert!(claim.contains(r#"although txn [["w","x",7],["w","y",1]] by process 0 "#), "{claim}");
+    assert!(claim.ends_with(r#" failed, and nothing that may have happened ever left 7 in "x""#), "{claim}");
+    assert_eq!(operations, [1, 2]);
+    let (claim, operations) = shown([looks, fails(7)].concat());
+    assert!(claim.ends_with(r#", but nothing that may have happened ever left 7 in "x""#), "{claim}");
+    assert_eq!(operations, [0]);
+}
+
+fn micro(f: &str, register: &str, value: Value) -> Value {
+    Value::List(vec![f.into(), register.into(), value])
+}
+
 /// Returns the claim about a transaction that writes 2 to x and then reads 7 from one of x and y.
 fn transaction_reads(register: usize) -> String {
-    let micro = |f: &str, register: &str, value: Value| Value::List(vec![f.into(), register.into(), value]);
     let asked = |value: Value| Value::List(vec![micro("w", "x", 2.into()), micro("r", ["x", "y"][register], value)]);
     let event = |kind, value| Event { value: Some(value), ..Event::new(Process::Client(0), kind, "txn") };
     let history = paired([event(EventType::Invoke, asked(Value::Nil)), event(EventType::Ok, asked(7.into()))]);
