@@ -20,8 +20,8 @@ use crate::{
 pub(super) struct Known<'a> {
     pub(super) value: &'a Value,
     pub(super) source: Source,
-    /// True if a poll shows it.
-    pub(super) is_polled: bool,
+    /// First operation (index) with a poll that shows it, if there is one.
+    pub(super) polled_by: Option<u32>,
 }
 
 /// Operation (index) that shows an offset, and if its outcome is unknown, one that polled a value of it.
@@ -163,7 +163,7 @@ impl<'a> Logs<'a> {
             key.step()?;
             let Some(known) = self.0.get(&log) else { continue };
             let Some((offset, source)) = known.places.get(value) else { continue };
-            let is_polled = known.offsets.get(offset).is_some_and(|it| it.is_polled);
+            let is_polled = known.offsets.get(offset).is_some_and(|it| it.polled_by.is_some());
             if let Some((end, poll)) = known.end.filter(|(end, _)| offset < end && !is_polled) {
                 let claim = format!(
                     "{value} at offset {offset}{} was lost: no poll shows it, and one shows offset {end}",
@@ -203,7 +203,7 @@ impl<'a> Log<'a> {
             _ => return Some((Vec::new(), format!("a poll shows {value}, which nobody had sent"))),
         }
         let wrong = self.learn(offset, value, Source { operation: index, witness: None });
-        self.offsets.entry(offset).and_modify(|known| known.is_polled = true);
+        self.offsets.entry(offset).and_modify(|known| known.polled_by = known.polled_by.or(Some(index)));
         if is_end && self.end.is_none_or(|(end, _)| end < offset) {
             self.end = Some((offset, index));
         }
@@ -212,7 +212,7 @@ impl<'a> Log<'a> {
 
     /// Notes that a value is at an offset.
     fn learn(&mut self, offset: i64, value: &'a Value, source: Source) -> Option<Wrong> {
-        let fresh = Known { value, source, is_polled: false };
+        let fresh = Known { value, source, polled_by: None };
         let known = self.offsets.entry(offset).or_insert(fresh);
         if known.value != value {
             let claim = format!("offset {offset} has {} and also {value}", known.value);

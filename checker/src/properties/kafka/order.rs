@@ -136,8 +136,9 @@ fn step(logs: &Logs<'_>, log: LogName<'_>, (last, from): (i64, u32), (offset, po
         return Some((vec![from, poll], claim));
     }
     let (skipped, known) = logs.0.get(&log)?.offsets.range(last + 1..offset).next()?;
-    let is_lost = if known.is_polled { "is skipped: a poll shows it" } else { "was lost: no poll shows it" };
+    let is_lost = if known.polled_by.is_some() { "is skipped: a poll shows it" } else { "was lost: no poll shows it" };
     let value = known.value;
     let claim = format!("{value} at offset {skipped}{} {is_lost}, and one goes from {last} to {offset}", of_log(log));
-    Some(([from, poll].into_iter().chain(known.source.operations()).collect(), claim))
+    let shown = known.source.operations().chain(known.polled_by);
+    Some(([from, poll].into_iter().chain(shown).collect(), claim))
 }
