@@ -20,7 +20,9 @@ use super::{
 use crate::{
     error::{ExitStatus, Failure, host_limits},
     run::plan::{Plan, shell_words},
-    systems::{Address, Deployment, Ports, Status, StatusClient, System, Timing, is_ready, is_settled, members_of},
+    systems::{
+        Address, Deployment, Ports, Status, StatusClient, System, Timing, describe, is_ready, is_settled, members_of,
+    },
     terminal,
 };
 
@@ -226,13 +228,4 @@ fn addresses(system: &dyn System, hosts: &Hosts) -> anyhow::Result<Vec<Address>>
     let each = hosts.iter().zip(free.chunks(Ports::COUNT));
     let ports = |free: &[u16]| Ports { peer: free[0], client: free[1], election: free[2] };
     Ok(each.map(|(host, free)| Address::with_ports(host.address, ports(free))).collect())
-}
-
-fn describe(statuses: &[Option<Status>], questions: impl Iterator<Item = String>) -> String {
-    let nodes = (1..).zip(statuses).zip(questions).map(|((id, status), question): ((u16, _), _)| match status {
-        Some(Status { role: Some(role), .. }) => format!("n{id} is {} in term {}", role.name, role.term),
-        Some(_) => format!("n{id} answers"),
-        None => format!("n{id} does not answer {question}"),
-    });
-    nodes.collect::<Vec<_>>().join(", ")
 }

@@ -148,11 +148,30 @@ pub(crate) fn is_settled(has_roles: bool, statuses: &[Option<Status>]) -> bool {
     })
 }
 
+/// Describes why a cluster is not settled: what each node is, whom it follows and what it lacks, or that it does not
+/// answer a question.
+pub(crate) fn describe(statuses: &[Option<Status>], questions: impl Iterator<Item = String>) -> String {
+    let (leader, commit) = leader_of(statuses).map(|(leader, head)| (leader, head.commit)).unzip();
+    let nodes = (1..).zip(statuses).zip(questions).map(|((id, status), question): ((u16, _), _)| {
+        let Some(status) = status else { return format!("n{id} does not answer {question}") };
+        let Some(role) = &status.role else { return format!("n{id} answers") };
+        let follows = match role.leader {
+            None => ", and knows no leader".to_owned(),
+            Some(other) if other != id && Some(other) != leader => format!(", and takes n{other} for the leader"),
+            Some(_) => String::new(),
+        };
+        let lacks = commit.filter(|commit| role.applied < *commit);
+        let lacks = lacks.map(|commit| format!(", and has applied {} of {commit} committed entries", role.applied));
+        format!("n{id} is {} in term {}{follows}{}", role.name, role.term, lacks.unwrap_or_default())
+    });
+    nodes.collect::<Vec<_>>().join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use nemesis::{Leaders, NodeId};
 
-    use super::{RoleStatus, Status, is_ready, is_settled, leaders_of, members_of};
+    use super::{RoleStatus, Status, describe, is_ready, is_settled, leaders_of, members_of};
 
     fn status(name: &str, term: u64, leader: Option<u16>, applied: u64) -> Status {
         let (leads, name) = (name == "leader", name.to_owned());
@@ -179,6 +198,24 @@ mod tests {
         assert!(!is_settled(true, &[follower(4), leader(3), follower(5)]));
         assert!(!is_settled(true, &[Some(status("leader", 2, Some(1), 5)), leader(3), follower(5)]));
         assert!(!is_settled(true, &[follower(5), follower(5), follower(5)]));
+    }
+
+    #[test]
+    fn a_node_that_does_not_settle_is_told_with_what_it_lacks() {
+        let statuses = [
+            Some(status("leader", 2, Some(1), 5)),
+            Some(status("leader", 3, Some(2), 9)),
+            Some(status("follower", 3, Some(2), 4)),
+            Some(status("follower", 2, Some(1), 9)),
+            Some(status("candidate", 4, None, 9)),
+            None,
+            Some(Status::default()),
+        ];
+        let expected = "n1 is leader in term 2, and has applied 5 of 9 committed entries; n2 is leader in term 3; \
+                        n3 is follower in term 3, and has applied 4 of 9 committed entries; \
+                        n4 is follower in term 2, and takes n1 for the leader; \
+                        n5 is candidate in term 4, and knows no leader; n6 does not answer /status; n7 answers";
+        assert_eq!(describe(&statuses, std::iter::repeat("/status".to_owned())), expected);
     }
 
     #[test]
