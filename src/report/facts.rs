@@ -1,7 +1,8 @@
 //! Facts that a page can show, and the sections that show them.
 
 use checker::{
-    Anomaly, Evidence, Hierarchy, KeyReport, Level, Prefix, Report, StalenessReport, TransactionReport, named,
+    Anomaly, Evidence, Hierarchy, KeyReport, Level, Prefix, Report, StalenessReport, TransactionReport,
+    operations_named,
 };
 use histories::{History, NEVER, Operation, Times, Value};
 use maud::Markup;
@@ -202,7 +203,7 @@ impl<'a> Facts<'a> {
 
 /// Returns the operation that a claim names, if it is the only one of these.
 pub(super) fn only_named(history: &History, operations: &[usize], claim: &str) -> Option<usize> {
-    match *named(history, operations, claim) {
+    match *operations_named(history, operations, claim) {
         [index] => Some(index),
         _ => None,
     }

@@ -21,7 +21,8 @@ use crate::{
     error::{ExitStatus, Failure, host_limits},
     run::plan::{Plan, shell_words},
     systems::{
-        Address, Deployment, Ports, Status, StatusClient, System, Timing, describe, is_ready, is_settled, members_of,
+        Address, Deployment, Ports, Status, StatusClient, System, Timing, describe_unsettled, is_ready, is_settled,
+        members_of,
     },
     terminal,
 };
@@ -160,7 +161,7 @@ impl Cluster {
                 return self.blame(format!("{node} {ENDED_BY_ITSELF} ({status})"), node).map(Some);
             }
             if Instant::now() > end {
-                return Ok(Some(describe(&statuses, self.observer.questions())));
+                return Ok(Some(describe_unsettled(&statuses, self.observer.questions())));
             }
             tokio::time::sleep(self.observer.effort().poll).await;
         }

@@ -30,8 +30,8 @@ pub(crate) use self::{
     options::{OptionDescription, Options, Settings},
     reads::{Conditions, Expectation, Guarantee, ReadMode, ReadModeDescription},
     status::{
-        Checkpoint, Counters, Effort, RoleStatus, Status, StatusPage, StatusRequest, describe, is_ready, is_settled,
-        leader_of, leaders_of, members_of,
+        Checkpoint, Counters, Effort, RoleStatus, Status, StatusPage, StatusRequest, describe_unsettled, is_ready,
+        is_settled, leader_of, leaders_of, members_of,
     },
     status_client::StatusClient,
     system::System,

@@ -150,7 +150,7 @@ pub(crate) fn is_settled(has_roles: bool, statuses: &[Option<Status>]) -> bool {
 
 /// Describes why a cluster is not settled: what each node is, whom it follows and what it lacks, or that it does not
 /// answer a question.
-pub(crate) fn describe(statuses: &[Option<Status>], questions: impl Iterator<Item = String>) -> String {
+pub(crate) fn describe_unsettled(statuses: &[Option<Status>], questions: impl Iterator<Item = String>) -> String {
     let (leader, commit) = leader_of(statuses).map(|(leader, head)| (leader, head.commit)).unzip();
     let nodes = (1..).zip(statuses).zip(questions).map(|((id, status), question): ((u16, _), _)| {
         let Some(status) = status else { return format!("n{id} does not answer {question}") };
@@ -171,7 +171,7 @@ pub(crate) fn describe(statuses: &[Option<Status>], questions: impl Iterator<Ite
 mod tests {
     use nemesis::{Leaders, NodeId};
 
-    use super::{RoleStatus, Status, describe, is_ready, is_settled, leaders_of, members_of};
+    use super::{RoleStatus, Status, describe_unsettled, is_ready, is_settled, leaders_of, members_of};
 
     fn status(name: &str, term: u64, leader: Option<u16>, applied: u64) -> Status {
         let (leads, name) = (name == "leader", name.to_owned());
@@ -215,7 +215,7 @@ mod tests {
                         n3 is follower in term 3, and has applied 4 of 9 committed entries; \
                         n4 is follower in term 2, and takes n1 for the leader; \
                         n5 is candidate in term 4, and knows no leader; n6 does not answer /status; n7 answers";
-        assert_eq!(describe(&statuses, std::iter::repeat("/status".to_owned())), expected);
+        assert_eq!(describe_unsettled(&statuses, std::iter::repeat("/status".to_owned())), expected);
     }
 
     #[test]

@@ -12,7 +12,7 @@ impl Evidence {
     #[must_use]
     pub fn subject(&self, history: &History) -> Option<usize> {
         let invoked = |&index: &usize| (history.times(index).invoked_ns, history.operations[index].invoked);
-        let first = named(history, &self.operations, &self.claim).first().copied();
+        let first = operations_named(history, &self.operations, &self.claim).first().copied();
         first.or_else(|| self.operations.iter().copied().max_by_key(invoked))
     }
 }
@@ -20,7 +20,7 @@ impl Evidence {
 /// Returns those of the operations that a claim names by process, time and node, in the order in which it does. Of two
 /// that are named in the same words, the later one comes first.
 #[must_use]
-pub fn named(history: &History, operations: &[usize], claim: &str) -> Vec<usize> {
+pub fn operations_named(history: &History, operations: &[usize], claim: &str) -> Vec<usize> {
     let place = |index: usize| {
         let by = words::by(history, index);
         let ends_there = |(place, _): &(usize, &str)| !claim[place + by.len()..].starts_with(char::is_alphanumeric);
@@ -35,7 +35,7 @@ pub fn named(history: &History, operations: &[usize], claim: &str) -> Vec<usize>
 mod tests {
     use histories::{Format, read_bytes};
 
-    use super::named;
+    use super::operations_named;
     use crate::Evidence;
 
     #[test]
@@ -60,6 +60,6 @@ mod tests {
         assert_eq!(subject("read by process 3 at 0.007 s on n1 returned 1"), Some(2), "it is not in the evidence");
         assert_eq!(subject("somebody lied"), Some(2), "the one invoked last");
         assert_eq!(Evidence::default().subject(&history), None);
-        assert_eq!(named(&history, &[0, 1, 2], "somebody lied"), [0; 0]);
+        assert_eq!(operations_named(&history, &[0, 1, 2], "somebody lied"), [0; 0]);
     }
 }
