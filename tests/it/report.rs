@@ -208,6 +208,11 @@ fn what_went_wrong_comes_before_all_else() {
     }
 }
 
+/// Makes a call on `k0` that is answered a millisecond later.
+fn call(at: u64, process: u64, f: &str, asked: &str, answer: &str) -> String {
+    event(at, process, "invoke", f, "k0", asked) + &event(at + 1, process, "ok", f, "k0", answer)
+}
+
 /// Makes the page of a stored run with this history, these results, and this log of every node.
 fn page_of_run(history: &str, results: &serde_json::Value, workload: &str, log: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
@@ -226,8 +231,7 @@ fn page_of_run(history: &str, results: &serde_json::Value, workload: &str, log: 
 
 #[test]
 fn the_page_of_an_interrupted_run_says_so_first() {
-    let history = event(1, 1, "invoke", "write", "k0", "1") + &event(2, 1, "ok", "write", "k0", "1");
-    let history = history + &event(3, 1, "invoke", "read", "k0", "null") + &event(4, 1, "ok", "read", "k0", "1");
+    let history = call(1, 1, "write", "1", "1") + &call(3, 1, "read", "null", "1");
     let mut results = results("linearizable");
     let whole = page_of_run(&history, &results, "register", "");
     assert!(!whole.contains("nterrupted"), "{whole}");
@@ -246,7 +250,7 @@ fn the_page_of_an_interrupted_run_says_so_first() {
 
 #[test]
 fn bad_news_come_before_a_green_verdict() {
-    let history = event(1, 1, "invoke", "write", "k0", "1") + &event(2, 1, "ok", "write", "k0", "1");
+    let history = call(1, 1, "write", "1", "1");
     let mut results = results("linearizable");
     (results["broken_rule"], results["interrupted"]) = ("n1 voted twice".into(), true.into());
     let page = page_of_run(&history, &results, "register", "");
@@ -264,9 +268,6 @@ fn a_node_that_acknowledged_what_no_majority_knew_is_marked_in_the_picture() {
         "hit":"{\"partition\":{\"shape\":{\"isolate\":\"leader\"},\"grudge\":{\"1\":[2],\"2\":[1,3],\"3\":[2]}}}",
         "id":1,"nodes":[],"outcome":"installed","place":0}}"#;
     let cut_off = cut_off.replace("\n        ", "") + "\n";
-    let call = |at: u64, process: u64, f: &str, asked: &str, answer: &str| {
-        event(at, process, "invoke", f, "k0", asked) + &event(at + 1, process, "ok", f, "k0", answer)
-    };
     // Process 4 asks n2, process 3 asks n1, process 5 asks n3.
     let calls = [call(10, 4, "write", "7", "7"), call(20, 3, "write", "8", "8"), call(30, 5, "read", "null", "7")];
     let history = cut_off + &calls.concat();
@@ -350,9 +351,6 @@ fn marked(html: &str) -> Vec<&str> {
 #[test]
 fn the_picture_marks_the_operation_that_the_claim_names() {
     // The write that came too late is no wrong answer, though it was invoked last.
-    let call = |at: u64, process: u64, f: &str, asked: &str, answer: &str| {
-        event(at, process, "invoke", f, "k0", asked) + &event(at + 1, process, "ok", f, "k0", answer)
-    };
     let history = call(10, 3, "read", "null", "57") + &call(20, 4, "write", "57", "57");
     let page = page_of_run(&history, &results("not-linearizable"), "register", "");
     assert!(page.contains("class=\"claim\">read of k0 by process 3 at "), "{page}");
@@ -382,9 +380,6 @@ fn the_transaction_that_the_claim_of_a_cycle_names_is_marked_and_no_other() {
 
 #[test]
 fn a_long_answer_leaves_room_for_the_node_that_gave_it() {
-    let call = |at: u64, process: u64, f: &str, asked: &str, answer: &str| {
-        event(at, process, "invoke", f, "k0", asked) + &event(at + 1, process, "ok", f, "k0", answer)
-    };
     let found: Vec<String> = (1..40).map(|number| number.to_string()).collect();
     let history = call(10, 3, "read", "null", &format!("[{}]", found.join(",")));
     let page = page_of_run(&history, &results("not-linearizable"), "set", "");
@@ -395,7 +390,7 @@ fn a_long_answer_leaves_room_for_the_node_that_gave_it() {
 
 #[test]
 fn what_a_run_lacks_stands_out_as_much_as_that_it_was_interrupted() {
-    let history = event(1, 1, "invoke", "write", "k0", "1") + &event(2, 1, "ok", "write", "k0", "1");
+    let history = call(1, 1, "write", "1", "1");
     let mut results = results("linearizable");
     (results["not_recovered"], results["weak"]) = ("n1 is leader in term 1".into(), true.into());
     let page = page_of_run(&history, &results, "register", "");

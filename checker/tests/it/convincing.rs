@@ -145,6 +145,16 @@ fn a_failed_write_to_several_registers_is_named_where_a_read_returns_what_it_wou
     assert_eq!(operations, [0]);
 }
 
+#[test]
+fn a_failed_enqueue_is_named_where_values_repeat() {
+    let twice = "0 invoke enqueue 1\n0 ok enqueue 1\n0 invoke enqueue 1\n0 ok enqueue 1\n";
+    let (claim, _, shown) =
+        told(Model::Queue, &format!("{twice}0 invoke enqueue 3\n0 fail enqueue 3\n1 invoke dequeue\n1 ok dequeue 3"));
+    let expected = "dequeue by process 1 at 0.006 s answered 3, although enqueue 3 by process 0 at 0.004 s failed, and \
+                    nothing that may have happened ever left 3 there";
+    assert_eq!((&*claim, shown), (expected, 2));
+}
+
 fn micro(f: &str, register: &str, value: Value) -> Value {
     Value::List(vec![f.into(), register.into(), value])
 }

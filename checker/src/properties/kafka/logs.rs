@@ -203,7 +203,9 @@ impl<'a> Log<'a> {
             _ => return Some((Vec::new(), format!("a poll shows {value}, which nobody had sent"))),
         }
         let wrong = self.learn(offset, value, Source { operation: index, witness: None });
-        self.offsets.entry(offset).and_modify(|known| known.polled_by = known.polled_by.or(Some(index)));
+        self.offsets.entry(offset).and_modify(|known| {
+            known.polled_by.get_or_insert(index);
+        });
         if is_end && self.end.is_none_or(|(end, _)| end < offset) {
             self.end = Some((offset, index));
         }
