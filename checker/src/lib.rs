@@ -47,7 +47,7 @@ mod zones;
 pub use budget::Limits;
 pub use check::{check, check_with};
 pub use consistency::{Consistency, Hierarchy, HierarchyLevel, ModelStatus, Witness, consistency};
-pub use evidence::operations_named;
+pub use evidence::wrong_transaction;
 pub use memory::Memory;
 pub use objects::Model;
 pub use options::Options;

@@ -2,12 +2,11 @@
 //! in the order of the cycle, and an arrow to each that must come later. It needs no script. A cycle has one shape, so
 //! no library is needed to lay it out, and boxes one below the other leave room for what a transaction did.
 
-use checker::{Anomaly, Link};
+use checker::{Anomaly, Link, wrong_transaction};
 use maud::{Markup, PreEscaped, html};
 
 use super::{
     Facts,
-    facts::only_named,
     page::text,
     picture::{WIDTH, px, short},
     timeline::STYLE,
@@ -74,15 +73,16 @@ pub(crate) fn svg(facts: &Facts<'_>, anomaly: &Anomaly, alone: bool) -> Markup {
             @for (link, pair) in anomaly.links.iter().zip(boxes.windows(2)) {
                 @let from = pair[0].y + pair[0].height();
                 @let along = format!("M60 {}V{}", px(from), px(pair[1].y - 1.0));
-                (arrow(facts, link, &along, (60.0, pair[1].y, 0.0), (74.0, from + GAP / 2.0 + 4.0), MOST_LINE))
+                @let words = [(short(&label(facts.history, link), MOST_LINE), 74.0, from + GAP / 2.0 + 4.0)];
+                (arrow(facts, link, &along, (60.0, pair[1].y, 0.0), &words))
             }
             @if hidden > 0 {
                 text class="name" x="60" y=(px(bottom + 24.0)) { "and " (hidden) " more before the first again" }
             } @else if let (Some(back), [first, .., last]) = (anomaly.links.last(), &boxes[..]) {
                 @let (from, to) = (last.y + last.height() / 2.0, first.y + first.height() / 2.0);
                 @let along = format!("M{} {}H{}V{}H{}", px(right), px(from), px(right + BACK), px(to), px(right + 1.0));
-                @let beside = (right + BACK + 10.0, f64::midpoint(from, to) + 4.0);
-                (arrow(facts, back, &along, (right, to, 90.0), beside, MOST_BACK))
+                @let words = beside(&label(facts.history, back), right + BACK + 10.0, f64::midpoint(from, to) + 4.0);
+                (arrow(facts, back, &along, (right, to, 90.0), &words))
             }
         }
     }
@@ -90,7 +90,7 @@ pub(crate) fn svg(facts: &Facts<'_>, anomaly: &Anomaly, alone: bool) -> Markup {
 
 fn boxes(facts: &Facts<'_>, anomaly: &Anomaly) -> Vec<Transaction> {
     let history = facts.history;
-    let wrong = only_named(history, &anomaly.operations, &anomaly.claim);
+    let wrong = wrong_transaction(history, &anomaly.operations, &anomaly.claim);
     let mut y = TOP;
     let shown = anomaly.operations.iter().take(MAX_BOXES).enumerate();
     shown
@@ -146,14 +146,28 @@ fn transaction(of: &Transaction, right: f64) -> Markup {
     }
 }
 
-/// Renders an arrow along a path, with its head at a place, turned by an angle in degrees, and its label at another.
+/// Returns the lines of a label with their places: kind and key of the dependency above the rest, since narrow screens
+/// have no room for both in one line.
+fn beside(label: &str, x: f64, y: f64) -> Vec<(String, f64, f64)> {
+    match label.split_once(": ") {
+        None => vec![(short(label, MOST_BACK), x, y)],
+        Some((kind, rest)) => {
+            vec![
+                (short(&format!("{kind}:"), MOST_BACK), x, y - LINE / 2.0),
+                (short(rest, MOST_BACK), x, y + LINE / 2.0),
+            ]
+        }
+    }
+}
+
+/// Renders an arrow along a path, with its head at a place, turned by an angle in degrees, and its label in lines, each
+/// at a place.
 fn arrow(
     facts: &Facts<'_>,
     link: &Link,
     along: &str,
     (x, y, angle): (f64, f64, f64),
-    label_at: (f64, f64),
-    most: usize,
+    label: &[(String, f64, f64)],
 ) -> Markup {
     let sentence = text(&link.sentence);
     html! {
@@ -164,7 +178,7 @@ fn arrow(
             path class="head" d="M0 0l-5 -9h10z" transform={
                 "translate(" (px(x)) " " (px(y)) ") rotate(" (angle) ")"
             } {}
-            text x=(px(label_at.0)) y=(px(label_at.1)) { (short(&label(facts.history, link), most)) }
+            @for (line, x, y) in label { text x=(px(*x)) y=(px(*y)) { (line) } }
         }
     }
 }

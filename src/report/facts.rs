@@ -2,7 +2,7 @@
 
 use checker::{
     Anomaly, Evidence, Hierarchy, KeyReport, Level, Prefix, Report, StalenessReport, TransactionReport,
-    operations_named,
+    wrong_transaction,
 };
 use histories::{History, NEVER, Operation, Times, Value};
 use maud::Markup;
@@ -149,7 +149,7 @@ impl<'a> Facts<'a> {
     pub(super) fn marked(&self, evidence: &Evidence) -> Option<usize> {
         match self.transactions {
             None => evidence.subject(self.history),
-            Some(_) => only_named(self.history, &evidence.operations, &evidence.claim),
+            Some(_) => wrong_transaction(self.history, &evidence.operations, &evidence.claim),
         }
     }
 
@@ -198,14 +198,6 @@ impl<'a> Facts<'a> {
         };
         let ends = (0..self.history.operations.len()).map(last_ns);
         ends.chain(self.history.others.iter().map(|event| event.time)).max().unwrap_or_default()
-    }
-}
-
-/// Returns the operation that a claim names, if it is the only one of these.
-pub(super) fn only_named(history: &History, operations: &[usize], claim: &str) -> Option<usize> {
-    match *operations_named(history, operations, claim) {
-        [index] => Some(index),
-        _ => None,
     }
 }
 

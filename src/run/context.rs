@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use checker::{Evidence, operations_named};
+use checker::{Evidence, wrong_transaction};
 use histories::{Function, History, NEVER, Operation, Outcome};
 use nemesis::NodeId;
 
@@ -23,9 +23,8 @@ pub(crate) fn around(
 ) -> Vec<String> {
     let Some(subject) = evidence.subject(history) else { return Vec::new() };
     let began_ns = history.times(subject).invoked_ns;
-    // Where a claim names no transaction of a cycle, none is more wrong than another.
     let is_one_of_many = history.transactions.at(subject).is_some()
-        && operations_named(history, &evidence.operations, &evidence.claim).is_empty();
+        && wrong_transaction(history, &evidence.operations, &evidence.claim).is_none();
     let belief = if is_one_of_many { None } else { belief(history.node(subject), began_ns, reigns) };
     let mut sentences: Vec<String> = belief.into_iter().collect();
     let in_force = faults.iter().filter(|fault| fault.span.contains(began_ns));

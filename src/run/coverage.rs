@@ -10,6 +10,7 @@ use super::{
     faults::FaultWindow,
     leadership::{Reign, Span, deposed},
 };
+use crate::terminal::words::{counted, was_or_were};
 
 /// Events in a run that could have led a wrong server into a violation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -91,6 +92,9 @@ pub(crate) struct Leadership<'a> {
     pub(crate) around_ns: u64,
 }
 
+/// Number of answered operations below which a run says little, whatever happened meanwhile.
+const FEW_OPERATIONS: usize = 100;
+
 /// Measures the coverage of a run. `load` is the time in which clients were active. Without `leadership`, of which the
 /// reason is given instead, nobody can say whether a deposed leader was asked; the coverage says so.
 pub(crate) fn measure(
@@ -115,6 +119,10 @@ pub(crate) fn measure(
     };
     if coverage.writes == 0 {
         coverage.weak.push("nothing was written".to_owned());
+    }
+    let answered = timed(history).filter(|timed| timed.operation.outcome == Outcome::Ok).count();
+    if answered < FEW_OPERATIONS {
+        coverage.weak.push(format!("only {} {} answered", counted(answered, "operation"), was_or_were(answered)));
     }
     match leadership {
         Ok(Leadership { linger, around_ns, .. }) => {
@@ -282,7 +290,7 @@ mod tests {
     use histories::{Event, EventType, HistoryBuilder, Process};
     use nemesis::FaultKind;
 
-    use super::{Coverage, DeposedCoverage, Leadership, ReplacedCoverage, RetiredCoverage, measure};
+    use super::{Coverage, DeposedCoverage, FEW_OPERATIONS, Leadership, ReplacedCoverage, RetiredCoverage, measure};
     use crate::run::{
         faults::FaultWindow,
         leadership::{Reign, Span},
@@ -306,7 +314,8 @@ mod tests {
         }
     }
 
-    /// Measures operations given as (function, node, invoked ms, completed ms, outcome), each by a process of its own.
+    /// Measures operations given as (function, node, invoked ms, completed ms, outcome), each by a process of its own,
+    /// after enough others.
     fn coverage(
         operations: &[(&'static str, u16, u64, u64, EventType)],
         reigns: &[Reign],
@@ -314,7 +323,8 @@ mod tests {
         linger: bool,
     ) -> Coverage {
         let mut events = Vec::new();
-        for (process, (f, node, invoked, completed, kind)) in (0..).zip(operations) {
+        let others = [("read", 9, 0, 1, EventType::Ok); FEW_OPERATIONS];
+        for (process, (f, node, invoked, completed, kind)) in (0..).zip(others.iter().chain(operations)) {
             for (time_ms, kind) in [(*invoked, EventType::Invoke), (*completed, *kind)] {
                 let event = Event::new(Process::Client(process), kind, *f);
                 events.push(Event { time: time_ms * MS, node: Some(*node), value: Some(1.into()), ..event });
@@ -400,7 +410,7 @@ mod tests {
     #[test]
     fn a_system_that_does_not_say_who_leads_is_not_blamed_for_its_leaders() {
         let found = measure(&HistoryBuilder::default().finish(), Err("nobody says"), &[], span(0, 1000), &[]);
-        assert_eq!(found.weak, ["nothing was written"]);
+        assert_eq!(found.weak, ["nothing was written", "only 0 operations were answered"]);
         assert!(found.unseen[0].starts_with("who led"), "{:?}", found.unseen);
     }
 }

@@ -68,7 +68,8 @@ impl FinishedRun {
     /// Returns the paths of its files that a person may want to look at and that are never compressed, relative to its
     /// folder.
     pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
-        let logs = (1..=self.plan.nodes).map(|node| node_file(node, LOG_FILE));
+        let logs = (1..=self.plan.all_nodes()).map(|node| node_file(node, LOG_FILE));
+        let logs = logs.filter(|log| self.folder.has(log));
         [TEST_FILE, RESULTS_FILE].map(PathBuf::from).into_iter().chain(logs)
     }
 

@@ -263,6 +263,8 @@ fn faults_wait_for_a_snapshot_and_for_a_change_of_the_members() {
     let load = ["run", "--nodes", "3", "--rate", "100", "--seed", "1", "--time-limit", "9s", "--snapshot-after", "50"];
     let ended = run(dir.path(), &[&load[..], &["--script", "events.toml"]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
+    let page = fs::read_to_string(dir.path().join("store/latest/report.html")).unwrap();
+    assert!(page.contains("nodes/4/node.log"), "the page links to the log of the node that was added");
     let hit = faults(dir.path());
     let kinds: BTreeSet<&str> = hit.iter().map(|(kind, ..)| kind.as_str()).collect();
     assert_eq!(kinds, ["add", "pause", "starve"].into(), "{hit:?}");

@@ -97,7 +97,9 @@ fn transactions_have_a_page_with_their_cycle_their_levels_and_every_anomaly() {
     assert!(ended.out.starts_with("not strict serializable: "), "{ended:?}");
     assert!(html.contains("not strict serializable</span> <span class=\"subject\">it's a history.jsonl"), "{html}");
     let story = html.split("id=\"story\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
-    for part in ["rw x: 2 was missed", "rw y: 1 was missed", "append 1 to y", "r y -&gt; []", "class=\"edge rw\""] {
+    for part in
+        ["rw x: 2 was missed", ">rw y:<", ">1 was missed<", "append 1 to y", "r y -&gt; []", "class=\"edge rw\""]
+    {
         assert!(story.contains(part), "{part}: {story}");
     }
     assert!(story.contains("T1 read x at event 0 without 2, which T2 appended: so T1 must come before T2"), "{story}");
@@ -397,7 +399,8 @@ fn what_a_run_lacks_stands_out_as_much_as_that_it_was_interrupted() {
     let header = page.split("<h1>").nth(1).unwrap();
     for words in [
         "<strong>The cluster did not recover after healing</strong>: n1 is leader in term 1.",
-        "<strong>Weak evidence</strong>: the leader never changed; no deposed leader was asked for a read.",
+        "<strong>Weak evidence</strong>: only 1 operation was answered; the leader never changed; no deposed \
+         leader was asked for a read.",
     ] {
         assert!(header.contains(&format!("<p class=\"claim unsure\">{words}</p>")), "{words}: {header}");
     }

@@ -30,7 +30,7 @@ const CAS_AS_WRITE: &str = "where a cas counts as a write if only others set wha
 pub(crate) use gather::GatheredSteps;
 use sentences::Description;
 pub(crate) use sentences::saw;
-pub use subject::operations_named;
+pub use subject::wrong_transaction;
 
 /// Returns evidence for a violation of the zones. Among several violations the stalest read is reported, since it is
 /// the clearest and its staleness is certain. If no read is certainly stale, the first violation found is reported.

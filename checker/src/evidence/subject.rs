@@ -17,10 +17,19 @@ impl Evidence {
     }
 }
 
+/// Returns the transaction of an anomaly that is presented as wrong: the one that the claim names. If it names several
+/// or none, none is more wrong than another.
+#[must_use]
+pub fn wrong_transaction(history: &History, operations: &[usize], claim: &str) -> Option<usize> {
+    match *operations_named(history, operations, claim) {
+        [index] => Some(index),
+        _ => None,
+    }
+}
+
 /// Returns those of the operations that a claim names by process, time and node, in the order in which it does. Of two
 /// that are named in the same words, the later one comes first.
-#[must_use]
-pub fn operations_named(history: &History, operations: &[usize], claim: &str) -> Vec<usize> {
+fn operations_named(history: &History, operations: &[usize], claim: &str) -> Vec<usize> {
     let place = |index: usize| {
         let by = words::by(history, index);
         let ends_there = |(place, _): &(usize, &str)| !claim[place + by.len()..].starts_with(char::is_alphanumeric);
@@ -35,7 +44,7 @@ pub fn operations_named(history: &History, operations: &[usize], claim: &str) ->
 mod tests {
     use histories::{Format, read_bytes};
 
-    use super::operations_named;
+    use super::wrong_transaction;
     use crate::Evidence;
 
     #[test]
@@ -60,6 +69,9 @@ mod tests {
         assert_eq!(subject("read by process 3 at 0.007 s on n1 returned 1"), Some(2), "it is not in the evidence");
         assert_eq!(subject("somebody lied"), Some(2), "the one invoked last");
         assert_eq!(Evidence::default().subject(&history), None);
-        assert_eq!(operations_named(&history, &[0, 1, 2], "somebody lied"), [0; 0]);
+        let wrong = |claim: &str| wrong_transaction(&history, &[0, 1, 2], claim);
+        assert_eq!(wrong("read by process 1 at 0.001 s on n1 returned 1"), Some(0));
+        assert_eq!(wrong("read by process 1 at 0.003 s on n10, after read by process 1 at 0.001 s on n1"), None);
+        assert_eq!(wrong("somebody lied"), None);
     }
 }
