@@ -5,7 +5,7 @@ use std::{
     future,
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
@@ -106,7 +106,8 @@ async fn run_on_cluster(
     let ready_after = cluster.wait_until_ready().await?;
     let origin_mono_ns = host::monotonic_ns();
     let leader_after_ms = u64::try_from(ready_after.as_millis()).unwrap_or(u64::MAX);
-    let start = RunStart { leader_after_ms, origin_mono_ns };
+    let began = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+    let start = RunStart { leader_after_ms, origin_mono_ns, began_unix_s: began.map(|began| began.as_secs()) };
     dir.write_json(START_FILE, &VersionedFile::new(&start))?;
     let origin = Instant::now();
     let recorder = Arc::new(Recorder::create(&dir.history_path(), origin)?);

@@ -1,5 +1,7 @@
 //! Results of a run, written to `results.json` and reported on the terminal.
 
+use std::path::Path;
+
 use checker::{Hierarchy, Report, StalenessReport, TransactionReport, Verdict};
 use histories::{History, Outcome};
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,13 @@ use super::{
     first_sign::FirstSign,
     leadership::{MissedHeartbeat, Reign, Span},
 };
-use crate::{check::status_of, error::ExitStatus, store::SchemaVersion, systems::PlantedDefect};
+use crate::{
+    check::status_of,
+    error::ExitStatus,
+    store::SchemaVersion,
+    systems::PlantedDefect,
+    terminal::words::{stamp_in_words, time_in_words},
+};
 
 /// Results of a run: those of its live part, and what judging made of the files that it left.
 #[derive(Debug, Serialize, Deserialize)]
@@ -198,6 +206,18 @@ pub(crate) struct RunStart {
     pub(crate) leader_after_ms: u64,
     /// Reading of the host's monotonic clock at time 0 of the history, ns; relates the nodes' logs to the history.
     pub(crate) origin_mono_ns: u64,
+    /// Seconds from the Unix epoch to time 0 of the history, by the host's clock; none of simulated runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) began_unix_s: Option<u64>,
+}
+
+impl RunStart {
+    /// Returns the time at which the clients of a run in this folder started: as the name of the folder says if nothing
+    /// else does.
+    pub(crate) fn began(&self, folder: &Path) -> Option<String> {
+        let by_name = || folder.file_name().and_then(|name| stamp_in_words(name.to_str()?));
+        self.began_unix_s.map(time_in_words).or_else(by_name)
+    }
 }
 
 /// Name of the file with these facts.

@@ -14,13 +14,12 @@ use serde::{Serialize, Serializer};
 use super::{
     files::{HISTORY_FILE, TEST_FILE},
     plan::Plan,
-    results::{RESULTS_FILE, Results},
+    results::{RESULTS_FILE, Results, RunStart, START_FILE},
 };
 use crate::{
     check::options_of,
     error::{ExitStatus, Failure},
-    store::{ConfinedFolder, REPORT_FILE, read_json},
-    terminal::words::stamp_in_words,
+    store::{ConfinedFolder, REPORT_FILE, VersionedFile, read_json},
 };
 
 /// Maximum depth at which runs are looked for: a campaign's are in `campaign/runs/<cell>/seed-<n>`.
@@ -52,7 +51,7 @@ pub(crate) struct StoredRun {
     pub(crate) read: String,
     pub(crate) faults: String,
     pub(crate) seed: u64,
-    /// Time at which the run began, if its folder is named after that.
+    /// Time at which its clients started, if its files or the name of its folder tell.
     pub(crate) began: Option<String>,
     /// Duration of its load, ms.
     pub(crate) lasted_ms: Option<u64>,
@@ -94,13 +93,16 @@ impl StoredRun {
         } else {
             Stage::Killed
         };
+        let start = found.map(|results| results.live.start);
+        let begun = || Some(read_json::<VersionedFile<RunStart>>(folder, START_FILE).ok()??.content);
+        let start = start.or_else(begun).unwrap_or_default();
         let text = |of: fn(&Plan) -> String| plan.as_ref().map(of).unwrap_or_default();
         Self {
             verdict: verdict.to_owned(),
             in_words: found.map_or_else(|| verdict.to_owned(), |results| in_words(results, plan.as_ref())),
             interrupted: found.is_some_and(|results| results.live.interrupted),
             unreadable,
-            began: path.file_name().and_then(|name| stamp_in_words(name.to_str()?)),
+            began: start.began(&path),
             lasted_ms: found
                 .and_then(|results| results.live.load)
                 .map(|load| load.until_ns.saturating_sub(load.from_ns) / 1_000_000),

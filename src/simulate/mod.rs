@@ -108,7 +108,11 @@ pub(crate) fn simulate_and_store(plan: &Plan, place: &RunLocation) -> anyhow::Re
     let conditions = plan.simulation.clone().unwrap_or_default();
     let finished = world::run(plan, &conditions, true)?;
     let live = LiveResults {
-        start: RunStart { leader_after_ms: finished.origin_ns / 1_000_000, origin_mono_ns: finished.origin_ns },
+        start: RunStart {
+            leader_after_ms: finished.origin_ns / 1_000_000,
+            origin_mono_ns: finished.origin_ns,
+            began_unix_s: None,
+        },
         load: Some(Span { from_ns: 0, until_ns: plan.time_limit_ms * 1_000_000 }),
         not_recovered: finished.not_recovered,
         broken_rule: finished.broken.map(|broken| broken.to_string()),

@@ -1,10 +1,13 @@
 //! Words for numbers, times and keys.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use histories::Value;
 
 use super::sanitize::{self, is_harmful};
+
+/// Latest time that has a date of four digits for its year, in seconds from the Unix epoch.
+const LATEST_UNIX_S: u64 = 253_402_300_799;
 
 /// Formats a key for people: text without quotes.
 pub(crate) fn plain(key: &Value) -> String {
@@ -63,6 +66,12 @@ pub(crate) fn stamp_in_words(name: &str) -> Option<String> {
         let (date, time) = ([part(0, 4), part(4, 6), part(6, 8)], [part(9, 11), part(11, 13), part(13, 15)]);
         format!("{} {} UTC", date.join("-"), time.join(":"))
     })
+}
+
+/// Formats a time, in seconds from the Unix epoch, as `2026-01-31 23:59:59 UTC`.
+pub(crate) fn time_in_words(unix_s: u64) -> String {
+    let time = UNIX_EPOCH + Duration::from_secs(unix_s.min(LATEST_UNIX_S));
+    humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC")
 }
 
 /// Formats 1234567 as 1,234,567.
@@ -135,7 +144,7 @@ mod tests {
 
     use super::{
         counted, did_you_mean, grouped, lasting_ms, measured_ms, named_key, plain, reads_of, seconds, stamp_in_words,
-        typed,
+        time_in_words, typed,
     };
 
     #[test]
@@ -148,6 +157,8 @@ mod tests {
         assert_eq!(named_key(&"k3".into()).as_deref(), Some("key k3"));
         assert_eq!(named_key(&Value::Nil), None);
         assert_eq!(stamp_in_words("20260131T235959Z").as_deref(), Some("2026-01-31 23:59:59 UTC"));
+        assert_eq!(time_in_words(1_769_903_999), "2026-01-31 23:59:59 UTC");
+        assert_eq!(time_in_words(u64::MAX), "9999-12-31 23:59:59 UTC");
         assert_eq!(["seed-1", "20260131T2359Z", "２０260131T235959Z"].map(stamp_in_words), [None, None, None]);
     }
 

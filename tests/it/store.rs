@@ -105,6 +105,32 @@ fn results_of_a_later_schism_are_refused_by_name_and_never_taken_for_old_ones() 
     }
 }
 
+/// The name of its folder says when a run began only where nobody chose it.
+#[test]
+fn a_list_tells_when_a_run_began_by_its_files_and_otherwise_by_its_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    store(dir.path());
+    let chosen = dir.path().join("store/chosen");
+    fs::create_dir(&chosen).unwrap();
+    fs::write(chosen.join("test.json"), plan("schism", "leader", "register")).unwrap();
+    let began = |name: &str| {
+        let listed = run(dir.path(), &["store", "ls", "--json"]);
+        let listed: serde_json::Value = serde_json::from_str(&listed.out).unwrap();
+        let runs = listed["runs"].as_array().unwrap();
+        let of = runs.iter().find(|run| run["path"].as_str().is_some_and(|path| path.ends_with(name))).unwrap();
+        of["began"].clone()
+    };
+    assert_eq!(began("good/20260131T235959Z"), "2026-01-31 23:59:59 UTC");
+    assert_eq!(began("chosen"), serde_json::Value::Null);
+    let begun = r#"{"leader_after_ms":1,"origin_mono_ns":1,"began_unix_s":1769903999}"#;
+    fs::write(chosen.join("begun.json"), begun).unwrap();
+    assert_eq!(began("chosen"), "2026-01-31 23:59:59 UTC", "it is under way, or was killed");
+    let mut over = results("linearizable");
+    over["began_unix_s"] = 1_769_904_000.into();
+    fs::write(chosen.join("results.json"), over.to_string()).unwrap();
+    assert_eq!(began("chosen"), "2026-02-01 00:00:00 UTC");
+}
+
 #[test]
 fn the_store_is_served_and_nothing_beside_it() {
     let dir = tempfile::tempdir().unwrap();

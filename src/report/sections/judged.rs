@@ -9,7 +9,7 @@ use crate::{
     check::hints::failed_cas,
     render::{transactions, verdict::counts_in_words},
     run::{FinishedRun, StoppedEarly},
-    terminal::words::{counted, seconds, stamp_in_words},
+    terminal::words::{counted, seconds},
 };
 
 pub(super) const SECTION: Section = Section { id: "judged", title: "What was judged", body };
@@ -35,8 +35,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
 
 /// Renders when a run began, how long its load lasted, what nobody could see, and links to its files.
 fn of_run(facts: &Facts<'_>, run: &FinishedRun) -> Markup {
-    let began = run.folder().path().file_name().and_then(|name| stamp_in_words(name.to_str()?));
     let live = &run.results.live;
+    let began = live.start.began(run.folder().path());
     html! {
         @for what in &run.results.coverage.unseen { p { strong { "Not observable" } ": " (text(what)) "." } }
         @if let Some(StoppedEarly { after_ms, operations }) = live.stopped_early {
