@@ -144,10 +144,14 @@ fn interrupt(arguments: &[&str], prepare: impl Fn(&Path), look: impl Fn(&Path, &
 fn an_interrupted_simulation_leaves_a_whole_run_or_none() {
     let arguments = ["simulate", "--read", "leader", "--seed", "3", "--time-limit", "60s"];
     interrupt(&arguments, |_| (), |_, _| ());
-    interrupt(&[&arguments[..], &["--store", "s"]].concat(), |_| (), |dir, ended| {
-        let stored = dir.join("s/latest");
-        assert_eq!(stored.exists(), stored.join("results.json").is_file(), "{ended:?}");
-    });
+    interrupt(
+        &[&arguments[..], &["--store", "s"]].concat(),
+        |_| (),
+        |dir, ended| {
+            let stored = dir.join("s/latest");
+            assert_eq!(stored.exists(), stored.join("results.json").is_file(), "{ended:?}");
+        },
+    );
 }
 
 #[test]
@@ -161,10 +165,44 @@ fn an_interrupted_merge_leaves_a_whole_campaign_or_none() {
     fs::write(large, vec![7; 64 << 20]).unwrap();
     let part = dir.path().join("c");
     let arguments = ["merge", part.to_str().unwrap(), "--into", "m"];
-    interrupt(&arguments, |_| (), |dir, ended| {
-        let whole = dir.join("m/runs/002-schism-log-none/seed-2/record.json").is_file();
-        assert_eq!(dir.join("m").exists(), whole, "{ended:?}");
-    });
+    interrupt(
+        &arguments,
+        |_| (),
+        |dir, ended| {
+            let whole = dir.join("m/runs/002-schism-log-none/seed-2/record.json").is_file();
+            assert_eq!(dir.join("m").exists(), whole, "{ended:?}");
+        },
+    );
     let there = run(dir.path(), &["merge", "c", "--into", "c/runs"]);
     assert_eq!(there.code, Some(64), "{there:?}");
+}
+
+#[test]
+fn settings_of_a_node_that_cannot_work_are_wrong_usage_by_the_name_of_the_option() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("full")).unwrap();
+    fs::write(dir.path().join("full/letters.txt"), "").unwrap();
+    let node = |more: &[&str]| {
+        let data = if more.contains(&"--data-dir") { &[][..] } else { &["--data-dir", "data"] };
+        run(dir.path(), &[&["node", "--client-addr", "127.0.0.1:1", "--init"][..], data, more].concat())
+    };
+    let first = ["--id", "1", "--peer", "1=127.0.0.1:2"];
+    for (more, why) in [
+        (&["--election-timeout", "0s"][..], "--election-timeout must be more than zero"),
+        (&["--election-timeout", "30ms"], "--heartbeat-interval 40ms must be shorter than --election-timeout 30ms"),
+        (&["--lease", "1h"], "--lease 3600s must be shorter"),
+        (&["--snapshot-after", "0"], "--snapshot-after: at least 1"),
+        (&["--request-timeout", "0s"], "--request-timeout: "),
+        (&["--join", "127.0.0.1:3"], "--join: this node is among the peers already"),
+        (&["--peer", "1=127.0.0.1:4"], "--peer: n1 has two addresses"),
+        (&["--peer", "2=127.0.0.1:2"], "--peer: two members have the same address"),
+    ] {
+        let ended = node(&[&first[..], more].concat());
+        assert_eq!(ended.code, Some(64), "{more:?}: {ended:?}");
+        assert!(ended.err.contains(why), "{more:?}: {ended:?}");
+    }
+    let ended = node(&[&first[..], &["--data-dir", "full"]].concat());
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.err.contains("letters.txt") && ended.err.contains("empty or absent"), "{ended:?}");
+    assert_eq!(fs::read_dir(dir.path().join("full")).unwrap().count(), 1, "nothing is written there");
 }
