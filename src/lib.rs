@@ -93,7 +93,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             }
             match nemesis::enter()? {
                 Entry::Inside(sandbox) => {
-                    let host = Host::new(sandbox, args.partition.way());
+                    let host = Host::new(sandbox, args.partition_by()?);
                     args.execute(&host)
                 }
                 Entry::Over { exit_code } => return Ok(exit_code.into()),

@@ -66,6 +66,14 @@ pub enum StorageError {
         /// Path of the directory.
         path: PathBuf,
     },
+    /// The directory of a new node holds something that no node has written.
+    #[error("{} holds {name:?}, which is no file of a node: a new node needs a directory of its own", path.display())]
+    Occupied {
+        /// Path of the directory.
+        path: PathBuf,
+        /// Name of an entry that is none of a node's.
+        name: String,
+    },
     /// A record or a snapshot is longer than the length field of its file can express.
     #[error("{} cannot hold a record of {bytes} bytes; the maximum is {limit}", path.display())]
     TooLarge {

@@ -110,7 +110,7 @@ impl Budget {
         reading: ReadingOptions,
         read: impl FnOnce(&ReadOptions<'_>) -> Result<T, ReadError>,
     ) -> anyhow::Result<ReadOutcome<T>> {
-        if fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        if file == "-" || fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
             let what = format!("{} is no regular file, but has to be read more than once", file.display());
             return Err(Failure::new(ExitStatus::Usage, what).hint("write its content to a file first").into());
         }

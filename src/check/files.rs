@@ -128,6 +128,28 @@ pub(crate) fn matched(file: &Path) -> anyhow::Result<()> {
     Err(Failure::new(ExitStatus::Unreadable, what).into())
 }
 
+/// Checks that writing `output` keeps what it is made of: a file that is read, and in a folder the history and all
+/// other records.
+///
+/// # Errors
+/// Fails if it would overwrite one of these.
+pub(crate) fn keep<'a>(inputs: impl IntoIterator<Item = &'a Path>, output: &Path) -> anyhow::Result<()> {
+    let Ok(target) = output.canonicalize() else { return Ok(()) };
+    let is_record = |file: &Path| {
+        let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        name.starts_with("history.") || [".json", ".sqlite"].iter().any(|end| name.ends_with(end))
+    };
+    let is_read = |input: &Path| {
+        let input = input.canonicalize().unwrap_or_else(|_| input.to_owned());
+        target == input || (input.is_dir() && target.starts_with(&input) && is_record(&target))
+    };
+    if !target.is_file() || !inputs.into_iter().any(is_read) {
+        return Ok(());
+    }
+    let what = format!("{}: what is to be written is made of this file, and would overwrite it", output.display());
+    Err(Failure::new(ExitStatus::Usage, what).hint("give another name for the output").into())
+}
+
 /// Returns the name as a pattern, if no file has exactly this name.
 fn pattern(name: &Path) -> Option<&str> {
     name.to_str().filter(|text| text.contains(['*', '?', '['])).filter(|_| name.symlink_metadata().is_err())

@@ -4,19 +4,14 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::Duration,
 };
 
-use anyhow::Context as _;
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 use toml::Spanned;
 
 use super::{
+    interrupts::stop_on_signal,
     node_options::NodeOptionArgs,
     partition::PartitionArgs,
     run::wrong_fault,
@@ -29,7 +24,7 @@ use crate::{
         plan::{FaultMix, Seeds, Shard, WrittenPlan, parse_mixes, parse_seeds},
     },
     check::number_at_once,
-    error::{ExitStatus, Failure, host_limits},
+    error::{ExitStatus, Failure},
     render::describe_campaign,
     report::{campaign::INDEX, outputs},
     run::plan::parse_time_limit,
@@ -250,33 +245,4 @@ pub(super) fn show(
     } else {
         terminal::print_answer(&describe_campaign(summary, &folder.join(INDEX)), status)
     }
-}
-
-/// Returns a flag that is set when this process is interrupted. Runs under way are then ended; `again` says what
-/// repeats them.
-pub(super) fn stop_on_signal(again: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
-    stop_and_say(format!("interrupted: ending the runs that are under way; {again} does them again"))
-}
-
-/// Returns a flag that is set, and says this, when this process is interrupted.
-pub(super) fn stop_and_say(words: String) -> anyhow::Result<Arc<AtomicBool>> {
-    let stopped = Arc::new(AtomicBool::new(false));
-    let runtime = host_limits::small_runtime()?;
-    let (mut interrupt, mut terminate) = {
-        let _inside = runtime.enter();
-        (signal(SignalKind::interrupt()).context("watching for signals")?, signal(SignalKind::terminate())?)
-    };
-    let stop = Arc::clone(&stopped);
-    let wait = move || {
-        runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        });
-        terminal::note(&words);
-        stop.store(true, Ordering::Relaxed);
-    };
-    std::thread::Builder::new().spawn(wait).map_err(|error| host_limits::no_threads(&error))?;
-    Ok(stopped)
 }

@@ -101,6 +101,9 @@ impl CheckArgs {
     /// Fails if an option was given that has no meaning beside the others.
     fn check_options(&self) -> anyhow::Result<()> {
         self.judging.check_initial(None)?;
+        if let Some(path) = &self.linearization {
+            files::keep(self.files.iter().map(PathBuf::as_path), path)?;
+        }
         if self.explain && !self.json && self.files.len() > 1 {
             let what = "--explain applies to one history, not to a table of several";
             return Err(Failure::new(ExitStatus::Usage, what).hint("add --json, or name one file").into());

@@ -8,7 +8,8 @@ use std::{
 use clap::Args;
 
 use super::{
-    campaign::{replace, stop_on_signal},
+    campaign::replace,
+    interrupts::stop_on_signal,
     node_options::NodeOptionArgs,
     partition::PartitionArgs,
     run::wrong_fault,

@@ -62,6 +62,7 @@ impl ConvertArgs {
             Failure::new(ExitStatus::Usage, what)
                 .hint("end its name in .jsonl, .edn or .columns, or give --to jsonl, --to edn or --to columns")
         })?;
+        files::keep([&*self.input], &output)?;
         let budget = self.limits.budget();
         if target == OutputFormat::Columns {
             let history = budget.read_whole(&self.input, self.reading)?;
@@ -108,6 +109,21 @@ impl ConvertArgs {
             histories::read_events(&self.input, &ReadOptions { interpretation, ..*options }, &mut each)
         })?;
         Ok(found.whole(&self.input)?)
+    }
+}
+
+/// Checks that the name of a file does not promise another format than the JSON Lines that go there.
+///
+/// # Errors
+/// Fails if it does.
+pub(super) fn check_json_lines(output: &Path) -> anyhow::Result<()> {
+    match format_of(output) {
+        None | Some(OutputFormat::Jsonl) => Ok(()),
+        Some(OutputFormat::Edn | OutputFormat::Columns) => {
+            let what = format!("{}: JSON Lines are written, and this name says another format", output.display());
+            let hint = "end its name in .jsonl; `schism convert` then writes other formats";
+            Err(Failure::new(ExitStatus::Usage, what).hint(hint).into())
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use maud::Markup;
 use super::report::with_facts;
 use crate::{
     campaign::folder::{read_plan, stored_summary},
-    check::JudgingOptions,
+    check::{JudgingOptions, files},
     compare,
     error::{ExitStatus, Failure},
     render::dot,
@@ -62,6 +62,7 @@ pub(crate) struct ExportArgs {
 
 impl ExportArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        files::keep([&*self.what], &self.output)?;
         if self.script {
             self.judging.refuse_options("a script is not judged")?;
             let script = script_of(&repeated_plan(&self.what)?.schedule);

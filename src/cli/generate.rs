@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use histories::Event;
 use workloads::{SimulatedModel, Simulation, TransactionSimulation, Violation};
 
+use super::convert::check_json_lines;
 use crate::{
     error::{ExitStatus, Failure},
     terminal,
@@ -108,6 +109,7 @@ struct ValueRange(Option<u32>);
 
 impl GenerateArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        check_json_lines(&self.output)?;
         let model = match self.model {
             ModelName::Register => SimulatedModel::Register,
             ModelName::CasRegister => SimulatedModel::CasRegister,
@@ -115,7 +117,8 @@ impl GenerateArgs {
             ModelName::ListAppend => return self.transactions(),
         };
         if self.violations != 1 {
-            return Err(Failure::new(ExitStatus::Usage, "--violations is for --model list-append").into());
+            let what = "--violations is for --model list-append; of other models, one is planted";
+            return Err(Failure::new(ExitStatus::Usage, what).hint("leave out --violations").into());
         }
         let simulation = Simulation {
             model,

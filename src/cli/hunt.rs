@@ -14,8 +14,8 @@ use nemesis::{FaultKind, PartitionBy};
 use node::{Defect, DefectDescription, Load};
 
 use super::{
-    campaign::stop_on_signal,
     defects::parse_defect,
+    interrupts::stop_on_signal,
     run::RunArgs,
     simulated_hunt::{self, SimulatedHuntRequest, words_of},
 };

@@ -2,14 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use anyhow::Context as _;
 use clap::Args;
 
-use super::campaign::show;
+use super::{campaign::show, interrupts::stop_and_say};
 use crate::{
     campaign::{
         folder::{Folder, Purpose, StoredPlan, read_plan, read_record, run_name},
@@ -54,19 +57,9 @@ impl MergeArgs {
         let parts = self.different_parts()?;
         // All is read before the first is written.
         let chosen = choose(&plan, &parts)?;
-        if read_plan(&self.into)?.is_some() {
-            let what = format!("there is a campaign in {} already", self.into.display());
-            return Err(Failure::new(ExitStatus::Usage, what).hint("merge into another folder, by --into").into());
-        }
-        let whole = Folder::open(&self.into, Purpose::Campaign, Some(StoredPlan::new(plan, None)), false)?;
-        let mut records = BTreeMap::new();
-        for ChosenPart { part, run, record } in chosen {
-            let name = run_name(&run.id());
-            let from = part.folder(&name).map_err(refused(&part.path().join(&name)))?;
-            let to = whole.inside().make(&name).map_err(refused(&whole.path().join(name)))?;
-            from.map_or(Ok(()), |from| copy(&from, &to))?;
-            records.insert(record.id.clone(), record);
-        }
+        self.check_target()?;
+        let records = self.gather(plan, chosen)?;
+        let whole = Folder::open(&self.into, Purpose::Campaign, None, true)?;
         let summary = whole.write_summary(&records)?;
         let status = terminal::beside(summary.status(), outputs::write(whole.inside(), &summary));
         let status = terminal::beside(status, show(&summary, &whole.shown(), status, self.json));
@@ -77,6 +70,48 @@ impl MergeArgs {
         let rest = Purpose::Campaign.resume(&self.into);
         terminal::note(&format!("{} missing: {rest}", counted(missing, "run")));
         Ok(status.worst(ExitStatus::Interrupted))
+    }
+
+    /// Checks that there is nothing where the merged campaign is to be.
+    ///
+    /// # Errors
+    /// Fails if something is there already.
+    fn check_target(&self) -> anyhow::Result<()> {
+        let there = if read_plan(&self.into)?.is_some() {
+            format!("there is a campaign in {} already", self.into.display())
+        } else if fs::read_dir(&self.into).map_or(self.into.exists(), |mut entries| entries.next().is_some()) {
+            format!("{} is there already", self.into.display())
+        } else {
+            return Ok(());
+        };
+        Err(Failure::new(ExitStatus::Usage, there).hint("merge into another folder, by --into").into())
+    }
+
+    /// Copies the chosen runs, and returns their records. The merged campaign is there as a whole or not at all.
+    ///
+    /// # Errors
+    /// Fails if something cannot be copied, or if the command is interrupted; then nothing is left.
+    fn gather(&self, plan: CampaignPlan, chosen: Vec<ChosenPart<'_>>) -> anyhow::Result<BTreeMap<String, Record>> {
+        let wrong = || format!("cannot make {}", self.into.display());
+        let stop = stop_and_say(format!("interrupted: {} is not made", self.into.display()))?;
+        let beside = self.into.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(beside).with_context(wrong)?;
+        let mode = Permissions::from_mode(0o777);
+        let growing = tempfile::Builder::new().prefix(".schism-").permissions(mode).tempdir_in(beside);
+        let growing = growing.map_err(|error| io::Error::from(error.kind())).with_context(wrong)?;
+        let plan = StoredPlan::new(plan, None);
+        let whole = Folder::open(growing.path(), Purpose::Campaign, Some(plan), false)?;
+        let mut records = BTreeMap::new();
+        for ChosenPart { part, run, record } in chosen {
+            let name = run_name(&run.id());
+            let from = part.folder(&name).map_err(refused(&part.path().join(&name)))?;
+            let to = whole.inside().make(&name).map_err(refused(&whole.path().join(name)))?;
+            from.map_or(Ok(()), |from| copy(&from, &to, &stop))?;
+            records.insert(record.id.clone(), record);
+        }
+        drop(whole);
+        fs::rename(growing.path(), &self.into).with_context(wrong)?;
+        Ok(records)
     }
 
     /// Returns the folders of the parts, after checking that none is or contains another one or the merged one.
@@ -166,14 +201,20 @@ fn absolute_path(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Copies all files and folders of a run. Links, pipes and devices are left out, as they are none of its own.
-fn copy(from: &ConfinedFolder, to: &ConfinedFolder) -> anyhow::Result<()> {
+///
+/// # Errors
+/// Fails if one cannot be copied, or once `stop` is set.
+fn copy(from: &ConfinedFolder, to: &ConfinedFolder, stop: &AtomicBool) -> anyhow::Result<()> {
     for (name, kind) in from.entries().map_err(refused(from.path()))? {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Failure::new(ExitStatus::Interrupted, "the same command merges them").into());
+        }
         let shown = from.path().join(&name);
         let wrong = || format!("cannot copy {} to {}", shown.display(), to.path().display());
         if kind.is_dir() {
             let below = from.folder(&name).map_err(refused(&shown))?;
             let made = to.make(&name).with_context(wrong)?;
-            below.map_or(Ok(()), |below| copy(&below, &made))?;
+            below.map_or(Ok(()), |below| copy(&below, &made, stop))?;
         } else if kind.is_file() {
             let Some(mut content) = from.open(&name).map_err(refused(&shown))? else { continue };
             let mut copied = to.create(&name).with_context(wrong)?;

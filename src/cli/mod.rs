@@ -15,6 +15,7 @@ mod fail_on;
 pub(crate) mod faults;
 pub(crate) mod generate;
 pub(crate) mod hunt;
+mod interrupts;
 pub(crate) mod merge;
 pub(crate) mod node;
 mod node_options;

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
-use node::{Defect, StorageError, raft::NodeId};
+use node::{
+    ConfigError, Defect, StorageError,
+    raft::{self, NodeId},
+};
 
 use super::{defects::parse_defect, elections::ElectionArgs};
 use crate::{
@@ -83,7 +86,13 @@ pub(crate) struct NodeArgs {
 
 impl NodeArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        let peers: BTreeMap<_, _> = self.peers.into_iter().collect();
+        let mut peers = BTreeMap::new();
+        for (id, address) in self.peers {
+            if peers.insert(id, address).is_some() {
+                let what = format!("--peer: {id} has two addresses");
+                return Err(Failure::new(ExitStatus::Usage, what).hint("name each member once").into());
+            }
+        }
         let mut config = node::Config::new(NodeId(self.id), peers, self.client_addr, self.data_dir);
         config.join = self.join;
         config.init = self.init;
@@ -93,9 +102,9 @@ impl NodeArgs {
         config.heartbeat_interval = self.heartbeat_interval;
         config.lease = self.lease.unwrap_or_else(|| node::Config::default_lease(self.election_timeout));
         config.elections = match self.elections.requested() {
-            Some(Elections::Basic) => node::raft::Elections::Basic,
+            Some(Elections::Basic) => raft::Elections::Basic,
             // It serves all read modes, and lease reads need it.
-            Some(Elections::CheckQuorum) | None => node::raft::Elections::CheckQuorum,
+            Some(Elections::CheckQuorum) | None => raft::Elections::CheckQuorum,
         };
         config.snapshot_after_entries = self.snapshot_after;
         config.request_timeout = self.request_timeout;
@@ -109,6 +118,10 @@ impl NodeArgs {
 /// Adds the next step to an error, if there is one.
 fn explain(id: u64, error: node::Error) -> anyhow::Error {
     let hint = match &error {
+        node::Error::Config(wrong) => return Failure::new(ExitStatus::Usage, in_options(wrong)).into(),
+        node::Error::Storage { source: StorageError::Occupied { .. }, .. } => {
+            "give --data-dir a directory that is empty or absent"
+        }
         node::Error::Storage { source: StorageError::Empty { .. }, .. } => {
             "start it with --init if it has never run before; otherwise give --data-dir the directory that it had"
         }
@@ -121,6 +134,23 @@ fn explain(id: u64, error: node::Error) -> anyhow::Error {
     };
     let what = format!("n{id} cannot start: {:#}", anyhow::Error::new(error));
     Failure::new(ExitStatus::Failed, what).hint(hint).into()
+}
+
+/// Describes a wrong setting by the option that gives it.
+fn in_options(error: &ConfigError) -> String {
+    let option = |setting: &str| match setting {
+        "peers" => "--peer".to_owned(),
+        "snapshot_after_entries" => "--snapshot-after".to_owned(),
+        _ => format!("--{}", setting.replace('_', "-")),
+    };
+    match error {
+        ConfigError::Setting { setting, problem } => format!("{}: {problem}", option(setting)),
+        ConfigError::Raft(raft::ConfigError::Zero(name)) => format!("{} must be more than zero", option(name)),
+        ConfigError::Raft(raft::ConfigError::NotBelowElectionTimeout { name, value, election_timeout }) => {
+            format!("{} {value:?} must be shorter than --election-timeout {election_timeout:?}", option(name))
+        }
+        ConfigError::Raft(other) => other.to_string(),
+    }
 }
 
 fn parse_peer(text: &str) -> Result<(NodeId, SocketAddr), String> {

@@ -49,7 +49,12 @@ impl ReportArgs {
         let in_folder = || {
             if self.what.is_dir() { self.what.join(REPORT_FILE) } else { self.what.with_extension("html") }
         };
+        if self.output.is_none() && self.what.as_path() == "-" {
+            let what = "the page of standard input has no name of its own";
+            return Err(Failure::new(ExitStatus::Usage, what).hint("give one by -o; -o - is stdout").into());
+        }
         let output = self.output.clone().unwrap_or_else(in_folder);
+        files::keep([&*self.what], &output)?;
         let (verdict, status, is_weak, written) = with_facts(&self.judging, &self.what, |facts| {
             let written = match facts.run.filter(|_| self.output.is_none()) {
                 Some(run) => report::of_run(run),

@@ -6,7 +6,7 @@ use clap::{
     Args,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _},
 };
-use nemesis::{FaultKind, FaultSpecs, FaultTiming, SHAPES, SpecError, Spread, TARGETS};
+use nemesis::{FaultKind, FaultSpecs, FaultTiming, PartitionBy, SHAPES, SpecError, Spread, TARGETS};
 use workloads::WORKLOADS;
 
 use super::{
@@ -100,7 +100,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     node_options: NodeOptionArgs,
     #[command(flatten)]
-    pub(crate) partition: PartitionArgs,
+    partition: PartitionArgs,
     /// Write the frames of each host's port to pcap/n1.pcap and so on in the run's folder.
     #[arg(long)]
     pcap: bool,
@@ -153,7 +153,7 @@ impl TimingArgs {
 }
 
 /// Options that shape the plan of a run, which is given if a run is repeated.
-const SHAPING: [&str; 24] = [
+const SHAPING: [&str; 27] = [
     "nodes",
     "system",
     "read",
@@ -176,6 +176,9 @@ const SHAPING: [&str; 24] = [
     "seed",
     "elections",
     "check_quorum",
+    "defect",
+    "snapshot_after",
+    "request_timeout",
     "trace",
     "stop_on_violation",
 ];
@@ -239,6 +242,14 @@ impl RunArgs {
         Ok(())
     }
 
+    /// Returns the way to partition hosts: the one that was asked for, or that of the run that is repeated.
+    ///
+    /// # Errors
+    /// Fails like [`Self::check`].
+    pub(crate) fn partition_by(&self) -> anyhow::Result<PartitionBy> {
+        Ok(self.plan()?.partition_by.unwrap_or_default())
+    }
+
     /// Returns the plan of a campaign with one cell, that of this run, as it is written.
     pub(super) fn as_cell(&self) -> anyhow::Result<WrittenPlan> {
         let Plan { system, read, workload, faults, nodes, read_percent, rate, concurrency, keys, .. } = self.plan()?;
@@ -266,7 +277,8 @@ impl RunArgs {
 
     fn plan(&self) -> anyhow::Result<Plan> {
         if let Some(run) = &self.replay {
-            return repeated_plan(run);
+            let plan = repeated_plan(run)?;
+            return Ok(Plan { partition_by: self.partition.partition_by.or(plan.partition_by), ..plan });
         }
         let choice = self.system.clone().unwrap_or_default();
         let (system, system_file) = choice.find(self.campaign.as_deref())?;
@@ -364,4 +376,21 @@ pub(super) fn usage(why: String) -> Failure {
 pub(crate) fn draw_seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::from(now.subsec_nanos() ^ std::process::id().rotate_left(16)) % 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command};
+
+    use super::{RunArgs, SHAPING};
+
+    #[test]
+    fn what_shapes_a_plan_is_refused_beside_one() {
+        // Where the run goes, what is shown of it, and what another host may need otherwise.
+        let others = ["replay", "store", "folder", "campaign", "with_parent", "partition_by", "leave_running", "json"];
+        let command = RunArgs::augment_args(Command::new("run"));
+        let ids = command.get_arguments().map(|argument| argument.get_id().as_str());
+        let forgotten: Vec<_> = ids.filter(|id| !SHAPING.contains(id) && !others.contains(id)).collect();
+        assert!(forgotten.is_empty(), "beside --replay these would be ignored: {forgotten:?}");
+    }
 }

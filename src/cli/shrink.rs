@@ -11,7 +11,7 @@ use histories::{
     Event, EventStyle, EventType, Function, History, HistoryBuilder, Normalizer, Operation, Outcome, ReadOptions, Value,
 };
 
-use super::fail_on::FailOn;
+use super::{convert::check_json_lines, fail_on::FailOn};
 use crate::{
     check::{
         Budget, JudgingOptions,
@@ -51,6 +51,8 @@ pub(crate) struct ShrinkArgs {
 impl ShrinkArgs {
     pub(crate) fn execute(mut self) -> anyhow::Result<ExitStatus> {
         self.file = files::history_of(self.file)?;
+        files::keep([&*self.file], &self.output)?;
+        check_json_lines(&self.output)?;
         self.judging.check_initial(None)?;
         let budget = self.judging.budget();
         let history = budget.read_again_within(&self.file, self.judging.reading(), |options| {

@@ -1,6 +1,15 @@
 //! `schism simulate`: runs on virtual time, one or many.
 
-use std::{collections::BTreeMap, ops::Range, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use checker::Verdict;
 use clap::Args;
@@ -8,7 +17,7 @@ use nemesis::FaultSpecs;
 use serde::Serialize;
 
 use super::{
-    campaign::stop_and_say,
+    interrupts::{end_on_signal, stop_and_say},
     node_options::NodeOptionArgs,
     run::{TimingArgs, check_size, draw_seed, parse_faults, usage, workload_names},
     systems::ReadModeParser,
@@ -16,7 +25,7 @@ use super::{
 use crate::{
     campaign::plan::parse_range,
     check::{number_at_once, processors, status_of},
-    error::ExitStatus,
+    error::{ExitStatus, Failure},
     render::run_summary,
     report,
     run::{
@@ -24,7 +33,7 @@ use crate::{
         plan::{Plan, Simulation, default_workload, parse_time_limit, usual_partition},
         script_of,
     },
-    simulate::{Found, Search, Tally, impossible, shrunk, simulate_and_store},
+    simulate::{Found, Search, SimulationError, Tally, impossible, shrunk, simulate_and_store},
     store::PrintedJson,
     systems::{ReadMode, SystemName, schism::simulated_settings},
     terminal::{
@@ -87,7 +96,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "N|A..B", value_parser = parse_range)]
     seeds: Option<Range<u64>>,
     /// End at the first finding, make it smaller, and show it.
-    #[arg(long, requires = "seeds")]
+    #[arg(long, requires = "seeds", conflicts_with = "seed")]
     until_violation: bool,
     /// Number of runs at once [default: one for each processor].
     #[arg(short = 'j', long, alias = "threads", value_name = "N", value_parser = number_at_once())]
@@ -159,6 +168,10 @@ fn parse_microseconds(text: &str) -> Result<u32, String> {
 impl SimulateArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         match self.seeds.clone() {
+            Some(_) if self.store.is_some() && !self.until_violation => {
+                let hint = "add --until-violation, or run one of them again with --seed";
+                Err(usage("--store keeps the run of --seed, or of a finding made smaller".to_owned()).hint(hint).into())
+            }
             Some(seeds) => self.search(seeds),
             None => self.one(),
         }
@@ -168,12 +181,16 @@ impl SimulateArgs {
     fn one(self) -> anyhow::Result<ExitStatus> {
         let plan = self.plan(self.seed.unwrap_or_else(draw_seed))?;
         let kept = self.store.as_deref();
-        let folder = tempfile::tempdir()?;
-        let place = kept.map_or_else(
-            || RunLocation::Folder { path: folder.path().join("run"), campaign: None },
-            |store| RunLocation::Store(store.to_owned()),
-        );
-        let finished = simulate_and_store(&plan, &place)?;
+        let folder = kept.is_none().then(tempfile::tempdir).transpose()?;
+        let temporary = folder.as_ref().map(|folder| folder.path().to_owned());
+        let place = match (&temporary, kept) {
+            (Some(folder), _) => RunLocation::Folder { path: folder.join("run"), campaign: None },
+            (None, store) => RunLocation::Store(store.expect("there is no other place").to_owned()),
+        };
+        let is_stored = Arc::new(AtomicBool::new(false));
+        end_on_signal(temporary, Arc::clone(&is_stored))?;
+        let finished = simulate_and_store(&plan, &place, || is_stored.store(kept.is_some(), Ordering::SeqCst));
+        let finished = finished.map_err(with_remedy)?;
         let page = if kept.is_some() { report::of_run(&finished) } else { Ok(()) };
         let printed = if self.json {
             terminal::print_json(&finished.as_json(kept.is_some()))
@@ -216,7 +233,8 @@ impl SimulateArgs {
     fn smaller(&self, search: &Search, found: &Found) -> anyhow::Result<Shrunk> {
         let plan = Plan { seed: found.seed, ..search.plan.clone() }.schedule();
         let (plan, runs) = shrunk(&plan);
-        let stored = self.store.as_ref().map(|store| simulate_and_store(&plan, &RunLocation::Store(store.clone())));
+        let stored =
+            self.store.as_ref().map(|store| simulate_and_store(&plan, &RunLocation::Store(store.clone()), || ()));
         let stored = stored.transpose()?;
         if let Some(stored) = &stored {
             report::of_run(stored)?;
@@ -264,7 +282,27 @@ impl SimulateArgs {
             return Err(usage(why).hint("leave it out, or let schism run inject it").into());
         }
         check_size(&plan, self.faults.is_none())?;
-        Ok(plan.schedule())
+        let plan = plan.schedule();
+        let kept = plan.simulation.as_ref().and_then(|conditions| conditions.kept_faults.as_ref());
+        let furthest = kept.and_then(|places| places.iter().max()).filter(|_| self.seeds.is_none());
+        match furthest {
+            Some(place) if *place >= plan.schedule.len() => {
+                let faults = counted(plan.schedule.len(), "fault");
+                let why = format!("--keep-faults {place}: seed {seed} has {faults}, whose places count from 0");
+                Err(usage(why).hint("--seed gives the seed that they are of").into())
+            }
+            _ => Ok(plan),
+        }
+    }
+}
+
+/// Adds what helps if the simulated hosts are such that no node can be elected.
+fn with_remedy(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<SimulationError>() {
+        Some(SimulationError::NoLeader) => Failure::new(ExitStatus::Failed, format!("{error} of virtual time"))
+            .hint("lower --loss, --latency, --sync, --disk-errors or --drift")
+            .into(),
+        _ => error,
     }
 }
 

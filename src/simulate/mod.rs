@@ -25,6 +25,7 @@ pub(crate) use self::{
     invariants::BrokenRule,
     search::{Found, Search, Tally, of_seed},
     shrink::shrunk,
+    world::SimulationError,
 };
 use crate::run::{
     Cost, FinishedRun, FirstSign, LiveResults, RunFiles, RunLocation, RunStart, Span, plan::Plan, quick_report,
@@ -104,9 +105,14 @@ pub(crate) fn simulate(plan: &Plan) -> Outcome {
 ///
 /// # Errors
 /// Fails if the run cannot be carried out to its end, or a file cannot be written.
-pub(crate) fn simulate_and_store(plan: &Plan, place: &RunLocation) -> anyhow::Result<FinishedRun> {
+pub(crate) fn simulate_and_store(
+    plan: &Plan,
+    place: &RunLocation,
+    before_storing: impl FnOnce(),
+) -> anyhow::Result<FinishedRun> {
     let conditions = plan.simulation.clone().unwrap_or_default();
     let finished = world::run(plan, &conditions, true)?;
+    before_storing();
     let live = LiveResults {
         start: RunStart {
             leader_after_ms: finished.origin_ns / 1_000_000,

@@ -20,7 +20,7 @@ pub(crate) use table::Table;
 use clap::error::{ContextKind, ContextValue};
 use serde::Serialize;
 
-use self::{columns::fitted, progress::complain};
+use self::{columns::fitted, output::to_stdout, progress::complain};
 use crate::error::{ExitStatus, Failure, host_limits};
 
 /// Prints text to stdout, wrapped to its width.
@@ -48,10 +48,7 @@ pub(crate) fn print_as_it_is(text: &str) -> anyhow::Result<ExitStatus> {
 }
 
 fn print_to(mut out: impl io::Write, text: &str) -> anyhow::Result<ExitStatus> {
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitStatus::Linearizable),
-    }
+    to_stdout(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
 /// Prints data as JSON to stdout.
@@ -61,10 +58,7 @@ fn print_to(mut out: impl io::Write, text: &str) -> anyhow::Result<ExitStatus> {
 pub(crate) fn print_json(data: &impl Serialize) -> anyhow::Result<ExitStatus> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let written = sanitize::write_json(&mut out, data).map_err(io::Error::from);
-    match written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitStatus::Linearizable),
-    }
+    to_stdout(written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
 }
 
 /// Prints an error with its causes and its hint, and returns its exit status.
@@ -103,7 +97,7 @@ pub(crate) fn usage(asked: &clap::Error) -> ExitStatus {
         let styled = asked.render().ansi().to_string();
         drop(answer::stderr().write_all(fitted(&styled, io::stderr()).as_bytes()));
     } else {
-        drop(asked.print());
+        return beside(ExitStatus::Linearizable, to_stdout(asked.print()));
     }
     let is_negative =
         |word: &str| word.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));

@@ -25,6 +25,19 @@ use crate::error::ExitStatus;
 /// Size of the buffer, as histories consist of many short lines.
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// Name of standard output in messages.
+const STDOUT: &str = "to stdout";
+
+/// Returns the outcome of writing to stdout; a closed pipe is no error.
+pub(super) fn to_stdout(written: io::Result<()>) -> anyhow::Result<ExitStatus> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).with_context(|| format!("cannot write {STDOUT}"))
+        }
+        _ => Ok(ExitStatus::Linearizable),
+    }
+}
+
 /// Fills `path` by calling `write`. A regular file is replaced atomically by a temporary file, so that nobody sees a
 /// partial file, and it stays unchanged if `write` fails. A device, a pipe or stdout is written directly.
 ///
@@ -119,8 +132,12 @@ fn write_through(
     let mut packer = Packer::new(path, BufWriter::with_capacity(BUFFER_BYTES, out));
     let written = write(&mut packer).and_then(|()| Ok(packer.finish()?));
     match written {
-        Err(error) if !is_closed_pipe(&error) => Err(error),
-        _ => Ok(ExitStatus::Linearizable),
+        Err(error) if is_closed_pipe(&error) => Ok(ExitStatus::Linearizable),
+        Err(error) if error.is::<io::Error>() => {
+            let name = if path == "-" { STDOUT.to_owned() } else { path.display().to_string() };
+            Err(error.context(format!("cannot write {name}")))
+        }
+        written => written.map(|()| ExitStatus::Linearizable),
     }
 }
 

@@ -31,6 +31,7 @@ mod models;
 mod modules;
 mod node;
 mod nodes;
+mod options;
 #[path = "../../checker/tests/it/oracles.rs"]
 mod oracles;
 mod peers;

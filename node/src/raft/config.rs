@@ -106,6 +106,7 @@ impl Config {
             return Err(ConfigError::DuplicateMember(twice[0]));
         }
         let positive = [
+            ("election_timeout", self.election_timeout.is_zero()),
             ("heartbeat_interval", self.heartbeat_interval.is_zero()),
             ("lease", self.lease.is_zero()),
             ("max_batch_entries", self.max_batch_entries == 0),

@@ -18,6 +18,8 @@ use crate::{
 
 pub(super) const MADE_SNAPSHOT: &str = "snapshot.made";
 pub(super) const MADE_WAL: &str = "wal.made";
+/// Names of files that a process may leave behind which ended before it gave them their own.
+pub(super) const LEFTOVERS: [&str; 4] = [MADE_SNAPSHOT, MADE_WAL, "snapshot.new", "wal.new"];
 
 /// Compaction in progress.
 #[derive(Debug)]
@@ -148,7 +150,7 @@ impl<M: Medium> Files<M> {
     /// Removes the leftovers of a crash or of a compaction that was given up; failures are ignored, as leftovers do
     /// no harm.
     pub(super) fn remove_leftovers(&self) {
-        for name in [MADE_SNAPSHOT, MADE_WAL, "snapshot.new", "wal.new"] {
+        for name in LEFTOVERS {
             self.medium.remove(name).ok();
         }
     }

@@ -34,7 +34,7 @@ mod record;
 mod simulated;
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
 };
@@ -42,7 +42,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::{
-    compaction::Compaction,
+    compaction::{Compaction, LEFTOVERS},
     image::{ChangeRecord, Image, StartRecord},
     medium::create_directories,
     record::FileContent,
@@ -123,7 +123,10 @@ impl Storage {
         defect: Option<Defect>,
     ) -> Result<(Self, StoredState), StorageError> {
         match start_mode {
-            StartMode::New => create_directories(dir).map_err(failed("creating", dir))?,
+            StartMode::New => {
+                create_directories(dir).map_err(failed("creating", dir))?;
+                check_unoccupied(dir)?;
+            }
             StartMode::Restart if dir.try_exists().map_err(failed("looking for", dir))? => {}
             StartMode::Restart => return Err(StorageError::Empty { path: dir.to_owned() }),
         }
@@ -394,6 +397,20 @@ fn encode(value: &impl Serialize) -> Vec<u8> {
 
 fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, String> {
     postcard::from_bytes(payload).map_err(|_| "a sound record that this version cannot read".into())
+}
+
+/// Checks that a directory holds nothing but what a node may have left there, even one that was killed early on.
+fn check_unoccupied(dir: &Path) -> Result<(), StorageError> {
+    let of_nodes = [LOCK, WAL, SNAPSHOT].into_iter().chain(LEFTOVERS);
+    // A file system of its own may have the folder of what its repair has found.
+    let known: Vec<_> = of_nodes.chain(["lost+found"]).collect();
+    for entry in fs::read_dir(dir).map_err(failed("listing", dir))? {
+        let name = entry.map_err(failed("listing", dir))?.file_name().to_string_lossy().into_owned();
+        if !known.contains(&&*name) {
+            return Err(StorageError::Occupied { path: dir.to_owned(), name });
+        }
+    }
+    Ok(())
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StorageError {

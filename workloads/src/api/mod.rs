@@ -1,11 +1,13 @@
 //! HTTP APIs as data: for each operation a request with placeholders, and rules for what its answers mean.
 
 mod client;
+mod contradictions;
 mod rule;
 mod template;
 
 use std::collections::BTreeMap;
 
+use hyper::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use self::rule::{Outcome, Rule};
@@ -259,6 +261,7 @@ impl Api {
         if let Some(wrong) = common.find(|name| !["key", "read_mode"].contains(name)) {
             return Err(format!("`client.headers` has no placeholder {{{wrong}}}; it has: {{key}}, {{read_mode}}"));
         }
+        check_headers(&self.headers).map_err(|why| format!("`client`: {why}"))?;
         for (name, action, operation) in self.operations() {
             operation.check(&action).map_err(|why| format!("`client.{name}`: {why}"))?;
         }
@@ -293,6 +296,19 @@ fn rule_doubt(action: &Action, rule: &Rule) -> Option<&'static str> {
     }
 }
 
+/// Checks that headers can be sent.
+fn check_headers(headers: &BTreeMap<String, RequestText>) -> Result<(), String> {
+    for (name, text) in headers {
+        if HeaderName::from_bytes(name.as_bytes()).is_err() {
+            return Err(format!("{name:?} is no name of a header: letters, digits and hyphens, such as Content-Type"));
+        }
+        if HeaderValue::from_str(&text.0.fill(|_| String::new())).is_err() {
+            return Err(format!("the header {name:?} has a character that no header can have, such as a line break"));
+        }
+    }
+    Ok(())
+}
+
 impl Operation {
     /// Returns true if every answer by which it took effect has a value, such as the token of a lock.
     fn always_names_value(&self) -> bool {
@@ -308,6 +324,7 @@ impl Operation {
             Action::Cas { .. } => &["key", "from", "to", "read_mode"],
             _ => &["key", "read_mode"],
         };
+        check_headers(&self.headers)?;
         let texts = self.headers.values().chain(&self.body).map(|text| &text.0).chain([&self.request.path]);
         if let Some(wrong) = texts.flat_map(Template::names).find(|name| !allowed.contains(name)) {
             let known: Vec<String> = allowed.iter().map(|name| format!("{{{name}}}")).collect();
@@ -316,23 +333,7 @@ impl Operation {
         if !self.rules.iter().any(|rule| rule.outcome == Outcome::Ok) {
             return Err("it needs at least one rule with the outcome `ok`".to_owned());
         }
-        for (number, rule) in (1..).zip(&self.rules) {
-            if rule.outcome == Outcome::Ok && action.returns_value() && !rule.names_value() {
-                return Err(format!("rule {number} says `ok` without a `value`, such as value = \"/value\""));
-            }
-            if rule.value.is_some() && rule.matches.as_ref().is_some_and(rule::Pattern::has_value) {
-                return Err(format!(
-                    "rule {number} finds the value by `value` and by a group of `matches`; leave one out"
-                ));
-            }
-            if rule.revision.is_some() && !action.is_of_register() {
-                return Err(format!("rule {number} names a `revision`, which only registers have"));
-            }
-            if rule.outcome == Outcome::Mismatch && !matches!(action, Action::Cas { .. }) && !action.is_of_lock() {
-                return Err(format!("rule {number} says `mismatch`, which only cas, acquire and release can"));
-            }
-        }
-        Ok(())
+        contradictions::check(&self.rules, action)
     }
 }
 

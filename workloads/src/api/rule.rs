@@ -102,6 +102,9 @@ impl TryFrom<String> for Pattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("an empty regular expression is found in every text".to_owned());
+        }
         Regex::new(&text).map(Self).map_err(|error| error.to_string())
     }
 }
@@ -116,6 +119,16 @@ impl Pointer {
     pub fn find<'a>(&self, document: &'a Json) -> Option<&'a Json> {
         document.pointer(&self.0)
     }
+
+    /// Returns true if it names the whole document.
+    pub(super) fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns true if the other place is this one, or within it.
+    pub(super) fn encloses(&self, other: &Self) -> bool {
+        other.0.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 impl fmt::Display for Pointer {
@@ -128,8 +141,12 @@ impl TryFrom<String> for Pointer {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if text.is_empty() || text.starts_with('/') {
+        let is_escaped = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+        if (text.is_empty() || text.starts_with('/')) && is_escaped {
             return Ok(Self(text));
+        }
+        if !is_escaped {
+            return Err(format!("{text:?} is no JSON pointer: a `~` in a name is written as `~0`, a `/` as `~1`"));
         }
         Err(format!("{text:?} is no JSON pointer; it begins with `/`, such as \"/value\", or is empty for all"))
     }
@@ -143,6 +160,11 @@ impl Statuses {
     /// Returns true if the status is one of them.
     pub fn contains(&self, status: u16) -> bool {
         self.0.iter().any(|range| range.contains(&status))
+    }
+
+    /// Returns true if all of the others are among them.
+    fn cover(&self, others: &Self) -> bool {
+        others.0.iter().cloned().flatten().all(|status| self.contains(status))
     }
 }
 
@@ -250,6 +272,18 @@ impl Rule {
             && self.absent.iter().all(|place| place.find(body).is_none())
             && self.contains.as_ref().is_none_or(|wanted| text.contains(wanted))
             && self.matches.as_ref().is_none_or(|pattern| pattern.0.is_match(text))
+    }
+
+    /// Returns true if each answer that the other applies to, this one applies to as well.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let Self { status, equal, absent, contains, matches, .. } = self;
+        status.as_ref().is_none_or(|mine| other.status.as_ref().is_some_and(|theirs| mine.cover(theirs)))
+            && equal.iter().all(|(place, wanted)| other.equal.get(place) == Some(wanted))
+            && absent.iter().all(|place| other.absent.contains(place))
+            && contains.as_ref().is_none_or(|mine| other.contains.as_ref().is_some_and(|text| text.contains(mine)))
+            && matches
+                .as_ref()
+                .is_none_or(|mine| other.matches.as_ref().is_some_and(|theirs| mine.0.as_str() == theirs.0.as_str()))
     }
 
     /// Returns true if every answer with its status meets it.
