@@ -37,10 +37,7 @@ impl Words<'_> {
 
     /// Returns the name of the register, as in `read of k3`.
     pub(crate) fn key(&self, step: &Step) -> String {
-        match self.history.value(self.operation(step).key) {
-            Value::Nil => "the register".to_owned(),
-            name => key_name(name),
-        }
+        register_name(self.history, self.operation(step))
     }
 
     /// Returns the name of the function: `read`, `write`, …
@@ -55,14 +52,7 @@ impl Words<'_> {
 
     /// Formats an operation in full: `read of k3 by process 7 at 4.182 s on n1`.
     pub(crate) fn who(&self, step: &Step) -> String {
-        let operation = self.operation(step);
-        let (key, value) = (self.key(step), |id| self.history.value(id));
-        let what = match operation.function {
-            Function::Cas => format!("cas of {key} from {} to {}", value(operation.input), value(operation.to)),
-            Function::Write | Function::Append => format!("{} of {} to {key}", self.noun(step), value(operation.input)),
-            Function::Read | Function::Delete | Function::Other(_) => format!("{} of {key}", self.noun(step)),
-        };
-        made(self.history, &what, step.operation as usize)
+        who(self.history, step.operation as usize)
     }
 
     /// Returns the process that made the call, as the history names it.
@@ -131,9 +121,48 @@ pub(crate) fn ended(history: &History, index: usize) -> String {
     moment(history, history.times(index).completed_ns, history.operations[index].completed)
 }
 
-/// Formats the operation with this index, described by `what`: `read by process 3 at 1.200 s on n1`.
+/// Formats the operation with this index, described by `what`, with its key: `read of k3 by process 3 at 1.200 s on n1`,
+/// `push 3 on k3 by process 4 at 1.300 s`.
 pub(crate) fn made(history: &History, what: &str, index: usize) -> String {
+    let key = match history.value(history.operations[index].key) {
+        Value::Nil => String::new(),
+        key if what == "read" => format!(" of {}", key_name(key)),
+        key => format!(" on {}", key_name(key)),
+    };
+    format!("{what}{key} {}", by(history, index))
+}
+
+/// Returns the name of the register that an operation is on.
+fn register_name(history: &History, operation: &Operation) -> String {
+    match history.value(operation.key) {
+        Value::Nil => "the register".to_owned(),
+        name => key_name(name),
+    }
+}
+
+/// Formats an operation on a register in full: `read of k3 by process 7 at 4.182 s on n1`.
+pub(crate) fn who(history: &History, index: usize) -> String {
+    let operation = &history.operations[index];
+    let (key, value) = (register_name(history, operation), |id| brief(history.value(id)));
+    let noun = history.function_name(operation.function);
+    let what = match operation.function {
+        Function::Cas => format!("cas of {key} from {} to {}", value(operation.input), value(operation.to)),
+        Function::Write | Function::Append => format!("{noun} of {} to {key}", value(operation.input)),
+        Function::Read | Function::Delete | Function::Other(_) => format!("{noun} of {key}"),
+    };
     format!("{what} {}", by(history, index))
+}
+
+/// Formats a call: `push 3`, `cas from 1 to 2`, `read`.
+pub(crate) fn call(history: &History, index: usize) -> String {
+    let operation = &history.operations[index];
+    let (name, value) = (history.function_name(operation.function), |id| history.value(id));
+    match (value(operation.input), value(operation.to)) {
+        (Value::Nil, Value::Nil) => name.to_owned(),
+        _ if operation.function == Function::Read => name.to_owned(),
+        (input, Value::Nil) => format!("{name} {}", brief(input)),
+        (from, to) => format!("{name} from {} to {}", brief(from), brief(to)),
+    }
 }
 
 /// Formats who made the call of the operation with this index, and when: `by process 3 at 1.200 s on n1`.
@@ -144,6 +173,26 @@ pub(crate) fn by(history: &History, index: usize) -> String {
     };
     let process = history.process(history.operations[index].process);
     format!("by process {process} at {}{node}", began(history, index))
+}
+
+/// Maximum length of a value that is written out, in characters, and of the beginning that is shown of a longer one.
+const MAX_LENGTH: usize = 120;
+const BEGINNING: usize = 60;
+
+/// Formats a value; of a long one only the beginning, with its length.
+pub(crate) fn brief(value: &Value) -> String {
+    let text = value.to_string();
+    let length = text.chars().count();
+    if length <= MAX_LENGTH {
+        return text;
+    }
+    let size = match value {
+        Value::List(elements) => format!("{} elements", elements.len()),
+        Value::Map(pairs) => format!("{} entries", pairs.len()),
+        Value::Str(text) => format!("{} characters", text.chars().count()),
+        _ => format!("{length} characters"),
+    };
+    format!("{}… ({size})", text.chars().take(BEGINNING).collect::<String>())
 }
 
 /// Formats a key: `k3`, `key 5`.

@@ -46,7 +46,7 @@ fn a_bank_keeps_its_total() {
     let ended = judged(&wrong, "bank", 1);
     for words in [
         "the property bank is violated: ",
-        "one read shows a total of 100, another 105",
+        "showed a total of 105, although read by process ",
         "These operations alone already violate it:",
         "read -> {0 97, 1 8}",
     ] {
@@ -54,7 +54,7 @@ fn a_bank_keeps_its_total() {
     }
     assert!(!ended.out.contains("linearizable") && !ended.out.contains("order"), "{}", ended.out);
     let told = check(&bank("{0 97, 1 3}", "{0 97, 1 3}"), &["--model", "bank", "--initial", "99"]);
-    assert!(told.out.contains("a read shows a total of 100, though there is 99"), "{told:?}");
+    assert!(told.out.contains(" showed a total of 100, although the bank began with 99"), "{told:?}");
 }
 
 #[test]
@@ -108,7 +108,11 @@ fn a_set_that_shows_elements_late_is_told_from_one_that_loses_them() {
         p95, 3.0 ms at p99), 0 never read, 0 lost";
     assert!(late.out.contains(figures), "{}", late.out);
     let lost = judged(&set("#{0 1}", "#{0}"), "set-full", 1);
-    assert!(lost.out.contains("1 was lost: ") && lost.out.contains("0 never read, 1 lost"), "{}", lost.out);
+    assert!(
+        lost.out.contains(" lacks 1, although read by process 2 at ") && lost.out.contains("0 never read, 1 lost"),
+        "{}",
+        lost.out
+    );
     // elle-cli has pairs as elements.
     judged(&set("#{[0 0]}", "#{[0 0]}").replace(":value 0", ":value [0 0]"), "set-full", 0);
 }
@@ -148,7 +152,7 @@ fn an_id_is_given_out_once() {
     };
     judged(&ids("\"n2-1\""), "unique-ids", 0);
     let twice = judged(&ids("\"n1-1\""), "unique-ids", 1);
-    assert!(twice.out.contains("the id \"n1-1\" was given out twice"), "{}", twice.out);
+    assert!(twice.out.contains(" returned \"n1-1\", although generate by process "), "{}", twice.out);
 }
 
 /// Returns sends of 10 and 11 to log 5 by one process, and a poll by another, as Jepsen writes them.
@@ -174,11 +178,12 @@ fn a_log_keeps_its_offsets_and_loses_nothing_that_is_read_past() {
     for (poll, claim) in [
         (
             "[[:poll {5 [[0 10] [3 12]]}]]",
-            "11 at offset 2 of log 5 was lost: no poll shows it, and one goes from 0 to 3",
+            "went from offset 0 to 3 of log 5, and no poll shows 11, which send by process 0 at event 2 put at offset 2: it \
+            was lost",
         ),
-        ("[[:poll {5 [[0 10] [2 12]]}]]", "offset 2 has 11 and also 12 (log 5)"),
-        ("[[:poll {5 [[2 11] [0 10]]}]]", "a poll shows offset 0 of log 5, though it goes on after 2"),
-        ("[[:poll {5 [[0 10] [1 77]]}]]", "a poll shows 77, which nobody had sent (log 5)"),
+        ("[[:poll {5 [[0 10] [2 12]]}]]", "says that 12 is at offset 2 of log 5, although"),
+        ("[[:poll {5 [[2 11] [0 10]]}]]", "returned offset 0 of log 5, although it had to go on after 2"),
+        ("[[:poll {5 [[0 10] [1 77]]}]]", "returned 77 at offset 1 of log 5, which nobody ever sent"),
     ] {
         let wrong = judged(&logs(poll), "kafka", 1);
         assert!(wrong.out.contains(claim), "{claim} is not in {}", wrong.out);
@@ -215,10 +220,10 @@ fn a_bank_has_the_accounts_that_it_began_with() {
     let strange = bank("{0 97, 1 3}", "{0 90, 7 10}");
     let ended = check(&strange, &["--model", "bank", "--initial", "{0 50, 1 50}"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.out.contains("a read shows the account 7, which the bank does not have"), "{}", ended.out);
+    assert!(ended.out.contains(" showed an account 7, which the bank does not have"), "{}", ended.out);
     assert_eq!(check(&strange, &["--model", "bank"]).code, Some(0), "nobody said which it has");
     let without = check(&bank("{0 97, 1 3}", "{0 100, 1 nil}"), &["--model", "bank"]);
-    assert!(without.out.contains("a read shows an account without a balance"), "{}", without.out);
+    assert!(without.out.contains(" showed no balance of account 1"), "{}", without.out);
     let debts = bank("{0 97, 1 3}", "{0 105, 1 -5}");
     assert_eq!(check(&debts, &["--model", "bank"]).code, Some(1));
     assert_eq!(check(&debts, &["--model", "bank-negative-balances"]).code, Some(0));
@@ -327,7 +332,7 @@ fn a_lock_with_a_lease_guards_what_tokens_guard() {
     assert_eq!(check(&writes("fail"), &["--model", "leased-lock"]).code, Some(0));
     let late = check(&writes("ok"), &["--model", "leased-lock"]);
     assert_eq!(late.code, Some(1), "{late:?}");
-    assert!(late.out.contains("a write under the token 3 was accepted after one under 5"), "{}", late.out);
+    assert!(late.out.contains("was accepted under the token 3, although write [5"), "{}", late.out);
     assert_eq!(check(&writes("fail"), &["--model", "fenced-lock"]).code, Some(2), "it has no write");
 }
 

@@ -34,20 +34,29 @@ pub(crate) fn causal_claim(
             let (looked, new) = (step(*reader), step(*newer));
             let knows = writer.map_or_else(
                 || "that this was no longer what was there at first".to_owned(),
-                |writer| format!("that it came after {}", words.short(&step(writer))),
+                |writer| format!("that it came after {}", words.who(&step(writer))),
             );
             let claim = format!(
                 "{} {}, although its process knew, by what it had seen or done before, of {}, and {knows}",
                 words.who(&looked),
                 found_by(&words, &looked),
-                words.short(&new)
+                words.who(&new)
             );
             let all = [*reader, *newer].into_iter().chain(*writer).chain(way.iter().copied());
             (all.collect(), claim)
         }
         CausalViolation::Ring { ring } => {
-            let operations: Vec<String> = ring.iter().map(|&index| words.short(&step(index))).collect();
-            (ring.clone(), format!("each of these would have to come after the next: {}", operations.join(", ")))
+            let found = |index: u32| format!("{} {}", words.who(&step(index)), found_by(&words, &step(index)));
+            // Each look with the change that it found; the process of that did the next look before it.
+            let mut claim = found(ring[0]);
+            for (at, &change) in ring.iter().enumerate().skip(1).step_by(2) {
+                let before = ring.get(at + 1).map_or_else(|| "the first of these".to_owned(), |&look| found(look));
+                claim += &format!(
+                    ", although the process that did {} had done so only after {before}",
+                    words.who(&step(change))
+                );
+            }
+            (ring.clone(), claim)
         }
     };
     show(events, &mut operations);

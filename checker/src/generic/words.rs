@@ -5,7 +5,7 @@ use histories::{History, Operation, Outcome, Value};
 use super::{shrinker::SmallViolation, unexplained::UnexplainedValue};
 use crate::{
     specification::Call,
-    words::{apart, began, ended, made},
+    words::{apart, began, call, ended, made},
 };
 
 /// Maximum number of operations of which one is named in the claim: among more, none says much.
@@ -69,7 +69,7 @@ fn last_before(history: &History, operations: &[u32], last: u32) -> Option<Strin
     let times = [latest, last].map(|index| history.times(index as usize));
     Some(format!(
         "although {} by process {} {} at {}, {} it began",
-        call(history, latest),
+        call(history, latest as usize),
         history.process(operation.process),
         answer(history, operation),
         ended(history, latest as usize),
@@ -96,17 +96,7 @@ pub(crate) fn tell_unexplained(history: &History, found: &UnexplainedValue) -> (
 
 /// Formats an operation: `push 3 by process 4 at 1.200 s on n2`.
 fn who(history: &History, index: u32) -> String {
-    made(history, &call(history, index), index as usize)
-}
-
-/// Formats a call: `push 3`.
-fn call(history: &History, index: u32) -> String {
-    let call = Call::of(history, &history.operations[index as usize], true);
-    match (call.input, call.to) {
-        (Value::Nil, Value::Nil) => call.function.to_owned(),
-        (input, Value::Nil) => format!("{} {input}", call.function),
-        (from, to) => format!("{} from {from} to {to}", call.function),
-    }
+    made(history, &call(history, index as usize), index as usize)
 }
 
 fn answer(history: &History, operation: &Operation) -> String {

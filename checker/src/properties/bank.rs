@@ -40,16 +40,18 @@ impl Bank {
         }
     }
 
-    /// Returns the words for what is wrong with a read by itself, whatever its total.
+    /// Says what a read showed that is wrong by itself, whatever the total.
     fn wrong_balance(self, initial: &Value, answer: &Value, balances: &[Option<i64>]) -> Option<String> {
         if let Some(account) = unexpected_account(initial, answer) {
-            return Some(format!("a read shows the account {account}, which the bank does not have"));
+            return Some(format!("an account {account}, which the bank does not have"));
         }
-        if balances.contains(&None) {
-            return Some("a read shows an account without a balance".to_owned());
+        let account = |place: usize| accounts(answer).swap_remove(place);
+        if let Some(place) = balances.iter().position(Option::is_none) {
+            return Some(format!("no balance of account {}", account(place)));
         }
-        let below = balances.iter().flatten().find(|balance| !self.has_debts && **balance < 0)?;
-        Some(format!("a read shows a balance of {below}"))
+        let is_below = |balance: i64| !self.has_debts && balance < 0;
+        let (place, below) = (0..).zip(balances.iter().flatten()).find(|(_, balance)| is_below(**balance))?;
+        Some(format!("a balance of {below} in account {}, although none may be below zero", account(place)))
     }
 }
 
@@ -74,17 +76,22 @@ impl Property for Bank {
             for _ in &balances {
                 key.step()?;
             }
-            let alone = |claim| Ok(Some(Violation::alone(vec![index], claim)));
+            let alone =
+                |shown: String| Ok(Some(Violation::alone(vec![index], format!("{} showed {shown}", key.who(index)))));
             if let Some(wrong) = self.wrong_balance(key.initial, answer, &balances) {
                 return alone(wrong);
             }
             let total = balances.iter().flatten().map(|balance| i128::from(*balance)).sum::<i128>();
             if let Some(expected) = expected.filter(|expected| *expected != total) {
-                return alone(format!("a read shows a total of {total}, though there is {expected}"));
+                return alone(format!("a total of {total}, although the bank began with {expected}"));
             }
             let (earlier, known) = *first.get_or_insert((index, total));
             if known != total {
-                let claim = format!("one read shows a total of {known}, another {total}");
+                let claim = format!(
+                    "{} showed a total of {total}, although {} showed one of {known}, and transfers do not change it",
+                    key.who(index),
+                    key.who(earlier)
+                );
                 return Ok(Some(Violation::alone(vec![earlier, index], claim)));
             }
         }
@@ -168,6 +175,9 @@ mod tests {
         *,
     };
 
+    /// First read of the histories below.
+    const FIRST: &str = "read by process 0 at 0.000 s";
+
     fn reads(answers: &[Value], initial: &Value) -> Result<Option<(Vec<usize>, String)>, UnknownWhy> {
         let events = (0..)
             .zip(answers)
@@ -180,20 +190,26 @@ mod tests {
     fn money_that_comes_or_goes_shows_in_two_reads_or_in_one_if_the_total_is_known() {
         let answers = [list(&[10, 5]), list(&[3, 12]), list(&[3, 13])];
         assert_eq!(reads(&answers[..2], &Value::Nil), Ok(None));
-        let two = (vec![0, 2], "one read shows a total of 15, another 16".to_owned());
+        let two = (
+            vec![0, 2],
+            "read by process 2 at 0.004 s showed a total of 16, although read by process 0 at \
+            0.000 s showed one of 15, and transfers do not change it"
+                .to_owned(),
+        );
         assert_eq!(reads(&answers, &Value::Nil), Ok(Some(two)));
-        let one = (vec![2], "a read shows a total of 16, though there is 15".to_owned());
+        let one =
+            (vec![2], "read by process 2 at 0.004 s showed a total of 16, although the bank began with 15".to_owned());
         assert_eq!(reads(&answers, &15.into()), Ok(Some(one.clone())));
         assert_eq!(reads(&answers, &list(&[7, 8])), Ok(Some(one)));
     }
 
     #[test]
     fn no_balance_is_missing_or_below_zero() {
-        let below = (vec![0], "a read shows a balance of -5".to_owned());
-        assert_eq!(reads(&[list(&[20, -5])], &15.into()), Ok(Some(below)));
+        let below = "a balance of -5 in account 1, although none may be below zero";
+        assert_eq!(reads(&[list(&[20, -5])], &15.into()), Ok(Some((vec![0], format!("{FIRST} showed {below}")))));
         let accounts = [("a", Value::Int(15)), ("b", Value::Nil)].map(|(account, balance)| (account.into(), balance));
         let map = Value::map(accounts.to_vec()).unwrap();
-        let without = (vec![0], "a read shows an account without a balance".to_owned());
+        let without = (vec![0], format!("{FIRST} showed no balance of account b"));
         assert_eq!(reads(&[map], &15.into()), Ok(Some(without)));
     }
 
@@ -208,7 +224,7 @@ mod tests {
         }
         let numbers = Value::map(vec![(0.into(), 15.into())]).unwrap();
         assert_eq!(reads(&[numbers], &beginning), Ok(None), "JSON has no numbers as keys");
-        let claim = |account| format!("a read shows the account {account}, which the bank does not have");
+        let claim = |account| format!("{FIRST} showed an account {account}, which the bank does not have");
         let other = reads(&[map(&[("0", 5), ("c", 10)])], &beginning);
         assert_eq!(other, Ok(Some((vec![0], claim("c")))));
         assert_eq!(reads(&[list(&[5, 10, 0])], &list(&[5, 10])), Ok(Some((vec![0], claim("2")))));
@@ -220,7 +236,7 @@ mod tests {
         let events = [(0, Invoke, READ, Value::Nil), (0, Done, READ, list(&[20, -5]))];
         assert_eq!(decided(&Bank::WITH_DEBTS, &history(&events), &15.into()), Ok(None));
         let total = decided(&Bank::WITH_DEBTS, &history(&events), &16.into()).unwrap().unwrap();
-        assert_eq!(total.claim, "a read shows a total of 15, though there is 16");
+        assert_eq!(total.claim, format!("{FIRST} showed a total of 15, although the bank began with 16"));
         assert!(Bank::WITH_DEBTS.begins_with(&list(&[-1])) && !Bank::WITH_DEBTS.begins_with(&"a".into()));
     }
 

@@ -44,11 +44,16 @@ impl Property for CausalReverse {
             let shown: FxHashSet<&Value> = shown.iter().collect();
             for (earlier, write) in done.iter().take_while(|(_, write)| write.completed < *latest) {
                 key.step()?;
-                let (missed, seen) = (key.history.value(write.input), key.history.operations[*later as usize].input);
+                let (missed, seen) = (key.history.value(write.input), key.input(*later));
                 if !shown.contains(missed) {
-                    let seen = key.history.value(seen);
-                    let claim =
-                        format!("a read shows {seen} without {missed}, which was there before {seen} was begun");
+                    let claim = format!(
+                        "{} returned {seen} without {missed}, although {} had been acknowledged at {}, before the \
+                        first write of {seen}, {}, began",
+                        key.who(index),
+                        key.who(*earlier),
+                        key.ended(*earlier),
+                        key.by(*later)
+                    );
                     return Ok(Some(Violation::alone(vec![*earlier, *later, index], claim)));
                 }
             }
@@ -102,7 +107,9 @@ mod tests {
         for shown in [&[][..], &[1], &[3], &[1, 3], &[1, 2], &[1, 2, 3], &[77]] {
             assert_eq!(found(shown), None, "{shown:?}: a read may be old");
         }
-        let claim = "a read shows 2 without 1, which was there before 2 was begun".to_owned();
+        let claim = "read by process 2 at 0.006 s returned 2 without 1, although write 1 by process 0 at 0.000 s had \
+            been acknowledged at 0.002 s, before the first write of 2, by process 0 at 0.004 s, began"
+            .to_owned();
         assert_eq!(found(&[3, 2]), Some((vec![0, 2, 3], claim)));
     }
 

@@ -14,6 +14,7 @@ use crate::UnknownWhy;
 
 pub(super) const ADD: &str = "add";
 pub(super) const READ: &str = "read";
+pub(super) const ADDITIONS: &str = "additions";
 
 /// Reads of a key that may be final, as far as the key tells.
 pub(super) struct FinalReads<'a> {

@@ -27,11 +27,14 @@ impl Property for G2 {
 
     fn violation(&self, key: &Key<'_>) -> Result<Option<Violation>, UnknownWhy> {
         let mut first = None;
-        for (index, operation) in key.answered(INSERT) {
+        for (index, _) in key.answered(INSERT) {
             key.step()?;
             if let Some(earlier) = first.replace(index) {
-                let of = key.history.value(operation.input);
-                let claim = format!("two inserts succeeded, though the second, of {of}, must have found the first");
+                let claim = format!(
+                    "{} succeeded, although {} did, too, and whichever came second must have found the row of the first",
+                    key.who(index),
+                    key.who(earlier)
+                );
                 return Ok(Some(Violation::alone(vec![earlier, index], claim)));
             }
         }

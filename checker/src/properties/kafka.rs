@@ -62,7 +62,7 @@ impl Property for Kafka {
             }
         };
         // The definition looks for them by itself.
-        let besides = || Some(Besides { words: "given all sends and polls", operations: Vec::new() });
+        let besides = || Some(Besides { what: "sends and polls", operations: Vec::new() });
         Ok(found.map(|(operations, claim)| Violation { operations, besides: besides(), claim }))
     }
 

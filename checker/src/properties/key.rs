@@ -6,6 +6,7 @@ use crate::{
     Limits, UnknownWhy,
     budget::{Budget, Shortage},
     specification::Call,
+    words,
 };
 
 /// Memory that a property holds for each operation, in bytes, at most.
@@ -87,6 +88,35 @@ impl<'a> Key<'a> {
             operation.outcome != Outcome::Fail && self.history.function_name(operation.function) == function
         };
         self.all().filter(|(_, operation)| may_be(operation)).map(|(index, _)| index).collect()
+    }
+
+    /// Formats an operation: `insert [null,4] on key 7 by process 3 at 1.200 s on n1`.
+    pub(super) fn who(&self, index: u32) -> String {
+        words::made(self.history, &words::call(self.history, index as usize), index as usize)
+    }
+
+    /// Formats who asked for an operation, and when: `by process 3 at 1.200 s on n1`.
+    pub(super) fn by(&self, index: u32) -> String {
+        words::by(self.history, index as usize)
+    }
+
+    /// Returns the argument of an operation.
+    pub(super) fn input(&self, index: u32) -> &'a Value {
+        self.history.value(self.history.operations[index as usize].input)
+    }
+
+    /// Formats the time at which an operation ended.
+    pub(super) fn ended(&self, index: u32) -> String {
+        words::ended(self.history, index as usize)
+    }
+
+    /// Says that all operations of this kind count, to follow "these operations violate it".
+    pub(super) fn given_all(&self, what: &str) -> String {
+        let key = self.operations.first().map(|index| self.history.operations[*index as usize].key);
+        match key.map(|key| self.history.value(key)) {
+            None | Some(Value::Nil) => format!("given all {what} in the history"),
+            Some(key) => format!("given all {what} on {}", words::key_name(key)),
+        }
     }
 
     /// Asks for memory, in bytes.

@@ -40,21 +40,33 @@ impl Property for LeasedLock {
             key.step()?;
             let Some(token) = got(acquire) else { continue };
             if number(key.initial).is_some_and(|least| token <= least) {
-                let claim = format!("an acquire got the token {token}, although all are larger than {}", key.initial);
+                let claim =
+                    format!("{} got the token {token}, although all are larger than {}", key.who(index), key.initial);
                 return Ok(Some(Violation::alone(vec![index], claim)));
             }
             if let Some(earlier) = owners.insert(token, index) {
-                let claim = format!("two acquires got the token {token}");
+                let claim =
+                    format!("{} got the token {token}, although {} got it, too", key.who(index), key.who(earlier));
                 return Ok(Some(Violation::alone(vec![earlier, index], claim)));
             }
         }
         if let Some((earlier, index, [before, token])) = smaller(key, ACQUIRE, &got)? {
-            let claim = format!("an acquire got the token {token} after another had got {before}");
+            let claim = format!(
+                "{} got the token {token}, although {} had got {before} by {}",
+                key.who(index),
+                key.who(earlier),
+                key.ended(earlier)
+            );
             return Ok(Some(Violation::alone(vec![earlier, index], claim)));
         }
         let under = |write: &Operation| written_under(key.history.value(write.input));
         Ok(smaller(key, WRITE, &under)?.map(|(earlier, index, [before, token])| {
-            let claim = format!("a write under the token {token} was accepted after one under {before}");
+            let claim = format!(
+                "{} was accepted under the token {token}, although {} had been accepted under {before} by {}",
+                key.who(index),
+                key.who(earlier),
+                key.ended(earlier)
+            );
             Violation::alone(vec![earlier, index], claim)
         }))
     }
@@ -149,21 +161,34 @@ mod tests {
         let both = [(ACQUIRE, 3), (WRITE, 3), (ACQUIRE, 5), (WRITE, 3), (WRITE, 5), (WRITE, 5), (RELEASE, 3)];
         assert_eq!(found(&both, &2.into()), None);
         let late = [&both[..], &[(WRITE, 3)]].concat();
-        let claim = "a write under the token 3 was accepted after one under 5".to_owned();
+        let claim = "write [3,100] by process 7 at 0.014 s was accepted under the token 3, although write [5,100] by \
+            process 5 at 0.010 s had been accepted under 5 by 0.011 s"
+            .to_owned();
         assert_eq!(found(&late, &Value::Nil), Some((vec![5, 7], claim)));
     }
 
     #[test]
     fn tokens_are_unique_and_grow() {
         for (calls, initial, operations, claim) in [
-            (&[(ACQUIRE, 3), (ACQUIRE, 3)][..], Value::Nil, vec![0, 1], "two acquires got the token 3"),
+            (
+                &[(ACQUIRE, 3), (ACQUIRE, 3)][..],
+                Value::Nil,
+                vec![0, 1],
+                "acquire by process 1 at 0.002 s got the token 3, although acquire by process 0 at 0.000 s got it, too",
+            ),
             (
                 &[(ACQUIRE, 3), (ACQUIRE, 2)],
                 Value::Nil,
                 vec![0, 1],
-                "an acquire got the token 2 after another had got 3",
+                "acquire by process 1 at 0.002 s got the token 2, although acquire by process 0 at 0.000 s had got 3 by \
+                0.001 s",
             ),
-            (&[(ACQUIRE, 3)], 3.into(), vec![0], "an acquire got the token 3, although all are larger than 3"),
+            (
+                &[(ACQUIRE, 3)],
+                3.into(),
+                vec![0],
+                "acquire by process 0 at 0.000 s got the token 3, although all are larger than 3",
+            ),
         ] {
             assert_eq!(found(calls, &initial), Some((operations, claim.to_owned())));
         }

@@ -20,7 +20,12 @@ mod unique_ids;
 
 use histories::{History, Outcome, Value};
 
-use crate::{Evidence, Limits, UnknownWhy, shrink::merged, sorted::sorted, specification::Call};
+use crate::{
+    Evidence, Limits, UnknownWhy,
+    shrink::{MAX_CHANGES_SHOWN, merged},
+    sorted::sorted,
+    specification::Call,
+};
 
 pub(crate) use bank::Bank;
 pub use bank::bank_total;
@@ -75,13 +80,22 @@ impl Violation {
     fn alone(operations: Vec<u32>, claim: String) -> Self {
         Self { operations, besides: None, claim }
     }
+
+    /// Returns a violation by these operations (indexes) and further changes: with them where they are few.
+    fn with_changes(operations: &[u32], what: &'static str, changes: Vec<u32>, claim: String) -> Self {
+        if changes.len() <= MAX_CHANGES_SHOWN {
+            return Self::alone(merged(&sorted(operations.to_vec()), &changes), claim);
+        }
+        let besides = Some(Besides { what, operations: changes });
+        Self { operations: operations.to_vec(), besides, claim }
+    }
 }
 
 /// Operations that count beside those that are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Besides {
-    /// Words that follow "these operations violate it".
-    words: &'static str,
+    /// Words that name them, in the plural.
+    what: &'static str,
     /// Their indexes.
     operations: Vec<u32>,
 }
@@ -118,7 +132,7 @@ pub(crate) fn decide(
         return Err(UnknownWhy::Internal { what: format!("a second definition does not confirm that {claim}") });
     }
     let operations = operations.into_iter().map(|index| index as usize).collect();
-    let besides = besides.map(|besides| besides.words.to_owned());
+    let besides = besides.map(|besides| key.given_all(besides.what));
     Ok(Some(Evidence { operations, besides, claim, ..Evidence::default() }))
 }
 
@@ -129,6 +143,7 @@ pub(crate) mod tests {
     use rand_pcg::Pcg64;
 
     use super::*;
+    use crate::operations_named;
 
     /// Operation in sequence or overlapping others: function, argument, answer; `None` if its outcome is unknown.
     pub(crate) type RandomCall = (&'static str, Value, Option<Value>);
@@ -149,7 +164,11 @@ pub(crate) mod tests {
         history: &History,
         initial: &Value,
     ) -> Result<Option<Evidence>, UnknownWhy> {
-        decide(property, history, initial, &Limits::none(), &all(history))
+        let decided = decide(property, history, initial, &Limits::none(), &all(history));
+        if let Ok(Some(Evidence { operations, claim, .. })) = &decided {
+            assert!(!operations_named(history, operations, claim).is_empty(), "whom does it name: {claim}");
+        }
+        decided
     }
 
     /// Returns the indexes of all operations.

@@ -32,7 +32,11 @@ impl Property for Monotonic {
                 key.step()?;
                 let [(before, earlier), (after, later)] = [pair[0], pair[1]];
                 if earlier > later || before >= after {
-                    let claim = format!("a read shows {before} at {earlier}, and next {after} at {later}");
+                    let claim = format!(
+                        "{} returned the value {before} with the timestamp {earlier}, and next {after} with {later}: \
+                        values must grow with their timestamps",
+                        key.who(index)
+                    );
                     return Ok(Some(Violation::alone(vec![index], claim)));
                 }
             }
@@ -54,7 +58,13 @@ impl Property for Monotonic {
             let is_final = lost.is_none() || finals.has(read);
             is_judged |= is_final;
             if let Some((add, value)) = lost.filter(|_| is_final) {
-                let claim = format!("the row of {value} was lost: a read after all additions misses it");
+                let claim = format!(
+                    "{}, which began after all acknowledged additions, lacks the row of {value}, although {} had \
+                    answered with it at {}",
+                    key.who(index),
+                    key.who(add),
+                    key.ended(add)
+                );
                 return Ok(Some(Violation::alone(vec![add, index], claim)));
             }
         }
@@ -123,13 +133,16 @@ mod tests {
     fn values_grow_with_timestamps_and_rows_stay() {
         assert_eq!(found(&[(1, 10), (2, 10), (5, 11)]), None);
         for (rows, claim) in [
-            (&[(1, 10), (3, 12), (2, 13)][..], "a read shows 3 at 12, and next 2 at 13"),
-            (&[(1, 10), (2, 9)], "a read shows 1 at 10, and next 2 at 9"),
-            (&[(1, 10), (1, 10)], "a read shows 1 at 10, and next 1 at 10"),
+            (&[(1, 10), (3, 12), (2, 13)][..], "the value 3 with the timestamp 12, and next 2 with 13"),
+            (&[(1, 10), (2, 9)], "the value 1 with the timestamp 10, and next 2 with 9"),
+            (&[(1, 10), (1, 10)], "the value 1 with the timestamp 10, and next 1 with 10"),
         ] {
-            assert_eq!(found(rows), Some((vec![1], claim.to_owned())));
+            let claim =
+                format!("read by process 1 at 0.002 s returned {claim}: values must grow with their timestamps");
+            assert_eq!(found(rows), Some((vec![1], claim)));
         }
-        let lost = "the row of 1 was lost: a read after all additions misses it";
+        let lost = "read by process 1 at 0.002 s, which began after all acknowledged additions, lacks the row of 1, although \
+            add 7 by process 0 at 0.000 s had answered with it at 0.001 s";
         assert_eq!(found(&[(0, 5), (2, 10)]), Some((vec![0, 1], lost.to_owned())));
     }
 

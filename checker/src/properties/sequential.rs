@@ -5,7 +5,11 @@
 use histories::Value;
 
 use super::{FewCalls, Key, Property, Violation};
-use crate::{UnknownWhy, specification::Call};
+use crate::{
+    UnknownWhy,
+    specification::Call,
+    words::{brief, key_name},
+};
 
 const READ: &str = "read";
 
@@ -26,10 +30,20 @@ impl Property for Sequential {
     fn violation(&self, key: &Key<'_>) -> Result<Option<Violation>, UnknownWhy> {
         for (index, operation) in key.answered(READ) {
             key.step()?;
-            let mut parts = parts(key.history.value(operation.output)).unwrap_or_default().iter();
-            let seen = parts.find(|part| **part != Value::Nil);
-            if let (Some(seen), true) = (seen, parts.any(|part| *part == Value::Nil)) {
-                let claim = format!("a read shows {seen}, and then misses what was written before it");
+            let answer = key.history.value(operation.output);
+            let (of, parts) = parts(answer).unwrap_or((&Value::Nil, &[]));
+            let seen = parts.iter().position(|part| *part != Value::Nil).unwrap_or(parts.len());
+            if let Some(missed) = parts[seen..].iter().position(|part| *part == Value::Nil) {
+                let number = |place: usize| parts.len() - place;
+                let claim = format!(
+                    "{} returned {} as part {} of {} of {}, but nil as part {}, which was written before that",
+                    key.who(index),
+                    brief(&parts[seen]),
+                    number(seen),
+                    parts.len(),
+                    key_name(of),
+                    number(seen + missed)
+                );
                 return Ok(Some(Violation::alone(vec![index], claim)));
             }
         }
@@ -39,17 +53,17 @@ impl Property for Sequential {
     fn is_violated_by(&self, few: &FewCalls<'_>) -> bool {
         let is_there = |part: &Value| *part != Value::Nil;
         few.answered(READ)
-            .filter_map(|(_, call)| parts(call.output?))
+            .filter_map(|(_, call)| Some(parts(call.output?)?.1))
             .any(|parts| (0..parts.len()).any(|late| !is_there(&parts[late]) && parts[..late].iter().any(is_there)))
     }
 }
 
-/// Returns the parts in the answer of a read, `[key [part …]]`.
-fn parts(answer: &Value) -> Option<&[Value]> {
+/// Returns the key and the parts in the answer of a read, `[key [part …]]`.
+fn parts(answer: &Value) -> Option<(&Value, &[Value])> {
     if let Value::List(pair) = answer
-        && let [_, Value::List(parts)] = &pair[..]
+        && let [key, Value::List(parts)] = &pair[..]
     {
-        Some(parts)
+        Some((key, parts))
     } else {
         None
     }
@@ -77,7 +91,10 @@ mod tests {
             decided(&Sequential, &read, &Value::Nil).unwrap().map(|evidence| evidence.claim)
         };
         assert_eq!((found(&[]), found(&[false, false, true, true])), (None, None));
-        let claim = "a read shows \"part\", and then misses what was written before it".to_owned();
+        let claim =
+            "read by process 0 at 0.000 s returned \"part\" as part 3 of 4 of key 3, but nil as part 1, which was \
+            written before that"
+                .to_owned();
         assert_eq!(found(&[false, true, true, false]), Some(claim));
     }
 

@@ -7,10 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use histories::{Operation, Outcome, Value};
+use histories::{Function, Operation, Outcome, Value};
 use rustc_hash::FxHashMap;
 
-use super::{Besides, FewCalls, Key, Property, Violation, key::Collected};
+use super::{FewCalls, Key, Property, Violation, key::Collected};
 use crate::{
     UnknownWhy,
     specification::{Call, elements, items},
@@ -20,6 +20,7 @@ pub(super) mod figures;
 
 const ADD: &str = "add";
 const READ: &str = "read";
+const ADDITIONS: &str = "additions";
 
 /// Property that no element is lost, shown without having been added, or shown twice.
 #[derive(Clone, Copy, Debug)]
@@ -84,12 +85,8 @@ impl<'a> Sets<'a> {
                     return Ok(Collected::Wrong(nobody_added(key, *index, value)));
                 }
                 if element.shown.last() == Some(&place) {
-                    let claim = format!("a read shows {value} twice");
-                    return Ok(Collected::Wrong(Violation {
-                        operations: vec![*index],
-                        besides: Some(others(key)),
-                        claim,
-                    }));
+                    let claim = format!("{} returned {value} twice", key.who(*index));
+                    return Ok(Collected::Wrong(beside_additions(key, &[*index], claim)));
                 }
                 element.shown.push(place);
             }
@@ -118,14 +115,34 @@ fn initial_elements(initial: &Value) -> BTreeSet<Value> {
     elements(initial).collect()
 }
 
-/// Returns all additions of a key, which count beside a read that shows many elements.
-fn others(key: &Key<'_>) -> Besides {
-    Besides { words: "given all additions", operations: key.changes(ADD) }
+/// Returns the violation by these operations beside all additions, which count as a read may show many elements.
+fn beside_additions(key: &Key<'_>, operations: &[u32], claim: String) -> Violation {
+    Violation::with_changes(operations, ADDITIONS, key.changes(ADD), claim)
 }
 
+/// Describes a read of a value whose addition failed, or began too late, if there was any.
 fn nobody_added(key: &Key<'_>, read: u32, value: &Value) -> Violation {
-    let claim = format!("a read shows {value}, which nobody had begun to add");
-    Violation { operations: vec![read], besides: Some(others(key)), claim }
+    let is_one =
+        |(index, add): &(u32, &Operation)| key.history.function_name(add.function) == ADD && key.input(*index) == value;
+    let end = key.history.operations[read as usize].completed;
+    let (why, addition) = match key.all().find(is_one) {
+        None => (", which nobody ever added".to_owned(), None),
+        Some((index, add)) if add.invoked < end => {
+            let why = format!(
+                ", although {} failed, and nobody else had begun to add it when the read ended at {}",
+                key.who(index),
+                key.ended(read)
+            );
+            (why, Some(index))
+        }
+        Some((index, _)) => {
+            let why =
+                format!(", although {} only began after the read had ended at {}", key.who(index), key.ended(read));
+            (why, Some(index))
+        }
+    };
+    let operations: Vec<u32> = addition.into_iter().chain([read]).collect();
+    beside_additions(key, &operations, format!("{} returned {value}{why}", key.who(read)))
 }
 
 impl Property for SetFull {
@@ -153,12 +170,19 @@ impl Property for SetFull {
                 lost = Some((known, missed, element.first_add, *value));
             }
         }
-        Ok(lost.map(|(known, missed, add, value)| Violation {
-            operations: vec![add, known.1, missed],
-            besides: Some(others(key)),
-            claim: format!(
-                "{value} was lost: a read misses it that began once it was known, and no later read shows it"
-            ),
+        Ok(lost.map(|(known, missed, add, value)| {
+            let how = if key.history.operations[known.1 as usize].function == Function::Read {
+                "had returned it"
+            } else {
+                "had been acknowledged"
+            };
+            let claim = format!(
+                "{} lacks {value}, although {} {how} at {}, and no read that ended later returned it: it was lost",
+                key.who(missed),
+                key.who(known.1),
+                key.ended(known.1)
+            );
+            beside_additions(key, &[add, known.1, missed], claim)
         }))
     }
 
@@ -235,20 +259,25 @@ mod tests {
 
     #[test]
     fn what_is_known_and_missing_in_the_end_is_lost() {
-        let claim = |element| {
-            format!("{element} was lost: a read misses it that began once it was known, and no later read shows it")
-        };
+        let [acknowledged, shown] = [
+            "lacks 1, although add 1 by process 0 at 0.000 s had been acknowledged at 0.001 s",
+            "lacks 2, although read by process 2 at 0.004 s had returned it at 0.005 s",
+        ]
+        .map(|why| {
+            format!("read by process 3 at 0.006 s {why}, and no read that ended later returned it: it was lost")
+        });
         assert_eq!(found(&[&[], &[1]]), None, "it is late, but not lost");
         assert_eq!(found(&[&[1], &[1]]), None, "nobody knows that 2 was added");
-        assert_eq!(found(&[&[1], &[]]), Some((vec![0, 3], claim(1))));
-        assert_eq!(found(&[&[1, 2], &[1]]), Some((vec![1, 2, 3], claim(2))), "a read made 2 known");
+        assert_eq!(found(&[&[1], &[]]), Some((vec![0, 1, 3], acknowledged)));
+        assert_eq!(found(&[&[1, 2], &[1]]), Some((vec![0, 1, 2, 3], shown)), "a read made 2 known");
         assert_eq!(found(&[&[2, 1], &[1], &[1, 2]]), None);
     }
 
     #[test]
     fn what_nobody_added_or_what_comes_twice_is_wrong() {
-        assert_eq!(found(&[&[1, 3]]), Some((vec![2], "a read shows 3, which nobody had begun to add".to_owned())));
-        assert_eq!(found(&[&[1, 1]]), Some((vec![2], "a read shows 1 twice".to_owned())));
+        let wrong = |what: &str| Some((vec![0, 1, 2], format!("read by process 2 at 0.004 s returned {what}")));
+        assert_eq!(found(&[&[1, 3]]), wrong("3, which nobody ever added"));
+        assert_eq!(found(&[&[1, 1]]), wrong("1 twice"));
         assert_eq!(decided(&SetFull, &reads(&[&[1, 3]]), &list(&[3])), Ok(None), "it began with 3");
     }
 

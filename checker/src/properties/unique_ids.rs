@@ -27,7 +27,8 @@ impl Property for UniqueIds {
         for (index, operation) in key.answered(GENERATE) {
             key.step()?;
             if let Some(earlier) = first.insert(operation.output, index) {
-                let claim = format!("the id {} was given out twice", key.history.value(operation.output));
+                let id = key.history.value(operation.output);
+                let claim = format!("{} returned {id}, although {} returned it, too", key.who(index), key.who(earlier));
                 return Ok(Some(Violation::alone(vec![earlier, index], claim)));
             }
         }
@@ -60,7 +61,9 @@ mod tests {
         };
         assert_eq!(ids(&["a", "b", "c"]), None);
         let evidence = ids(&["a", "b", "c", "b"]).unwrap();
-        assert_eq!((evidence.operations, &*evidence.claim), (vec![1, 3], "the id \"b\" was given out twice"));
+        let claim = "generate by process 3 at 0.006 s returned \"b\", although generate by process 1 at 0.002 s returned \
+            it, too";
+        assert_eq!((evidence.operations, &*evidence.claim), (vec![1, 3], claim));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
         Violation,
         key::{FewCalls, Key},
     },
-    words::short,
+    words::who,
 };
 
 /// Returns the violation by an operation with a wrong link and the one that it should link to, if there is any.
@@ -87,14 +87,14 @@ fn wrong_link(history: &History, index: u32, before: Option<u32>) -> Option<&Val
 
 /// Returns the claim of what is wrong.
 fn claim(history: &History, link: &Value, index: u32, before: Option<u32>) -> String {
-    let it = short(history, index as usize);
+    let it = who(history, index as usize);
     let but = before.map_or_else(
-        || "no operation on its key was answered before".to_owned(),
+        || "no operation on this key was answered before".to_owned(),
         |before| {
             let [position, _] = history.position_and_link(before as usize);
             let position =
                 position.map_or_else(|| "none".to_owned(), |position| format!("position {}", history.value(position)));
-            format!("the last on its key, {}, has {position}", short(history, before as usize))
+            format!("the last that was answered before, {}, has {position}", who(history, before as usize))
         },
     );
     format!("{it} says that it came after position {link}, but {but}")
@@ -216,12 +216,14 @@ mod tests {
             let history = history(events.iter().flat_map(|end| [begin(end.0, end.1), end.clone()]).collect());
             both(&history, 0).unwrap().claim
         };
-        let from = "the read of nil by process 1 says that it came after position 4, but";
+        let from = "read of x by process 1 at event 2 says that it came after position 4, but";
+        let last = "the last that was answered before, read of x by process 0 at event 0, has";
         let one = said(&[end(0, "x", 5, "init"), end(1, "x", 7, 4)]);
-        assert_eq!(one, format!("{from} the last on its key, the read of nil by process 0, has position 5"));
+        assert_eq!(one, format!("{from} {last} position 5"));
         let unplaced = said(&[(0, "x", Done, None, None), end(1, "x", 7, 4)]);
-        assert_eq!(unplaced, format!("{from} the last on its key, the read of nil by process 0, has none"));
-        assert_eq!(said(&[end(1, "x", 7, 4)]), format!("{from} no operation on its key was answered before"));
+        assert_eq!(unplaced, format!("{from} {last} none"));
+        let first = from.replace("event 2", "event 0");
+        assert_eq!(said(&[end(1, "x", 7, 4)]), format!("{first} no operation on this key was answered before"));
     }
 
     /// Builds a history of a few processes on two keys, most of whose links are right.

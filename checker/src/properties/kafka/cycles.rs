@@ -5,14 +5,14 @@
 //! If one depends on another that began after its end, by any number of sends and steps of real time, then there is
 //! one that does so by sends alone; so these suffice.
 
-use histories::Outcome;
+use histories::{Outcome, Value};
 
 use super::{
-    logs::Logs,
-    parts::Part,
-    transaction::{Found, Transaction},
+    logs::{Logs, of_log},
+    parts::{LogName, Part},
+    transaction::{Found, Transaction, who},
 };
-use crate::{UnknownWhy, properties::key::Key, rows::Rows};
+use crate::{UnknownWhy, properties::key::Key, rows::Rows, words::brief};
 
 /// Finds transactions that depend on each other.
 pub(super) fn cycle<'a>(logs: &Logs<'a>, key: &Key<'a>, all: &[Transaction<'a>]) -> Result<Option<Found>, UnknownWhy> {
@@ -21,8 +21,8 @@ pub(super) fn cycle<'a>(logs: &Logs<'a>, key: &Key<'a>, all: &[Transaction<'a>])
     let effects = Rows::new(all.len(), || pairs.iter().copied());
     let causes = Rows::new(all.len(), || pairs.iter().map(|&(cause, effect)| (effect, cause)));
     let sorted = effects.sorted(|steps| key.steps(steps))?;
-    let found = late_cause(&causes, &sorted, key, all)?;
-    if found.is_some() { Ok(found) } else { cycle_outside(&causes, &sorted, key, all) }
+    let found = late_cause(&causes, &sorted, logs, key, all)?;
+    if found.is_some() { Ok(found) } else { cycle_outside(&causes, &sorted, logs, key, all) }
 }
 
 /// Returns who (place) sent what another (place) polls, in the order of polls.
@@ -49,6 +49,7 @@ fn dependencies<'a>(logs: &Logs<'a>, key: &Key<'a>, all: &[Transaction<'a>]) -> 
 fn late_cause(
     causes: &Rows,
     sorted: &[u32],
+    logs: &Logs<'_>,
     key: &Key<'_>,
     all: &[Transaction<'_>],
 ) -> Result<Option<Found>, UnknownWhy> {
@@ -64,9 +65,13 @@ fn late_cause(
             }
         }
         if operation(latest[place as usize].0).invoked > operation(place).completed {
-            let path = std::iter::successors(Some(place), |place| latest[*place as usize].1);
-            let claim = "a transaction polls what depends on one that began only after it had ended (G1c)";
-            return Ok(Some((path.map(|place| all[place as usize].index).collect(), claim.to_owned())));
+            let path: Vec<u32> = std::iter::successors(Some(place), |place| latest[*place as usize].1).collect();
+            let claim = format!(
+                "{}, although that one only began after the first had ended at {} (G1c)",
+                chain(&path, logs, key, all),
+                key.ended(all[place as usize].index)
+            );
+            return Ok(Some((path.iter().map(|place| all[*place as usize].index).collect(), claim)));
         }
     }
     Ok(None)
@@ -76,6 +81,7 @@ fn late_cause(
 fn cycle_outside(
     causes: &Rows,
     sorted: &[u32],
+    logs: &Logs<'_>,
     key: &Key<'_>,
     all: &[Transaction<'_>],
 ) -> Result<Option<Found>, UnknownWhy> {
@@ -95,10 +101,37 @@ fn cycle_outside(
         }
         key.steps(1 + causes.of(place).len())?;
         came_at[place as usize] = Some(path.len());
-        path.push(all[place as usize].index);
+        path.push(place);
         place = cause(place).expect("what is left depends on something that is left");
     };
-    let cycle = path.split_off(begin);
-    let claim = format!("each of {} transactions polls what another of them sent (G1c)", cycle.len());
-    Ok(Some((cycle, claim)))
+    let mut cycle = path.split_off(begin);
+    let operations = cycle.iter().map(|place| all[*place as usize].index).collect();
+    cycle.push(cycle[0]);
+    let claim = format!("{} (G1c)", chain(&cycle, logs, key, all));
+    Ok(Some((operations, claim)))
+}
+
+/// Maximum number of dependencies that are described one by one.
+const MAX_DESCRIBED: usize = 4;
+
+/// Describes transactions (places) each of which polled what the next one sent, of which the last may be the first.
+fn chain(path: &[u32], logs: &Logs<'_>, key: &Key<'_>, all: &[Transaction<'_>]) -> String {
+    let first = who(key, all[path[0] as usize].index);
+    let polled = |pair: &[u32]| {
+        let (reader, sender) = (&all[pair[0] as usize], pair[1]);
+        let sent = if sender == path[0] { "the first".to_owned() } else { who(key, all[sender as usize].index) };
+        let is_of_sender = |(log, value): &(LogName<'_>, &Value)| {
+            logs.sent(*log, value).is_some_and(|sent| sent.place == sender as usize)
+        };
+        let shown = reader.parts.iter().filter_map(Part::shown);
+        let mut shown = shown.flat_map(|(log, pairs)| pairs.iter().map(move |(_, value)| (log, *value)));
+        let what = shown.find(is_of_sender).map(|(log, value)| format!("{}{}", brief(value), of_log(log)));
+        format!("polled {}, which {sent} sent", what.unwrap_or_default())
+    };
+    let mut parts: Vec<String> = path.windows(2).map(polled).collect();
+    if parts.len() > MAX_DESCRIBED {
+        let left_out = parts.len() - MAX_DESCRIBED;
+        parts.splice(MAX_DESCRIBED - 1..parts.len() - 1, [format!("and so on, {left_out} times more")]);
+    }
+    format!("{first} {}", parts.join("; that one "))
 }

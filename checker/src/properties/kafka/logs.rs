@@ -7,12 +7,13 @@ use rustc_hash::FxHashMap;
 
 use super::{
     parts::{LogName, Part},
-    transaction::{Found, Transaction},
+    transaction::{Found, Transaction, who},
 };
 use crate::{
     UnknownWhy,
     properties::key::{Collected, Key},
     unknown::unsupported,
+    words::brief,
 };
 
 /// Value at an offset.
@@ -27,7 +28,7 @@ pub(super) struct Known<'a> {
 /// Operation (index) that shows an offset, and if its outcome is unknown, one that polled a value of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source {
-    operation: u32,
+    pub(super) operation: u32,
     witness: Option<u32>,
 }
 
@@ -76,7 +77,8 @@ impl<'a> Logs<'a> {
             for part in &transaction.parts {
                 let wrong = match part {
                     Part::Send { log, value, offset: Some(offset) } if is_committed => {
-                        logs.0.entry(*log).or_default().learn(*offset, value, source).map(|it| (it, *log))
+                        let entry = Entry { log: *log, offset: *offset, value };
+                        logs.0.entry(*log).or_default().learn(key, entry, source)
                     }
                     Part::Poll { log, from, pairs } => {
                         key.may_take(pairs.len() * size_of::<Known<'_>>())?;
@@ -85,15 +87,16 @@ impl<'a> Logs<'a> {
                             key.step()?;
                             let log_of = logs.0.entry(*log).or_default();
                             let is_end = from.is_none() && outcome == Outcome::Ok;
-                            wrong = wrong.or_else(|| log_of.poll(*offset, value, all, transaction, is_end));
+                            let entry = Entry { log: *log, offset: *offset, value };
+                            wrong = wrong.or_else(|| log_of.poll(key, entry, all, transaction, is_end));
                         }
-                        wrong.map(|it| (it, *log))
+                        wrong
                     }
                     _ => None,
                 };
-                if let Some(((before, claim), log)) = wrong {
+                if let Some((before, claim)) = wrong {
                     let operations = source.operations().chain(before).collect();
-                    return Ok(Collected::Wrong((operations, claim + &in_log(log))));
+                    return Ok(Collected::Wrong((operations, format!("{} {claim}", who(key, transaction.index)))));
                 }
             }
         }
@@ -166,8 +169,11 @@ impl<'a> Logs<'a> {
             let is_polled = known.offsets.get(offset).is_some_and(|it| it.polled_by.is_some());
             if let Some((end, poll)) = known.end.filter(|(end, _)| offset < end && !is_polled) {
                 let claim = format!(
-                    "{value} at offset {offset}{} was lost: no poll shows it, and one shows offset {end}",
-                    of_log(log)
+                    "{} put {} at offset {offset}{}, but no poll shows it, although {} shows offset {end}: it was lost",
+                    who(key, source.operation),
+                    brief(value),
+                    of_log(log),
+                    who(key, poll)
                 );
                 return Ok(Some(([poll].into_iter().chain(source.operations()).collect(), claim)));
             }
@@ -176,33 +182,51 @@ impl<'a> Logs<'a> {
     }
 }
 
-/// Contradiction: the other operations (indexes) that it takes, and the claim.
+/// Contradiction: the other operations (indexes) that it takes, and what the claim says of the one at hand.
 type Wrong = (Vec<u32>, String);
+
+/// Value at an offset of a log, as an operation shows it.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    log: LogName<'a>,
+    offset: i64,
+    value: &'a Value,
+}
 
 impl<'a> Log<'a> {
     /// Notes that a poll of an operation shows a value at an offset.
     fn poll(
         &mut self,
-        offset: i64,
-        value: &'a Value,
+        key: &Key<'_>,
+        entry: Entry<'a>,
         all: &[Transaction<'a>],
         reader: &Transaction<'a>,
         is_end: bool,
     ) -> Option<Wrong> {
         let (index, operation) = (reader.index, &reader.operation);
-        match self.sent.get(value) {
-            Some(sent) if sent.invoked <= operation.completed => {
-                let sender = &all[sent.place];
+        let Entry { log, offset, value } = entry;
+        let returned = || format!("returned {} at offset {offset}{}", brief(value), of_log(log));
+        let sent = self.sent.get(value).copied();
+        match sent.map(|sent| (sent, all[sent.place].index)) {
+            Some((sent, sender)) if sent.invoked <= operation.completed => {
                 if sent.outcome == Outcome::Fail && operation.outcome == Outcome::Ok {
-                    return Some((vec![sender.index], format!("a poll shows {value}, whose send failed (G1a)")));
+                    let sender_in_words = who(key, sender);
+                    let claim = format!("{}, although {sender_in_words}, which sent it, failed (G1a)", returned());
+                    return Some((vec![sender], claim));
                 }
-                if sender.index == index {
-                    return Some((Vec::new(), format!("a transaction polls {value}, which it sent itself")));
+                if sender == index {
+                    let claim = format!("{}, which it sent itself, before it was committed", returned());
+                    return Some((Vec::new(), claim));
                 }
             }
-            _ => return Some((Vec::new(), format!("a poll shows {value}, which nobody had sent"))),
+            Some((_, sender)) => {
+                let sender_in_words = who(key, sender);
+                let claim = format!("{}, although {sender_in_words}, which sent it, only began later", returned());
+                return Some((vec![sender], claim));
+            }
+            None => return Some((Vec::new(), format!("{}, which nobody ever sent", returned()))),
         }
-        let wrong = self.learn(offset, value, Source { operation: index, witness: None });
+        let wrong = self.learn(key, entry, Source { operation: index, witness: None });
         self.offsets.entry(offset).and_modify(|known| {
             known.polled_by.get_or_insert(index);
         });
@@ -213,15 +237,24 @@ impl<'a> Log<'a> {
     }
 
     /// Notes that a value is at an offset.
-    fn learn(&mut self, offset: i64, value: &'a Value, source: Source) -> Option<Wrong> {
+    fn learn(&mut self, key: &Key<'_>, entry: Entry<'a>, source: Source) -> Option<Wrong> {
+        let Entry { log, offset, value } = entry;
+        let against = |other: Source| {
+            let is_same = other.operation == source.operation;
+            if is_same { "and also".to_owned() } else { format!("although {} says", who(key, other.operation)) }
+        };
         let fresh = Known { value, source, polled_by: None };
         let known = self.offsets.entry(offset).or_insert(fresh);
         if known.value != value {
-            let claim = format!("offset {offset} has {} and also {value}", known.value);
+            let (value, other, against) = (brief(value), brief(known.value), against(known.source));
+            let claim = format!("says that offset {offset}{} has {value}, {against} that it has {other}", of_log(log));
             return Some((known.source.operations().collect(), claim));
         }
         let (other, first) = *self.places.entry(value).or_insert((offset, source));
-        let claim = || format!("{value} is at offset {other} and also at {offset}");
+        let claim = || {
+            let (value, against) = (brief(value), against(first));
+            format!("says that {value} is at offset {offset}{}, {against} that it is at offset {other}", of_log(log))
+        };
         (other != offset).then(|| (first.operations().collect(), claim()))
     }
 }

@@ -6,9 +6,9 @@ use rustc_hash::FxHashMap;
 use super::{
     logs::{Logs, Source, of_log},
     parts::{LogName, Part, list},
-    transaction::{ASSIGN, ASSIGN_FROM_BEGINNING, BEFORE_ALL, CRASH, Found, SUBSCRIBE, Transaction},
+    transaction::{ASSIGN, ASSIGN_FROM_BEGINNING, BEFORE_ALL, CRASH, Found, SUBSCRIBE, Transaction, who},
 };
-use crate::{UnknownWhy, properties::key::Key};
+use crate::{UnknownWhy, properties::key::Key, words::brief};
 
 /// Finds a send or poll that does not go forward, or a poll that skips a value.
 pub(super) fn disorder<'a>(
@@ -26,7 +26,7 @@ pub(super) fn disorder<'a>(
             CRASH => position.polled.clear(),
             _ => {
                 found = position.polls(logs, key, transaction)?;
-                found = found.or_else(|| position.sends(logs, transaction));
+                found = found.or_else(|| position.sends(logs, key, transaction));
             }
         }
         if found.is_some() {
@@ -89,7 +89,7 @@ impl<'a> Position<'a> {
                 key.step()?;
                 let next = (*offset, transaction.index);
                 if let Some(last) = last
-                    && let Some(found) = step(logs, *log, last, next)
+                    && let Some(found) = step(logs, key, *log, [last, next])
                 {
                     return Ok(Some(found));
                 }
@@ -106,7 +106,7 @@ impl<'a> Position<'a> {
     }
 
     /// Goes through the sends of an operation whose offsets are known.
-    fn sends(&mut self, logs: &Logs<'a>, transaction: &Transaction<'a>) -> Option<Found> {
+    fn sends(&mut self, logs: &Logs<'a>, key: &Key<'a>, transaction: &Transaction<'a>) -> Option<Found> {
         let (index, outcome) = (transaction.index, transaction.operation.outcome);
         if outcome == Outcome::Fail {
             return None;
@@ -116,7 +116,13 @@ impl<'a> Position<'a> {
             let Some((offset, source)) = logs.place(log, value) else { continue };
             let last = ends.get(&log).or_else(|| self.sent.get(&log)).copied();
             if let Some((before, earlier, first)) = last.filter(|(before, ..)| *before >= offset) {
-                let claim = format!("a process sends to offset {offset}{}, after {before}", of_log(log));
+                let claim = format!(
+                    "{} sent {} to offset {offset}{}, although {} had sent to offset {before} before",
+                    who(key, index),
+                    brief(value),
+                    of_log(log),
+                    if earlier == index { "it".to_owned() } else { who(key, earlier) }
+                );
                 let shown = first.operations().chain(source.operations());
                 return Some(([earlier, index].into_iter().chain(shown).collect(), claim));
             }
@@ -130,15 +136,37 @@ impl<'a> Position<'a> {
 }
 
 /// Finds what is wrong with a step of a reader from one offset to the next, each with the index of its operation.
-fn step(logs: &Logs<'_>, log: LogName<'_>, (last, from): (i64, u32), (offset, poll): (i64, u32)) -> Option<Found> {
+fn step(
+    logs: &Logs<'_>,
+    key: &Key<'_>,
+    log: LogName<'_>,
+    [(last, from), (offset, poll)]: [(i64, u32); 2],
+) -> Option<Found> {
+    let (reader, of_log) = (who(key, poll), of_log(log));
     if last >= offset {
-        let claim = format!("a poll shows offset {offset}{}, though it goes on after {last}", of_log(log));
+        let had_come = if from == poll {
+            format!("it had to go on after {last}")
+        } else {
+            format!("{} had come to {last}", who(key, from))
+        };
+        let claim = format!("{reader} returned offset {offset}{of_log}, although {had_come}");
         return Some((vec![from, poll], claim));
     }
     let (skipped, known) = logs.0.get(&log)?.offsets.range(last + 1..offset).next()?;
-    let is_lost = if known.polled_by.is_some() { "is skipped: a poll shows it" } else { "was lost: no poll shows it" };
-    let value = known.value;
-    let claim = format!("{value} at offset {skipped}{} {is_lost}, and one goes from {last} to {offset}", of_log(log));
+    let value = brief(known.value);
+    let came = match (last, from == poll) {
+        (BEFORE_ALL, _) => format!("began at offset {offset}{of_log}"),
+        (_, true) => format!("went from offset {last} to {offset}{of_log}"),
+        (_, false) => format!("went on to offset {offset}{of_log}, after {} had come to {last}", who(key, from)),
+    };
+    let missed = match known.polled_by {
+        Some(other) => format!("skipped {value} at offset {skipped}, which {} returned", who(key, other)),
+        None => {
+            let sender = who(key, known.source.operation);
+            format!("no poll shows {value}, which {sender} put at offset {skipped}: it was lost")
+        }
+    };
+    let claim = format!("{reader} {came}, and {missed}");
     let shown = known.source.operations().chain(known.polled_by);
     Some(([from, poll].into_iter().chain(shown).collect(), claim))
 }

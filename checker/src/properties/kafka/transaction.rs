@@ -1,9 +1,9 @@
 //! Operations on logs, with their parts.
 
-use histories::Operation;
+use histories::{Operation, TRANSACTION};
 
 use super::parts::{Part, has_parts, parts_of};
-use crate::{UnknownWhy, properties::key::Key};
+use crate::{UnknownWhy, properties::key::Key, words};
 
 pub(super) const ASSIGN: &str = "assign";
 /// Assignment after which polls begin at offset 0.
@@ -18,6 +18,12 @@ pub(super) struct Transaction<'a> {
     pub(super) operation: Operation,
     pub(super) function: &'a str,
     pub(super) parts: Vec<Part<'a>>,
+}
+
+/// Formats an operation without its parts: `transaction by process 3 at 1.200 s on n1`, `poll on k by process 4 at …`.
+pub(super) fn who(key: &Key<'_>, index: u32) -> String {
+    let name = key.history.function_name(key.history.operations[index as usize].function);
+    words::made(key.history, if name == TRANSACTION { "transaction" } else { name }, index as usize)
 }
 
 /// Returns all operations with their parts.
@@ -37,7 +43,8 @@ pub(super) fn transactions<'a>(key: &Key<'a>) -> Result<Vec<Transaction<'a>>, Un
 /// Memory of an offset with its value, in bytes.
 const PAIR_BYTES: usize = 16;
 
-/// Operations (indexes) that violate the property, given all sends and polls, with the claim.
+/// Operations (indexes) that violate the property, given all sends and polls, with the claim, which first names the one
+/// that it is about.
 pub(super) type Found = (Vec<u32>, String);
 
 /// Offset before that of the first value.
