@@ -29,7 +29,7 @@ pub fn wrong_transaction(history: &History, operations: &[usize], claim: &str) -
 
 /// Returns those of the operations that a claim names by process, time and node, in the order in which it does. Of two
 /// that are named in the same words, the later one comes first.
-fn operations_named(history: &History, operations: &[usize], claim: &str) -> Vec<usize> {
+pub(crate) fn operations_named(history: &History, operations: &[usize], claim: &str) -> Vec<usize> {
     let place = |index: usize| {
         let by = words::by(history, index);
         let ends_there = |(place, _): &(usize, &str)| !claim[place + by.len()..].starts_with(char::is_alphanumeric);

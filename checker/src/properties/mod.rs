@@ -143,7 +143,7 @@ pub(crate) mod tests {
     use rand_pcg::Pcg64;
 
     use super::*;
-    use crate::operations_named;
+    use crate::evidence::operations_named;
 
     /// Operation in sequence or overlapping others: function, argument, answer; `None` if its outcome is unknown.
     pub(crate) type RandomCall = (&'static str, Value, Option<Value>);
