@@ -1,6 +1,6 @@
 //! Wording of operations, values and times in evidence.
 
-use histories::{Function, History, Operation, Outcome, Process, Times, Value};
+use histories::{Function, History, Operation, Outcome, Process, TRANSACTION, Times, Value, ValueId};
 
 use crate::prepare::{KeySteps, Step, Val};
 
@@ -45,7 +45,7 @@ impl Words<'_> {
         self.history.function_name(self.operation(step).function)
     }
 
-    /// Formats an operation in short: `the write of 57`, `the cas from 41 to 57`, `the read of 57 by process 5`.
+    /// Formats an operation in short: `the write of 57 by process 4`, `the read of 57 by process 5`.
     pub(crate) fn short(&self, step: &Step) -> String {
         short(self.history, step.operation as usize)
     }
@@ -65,7 +65,7 @@ impl Words<'_> {
         let operation = self.operation(step);
         match (operation.function, operation.outcome) {
             (Function::Read, _) => format!("returned {}", self.history.value(operation.output)),
-            (_, Outcome::Mismatch) if operation.output == histories::ValueId::UNKNOWN => "did not match".to_owned(),
+            (_, Outcome::Mismatch) if operation.output == ValueId::UNKNOWN => "did not match".to_owned(),
             (_, Outcome::Mismatch) => format!("found {}", self.history.value(operation.output)),
             (_, Outcome::Info) => "took effect".to_owned(),
             (Function::Cas, _) => "succeeded".to_owned(),
@@ -73,8 +73,8 @@ impl Words<'_> {
         }
     }
 
-    /// Formats an operation as already completed: `the write of 57 had been acknowledged at 4.120 s`, `process 5 had
-    /// already read 57 at 4.120 s`.
+    /// Formats an operation as already completed: `the write of 57 by process 4 had been acknowledged at 4.120 s`,
+    /// `process 5 had already read 57 at 4.120 s`.
     pub(crate) fn was_done(&self, step: &Step) -> String {
         let operation = self.operation(step);
         let (process, at) = (self.process(step), self.ended(step));
@@ -121,8 +121,8 @@ pub(crate) fn ended(history: &History, index: usize) -> String {
     moment(history, history.times(index).completed_ns, history.operations[index].completed)
 }
 
-/// Formats the operation with this index, described by `what`, with its key: `read of k3 by process 3 at 1.200 s on n1`,
-/// `push 3 on k3 by process 4 at 1.300 s`.
+/// Formats the operation with this index, described by `what`, with its key: `read of k3 by process 3 at 1.200 s on
+/// n1`, `push 3 on k3 by process 4 at 1.300 s`.
 pub(crate) fn made(history: &History, what: &str, index: usize) -> String {
     let key = match history.value(history.operations[index].key) {
         Value::Nil => String::new(),
@@ -203,20 +203,25 @@ pub(crate) fn key_name(key: &Value) -> String {
     }
 }
 
-/// Formats the operation with this index, like [`Words::short`].
-pub(crate) fn short(history: &History, index: usize) -> String {
+/// Formats the operation with this index in short, without its key: `the write of 57 by process 4`.
+#[must_use]
+pub fn short(history: &History, index: usize) -> String {
     let operation = &history.operations[index];
-    let (noun, value) = (history.function_name(operation.function), |id| history.value(id));
+    let (noun, value) = (history.function_name(operation.function), |id| brief(history.value(id)));
     let process = history.process(operation.process);
     match operation.function {
         Function::Read => format!("the read of {} by process {process}", value(operation.output)),
         Function::Cas if operation.outcome == Outcome::Mismatch => {
             format!("the cas from {} by process {process} that did not match", value(operation.input))
         }
-        Function::Cas => format!("the cas from {} to {}", value(operation.input), value(operation.to)),
+        Function::Cas => {
+            format!("the cas from {} to {} by process {process}", value(operation.input), value(operation.to))
+        }
         Function::Delete => format!("the delete by process {process}"),
+        Function::Other(_) if noun == TRANSACTION => format!("the transaction by process {process}"),
+        Function::Other(_) if operation.input == ValueId::NIL => format!("the {noun} by process {process}"),
         Function::Write | Function::Append | Function::Other(_) => {
-            format!("the {noun} of {}", value(operation.input))
+            format!("the {noun} of {} by process {process}", value(operation.input))
         }
     }
 }

@@ -144,8 +144,9 @@ mod tests {
         let expected = "
   What holds instead: sequential per key (all four session guarantees), causal, converged in the end
   What fails (on so many keys): regular (1 of 1)
-    not regular: read of k3 by process 2 at 0.005 s on n1 returned 41, although the write of 57 had been \
-acknowledged at 0.004 s, which had begun after the write of 41 had been acknowledged at 0.002 s
+    not regular: read of k3 by process 2 at 0.005 s on n1 returned 41, although the write of 57 by \
+process 1 had been acknowledged at 0.004 s, which had begun after the write of 41 by process 0 had been acknowledged \
+at 0.002 s
     (3 sessions: one process each; a process ends with an operation of unknown outcome. Over several \
 keys, sequential consistency is NP-complete: each key is tested by itself, and causal consistency over all.)
 ";

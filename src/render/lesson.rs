@@ -36,7 +36,8 @@ pub(crate) fn describe_lesson(finished: &FinishedRun) -> Answer {
             push_line(&mut text, format_args!("\nHere, {}.", evidence.claim));
             text += "\nTime runs to the right. What was answered took effect within its bar; what has a ? may have \
                      taken effect at any time after its bar begins, or never:\n";
-            text += &drawn(history, &evidence.operations);
+            let shown = evidence.clearest(history, &evidence.operations, MAX_DRAWN);
+            text += &drawn(history, &shown, evidence.operations.len() - shown.len());
             for (number, reason) in (1..).zip(&evidence.reasons) {
                 push_line(&mut text, format_args!("  {number}. {reason}"));
             }
@@ -65,10 +66,8 @@ pub(crate) fn describe_lesson(finished: &FinishedRun) -> Answer {
     }
 }
 
-/// Draws when operations took place, the last ones if there are many.
-fn drawn(history: &History, operations: &[usize]) -> String {
-    let left_out = operations.len().saturating_sub(MAX_DRAWN);
-    let shown = &operations[left_out..];
+/// Draws when operations took place, and says how many others are left out.
+fn drawn(history: &History, shown: &[usize], left_out: usize) -> String {
     let span = |place: usize| {
         let (operation, times) = (&history.operations[place], history.times(place));
         let by_rank = (u64::from(operation.invoked), u64::from(operation.completed));
@@ -83,7 +82,7 @@ fn drawn(history: &History, operations: &[usize]) -> String {
     };
     let mut text = String::new();
     if left_out > 0 {
-        text += &format!("  ({} left out)\n", counted(left_out, "earlier one"));
+        text += &format!("  ({} left out)\n", counted(left_out, "operation"));
     }
     for &place in shown {
         let operation = &history.operations[place];

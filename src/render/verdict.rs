@@ -105,7 +105,7 @@ fn doubts(report: &Report) -> String {
     text
 }
 
-/// Maximum number of operations shown: the last ones.
+/// Maximum number of operations shown.
 const MAX_OPERATIONS: usize = 24;
 
 fn evidence_in_words(text: &mut String, history: &History, report: &Report, evidence: &Evidence) {
@@ -119,11 +119,12 @@ fn evidence_in_words(text: &mut String, history: &History, report: &Report, evid
         push_line(text, format_args!("\n  {said}."));
     }
     push_line(text, format_args!("\n  {}:", contradiction_in_words(report, evidence)));
-    let skipped = evidence.operations.len().saturating_sub(MAX_OPERATIONS);
-    if skipped > 0 {
-        push_line(text, format_args!("    ({}; --json names all)", counted(skipped, "earlier one")));
+    let shown = evidence.clearest(history, &evidence.operations, MAX_OPERATIONS);
+    let left_out = evidence.operations.len() - shown.len();
+    if left_out > 0 {
+        push_line(text, format_args!("    ({} left out; --json names all)", counted(left_out, "operation")));
     }
-    for &place in &evidence.operations[skipped..] {
+    for place in shown {
         push_line(text, format_args!("    {}", operation_in_words(history, place)));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use checker::Prefix;
+use checker::{Evidence, Prefix};
 use maud::{Markup, PreEscaped, html};
 
 use super::{
@@ -23,7 +23,7 @@ const LANE: f64 = 34.0;
 const TOP: f64 = 44.0;
 /// Minimum width of an operation.
 const LEAST: f64 = 7.0;
-/// Maximum number of operations drawn: the last ones up to the end of the wrong answer.
+/// Maximum number of operations drawn, of those up to the end of the wrong answer.
 const MAX_OPERATIONS: usize = 24;
 /// Maximum number of processes whose lanes are in order of time even if that of the wrong answer is the last.
 const MAX_LANES_IN_ORDER: usize = 5;
@@ -64,7 +64,7 @@ pub(crate) fn svg(facts: &Facts<'_>, violation: &Violation<'_>, extent: Extent, 
         Extent::Whole => violation.evidence.operations.clone(),
     };
     let wrong = facts.marked(violation.evidence);
-    leave_out(facts, &mut shown, wrong);
+    leave_out(facts, violation.evidence, &mut shown, wrong);
     let scale = scale(facts, &shown)?;
     let cut_off = facts.cut_off(&shown);
     let processes = processes(facts, &shown, wrong);
@@ -208,17 +208,15 @@ impl Timeline<'_> {
 }
 
 /// Leaves out operations where they are too many: those that began after the wrong answer was over, and then the first
-/// ones.
-fn leave_out(facts: &Facts<'_>, shown: &mut Vec<usize>, wrong: Option<usize>) {
+/// ones of those that no sentence names.
+fn leave_out(facts: &Facts<'_>, evidence: &Evidence, shown: &mut Vec<usize>, wrong: Option<usize>) {
     if shown.len() <= MAX_OPERATIONS {
         return;
     }
-    let operations = &facts.history.operations;
-    shown.retain(|&index| wrong.is_none_or(|wrong| operations[index].invoked <= operations[wrong].completed));
-    shown.drain(..shown.len().saturating_sub(MAX_OPERATIONS));
-    if let Some(wrong) = wrong.filter(|wrong| !shown.contains(wrong)) {
-        shown[0] = wrong;
-    }
+    let (operations, named) = (&facts.history.operations, evidence.named(facts.history));
+    let is_early = |index: usize| wrong.is_none_or(|wrong| operations[index].invoked <= operations[wrong].completed);
+    shown.retain(|&index| is_early(index) || named.contains(&index));
+    *shown = evidence.clearest(facts.history, shown, MAX_OPERATIONS);
 }
 
 /// Returns the upper edge of a lane.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use checker::{Evidence, wrong_transaction};
+use checker::{Evidence, operation_in_short, wrong_transaction};
 use histories::{Function, History, NEVER, Operation, Outcome};
 use nemesis::NodeId;
 
@@ -10,7 +10,7 @@ use super::{
     faults::FaultWindow,
     leadership::{DeposedLeader, Reign, deposed},
 };
-use crate::terminal::words::seconds;
+use crate::terminal::words::{named_key, seconds};
 
 /// Describes the moment at which the operation was invoked that the claim is about, and what nodes acknowledged that no
 /// majority can have known of. The cluster has as many `nodes`.
@@ -59,13 +59,12 @@ pub(crate) fn cut_off<'a>(
 /// Describes an acknowledged change if a partition kept the node that did it from all majorities meanwhile.
 fn acknowledged_by_few(history: &History, index: usize, nodes: u16, faults: &[FaultWindow]) -> Option<String> {
     let fault = cut_off(history, index, nodes, faults)?;
-    let Operation { function, input, .. } = history.operations[index];
     let (node, times) = (history.node(index), history.times(index));
-    let name = history.function_name(function);
-    let change =
-        if function == Function::Write { format!("{name} of {}", history.value(input)) } else { name.to_owned() };
+    let of =
+        named_key(history.value(history.operations[index].key)).map_or_else(String::new, |key| format!(" on {key}"));
     Some(format!(
-        "n{node} acknowledged the {change} at {}, when it had been cut off from every majority for {}.",
+        "n{node} acknowledged {}{of} at {}, when it had been cut off from every majority for {}.",
+        operation_in_short(history, index),
         seconds(times.completed_ns),
         seconds(times.completed_ns - fault.span.from_ns)
     ))
@@ -140,7 +139,8 @@ mod tests {
             span: Span { from_ns: 20_000_000, until_ns: 90_000_000 },
         };
         let said = [0, 1, 2].map(|index| acknowledged_by_few(&history, index, 5, std::slice::from_ref(&partition)));
-        let expected = "n3 acknowledged the write of 90 at 0.035 s, when it had been cut off from every majority for \
+        let expected = "n3 acknowledged the write of 90 by process 3 at 0.035 s, when it had been cut off from every \
+            majority for \
             0.015 s.";
         assert_eq!(said, [None, Some(expected.to_owned()), None]);
         assert_eq!(acknowledged_by_few(&history, 1, 9, &[partition]), None, "five of nine still hear each other");

@@ -9,9 +9,8 @@ fn a_stale_read_is_told_with_times_and_nodes() {
     let (dir, path) = file(stale_read());
     let ended = run(dir.path(), &["check", path.to_str().unwrap()]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    let claim = "read of k3 by process 6 at 4.182 s on n1 returned 41, although the write of 57 had been acknowledged \
-    at 4.120 s, \
-                 62 ms before the read began";
+    let claim = "read of k3 by process 6 at 4.182 s on n1 returned 41, although the write of 57 by process 4 had been \
+                 acknowledged at 4.120 s, 62 ms before the read began";
     assert!(ended.out.contains(claim), "{}", ended.out);
 }
 
@@ -81,9 +80,8 @@ fn numbered(history: &str, revisions: [u64; 3]) -> String {
 #[test]
 fn revisions_are_told_beside_a_violation_whatever_the_format() {
     let (dir, _) = file(numbered(&stale_read(), [790, 812, 790]));
-    let said = "The store itself numbered them: the write of 57 is its revision 812, and the read of 41 by process 6 \
-    was answered at \
-                revision 790, 22 earlier";
+    let said = "The store itself numbered them: the write of 57 by process 4 is its revision 812, and the read of 41 \
+                by process 6 was answered at revision 790, 22 earlier";
     for name in ["history.jsonl", "history.edn", "history.columns"] {
         if name != "history.jsonl" {
             assert_eq!(run(dir.path(), &["convert", "history.jsonl", name]).code, Some(0), "{name}");
@@ -105,10 +103,8 @@ fn revisions_that_contradict_the_verdict_are_told_and_change_no_exit_code() {
     let ended = run(dir.path(), &["check", path.to_str().unwrap()]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let note = "note for key k3, which does not affect the verdict: The store's own revisions are not consistent \
-    with real time: the write of 57 \
-                is its revision 812, and the read of 57 by process 6 was answered at revision 811, although that \
-                began after the other \
-                had ended\n";
+                with real time: the write of 57 by process 4 is its revision 812, and the read of 57 by process 6 was \
+                answered at revision 811, although that began after the other had ended\n";
     assert!(ended.out.contains(note), "{}", ended.out);
 }
 

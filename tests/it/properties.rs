@@ -178,10 +178,15 @@ fn a_log_keeps_its_offsets_and_loses_nothing_that_is_read_past() {
     for (poll, claim) in [
         (
             "[[:poll {5 [[0 10] [3 12]]}]]",
-            "went from offset 0 to 3 of log 5, and no poll shows 11, which send by process 0 at event 2 put at offset 2: it \
+            "went from offset 0 to 3 of log 5, and no poll shows 11, which send by process 0 at 0.002 s put at offset \
+                2: it \
             was lost",
         ),
-        ("[[:poll {5 [[0 10] [2 12]]}]]", "says that 12 is at offset 2 of log 5, although"),
+        (
+            "[[:poll {5 [[0 10] [2 12]]}]]",
+            "says that offset 2 of log 5 has 12, although send by process 0 at 0.002 s \
+            says that it has 11",
+        ),
         ("[[:poll {5 [[2 11] [0 10]]}]]", "returned offset 0 of log 5, although it had to go on after 2"),
         ("[[:poll {5 [[0 10] [1 77]]}]]", "returned 77 at offset 1 of log 5, which nobody ever sent"),
     ] {

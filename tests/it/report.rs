@@ -124,7 +124,7 @@ fn the_cycle_of_transactions_is_exported_as_a_picture_and_as_a_graph() {
     let (dir, _) = file(WRITE_SKEW);
     let svg = run(dir.path(), &["export", "--svg", "history.jsonl"]);
     assert!(svg.code == Some(0) && svg.out.starts_with("<svg class=\"timeline cycle\""), "{svg:?}");
-    assert!(svg.out.contains("<style>") && svg.out.contains("<title>G2-item: 2 transactions"), "{svg:?}");
+    assert!(svg.out.contains("<style>") && svg.out.contains("<title>G2-item: 2 transactions of processes "), "{svg:?}");
     let dot = run(dir.path(), &["export", "--dot", "history.jsonl"]);
     assert_eq!(dot.code, Some(0), "{dot:?}");
     assert!(dot.out.starts_with("digraph \"G2-item\" {"), "{}", dot.out);

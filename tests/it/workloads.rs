@@ -48,7 +48,7 @@ fn a_stale_read_of_a_set_lacks_what_was_added() {
     let dir = tempfile::tempdir().unwrap();
     let results = violated(dir.path(), "set");
     assert_eq!((&results["ladder"], &results["staleness"]), (&Value::Null, &Value::Null));
-    let ended = judged_again(dir.path(), "read by process");
+    let ended = judged_again(dir.path(), " by process");
     assert!(ended.out.contains("not linearizable: "), "{}", ended.out);
 }
 

@@ -30,8 +30,6 @@ const CAS_AS_WRITE: &str = "where a cas counts as a write if only others set wha
 pub(crate) use gather::GatheredSteps;
 use sentences::Description;
 pub(crate) use sentences::saw;
-#[cfg(test)]
-pub(crate) use subject::operations_named;
 pub use subject::wrong_transaction;
 
 /// Returns evidence for a violation of the zones. Among several violations the stalest read is reported, since it is

@@ -140,8 +140,8 @@ fn never_set(words: &Words<'_>, value: Val, observer: &Step) -> Description {
         return Description { claim: format!("{who} {saw}, which nobody ever wrote"), ..Description::default() };
     };
     let failed = Step { operation: index, ..*observer };
-    let attempt = format!("{} by process {}", words.short(&failed), words.process(&failed));
-    let claim = format!("{who} {saw}, although {attempt} had failed, and nobody else wrote it");
+    let attempt = words.short(&failed);
+    let claim = format!("{who} {saw}, although {attempt} failed, and nobody else wrote it");
     let reasons = vec![
         format!("{attempt} ended as failed: it did not happen, and never will"),
         format!("but {} was there to be seen, so it did happen", words.value(value)),
@@ -153,11 +153,10 @@ fn two_cas(words: &Words<'_>, from: Val, both: [&Step; 2]) -> Description {
     let [first, second] = both;
     let from = words.value(from);
     let claim = format!(
-        "{} {}, although {} by process {} took the same {from} away, which was there only once",
+        "{} {}, although {} took the same {from} away, which was there only once",
         words.who(second),
         words.answer(second),
         words.short(first),
-        words.process(first),
     );
     let after =
         |a: &Step, b: &Step| format!("{} replaced {from}, so {} must come before it", words.short(a), words.short(b));
@@ -198,7 +197,11 @@ fn inversion(words: &Words<'_>, later: &Step, earlier: &Step) -> Description {
             words.short(later),
             words.ended(later)
         ),
-        format!("but it could only happen after {short}, directly or by way of the cas between"),
+        if stale::level(later).is_some_and(|seen| Some(seen) == stale::level(earlier)) {
+            format!("but it could only happen after {short}")
+        } else {
+            format!("but it could only happen after {short}, by way of the cas between")
+        },
     ];
     Description { claim, reasons, ..Description::default() }
 }

@@ -22,8 +22,8 @@ const MAX_OTHERS_NAMED: usize = 2;
 
 /// Returns a claim about the operations shown, of which the last has no place, and reasons that describe the others.
 pub(crate) fn tell(history: &History, small: &SmallViolation) -> (String, Vec<String>) {
-    let SmallViolation { shown: ref operations, last, ref others } = *small;
-    let contradicted = if operations.len() > MAX_NAMED { None } else { last_before(history, operations, last) };
+    let SmallViolation { shown: ref operations, ref decisive, last, ref others } = *small;
+    let contradicted = if decisive.len() > MAX_NAMED { None } else { last_before(history, decisive, last) };
     let claim = format!(
         "{} {}, {}",
         who(history, last),
@@ -68,9 +68,8 @@ fn last_before(history: &History, operations: &[u32], last: u32) -> Option<Strin
     let operation = &history.operations[latest as usize];
     let times = [latest, last].map(|index| history.times(index as usize));
     Some(format!(
-        "although {} by process {} {} at {}, {} it began",
-        call(history, latest as usize),
-        history.process(operation.process),
+        "although {} {} at {}, {} it began",
+        who(history, latest),
         answer(history, operation),
         ended(history, latest as usize),
         apart(history, times[1].invoked_ns.saturating_sub(times[0].completed_ns), "before")

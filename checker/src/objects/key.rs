@@ -182,20 +182,29 @@ impl Key<'_> {
         words::made(self.history, what, index as usize)
     }
 
-    /// Says that no operation of these names added a value, or that the one that should have had failed.
-    pub(super) fn never_added(&self, value: &Value, names: &[&str], added: &str) -> String {
-        let key = self.operations.first().map(|&index| self.operation(index).key);
-        let is_attempt = |operation: &&Operation| {
+    /// Formats an operation with its argument: `enqueue 5 on k by process 3 at 1.200 s on n1`.
+    pub(super) fn who_called(&self, index: u32) -> String {
+        self.who(&words::call(self.history, index as usize), index)
+    }
+
+    /// Says that no operation of these names added a value that one found, or that the one that should have failed.
+    /// Returns the latter (its index), too.
+    pub(super) fn never_added(&self, value: &Value, names: &[&str], added: &str, finder: u32) -> (String, Option<u32>) {
+        let Operation { key, completed, .. } = *self.operation(finder);
+        let is_attempt = |operation: &Operation| {
             operation.outcome == Outcome::Fail
-                && Some(operation.key) == key
+                && operation.key == key
+                && operation.invoked < completed
                 && self.history.value(operation.input) == value
                 && names.contains(&self.name(operation))
         };
-        let Some(attempt) = self.history.operations.iter().find(is_attempt) else {
-            return format!("which nobody ever {added}");
-        };
-        let process = self.history.process(attempt.process);
-        format!("although {} {value} by process {process} had failed", self.name(attempt))
+        let attempt = self.history.operations.iter().position(is_attempt);
+        let attempt = attempt.and_then(|index| u32::try_from(index).ok());
+        let why = attempt.map_or_else(
+            || format!("which nobody ever {added}"),
+            |attempt| format!("although {} failed, and no other one succeeded", self.who_called(attempt)),
+        );
+        (why, attempt)
     }
 
     /// Returns the process that made the call, as the history names it.

@@ -31,7 +31,8 @@ impl Property for G2 {
             key.step()?;
             if let Some(earlier) = first.replace(index) {
                 let claim = format!(
-                    "{} succeeded, although {} did, too, and whichever came second must have found the row of the first",
+                    "{} succeeded, although {} did, too, and whichever came second must have found the row of the \
+                        first",
                     key.who(index),
                     key.who(earlier)
                 );

@@ -180,7 +180,8 @@ mod tests {
                 &[(ACQUIRE, 3), (ACQUIRE, 2)],
                 Value::Nil,
                 vec![0, 1],
-                "acquire by process 1 at 0.002 s got the token 2, although acquire by process 0 at 0.000 s had got 3 by \
+                "acquire by process 1 at 0.002 s got the token 2, although acquire by process 0 at 0.000 s had got 3 \
+                    by \
                 0.001 s",
             ),
             (

@@ -141,7 +141,8 @@ mod tests {
                 format!("read by process 1 at 0.002 s returned {claim}: values must grow with their timestamps");
             assert_eq!(found(rows), Some((vec![1], claim)));
         }
-        let lost = "read by process 1 at 0.002 s, which began after all acknowledged additions, lacks the row of 1, although \
+        let lost = "read by process 1 at 0.002 s, which began after all acknowledged additions, lacks the row of 1, \
+            although \
             add 7 by process 0 at 0.000 s had answered with it at 0.001 s";
         assert_eq!(found(&[(0, 5), (2, 10)]), Some((vec![0, 1], lost.to_owned())));
     }

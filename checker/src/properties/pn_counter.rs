@@ -60,7 +60,8 @@ impl Property for PnCounter {
                     ),
                 };
                 let claim = format!(
-                    "{} returned {shown}, although it began after all acknowledged additions, with which the counter {possible}",
+                    "{} returned {shown}, although it began after all acknowledged additions, with which the counter \
+                        {possible}",
                     key.who(index)
                 );
                 return Ok(Some(Violation::with_changes(&[index], ADDITIONS, key.changes(ADD), claim)));

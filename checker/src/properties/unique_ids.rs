@@ -61,7 +61,8 @@ mod tests {
         };
         assert_eq!(ids(&["a", "b", "c"]), None);
         let evidence = ids(&["a", "b", "c", "b"]).unwrap();
-        let claim = "generate by process 3 at 0.006 s returned \"b\", although generate by process 1 at 0.002 s returned \
+        let claim = "generate by process 3 at 0.006 s returned \"b\", although generate by process 1 at 0.002 s \
+            returned \
             it, too";
         assert_eq!((evidence.operations, &*evidence.claim), (vec![1, 3], claim));
     }

@@ -10,7 +10,7 @@ use super::{
     limit::Limit,
     report::{AnomalyKind, Level},
 };
-use crate::UnknownWhy;
+use crate::{UnknownWhy, words::brief};
 
 /// Maximum number of duplicate elements for which the additions are counted.
 const MAX_DUPLICATES: usize = 64;
@@ -54,15 +54,17 @@ impl<'a, 'h> ElementInspector<'a, 'h> {
         let facts = &*self.facts;
         let first_reader = || facts.all_reads(self.key).copied().find(|other| other.list.get(place) == Some(&element));
         let reader = || first_reader().unwrap_or(read).transaction;
-        let found = || format!("T1 read {} in {}", facts.history.value(element), facts.key_name(self.key));
+        let found =
+            |who: &str| format!("{who} read {} in {}", brief(facts.history.value(element)), facts.key_name(self.key));
         let Some(change) = writer.change() else {
-            let claim = || format!("{}, which nobody ever added", found());
+            let claim = |names: &[String]| format!("{}, which nobody ever added", found(&names[0]));
             self.findings.add(AnomalyKind::UnwrittenRead, Level::ReadCommitted, &[reader()], &claim);
             return writer;
         };
         let transaction = facts.changes.rows[change.index()].transaction;
         if facts.outcome(transaction) == Outcome::Fail {
-            let claim = || format!("{}, which T2 added; but T2 failed: it did not happen", found());
+            let claim =
+                |names: &[String]| format!("{}, although {}, which added it, failed", found(&names[0]), names[1]);
             self.findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[reader(), transaction], &claim);
         } else {
             self.facts.happened[transaction.index()] = true;
@@ -104,16 +106,16 @@ impl<'a, 'h> ElementInspector<'a, 'h> {
             if self.writer(element) == Writer::SEVERAL {
                 return true;
             }
-            let claim = || {
-                format!(
-                    "T1 read {value} in {} more often than those that did not fail added it",
-                    facts.key_name(self.key)
-                )
+            let claim = |names: &[String]| {
+                let (who, name) = (&names[0], facts.key_name(self.key));
+                format!("{who} read {value} in {name} more often than those that did not fail added it")
             };
             self.findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[read.transaction], &claim);
             return false;
         }
-        let claim = || format!("T1 read {value} in {} more often than it was added", facts.key_name(self.key));
+        let claim = |names: &[String]| {
+            format!("{} read {value} in {} more often than it was added", names[0], facts.key_name(self.key))
+        };
         self.findings.add(AnomalyKind::DuplicateElements, Level::ReadUncommitted, &[read.transaction], &claim);
         true
     }
@@ -126,7 +128,9 @@ impl<'a, 'h> ElementInspector<'a, 'h> {
             || facts.changes.rows[writer.index() - 1].transaction != transaction;
         if !is_first && !seen[writer.index() - 1] {
             let (value, name) = (facts.history.value(read.list[place]), || facts.key_name(self.key));
-            let claim = || format!("T1 read {value} in {} before what T2 had added there before it", name());
+            let claim = |names: &[String]| {
+                format!("{} read {value} in {} before what {} had added there before it", names[0], name(), names[1])
+            };
             let both = [read.transaction, transaction];
             self.findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &both, &claim);
         }

@@ -376,13 +376,14 @@ impl<'h> KeyAccesses<'_, 'h> {
 
     fn report(&self, findings: &mut Findings<'h>, name: impl Fn() -> String) {
         if !self.strays.is_empty() {
-            findings.add(AnomalyKind::Internal, Level::SnapshotIsolation, &[self.transaction], &|| {
-                format!("T1 contradicts itself: what it read of {} is not what it read or wrote there before", name())
+            findings.add(AnomalyKind::Internal, Level::SnapshotIsolation, &[self.transaction], &|names| {
+                let (name, who) = (name(), &names[0]);
+                format!("{who} contradicts itself: what it read of {name} is not what it read or wrote there before")
             });
         }
         if self.lacks {
-            findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &[self.transaction], &|| {
-                format!("T1 read {} without what was in it at first", name())
+            findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &[self.transaction], &|names| {
+                format!("{} read {} without what was in it at first", names[0], name())
             });
         }
     }

@@ -6,6 +6,7 @@ use super::{
     indices::TransactionIndex,
     report::{Anomaly, AnomalyCount, AnomalyKind, Level, Link, Orders},
 };
+use crate::words::made;
 
 /// Number of anomalies of each name that are kept.
 const MAX_EXAMPLES: usize = 8;
@@ -31,17 +32,22 @@ impl<'h> Findings<'h> {
         Self { history, by_name: Vec::new(), weakest: None }
     }
 
-    /// Adds an anomaly that a few transactions show without a cycle.
+    /// Adds an anomaly that a few transactions show without a cycle. The claim is made of their names.
     pub(super) fn add(
         &mut self,
         kind: AnomalyKind,
         refutes: Level,
         transactions: &[TransactionIndex],
-        claim: &dyn Fn() -> String,
+        claim: &dyn Fn(&[String]) -> String,
     ) {
-        let all = &self.history.transactions;
-        let operations = || transactions.iter().map(|t| all.operation(t.index())).collect();
-        self.add_with(kind, Orders::Data, refutes, &mut || (operations(), claim(), Vec::new()));
+        let history = self.history;
+        self.add_with(kind, Orders::Data, refutes, &mut || {
+            let operations: Vec<usize> =
+                transactions.iter().map(|t| history.transactions.operation(t.index())).collect();
+            let names = operations.iter().map(|&index| made(history, "transaction", index)).collect::<Vec<_>>();
+            let claim = claim(&names);
+            (operations, claim, Vec::new())
+        });
     }
 
     /// Adds an anomaly. Its operations, claim and links are computed only if it is kept.

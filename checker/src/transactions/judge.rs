@@ -10,7 +10,7 @@ use super::{
     graph::{Edge, Graph, Kind, Needs, Sorting},
     indices::{TransactionIndex, Vertex},
     limit::Limit,
-    links::LinkWriter,
+    links::{LinkWriter, of_transactions},
     lists::Lists,
     moments::{add_processes, add_realtime},
     polygraph::{Polygraph, Solution, VersionRun},
@@ -254,8 +254,11 @@ impl<'h> Case<'_, 'h> {
                     operations = placed.map(|t| self.operation(*t)).collect();
                 }
                 Err(stuck) if self.is_sure(KeyClass::List) => {
-                    let claim = || {
-                        let all = if stuck.len() == 1 { "T1" } else { "each of them" };
+                    let claim = |names: &[String]| {
+                        let all = match names {
+                            [one] => one.clone(),
+                            _ => format!("each of {}", of_transactions(self.facts.history, &stuck)),
+                        };
                         format!(
                             "{all} read what only others of these wrote, or what was replaced before anybody could \
                             have read it"
@@ -374,7 +377,12 @@ impl<'h> Case<'_, 'h> {
             }
         }
         let few = try_minimal(few, |few| self.is_refuted(few, level))?;
-        let claim = || format!("no order of these {} explains what they read of each other: all were tried", few.len());
+        let claim = |_: &[String]| {
+            format!(
+                "no order of {} explains what they read of each other: all were tried",
+                of_transactions(self.facts.history, &few)
+            )
+        };
         findings.add(AnomalyKind::NoOrder, level, &few, &claim);
         Ok(Status::Refuted)
     }
@@ -424,7 +432,10 @@ impl<'h> Case<'_, 'h> {
                 SmallDecision::Explained(order) => self.explained(level, order, levels)?,
                 SmallDecision::Refuted => {
                     if self.contradiction(&all, level, findings)? != Status::Refuted {
-                        let claim = || "no order of these explains what they read: all were tried".to_owned();
+                        let claim = |_: &[String]| {
+                            let all = of_transactions(self.facts.history, &all);
+                            format!("no order of {all} explains what they read: all were tried")
+                        };
                         findings.add(AnomalyKind::NoOrder, level, &all, &claim);
                     }
                 }

@@ -1,6 +1,6 @@
 //! Links of a cycle: its edges as links between operations, each with its evidence and a sentence.
 
-use histories::{Outcome, Value, ValueId};
+use histories::{History, Outcome, Value, ValueId};
 
 use super::{
     cycles::Cycle,
@@ -35,7 +35,7 @@ impl LinkWriter<'_, '_> {
     }
 
     fn claim(&self, cycle: &Cycle) -> String {
-        self.missed_change(cycle).unwrap_or_else(|| claim(cycle))
+        self.missed_change(cycle).unwrap_or_else(|| claim(self.facts.history, cycle))
     }
 
     /// Describes a cycle of two transactions of which one missed what the other changed, though it came later or saw
@@ -55,18 +55,18 @@ impl LinkWriter<'_, '_> {
             let [before, after] = self.versions(missed).map(|version| self.value(version));
             (format!("read {before} in {name}"), format!("the write of {after}"))
         };
-        let ended = words::ended(history, writer);
+        let (ended, process) = (words::ended(history, writer), history.process(history.operations[writer].process));
         let why = match other.kind {
             Kind::Realtime | Kind::Onward => {
                 let after_ns = history.times(reader).invoked_ns.saturating_sub(history.times(writer).completed_ns);
                 let apart = words::apart(history, after_ns, "before");
-                format!("{change} had been acknowledged at {ended}, {apart} the transaction began")
+                format!("{change} by process {process} had been acknowledged at {ended}, {apart} the transaction began")
             }
             Kind::Process => format!("{change} by the same process had been acknowledged at {ended}"),
             Kind::Wr => {
                 let (value, of) = (self.seen(other), words::key_name(&self.key(other)));
-                let process = history.process(history.operations[writer].process);
-                format!("it read {value} in {of}, which process {process} wrote together with {change}")
+                let wrote = self.wrote(other);
+                format!("it read {value} in {of}, which process {process} {wrote} together with {change}")
             }
             Kind::Ww | Kind::Rw => return None,
         };
@@ -95,7 +95,8 @@ impl LinkWriter<'_, '_> {
             Kind::Wr => {
                 let (key, value) = (self.key(edge), self.seen(edge));
                 let name = words::key_name(&key);
-                let why = format!("{b} read {value} in {name} (it ended at {to_ended}), which {a} wrote there");
+                let wrote = self.wrote(edge);
+                let why = format!("{b} read {value} in {name} (it ended at {to_ended}), which {a} {wrote} there");
                 (LinkEvidence::Read { key, value }, why)
             }
             Kind::Rw if self.facts.classes[edge.key().index()] == KeyClass::List => {
@@ -110,6 +111,11 @@ impl LinkWriter<'_, '_> {
         let so = if closes { "yet " } else { "" };
         let sentence = format!("{so}{why}: so {a} must come before {b}");
         Link { from, to, evidence, sentence }
+    }
+
+    /// Returns the word for a change of the edge's key.
+    fn wrote(&self, edge: &TransactionEdge) -> &'static str {
+        if self.facts.classes[edge.key().index()] == KeyClass::List { "appended" } else { "wrote" }
     }
 
     fn key(&self, edge: &TransactionEdge) -> Value {
@@ -306,8 +312,32 @@ fn counted_replacements(count: usize) -> String {
     }
 }
 
-fn claim(cycle: &Cycle) -> String {
-    let count = cycle.edges.len();
+/// Maximum number of processes that are named.
+const MAX_NAMED: usize = 6;
+
+/// Counts transactions and names their processes, unless these are many: `3 transactions of processes 5 and 7`.
+pub(super) fn of_transactions(history: &History, transactions: &[TransactionIndex]) -> String {
+    let mut processes: Vec<String> = Vec::new();
+    for transaction in transactions {
+        let operation = history.transactions.operation(transaction.index());
+        let process = history.process(history.operations[operation].process).to_string();
+        if !processes.contains(&process) && processes.len() <= MAX_NAMED {
+            processes.push(process);
+        }
+    }
+    let count = transactions.len();
+    match &processes[..] {
+        [only] => format!("{count} transactions of process {only}"),
+        [others @ .., last] if processes.len() <= MAX_NAMED => {
+            format!("{count} transactions of processes {} and {last}", others.join(", "))
+        }
+        _ => format!("{count} transactions"),
+    }
+}
+
+fn claim(history: &History, cycle: &Cycle) -> String {
+    let all: Vec<TransactionIndex> = cycle.edges.iter().map(|edge| edge.from).collect();
+    let all = of_transactions(history, &all);
     let order = match cycle.orders {
         Orders::Data => "",
         Orders::Process => ", by what they read and wrote and the order in which processes issued them",
@@ -319,5 +349,5 @@ fn claim(cycle: &Cycle) -> String {
         AnomalyKind::GSingle => "one of them read a version that was already replaced",
         _ => "some of them read versions that others replaced",
     };
-    format!("{count} transactions must each come before the next, and the last before the first{order}: {what}")
+    format!("{all} must each come before the next, and the last before the first{order}: {what}")
 }

@@ -115,12 +115,9 @@ impl<'h> Lists<'h> {
         if let Some(other) = contradicts {
             self.agreement[key.index()] = Agreement::Trunk;
             self.disagree = true;
-            let claim = || {
-                let name = facts.key_name(key);
-                if other == longest.transaction {
-                    return format!("T1 read {name} in two orders: neither list continues the other");
-                }
-                format!("T1 and T2 read {name} in two orders: neither list continues the other")
+            let claim = |names: &[String]| {
+                let (who, name) = (names.join(" and "), facts.key_name(key));
+                format!("{who} read {name} in two orders: neither list continues the other")
             };
             let both = [longest.transaction, other];
             let both = if other == longest.transaction { &both[..1] } else { &both };
@@ -263,8 +260,12 @@ impl<'h> ListRelator<'_, 'h> {
             }
             if let Some(dead) = dead.take() {
                 let name = self.facts.key_name(self.key);
-                let claim =
-                    || format!("T1 added to {name} after what T2 had added there; but T2 failed: it did not happen");
+                let claim = |names: &[String]| {
+                    format!(
+                        "{} added to {name} after what {} had added there, although that failed",
+                        names[0], names[1]
+                    )
+                };
                 self.findings.add(AnomalyKind::DirtyUpdate, Level::ReadCommitted, &[transaction, dead], &claim);
             }
             if self.runs.last() != Some(&transaction) {
@@ -283,7 +284,8 @@ impl<'h> ListRelator<'_, 'h> {
         let before = self.runs_before[base];
         if let Some(&writer) = before.checked_sub(1).map(|run| &self.runs[run]) {
             if writer == reader {
-                let claim = || format!("T1 read in {} what it added there only later", name());
+                let claim =
+                    |names: &[String]| format!("{} read in {} what it added there only later", names[0], name());
                 self.findings.add(AnomalyKind::Internal, Level::ReadCommitted, &[reader], &claim);
             } else {
                 self.graph.add(writer, reader, Kind::Wr, Needs::Nothing, key);
@@ -292,7 +294,8 @@ impl<'h> ListRelator<'_, 'h> {
         if let Some(last) = base.checked_sub(1).and_then(|last| writers[last].change()) {
             let writer = facts.changes.rows[last.index()].transaction;
             if writer != reader && facts.happened[writer.index()] && !facts.is_final(key, last) {
-                let claim = || format!("T1 read {} between two additions of T2", name());
+                let claim =
+                    |names: &[String]| format!("{} read {} between two additions of {}", names[0], name(), names[1]);
                 self.findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], &claim);
             }
         }
@@ -319,7 +322,10 @@ impl<'h> ListRelator<'_, 'h> {
                 *first = reader.into();
                 return;
             };
-            let claim = || format!("T1 and T2 read the same version of {} and both added to it", facts.key_name(key));
+            let claim = |names: &[String]| {
+                let (who, name) = (names.join(" and "), facts.key_name(key));
+                format!("{who} read the same version of {name} and both added to it")
+            };
             self.findings.add(AnomalyKind::LostUpdate, Level::SnapshotIsolation, &[first, reader], &claim);
         }
     }

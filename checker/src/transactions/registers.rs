@@ -20,7 +20,7 @@ use super::{
     report::{AnomalyKind, Level},
     versions::{self, RegisterVersions},
 };
-use crate::{UnknownWhy, index::OptionalIndex};
+use crate::{UnknownWhy, index::OptionalIndex, words::brief};
 
 /// Registers of the history, with the change after each version.
 pub(super) struct Registers {
@@ -93,9 +93,9 @@ fn relate_key<'h>(
         if changed.get() == Some(key) && slots[value(change).0 as usize] != Writer::SEVERAL {
             if let Some(first) = next[version.index()].get() {
                 let first = facts.changes.rows[first.index()].transaction;
-                let claim = || {
-                    let value = facts.history.value(read.value);
-                    format!("T1 and T2 read {value} in {} and both replaced it", facts.key_name(key))
+                let claim = |names: &[String]| {
+                    let (who, value) = (names.join(" and "), brief(facts.history.value(read.value)));
+                    format!("{who} read {value} in {} and both replaced it", facts.key_name(key))
                 };
                 findings.add(AnomalyKind::LostUpdate, Level::SnapshotIsolation, &[first, reader], &claim);
                 graph.add(first, reader, Kind::Rw, Needs::Snapshots, key);
@@ -138,27 +138,28 @@ fn source<'h>(
     if value == facts.initial.value {
         return Some(facts.initial_version());
     }
-    let claim = |what: &str| format!("T1 read {} in {}, {what}", facts.history.value(value), facts.key_name(key));
+    let found = |who: &str| format!("{who} read {} in {}", brief(facts.history.value(value)), facts.key_name(key));
     let Some(version) = version.change() else {
-        let claim = || claim("which nobody ever wrote");
+        let claim = |names: &[String]| format!("{}, which nobody ever wrote", found(&names[0]));
         findings.add(AnomalyKind::UnwrittenRead, Level::ReadCommitted, &[reader], &claim);
         return None;
     };
     let writer = facts.changes.rows[version.index()].transaction;
     if facts.outcome(writer) == Outcome::Fail {
-        let claim = || claim("which T2 wrote; but T2 failed: it did not happen");
+        let claim = |names: &[String]| format!("{}, although {}, which wrote it, failed", found(&names[0]), names[1]);
         findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[reader, writer], &claim);
         return None;
     }
     if writer == reader {
-        let claim = || claim("which it wrote there only later");
+        let claim = |names: &[String]| format!("{}, which it wrote there only later", found(&names[0]));
         findings.add(AnomalyKind::Internal, Level::ReadCommitted, &[reader], &claim);
         return None;
     }
     graph.add(writer, reader, Kind::Wr, Needs::Nothing, key);
     let is_final = facts.is_final(key, version);
     if !is_final {
-        let claim = || claim("which T2 itself replaced later");
+        let claim =
+            |names: &[String]| format!("{}, which {} wrote and itself replaced later", found(&names[0]), names[1]);
         findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], &claim);
     }
     facts.happened[writer.index()] = true;

@@ -108,7 +108,7 @@ fn is_told_as_it_is(report: &TransactionReport) {
             assert_eq!(link.sentence.starts_with("yet "), place + 1 == count, "{}", link.sentence);
         }
         if count > 2 {
-            assert!(anomaly.claim.starts_with(&format!("{count} transactions must each")), "{}", anomaly.claim);
+            assert!(anomaly.claim.starts_with(&format!("{count} transactions of process")), "{}", anomaly.claim);
         }
     }
 }
@@ -212,28 +212,32 @@ fn claims(text: &str, expected: &str) {
 fn anomalies_are_told_in_words() {
     claims(
         "0 0 1 ok append x 1; r x",
-        "T1 contradicts itself: what it read of x is not what it read or wrote there before",
+        "transaction by process 0 at 0.000 s contradicts itself: what it read of x is not what it read or wrote there \
+            before",
     );
-    claims("0 0 1 ok append x 1\n1 2 3 ok r x 1 2", "T1 read 2 in x, which nobody ever added");
-    let overwrote = "2 transactions must each come before the next, and the last before the first: each overwrote \
-    what the \
-        one before had written";
+    claims(
+        "0 0 1 ok append x 1\n1 2 3 ok r x 1 2",
+        "transaction by process 1 at 0.002 s read 2 in x, which nobody ever added",
+    );
+    let overwrote = "2 transactions of processes 0 and 1 must each come before the next, and the last before the \
+        first: \
+        each overwrote what the one before had written";
     claims("0 0 9 ok append x 1; append y 1\n1 0 9 ok append x 2; append y 2\n2 10 11 ok r x 1 2; r y 2 1", overwrote);
     let torn = "0 0 9 ok append x 1; append y 1\n1 0 9 ok r x 1; r y";
     claims(
         torn,
-        "transaction by process 1 at 0.000 s read y without 1, although it read 1 in x, which process 0 wrote together \
-        with the append of 1",
+        "transaction by process 1 at 0.000 s read y without 1, although it read 1 in x, which process 0 appended \
+        together with the append of 1",
     );
     claims(
         "0 0 1 ok append x 1\n1 4 5 ok r x",
-        "transaction by process 1 at 0.004 s read x without 1, although the append of 1 had been acknowledged at \
-        0.001 s, 3 ms before the transaction began",
+        "transaction by process 1 at 0.004 s read x without 1, although the append of 1 by process 0 had been \
+        acknowledged at 0.001 s, 3 ms before the transaction began",
     );
     claims(
         "0 0 1 ok w x 1\n1 4 5 ok r x nil",
-        "transaction by process 1 at 0.004 s read nil in x, although the write of 1 had been acknowledged at 0.001 s, \
-        3 ms before the transaction began",
+        "transaction by process 1 at 0.004 s read nil in x, although the write of 1 by process 0 had been \
+        acknowledged at 0.001 s, 3 ms before the transaction began",
     );
     claims(
         "0 0 1 ok append x 1\n0 2 3 ok r x",
@@ -241,7 +245,7 @@ fn anomalies_are_told_in_words() {
         acknowledged at 0.001 s",
     );
     claims(torn, "T1 read y at 0.000 s without 1, which T2 appended: so T1 must come before T2");
-    claims(torn, "yet T1 read 1 in x (it ended at 0.009 s), which T2 wrote there: so T2 must come before T1");
+    claims(torn, "yet T1 read 1 in x (it ended at 0.009 s), which T2 appended there: so T2 must come before T1");
     let lost = "0 0 9 ok r x nil; w x 1\n1 0 9 ok r x nil; w x 2";
     claims(lost, "T1 read nil in x, and T2 read nil there and replaced it by 1: so T1 must come before T2");
     let after = "yet T2 wrote 1 in x, which came right after what was there at first, and T1 wrote 2 there: so T2 \
@@ -250,7 +254,16 @@ fn anomalies_are_told_in_words() {
     claims(lost, after);
     let first = "T1 read y before anything was written there, and T2 wrote 1 there: so T1 must come before T2";
     claims("0 0 9 ok w x 1; w y 1\n1 0 9 ok r x = 1; r y nil", first);
-    claims("0 0 1 ok w x 1\n1 2 3 ok r x = 2", "T1 read 2 in x, which nobody ever wrote");
+    claims(
+        "0 0 1 ok w x 1\n1 2 3 ok r x = 2",
+        "transaction by process 1 at 0.002 s read 2 in x, which nobody ever wrote",
+    );
+    claims(
+        "0 0 1 fail w x 1\n1 2 3 ok r x = 1",
+        "transaction by process 1 at 0.002 s read 1 in x, although transaction by process 0 at 0.000 s, which wrote \
+            it, \
+        failed",
+    );
 }
 
 /// Checks that the closest moments are reported of all that show that one version came before another.

@@ -271,7 +271,8 @@ fn an_element_that_was_acknowledged_is_missing() {
     };
     let history = paired((0..).zip(events).map(event));
     let report = check(&history, &Options::new(Model::Set));
-    let expected = "contains 5 by process 0 at 0.002 s returned false, although add 5 had been acknowledged at 0.001 s";
+    let expected = "contains 5 by process 0 at 0.002 s returned false, although add 5 by process 0 at 0.000 s had been \
+        acknowledged at 0.001 s";
     assert_eq!(report.keys[0].evidence.as_ref().unwrap().claim, expected);
 }
 
@@ -282,9 +283,8 @@ fn an_early_read_can_need_an_increment_that_is_still_open() {
     let text = "0 invoke inc\n1 invoke read\n1 ok read 1\n2 invoke inc\n2 ok inc\n1 invoke read\n1 ok read 1";
     assert_eq!(
         claim(Model::Counter, text),
-        "read by process 1 at 0.005 s returned 1, although process 1 had already read 1 at 0.002 s, and 1 more \
-        increments \
-         had begun and ended since"
+        "read by process 1 at 0.005 s returned 1, although read by process 1 at 0.001 s had already returned 1 at \
+         0.002 s, and 1 increment had begun and ended since"
     );
     assert_eq!(
         claim(Model::Counter, &text.replace("read 1", "read 7")).split(',').nth(1),
@@ -295,7 +295,9 @@ fn an_early_read_can_need_an_increment_that_is_still_open() {
 #[test]
 fn two_hold_a_lock_at_once() {
     let text = "0 invoke acquire\n0 ok acquire\n1 invoke acquire\n1 ok acquire\n0 invoke release\n0 info release";
-    let expected = "acquire by process 1 at 0.002 s succeeded, although process 0 certainly held the lock";
+    let expected = "acquire by process 1 at 0.002 s succeeded, although acquire by process 0 at 0.000 s had \
+        succeeded, and \
+        process 0 had not begun to release the lock by then";
     assert_eq!(claim(Model::Mutex, text), expected);
     assert_eq!(claim(Model::Mutex, &text.replace("1 ok", "1 info")), "linearizable", "it may never have got it");
 }
@@ -307,33 +309,35 @@ fn a_list_only_grows() {
     assert_eq!(claim("1 invoke read\n1 ok read [1,2,3]"), "linearizable");
     assert_eq!(
         claim("0 invoke read\n1 invoke read\n1 ok read [1,2,3]\n0 ok read [1,3,2]"),
-        "read by process 0 at 0.006 s returned [1,3,2], although process 1 had read [1,2,3] at 0.008 s: two lists of \
-         which none begins with the other"
+        "read by process 0 at 0.006 s returned [1,3,2], although read by process 1 at 0.007 s returned [1,2,3]: two \
+         lists of which none begins with the other"
     );
     assert_eq!(
         claim("1 invoke read\n1 ok read [1,2]"),
-        "read by process 1 at 0.006 s returned [1,2], although append 3 had been acknowledged at 0.005 s"
+        "read by process 1 at 0.006 s returned [1,2], although append 3 by process 1 at 0.004 s had been \
+         acknowledged at 0.005 s"
     );
     assert_eq!(
         claim(
             "1 invoke append 4\n1 info append 4\n2 invoke read\n2 ok read [1,2,3,4]\n2 invoke read\n2 ok read [1,2,3]"
         ),
-        "read by process 2 at 0.010 s returned [1,2,3], although process 2 had already read [1,2,3,4] at 0.009 s"
+        "read by process 2 at 0.010 s returned [1,2,3], although read by process 2 at 0.008 s had already returned \
+         [1,2,3,4] at 0.009 s"
     );
     assert_eq!(
         claim("1 invoke read\n1 ok read [1,3,2]"),
         "read by process 1 at 0.006 s returned [1,3,2], with 3 as element 2 and 2 only as element 3, although append \
-        2 had \
-         been acknowledged at 0.003 s, before append 3 by process 1 at 0.004 s began"
+         2 by process 0 at 0.002 s had been acknowledged at 0.003 s, before append 3 by process 1 at 0.004 s began"
     );
     assert_eq!(
         claim("1 invoke read\n1 ok read [1,2,3,4]\n1 invoke append 4"),
-        "read by process 1 at 0.006 s returned [1,2,3,4], although the first append of 4 only began at 0.008 s"
+        "read by process 1 at 0.006 s returned [1,2,3,4], although append 4 by process 1 at 0.008 s, which first \
+         appended 4, only began after the read had ended at 0.007 s"
     );
     assert_eq!(
         claim("1 invoke read\n1 ok read [1,2,3,3]"),
         "read by process 1 at 0.006 s returned [1,2,3,3], in which 3 stands 2 times, although only 1 append of it had \
-         begun by the time the read ended"
+         begun by the time the read ended at 0.007 s"
     );
 }
 
@@ -342,7 +346,8 @@ fn what_only_a_failed_attempt_put_in_is_said_to_have_failed() {
     let events = "0 invoke enqueue 1\n0 fail enqueue\n1 invoke dequeue\n1 ok dequeue 1";
     assert_eq!(
         claim(Model::Queue, events),
-        "dequeue by process 1 at 0.002 s returned 1, although enqueue 1 by process 0 had failed"
+        "dequeue by process 1 at 0.002 s returned 1, although enqueue 1 by process 0 at 0.000 s failed, and no other \
+         one succeeded"
     );
 }
 
@@ -367,7 +372,8 @@ fn a_set_that_is_read_as_a_whole_only_grows() {
     assert_eq!(claim(&(read(2, "[3,1]") + &read(2, "[1,2,3]"))), "linearizable");
     assert_eq!(
         claim("2 invoke read\n2 ok read [3]"),
-        "read by process 2 at 0.004 s lacked 1, although add 1 had been acknowledged at 0.001 s"
+        "read by process 2 at 0.004 s lacked 1, although add 1 by process 0 at 0.000 s had been acknowledged at \
+         0.001 s"
     );
     assert_eq!(
         claim(&(read(2, "[1,2]") + &read(3, "[1,3]"))),
@@ -377,39 +383,43 @@ fn a_set_that_is_read_as_a_whole_only_grows() {
     );
     assert_eq!(
         claim(&(read(2, "[1,2]") + &read(3, "[1]"))),
-        "read by process 3 at 0.006 s lacked 2, although process 2 had read it at 0.005 s"
+        "read by process 3 at 0.006 s lacked 2, although read by process 2 at 0.004 s had returned it at 0.005 s"
     );
     assert_eq!(claim(&read(2, "[1,7]")), "read by process 2 at 0.004 s returned 7, which nobody ever added");
     assert_eq!(
         claim(&("0 ok add\n0 invoke add 7\n0 fail add\n".to_owned() + &read(2, "[1,7]"))),
-        "read by process 2 at 0.007 s returned 7, although add 7 by process 0 had failed"
+        "read by process 2 at 0.007 s returned 7, although add 7 by process 0 at 0.005 s failed, and no other one \
+         succeeded"
     );
-    assert_eq!(claim(&read(2, "[1,1]")), "read by process 2 at 0.004 s returned an element twice");
+    assert_eq!(claim(&read(2, "[1,1]")), "read by process 2 at 0.004 s returned 1 twice");
     assert_eq!(
         claim(&(read(2, "[1,2,4]") + "3 invoke add 4")),
-        "read by process 2 at 0.004 s returned 4, although add 4 only began at 0.006 s"
+        "read by process 2 at 0.004 s returned 4, although add 4 by process 3 at 0.006 s, which added it, only \
+         began after that read had ended at 0.005 s"
     );
     assert_eq!(
         claim("0 ok add\n3 invoke add 4\n2 invoke read\n2 ok read [1,4]"),
-        "read by process 2 at 0.006 s lacked 2, although add 2 had been acknowledged at 0.004 s"
+        "read by process 2 at 0.006 s lacked 2, although add 2 by process 0 at 0.002 s had been acknowledged at 0.004 s"
     );
     assert_eq!(
         claim("2 invoke read\n0 ok add\n3 invoke add 4\n2 ok read [1,4]"),
-        "read by process 2 at 0.004 s returned 4 without 2, although add 2 had been acknowledged at 0.005 s, before \
-        add 4 by \
-         process 3 at 0.006 s began"
+        "read by process 2 at 0.004 s returned 4 without 2, although add 2 by process 0 at 0.002 s had been \
+            acknowledged at 0.005 s, before add 4 by process 3 at 0.006 s began"
     );
 }
 
 #[test]
 fn fencing_tokens_only_grow() {
     let text = "0 invoke acquire\n0 ok acquire 7\n0 invoke release\n0 ok release\n1 invoke acquire\n1 ok acquire 7";
-    let expected =
-        "acquire by process 1 at 0.004 s answered with the fencing token 7, although process 0 had got 7 before it";
+    let expected = "acquire by process 1 at 0.004 s answered with the fencing token 7, although acquire by process 0 \
+        at 0.000 s, which \
+        held the lock before it, had got 7";
     assert_eq!(claim(Model::FencedLock, text), expected);
     assert_eq!(claim(Model::FencedLock, &text.replace("1 ok acquire 7", "1 ok acquire 9")), "linearizable");
     let both = text.replace("0 invoke release\n0 ok release\n", "");
-    let expected = "acquire by process 1 at 0.002 s succeeded, although process 0 certainly held the lock";
+    let expected = "acquire by process 1 at 0.002 s succeeded, although acquire by process 0 at 0.000 s had \
+        succeeded, and \
+        process 0 had not begun to release the lock by then";
     assert_eq!(claim(Model::FencedLock, &both), expected);
 }
 

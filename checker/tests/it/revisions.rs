@@ -60,7 +60,7 @@ fn a_stale_read_was_answered_at_an_earlier_revision() {
                 5 ok write@k3 #812
                 7 invoke read@k3
                 7 ok read@k3 41 #790";
-    let said = "The store itself numbered them: the write of 57 is its revision 812, \
+    let said = "The store itself numbered them: the write of 57 by process 5 is its revision 812, \
                 and the read of 41 by process 7 was answered at revision 790, 22 earlier";
     assert_eq!(beside(text).as_deref(), Some(said));
     assert_eq!(
@@ -110,7 +110,8 @@ fn a_lower_revision_of_a_linearizable_key_is_no_violation_but_is_told() {
          3 ok read 1 #8",
     );
     assert_eq!(report.verdict, Verdict::Linearizable);
-    let said = "The store's own revisions are not consistent with real time: the write of 1 is its revision 8, and \
+    let said = "The store's own revisions are not consistent with real time: the write of 1 by process 1 is its \
+        revision 8, and \
     the cas from 2 by \
                 process 2 that did not match was answered at revision 7, although that began after the other had ended";
     assert_eq!(report.revisions.as_deref(), Some(said));
@@ -136,7 +137,8 @@ fn two_changes_with_one_revision_contradict_each_other() {
                 2 ok cas #8";
     let told = report(text);
     assert_eq!(told.verdict, Verdict::Linearizable);
-    let said = "The store's own revisions contradict each other: the write of 1 and the cas from 1 to 3 are both its \
+    let said = "The store's own revisions contradict each other: the write of 1 by process 1 and the cas from 1 to 3 \
+        by process 2 are both its \
     revision 8";
     assert_eq!(told.revisions.as_deref(), Some(said));
     let same = report(&text.replace("cas 1 3", "write 1").replace("cas", "write"));

@@ -35,16 +35,17 @@ fn a_stale_read() {
     );
     assert_eq!(
         evidence.claim,
-        "read of k3 by process 7 at 0.004 s returned 41, although the write of 57 had been acknowledged at 0.003 s, \
-         1 ms before the read began"
+        "read of k3 by process 7 at 0.004 s returned 41, although the write of 57 by process 5 had been \
+         acknowledged at 0.003 s, 1 ms before the read began"
     );
     assert_eq!(
         evidence.reasons,
         [
-            "the write of 41 had been acknowledged at 0.001 s, before the write of 57 was invoked at 0.002 s: so 57 \
-            came after 41",
-            "the write of 57 had been acknowledged at 0.003 s, before this read was invoked at 0.004 s: so it comes \
-            after 57 was set",
+            "the write of 41 by process 3 had been acknowledged at 0.001 s, before the write of 57 by process 5 was \
+                invoked at \
+            0.002 s: so 57 came after 41",
+            "the write of 57 by process 5 had been acknowledged at 0.003 s, before this read was invoked at 0.004 s: \
+            so it comes after 57 was set",
             "but it returned 41, which was set only once, and was replaced by then: so it must come before 57 was set",
         ]
     );
@@ -68,8 +69,8 @@ fn of_several_stale_reads_the_stalest_is_told() {
     );
     assert_eq!(
         evidence.claim,
-        "read of the register by process 1 at 0.008 s returned 1, although the write of 2 had been acknowledged at \
-        0.003 s, \
+        "read of the register by process 1 at 0.008 s returned 1, although the write of 2 by process 0 had been \
+         acknowledged at 0.003 s, \
          5 ms before the read began"
     );
     assert_eq!(evidence.operations, [0, 1, 4]);
@@ -81,13 +82,13 @@ fn the_initial_value_cannot_come_back() {
     let evidence = rejected("0 invoke write 1\n 0 ok write\n 1 invoke read\n 1 ok read nil");
     assert_eq!(
         evidence.claim,
-        "read of the register by process 1 at 0.002 s returned nil, although the write of 1 had been acknowledged at \
-        0.001 s, \
+        "read of the register by process 1 at 0.002 s returned nil, although the write of 1 by process 0 had been \
+         acknowledged at 0.001 s, \
          1 ms before the read began"
     );
     assert_eq!(
         evidence.reasons[0],
-        "nil is what was there before anything was written, so the write of 1 came after it"
+        "nil is what was there before anything was written, so the write of 1 by process 0 came after it"
     );
     accepted("0 invoke write 1\n 1 invoke read\n 1 ok read nil\n 0 ok write");
 }
@@ -168,8 +169,8 @@ fn a_value_that_was_set_twice_is_not_said_to_have_been_set_once() {
     let twice = search(&sequential("write 1, write 2, write 1, write 3"));
     assert_eq!(
         twice.claim,
-        "read of the register by process 1 at 0.008 s returned 1, although the write of 3 had been acknowledged at \
-        0.007 s, 1 ms before the read began"
+        "read of the register by process 1 at 0.008 s returned 1, although the write of 3 by process 0 had been \
+         acknowledged at 0.007 s, 1 ms before the read began"
     );
     assert!(twice.reasons[2].contains("returned 1, which nobody set again in time, and was replaced"), "{twice:?}");
     let chain = search(&sequential("write 1, cas 1 2, cas 2 1, cas 1 3"));
@@ -185,7 +186,8 @@ fn text_that_was_replaced_is_not_said_to_have_never_been_written() {
     let evidence = report.keys[0].evidence.as_ref().expect("it is a violation");
     assert_eq!(
         evidence.claim,
-        "read of the register by process 3 at 0.006 s returned \"a\", although the write of \"c\" had been \
+        "read of the register by process 3 at 0.006 s returned \"a\", although the write of \"c\" by process 1 had \
+            been \
         acknowledged at 0.003 s, 3 ms before the read began"
     );
     assert_eq!(evidence.operations, [0, 1, 3]);
@@ -196,7 +198,7 @@ fn a_write_that_failed_and_was_seen() {
     let evidence = rejected("0 invoke write 9\n 0 fail write\n 1 invoke read\n 1 ok read 9");
     assert_eq!(
         evidence.claim,
-        "read of the register by process 1 at 0.002 s returned 9, although the write of 9 by process 0 had failed, \
+        "read of the register by process 1 at 0.002 s returned 9, although the write of 9 by process 0 failed, \
          and nobody else wrote it"
     );
     assert_eq!(evidence.operations, [0, 1]);
@@ -208,7 +210,8 @@ fn a_read_before_the_write_began() {
     let evidence = rejected("1 invoke read\n 1 ok read 9\n 0 invoke write 9\n 0 ok write");
     assert_eq!(
         evidence.claim,
-        "read of the register by process 1 at 0.000 s returned 9, although the write of 9 was only invoked at 0.002 s, \
+        "read of the register by process 1 at 0.000 s returned 9, although the write of 9 by process 0 was only \
+            invoked at 0.002 s, \
          1 ms after the read had ended"
     );
     accepted("1 invoke read\n 0 invoke write 9\n 1 ok read 9\n 0 ok write");
@@ -243,7 +246,8 @@ fn cas_chains() {
     assert!(evidence.claim.contains("can only have been set after it"), "{}", evidence.claim);
     assert_eq!(evidence.operations, [0, 1]);
     let evidence = rejected("0 invoke cas nil 1\n 0 ok cas\n 1 invoke read\n 1 ok read nil");
-    assert!(evidence.claim.contains("the cas from nil to 1 had been acknowledged at 0.001 s"), "{}", evidence.claim);
+    let over = "the cas from nil to 1 by process 0 had been acknowledged at 0.001 s";
+    assert!(evidence.claim.contains(over), "{}", evidence.claim);
     rejected("0 invoke cas 1 2\n 0 ok cas\n 1 invoke write 1\n 1 ok write");
 }
 
@@ -376,8 +380,8 @@ fn repeated_values_are_told_in_the_same_words_where_the_few_operations_allow() {
     let evidence = report.evidence.unwrap();
     assert_eq!(
         evidence.claim,
-        "read of the register by process 1 at 0.008 s returned 1, although the write of 2 had been acknowledged at \
-        0.007 s, \
+        "read of the register by process 1 at 0.008 s returned 1, although the write of 2 by process 0 had been \
+         acknowledged at 0.007 s, \
          1 ms before the read began"
     );
     assert_eq!(evidence.operations, [2, 3, 4], "{evidence:#?}");

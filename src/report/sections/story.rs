@@ -19,7 +19,7 @@ use crate::{
 
 pub(super) const SECTION: Section = Section { id: "story", title: "What went wrong", body };
 
-/// Maximum number of operations listed: the last ones.
+/// Maximum number of operations listed.
 const MAX_OPERATIONS: usize = 40;
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
@@ -102,19 +102,20 @@ fn timelines(facts: &Facts<'_>, violation: &Violation<'_>) -> Markup {
 }
 
 fn operations(facts: &Facts<'_>, violation: &Violation<'_>) -> Markup {
-    let all = &violation.evidence.operations;
-    let skipped = all.len().saturating_sub(MAX_OPERATIONS);
+    let evidence = violation.evidence;
+    let shown = evidence.clearest(facts.history, &evidence.operations, MAX_OPERATIONS);
+    let left_out = evidence.operations.len() - shown.len();
     html! {
-        @if skipped > 0 { p class="quiet" { (counted(skipped, "earlier one")) " left out here." } }
+        @if left_out > 0 { p class="quiet" { (counted(left_out, "operation")) " left out here." } }
         pre tabindex="0" {
             @match facts.anomaly() {
                 Some(anomaly) => {
-                    @for (number, &index) in (1..).zip(&anomaly.operations).skip(skipped) {
+                    @for (number, &index) in (1..).zip(&anomaly.operations).filter(|(_, index)| shown.contains(index)) {
                         "T" (number) "  " (text(&transaction(facts.history, index))) "\n"
                     }
                 }
                 None => {
-                    @for &index in &all[skipped..] { (text(&operation_in_words(facts.history, index))) "\n" }
+                    @for index in shown { (text(&operation_in_words(facts.history, index))) "\n" }
                 }
             }
         }

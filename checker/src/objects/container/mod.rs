@@ -263,8 +263,9 @@ impl Container {
         }
         let Some(first) = puts.first.get_mut(&operation.output) else {
             let (value, who) = (key.history.value(operation.output), key.who(key.name(operation), index));
-            let why = key.never_added(value, self.names.put, "put in");
-            return Err(Violation::new(vec![index], format!("{who} returned {value}, {why}")));
+            let (why, attempt) = key.never_added(value, self.names.put, "put in", index);
+            let operations = attempt.into_iter().chain([index]).collect();
+            return Err(Violation::new(operations, format!("{who} returned {value}, {why}")));
         };
         let place = first.index();
         let item = &mut self.items[place];
@@ -297,13 +298,24 @@ impl Container {
                 _ => {}
             }
             let Some(place) = puts.first.get(&operation.output).map(|place| place.index()) else {
-                let why = key.never_added(value, self.names.put, "put in");
+                let (why, attempt) = key.never_added(value, self.names.put, "put in", peek.operation);
                 let claim = format!("{} returned {value}, {why}", who());
-                return Err(Violation::new(vec![peek.operation], claim).into());
+                let operations = attempt.into_iter().chain([peek.operation]).collect();
+                return Err(Violation::new(operations, claim).into());
             };
             let item = &mut self.items[place];
             if peek.end < item.put_start || (item.is_taken() && peek.start > item.take_end) {
-                let claim = format!("{} returned {value}, which cannot have been inside then", who());
+                let why = if peek.end < item.put_start {
+                    format!("{} only began at {}", key.who_called(item.put), key.began(item.put))
+                } else {
+                    let taker = item.taker();
+                    format!(
+                        "{} had taken it out by {}",
+                        key.who(key.name(key.operation(taker)), taker),
+                        key.ended(taker)
+                    )
+                };
+                let claim = format!("{} returned {value}, although {why}", who());
                 let operations = item.operations().chain([peek.operation]).collect();
                 return Err(Violation::new(operations, claim).into());
             }

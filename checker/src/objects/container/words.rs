@@ -18,16 +18,20 @@ impl Container {
         let earlier: Vec<&Item> = self.items.iter().filter(|i| i.value == next.value && i.put_start < end).collect();
         let claim = match earlier[..] {
             [] => {
-                let claim =
-                    format!("{who} returned {value}, although {put} {value} only began at {}", key.began(next.put));
+                let claim = format!(
+                    "{who} returned {value}, although {}, which put it in, only began after {} had ended at {}",
+                    key.who_called(next.put),
+                    key.name(operation),
+                    key.ended(take)
+                );
                 return Violation::new(vec![next.put, take], claim);
             }
             [only] => {
-                let (process, began) = (key.process(only.taker()), key.began(only.taker()));
                 if key.are_of_one_drain(only.taker(), take) {
                     format!("{who} returned {value} twice")
                 } else {
-                    format!("{who} returned {value}, which process {process} took out too, at {began}")
+                    let other = key.who(key.name(key.operation(only.taker())), only.taker());
+                    format!("{who} returned {value}, although {other} took it out, too")
                 }
             }
             _ => format!(
@@ -37,7 +41,7 @@ impl Container {
             ),
         };
         let once = match earlier[..] {
-            [only] => vec![format!("there was only one {}", key.who(&format!("{put} {value}"), only.put))],
+            [only] => vec![format!("only {} put in {value} by then", key.who_called(only.put))],
             _ => Vec::new(),
         };
         let operations = earlier.iter().flat_map(|item| item.operations()).chain([take]).collect();
@@ -55,10 +59,9 @@ impl Container {
             let item = &self.items[place];
             operations.extend([item.put, blocked]);
             operations.extend(self.items.iter().find(|other| other.take.get() == Some(blocked)).map(|other| other.put));
-            let put = key.name(key.operation(item.put));
-            let value = key.history.value(item.value);
             reasons.push(format!(
-                "{put} {value} had ended at {}; it must have been removed before {} could {}",
+                "{} had ended at {}; it must have been removed before {} could {}",
+                key.who_called(item.put),
                 key.ended(item.put),
                 key.who(key.name(key.operation(blocked)), blocked),
                 key.found(blocked)
@@ -119,14 +122,15 @@ impl Key<'_> {
 
     /// Formats the time in which an item was certainly inside.
     pub(in crate::objects) fn inside(&self, item: &Item) -> String {
-        let (put, value) = (self.name(self.operation(item.put)), self.history.value(item.value));
         let until = match item.take.get() {
             None => "nothing ever took it out".to_owned(),
             Some(take) => {
-                format!("the {} that took it out only began at {}", self.name(self.operation(take)), self.began(take))
+                let process = self.process(take);
+                let name = self.name(self.operation(take));
+                format!("the {name} by process {process} that took it out only began at {}", self.began(take))
             }
         };
-        format!("{} had ended at {}, and {until}", self.who(&format!("{put} {value}"), item.put), self.ended(item.put))
+        format!("{} had ended at {}, and {until}", self.who_called(item.put), self.ended(item.put))
     }
 
     /// Returns the violation that a take found the container empty, although at every moment of it something was

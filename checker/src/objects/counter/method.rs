@@ -177,13 +177,14 @@ fn too_low(key: &Key<'_>, read: u32, initial: i128) -> Violation {
     let who = key.who("read", read);
     let (then, already) = earlier.map_or((initial, String::new()), |earlier| {
         let then = seen(key, earlier);
-        (then, format!("process {} had already read {then} at {}", key.process(earlier), key.ended(earlier)))
+        (then, format!("{} had already returned {then} at {}", key.who("read", earlier), key.ended(earlier)))
     });
     let claim = match (earlier, needed) {
         (Some(_), 0) => format!("{who} returned {count}, although {already}"),
         (Some(_), _) => {
             format!(
-                "{who} returned {count}, although {already}, and {needed} more increments had begun and ended since"
+                "{who} returned {count}, although {already}, and {} had begun and ended since",
+                self::increments(needed)
             )
         }
         (None, _) => format!(

@@ -79,15 +79,13 @@ fn fork(key: &Key<'_>, one: u32, other: u32) -> Violation {
     let (a, b) = (list(key, earlier), list(key, later));
     let at = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let claim = format!(
-        "{}, although process {} had read {} at {}: two lists of which none begins with the other",
+        "{}, although {}: two lists of which none begins with the other",
         returned(key, later),
-        key.process(earlier),
-        shown(a),
-        key.ended(earlier)
+        returned(key, earlier)
     );
     let place = at + 1;
     let reason = format!(
-        "they differ first at place {place}, where one has {} and the other {}; what was appended stays",
+        "they differ first at place {place}, where the first has {} and the second {}; what was appended stays",
         b[at], a[at]
     );
     let mut operations = vec![earlier, later];
@@ -130,10 +128,10 @@ fn stale(key: &Key<'_>, read: u32, longest: u32) -> Option<Violation> {
     let operation = key.operation(against);
     if appends(key.name(operation)) == Some(true) {
         let element = key.history.value(operation.input);
-        let name = key.name(operation);
         let claim = format!(
-            "{}, although {name} {element} had been acknowledged at {}",
+            "{}, although {} had been acknowledged at {}",
             returned(key, read),
+            key.who_called(against),
             key.ended(against)
         );
         let reason = match longest.iter().position(|other| other == element) {
@@ -147,10 +145,10 @@ fn stale(key: &Key<'_>, read: u32, longest: u32) -> Option<Violation> {
     }
     let longer = list(key, against);
     let extra = longer[seen_then.len()..].iter().find(|element| !then.contains(element))?;
-    let process = key.process(against);
     let claim = format!(
-        "{}, although process {process} had already read {} at {}",
+        "{}, although {} had already returned {} at {}",
         returned(key, read),
+        key.who("read", against),
         shown(longer),
         key.ended(against)
     );
@@ -171,40 +169,48 @@ fn missing(key: &Key<'_>, place: usize, needed_by: u32, longest: u32) -> Option<
     let end = key.operation(reader).completed;
     let begun: Vec<u32> = appended.iter().copied().filter(|&index| key.operation(index).invoked < end).collect();
     if begun.len() + initial(key).iter().filter(|other| *other == element).count() < times {
-        let claim = match (begun.len(), appended.get(begun.len())) {
+        let (why, others) = match (begun.len(), appended.get(begun.len())) {
             (0, Some(&first)) if times == 1 => {
-                format!(
-                    "{}, although the first append of {element} only began at {}",
-                    returned(key, reader),
-                    key.began(first)
-                )
+                let why = format!(
+                    "although {}, which first appended {element}, only began after the read had ended at {}",
+                    key.who_called(first),
+                    key.ended(reader)
+                );
+                (why, Some(first))
             }
-            (0, _) if times == 1 => format!("{}, although nobody ever appended {element}", returned(key, reader)),
-            (count, _) => format!(
-                "{}, in which {element} stands {times} times, although only {count} append{} of it had begun by the \
-                time the read ended",
-                returned(key, reader),
-                if count == 1 { "" } else { "s" }
-            ),
+            (0, _) if times == 1 => {
+                let (why, attempt) = key.never_added(element, &["append", "push", "add"], "appended", reader);
+                (format!("with {element}, {why}"), attempt)
+            }
+            (count, _) => {
+                let why = format!(
+                    "in which {element} stands {times} times, although only {count} append{} of it had begun by the \
+                    time the read ended at {}",
+                    if count == 1 { "" } else { "s" },
+                    key.ended(reader)
+                );
+                (why, None)
+            }
         };
-        let operations = begun.into_iter().chain([reader]).collect();
+        let claim = format!("{}, {why}", returned(key, reader));
+        let operations = begun.into_iter().chain(others).chain([reader]).collect();
         return Some(about(vec![element.clone()], operations, claim, Vec::new()));
     }
-    let first = key.operation(needed_by);
-    let earlier = key.history.value(first.input);
+    let earlier = key.history.value(key.operation(needed_by).input);
     let (&[second], [_]) = (&begun[..], &appends_of(key, earlier)[..]) else { return None };
     if times > 1 || initial(key).contains(earlier) || all.iter().filter(|other| *other == earlier).count() > 1 {
         return None;
     }
-    let (name, ended) = (key.name(first), key.ended(needed_by));
-    let began = format!("before {} began", key.who(&format!("{} {element}", key.name(key.operation(second))), second));
+    let ended = key.ended(needed_by);
+    let began = format!("before {} began", key.who_called(second));
     let order = match all.iter().position(|other| other == earlier) {
         Some(later) => format!("with {element} as element {} and {earlier} only as element {}", place + 1, later + 1),
         None => format!("with {element} and without {earlier}"),
     };
     let claim = format!(
-        "{}, {order}, although {name} {earlier} had been acknowledged at {ended}, {began}",
-        returned(key, longest)
+        "{}, {order}, although {} had been acknowledged at {ended}, {began}",
+        returned(key, longest),
+        key.who_called(needed_by)
     );
     let elements = vec![element.clone(), earlier.clone()];
     Some(about(elements, vec![needed_by, second, longest], claim, Vec::new()))
@@ -233,8 +239,7 @@ fn repeated(key: &Key<'_>, last: u32, longest: u32) -> Violation {
     }
     let operation = key.operation(last);
     let claim = if appends(key.name(operation)) == Some(true) {
-        let what = format!("{} {}", key.name(operation), key.history.value(operation.input));
-        format!("{} was acknowledged, which no order of the operations before it explains", key.who(&what, last))
+        format!("{} was acknowledged, which no order of the operations before it explains", key.who_called(last))
     } else {
         format!("{}, which no order of the operations before it explains", returned(key, last))
     };

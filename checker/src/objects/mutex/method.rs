@@ -87,15 +87,23 @@ fn turns(key: &Key<'_>, group: &[u32], sections: &mut Vec<Section>) -> Result<()
             }
             (true, Some(first)) if certain => {
                 let claim = format!(
-                    "{} succeeded, although the same process had already acquired the lock at {} and not released it",
+                    "{} succeeded, although process {} had acquired the lock at {} and not released it since",
                     key.who("acquire", index),
+                    key.process(first),
                     key.ended(first)
                 );
                 return Err(Violation::new(vec![first, index], claim));
             }
             (false, None) if certain => {
-                let claim =
-                    format!("{} succeeded, although the process did not hold the lock", key.who("release", index));
+                let had = released.and_then(|section| section.release).map_or_else(
+                    || "never acquired the lock".to_owned(),
+                    |release| format!("not acquired the lock since it began to release it at {}", key.began(release)),
+                );
+                let claim = format!(
+                    "{} succeeded, although process {} had {had}",
+                    key.who("release", index),
+                    key.process(index)
+                );
                 let before = released.map(|section| [Some(section.acquire), section.release]);
                 let operations = before.into_iter().flatten().flatten().chain([index]).collect();
                 return Err(Violation::new(operations, claim));
@@ -130,36 +138,37 @@ fn not_larger(key: &Key<'_>, sections: &[Section]) -> Option<Violation> {
     }
     sections.windows(2).find_map(|pair| {
         let (before, got) = (number(&pair[0])?, number(&pair[1])?);
-        let claim = format!("{}, although process {} had got {before} before it", claim(&pair[1], got), {
-            key.process(pair[0].acquire)
-        });
+        let claim = format!(
+            "{}, although {}, which held the lock before it, had got {before}",
+            claim(&pair[1], got),
+            key.who("acquire", pair[0].acquire)
+        );
         let operations = [Some(pair[0].acquire), pair[0].release, Some(pair[1].acquire), pair[1].release];
-        let reasons = vec![format!("it had got it by {}; tokens only grow", key.ended(pair[0].acquire))];
+        let reasons =
+            vec![holds(key, pair[0]), holds(key, pair[1]), "tokens grow from each holder to the next".to_owned()];
         let operations = operations.into_iter().flatten().collect();
         (got <= before).then(|| Violation { reasons, ..Violation::new(operations, claim) })
     })
 }
 
+/// Says how long a process certainly held the lock.
+fn holds(key: &Key<'_>, section: Section) -> String {
+    let (process, from) = (key.process(section.acquire), key.ended(section.acquire));
+    let until = section.release.map_or_else(
+        || "and never released it".to_owned(),
+        |release| format!("until {} at the earliest", key.began(release)),
+    );
+    format!("process {process} held the lock from {from} at the latest {until}")
+}
+
 fn both_hold(key: &Key<'_>, first: Section, second: Section) -> Violation {
-    let holds = |section: Section| {
-        let process = key.process(section.acquire);
-        let from = key.ended(section.acquire);
-        match section.release {
-            Some(release) => {
-                format!(
-                    "process {process} held it from {from} at the latest until {} at the earliest",
-                    key.began(release)
-                )
-            }
-            None => format!("process {process} held it from {from} at the latest and never released it"),
-        }
-    };
     let claim = format!(
-        "{} succeeded, although process {} certainly held the lock",
+        "{} succeeded, although {} had succeeded, and process {} had not begun to release the lock by then",
         key.who("acquire", second.acquire),
+        key.who("acquire", first.acquire),
         key.process(first.acquire)
     );
     let operations =
         [first, second].into_iter().flat_map(|section| [Some(section.acquire), section.release]).flatten().collect();
-    Violation { reasons: vec![holds(first), holds(second)], ..Violation::new(operations, claim) }
+    Violation { reasons: vec![holds(key, first), holds(key, second)], ..Violation::new(operations, claim) }
 }

@@ -135,17 +135,16 @@ fn overtaken(key: &Key<'_>, first: &Item, second: &Item) -> Violation {
     );
     let before = format!(
         "{} had ended at {}, before {} began",
-        key.who(&format!("{} {one}", name(first.put)), first.put),
+        key.who_called(first.put),
         key.ended(first.put),
-        key.who(&format!("{} {other}", name(second.put)), second.put)
+        key.who_called(second.put)
     );
     let still = match first.take.get() {
         None => format!("nothing ever took {one} out"),
         Some(take) if key.are_of_one_drain(take, second.taker()) => format!("it returned {one} only after {other}"),
         Some(take) => format!(
-            "the {} that returned {one} only began at {}, when that of {other} had ended, at {}",
-            name(take),
-            key.began(take),
+            "{} returned {one}, and only began when that of {other} had ended, at {}",
+            key.who(name(take), take),
             key.ended(second.taker())
         ),
     };

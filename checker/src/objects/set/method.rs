@@ -120,9 +120,9 @@ fn violation(key: &Key<'_>, steps: &[Step], dead: u32) -> Violation {
     let back = |after: &Step| fewest.iter().any(|step| step.action == Action::Write(seen) && step.end > after.start);
     let claim = match against.filter(|change| !back(change)) {
         Some(change) => {
-            let name = key.name(key.operation(change.operation));
             let ended = key.ended(change.operation);
-            format!("{who} returned {answer}, although {name} {element} had been acknowledged at {ended}")
+            let change = key.who_called(change.operation);
+            format!("{who} returned {answer}, although {change} had been acknowledged at {ended}")
         }
         None if steps.iter().all(|step| step.action != Action::Write(seen) || step.start > reader.end) => {
             let change = if *answer == Value::Bool(true) { "added" } else { "removed" };

@@ -91,7 +91,9 @@ fn place(key: &Key<'_>, adds: &FxHashMap<&Value, u32>, reads: &mut [u32]) -> Res
         key.steps(1 + set.len(), 0)?;
         let elements: FxHashSet<&Value> = set.iter().collect();
         if elements.len() < set.len() {
-            let claim = format!("{} returned an element twice", key.who("read", read));
+            let mut before = FxHashSet::default();
+            let again = set.iter().find(|element| !before.insert(*element)).expect("there are fewer different ones");
+            let claim = format!("{} returned {again} twice", key.who("read", read));
             return Err(Violation::new(vec![read], claim).into());
         }
         if let Some(lost) = now.iter().find(|element| !elements.contains(*element)) {
@@ -101,9 +103,9 @@ fn place(key: &Key<'_>, adds: &FxHashMap<&Value, u32>, reads: &mut [u32]) -> Res
         let mut newer = Vec::with_capacity(set.len() - now.len());
         for element in new {
             let Some(&add) = adds.get(element) else {
-                let why = key.never_added(element, &["add", "insert"], "added");
+                let (why, attempt) = key.never_added(element, &["add", "insert", "write"], "added", read);
                 let claim = format!("{} returned {element}, {why}", key.who("read", read));
-                return Err(about(&[element], vec![read], claim).into());
+                return Err(about(&[element], attempt.into_iter().chain([read]).collect(), claim).into());
             };
             newer.push((element, add));
         }
@@ -150,8 +152,7 @@ fn not_in_a_row(
     let other = other.expect("it is no smaller, and lacks something");
     let claim = format!(
         "{who} returned {other} without {lost}, although {} returned {lost} without {other}: one of the two had been \
-        there \
-         before the other",
+        there before the other",
         key.who("read", before)
     );
     let operations = [add, before, read].into_iter().chain(adds.get(other).copied()).collect();
@@ -169,14 +170,13 @@ fn too_late(
     let (low, high) = (lower.operation, higher.operation);
     let ended = key.ended(high);
     let element = |index: u32| key.history.value(key.operation(index).input);
-    let name = |index: u32| format!("{} {}", key.name(key.operation(index)), element(index));
     match (lower.level % 2 == 1, higher.level % 2 == 1) {
         (false, true) => {
             let claim = format!(
                 "{} lacked {}, although {} had been acknowledged at {ended}",
                 key.who("read", low),
                 element(high),
-                name(high)
+                key.who_called(high)
             );
             about(&[element(high)], vec![high, low], claim)
         }
@@ -184,18 +184,19 @@ fn too_late(
             let there: FxHashSet<&Value> = seen(key, low).iter().collect();
             let lost = seen(key, high).iter().find(|element| !there.contains(element));
             let lost = lost.expect("it is the larger one of the two");
-            let process = key.process(high);
-            let claim =
-                format!("{} lacked {lost}, although process {process} had read it at {ended}", key.who("read", low));
+            let claim = format!(
+                "{} lacked {lost}, although {} had returned it at {ended}",
+                key.who("read", low),
+                key.who("read", high)
+            );
             about(&[lost], vec![adds[lost], high, low], claim)
         }
         (true, false) => {
-            let began = key.began(low);
             let claim = format!(
-                "{} returned {}, although {} only began at {began}",
+                "{} returned {}, although {}, which added it, only began after that read had ended at {ended}",
                 key.who("read", high),
                 element(low),
-                name(low)
+                key.who_called(low)
             );
             about(&[element(low)], vec![high, low], claim)
         }
@@ -207,8 +208,8 @@ fn too_late(
                 key.who("read", read),
                 element(low),
                 element(high),
-                name(high),
-                key.who(&name(low), low)
+                key.who_called(high),
+                key.who_called(low)
             );
             about(&[element(low), element(high)], vec![high, low, read], claim)
         }

@@ -159,12 +159,11 @@ fn step(
         (_, true) => format!("went from offset {last} to {offset}{of_log}"),
         (_, false) => format!("went on to offset {offset}{of_log}, after {} had come to {last}", who(key, from)),
     };
-    let missed = match known.polled_by {
-        Some(other) => format!("skipped {value} at offset {skipped}, which {} returned", who(key, other)),
-        None => {
-            let sender = who(key, known.source.operation);
-            format!("no poll shows {value}, which {sender} put at offset {skipped}: it was lost")
-        }
+    let missed = if let Some(other) = known.polled_by {
+        format!("skipped {value} at offset {skipped}, which {} returned", who(key, other))
+    } else {
+        let sender = who(key, known.source.operation);
+        format!("no poll shows {value}, which {sender} put at offset {skipped}: it was lost")
     };
     let claim = format!("{reader} {came}, and {missed}");
     let shown = known.source.operations().chain(known.polled_by);

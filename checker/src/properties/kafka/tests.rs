@@ -67,7 +67,8 @@ fn an_offset_has_one_value_and_a_value_one_offset() {
         (
             &sends,
             &[(1, &[(2, 12)])],
-            "went from offset 0 to 2, and no poll shows 11, which send by process 1 at 0.002 s put at offset 1: it was lost",
+            "went from offset 0 to 2, and no poll shows 11, which send by process 1 at 0.002 s put at offset 1: it \
+                was lost",
         ),
     ] {
         let found = claim(&logs(sends, polls)).unwrap_or_default();
@@ -86,7 +87,8 @@ fn what_a_process_sends_goes_forward() {
     assert_eq!(
         claim(&sends(4)).as_deref(),
         Some(
-            "send by process 0 at 0.002 s sent 11 to offset 4, although send by process 0 at 0.000 s had sent to offset 5 before"
+            "send by process 0 at 0.002 s sent 11 to offset 4, although send by process 0 at 0.000 s had sent to \
+                offset 5 before"
         )
     );
 }
@@ -125,7 +127,8 @@ fn jepsen(first: &[(i64, i64)], between: Option<(EventType, &'static str, i64)>,
 fn a_process_reads_on_where_it_was_until_it_begins_anew() {
     let (first, last) = (&[(0, 10)][..], &[(4, 12)][..]);
     assert_eq!(claim(&jepsen(first, None, &[(2, 11), (4, 12)])), None);
-    let skipped = "went on to offset 4 of log 5, after poll by process 1 at 0.006 s had come to 0, and skipped 11 at offset 2, which poll by process 2";
+    let skipped = "went on to offset 4 of log 5, after poll by process 1 at 0.006 s had come to 0, and skipped 11 at \
+        offset 2, which poll by process 2";
     let back = "returned offset 0 of log 5, although poll by process 1 at 0.006 s had come to 4";
     for between in
         [None, Some((Done, ASSIGN, 5)), Some((Fail, ASSIGN, 6)), Some((Fail, POLL, 5)), Some((Info, POLL, 5))]
@@ -152,7 +155,8 @@ fn a_poll_from_the_beginning_misses_nothing_that_is_known() {
     assert_eq!(claim(&jepsen(none, Some((Done, ASSIGN, 5)), some)), None, "it may read from anywhere");
     assert_eq!(claim(&jepsen(none, Some((Fail, ASSIGN_FROM_BEGINNING, 5)), some)), None);
     assert_eq!(claim(&jepsen(none, Some((Done, ASSIGN_FROM_BEGINNING, 6)), some)), None);
-    let skipped = "poll by process 1 at 0.010 s began at offset 2 of log 5, and skipped 10 at offset 0, which poll by process 2 at \
+    let skipped = "poll by process 1 at 0.010 s began at offset 2 of log 5, and skipped 10 at offset 0, which poll by \
+        process 2 at \
         0.012 s returned";
     let skipping = jepsen(none, Some((Done, ASSIGN_FROM_BEGINNING, 5)), some);
     let evidence = decided(&Kafka, &skipping, &Value::Nil).unwrap().unwrap();

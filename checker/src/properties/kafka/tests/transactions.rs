@@ -36,7 +36,8 @@ fn an_aborted_value_is_polled_by_nobody_who_commits() {
         ],
         "0 ok",
         "0 fail",
-        "transaction by process 1 at event 2 returned 2 at offset 0 of log :x, although transaction by process 0 at event 0, \
+        "transaction by process 1 at event 2 returned 2 at offset 0 of log :x, although transaction by process 0 at \
+            event 0, \
         which sent it, failed (G1a)",
     );
     // Who fails may have seen it; Jepsen looks at those that commit only.
@@ -55,7 +56,8 @@ fn nobody_polls_what_it_sends_itself() {
         &["0 invoke txn [[:send :x 1] [:poll]]", "0 ok txn [[:send :x [0 1]] [:poll {}]]"],
         "{}",
         "{:x [[0 1]]}",
-        "transaction by process 0 at event 0 returned 1 at offset 0 of log :x, which it sent itself, before it was committed",
+        "transaction by process 0 at event 0 returned 1 at offset 0 of log :x, which it sent itself, before it was \
+            committed",
     );
 }
 
@@ -126,7 +128,8 @@ fn sends_of_a_process_go_forward_from_one_transaction_to_the_next() {
         ],
         "[4 2]",
         "[2 2]",
-        "transaction by process 0 at event 2 sent 2 to offset 2 of log :x, although transaction by process 0 at event 0 had \
+        "transaction by process 0 at event 2 sent 2 to offset 2 of log :x, although transaction by process 0 at event \
+            0 had \
         sent to offset 3 before",
     );
 }
@@ -182,7 +185,8 @@ fn a_transaction_of_unknown_outcome_counts_as_a_whole_once_one_value_is_polled()
         ],
         "{}",
         "{:y [[5 1]]}",
-        "send by process 1 at event 2 says that offset 0 of log :x has 2, although send by process 0 at event 0 says that it \
+        "send by process 1 at event 2 says that offset 0 of log :x has 2, although send by process 0 at event 0 says \
+            that it \
         has 1",
     );
 }
@@ -221,7 +225,8 @@ fn an_aborted_transaction_leaves_its_process_where_it_was() {
         &events,
         "[1 1] [2 2] [3 3]",
         "[3 3]",
-        "went on to offset 3 of log :x, after transaction by process 1 at event 2 had come to 0, and skipped 1 at offset 1, \
+        "went on to offset 3 of log :x, after transaction by process 1 at event 2 had come to 0, and skipped 1 at \
+            offset 1, \
         which transaction by process 1 at event 4 returned",
     );
     judged(&events, "fail txn [[:poll {:x [[1 1] [2 2]]}]]", "fail txn [[:poll {:x [[2 2]]}]]", "had come to 0, and");
@@ -242,7 +247,8 @@ fn transactions_do_not_poll_what_each_other_sent() {
         ],
         "[:poll {}]",
         "[:poll {:y [[0 2]]}]",
-        "transaction by process 0 at event 0 polled 2 of log :y, which transaction by process 1 at event 1 sent; that one \
+        "transaction by process 0 at event 0 polled 2 of log :y, which transaction by process 1 at event 1 sent; that \
+            one \
         polled 1 of log :x, which the first sent (G1c)",
     );
     // By real time: 2 polls what 1 sends, which polls what 0 sends, which begins after 2 has ended.
@@ -254,9 +260,10 @@ fn transactions_do_not_poll_what_each_other_sent() {
         "0 ok txn [[:send :x [0 1]]]",
         "1 ok txn [[:send :y [0 2]] [:poll {}]]",
     ];
-    let late = "transaction by process 2 at event 1 polled 2 of log :y, which transaction by process 1 at event 0 sent; \
-        that one polled 1 of log :x, which transaction by process 0 at event 3 sent, although that one only began after \
-        the first had ended at event 2 (G1c)";
+    let late = "transaction by process 2 at event 1 polled 2 of log :y, which transaction by process 1 at event 0 \
+        sent; \
+        that one polled 1 of log :x, which transaction by process 0 at event 3 sent, although that one only began \
+        after the first had ended at event 2 (G1c)";
     judged(&events, "[:poll {}]", "[:poll {:x [[0 1]]}]", late);
 }
 
