@@ -247,6 +247,9 @@ pub enum SpecError {
     /// The word before the colon names no fault.
     #[error("there is no fault `{0}`; there are: {names} (or none)", names = kind_names())]
     UnknownFault(String),
+    /// `none` stands beside faults.
+    #[error("`none` stands alone; leave it out, or all the others")]
+    NoneAmongOthers,
     /// The word is not a target.
     #[error(transparent)]
     UnknownTarget(#[from] UnknownTarget),
@@ -272,6 +275,9 @@ impl FromStr for FaultSpec {
             Some((kind, detail)) => (kind, Some(detail)),
             None => (text, None),
         };
+        if kind == "none" {
+            return Err(SpecError::NoneAmongOthers);
+        }
         let kind = FaultKind::from_name(kind).ok_or_else(|| SpecError::UnknownFault(kind.into()))?;
         if let Some(usual) = DiskFault::usual(kind) {
             return disk(usual, detail.unwrap_or_default());

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions, TryLockError},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     error::{ExitStatus, Failure},
     run::{PREPARED_FOLDER, plan::shell_words},
-    store::{ConfinedFolder, SchemaVersion, read_json, refused, write_inside},
+    store::{ConfinedFolder, SchemaVersion, make_folder, read_json, refused, write_inside},
     terminal::sanitize,
 };
 
@@ -167,7 +167,7 @@ impl Folder {
             }
             (None, Some(asked)) => asked,
         };
-        fs::create_dir_all(path).with_context(|| format!("cannot make {shown}"))?;
+        make_folder(path)?;
         let inside = ConfinedFolder::of(path).with_context(|| format!("cannot find {shown}"))?;
         let lock = lock(&inside, name)?;
         write_json(&inside, PLAN_FILE, &asked)?;

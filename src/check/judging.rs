@@ -17,7 +17,10 @@ use super::{
     levels::{LevelName, initial_mismatch},
     reading_options::ReadingOptions,
 };
-use crate::error::{ExitStatus, Failure};
+use crate::{
+    error::{ExitStatus, Failure},
+    terminal::words::parse_time,
+};
 
 /// Bytes that the ladder and staleness take together, roughly, for each operation of a history that is not
 /// linearizable.
@@ -27,7 +30,7 @@ const SIDE_BY_SIDE_BYTES: usize = 256;
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LimitArgs {
     /// Time limit for all files together, reading included.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_time)]
     time_limit: Duration,
     /// Memory limit of the process in MiB, the history included.
     #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]

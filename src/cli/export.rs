@@ -89,13 +89,13 @@ impl ExportArgs {
 
     /// Returns the table of a comparison, or of a campaign.
     fn table(&self) -> anyhow::Result<String> {
+        let folder = ConfinedFolder::named(&self.what)?;
         if read_plan(&self.what)?.is_none() {
             let what = format!("{}: this is the folder of no campaign and no comparison", self.what.display());
             let hint = "--csv and --markdown are for these; --svg, --dot and --script are for a run";
             return Err(Failure::new(ExitStatus::Unreadable, what).hint(hint).into());
         }
         let summary = stored_summary(&self.what)?;
-        let folder = ConfinedFolder::named(&self.what)?;
         Ok(match compare::stored(&folder)? {
             Some(comparison) if self.csv => outputs::csv::modes(&comparison),
             Some(comparison) => outputs::markdown::comparison(&comparison),

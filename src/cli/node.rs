@@ -12,6 +12,7 @@ use super::{defects::parse_defect, elections::ElectionArgs};
 use crate::{
     error::{ExitStatus, Failure},
     systems::schism::Elections,
+    terminal::words::parse_time,
 };
 
 /// Runs one node of the Raft key-value store (`schism run` starts nodes by itself).
@@ -59,14 +60,14 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Minimum time without a leader before an election; each timeout is drawn between this and twice as long.
-    #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = parse_time)]
     election_timeout: Duration,
     /// Interval between the heartbeats of a leader.
-    #[arg(long, value_name = "TIME", default_value = "40ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "40ms", value_parser = parse_time)]
     heartbeat_interval: Duration,
     /// Duration of a leader's lease after a confirmed heartbeat, for lease reads [default: 90 % of the election
     /// timeout].
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     lease: Option<Duration>,
     #[command(flatten)]
     elections: ElectionArgs,
@@ -74,7 +75,7 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "ENTRIES", default_value_t = 10_000)]
     snapshot_after: u64,
     /// Time after which an unfinished request is answered with an error.
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_time)]
     request_timeout: Duration,
     /// Defect to plant: a rule that the node breaks on purpose; `schism defects` lists them.
     #[arg(long, value_name = "NAME", value_parser = parse_defect)]

@@ -34,6 +34,7 @@ use self::{
     answers::{ServerState, html, live_html, not_found, with_security_headers},
     names::Names,
 };
+use super::store::StoreFolder;
 use crate::{
     error::{ExitStatus, Failure, host_limits},
     report, run,
@@ -51,9 +52,8 @@ Only requests for the names of this address are answered (127.0.0.1, localhost, 
 so that no other page in the browser can read the store. At most 64 connections are open at a time, and one that is \
 idle for 30 s is closed; at most 16 pages follow what changes, each for an hour until it asks again.")]
 pub(crate) struct ServeArgs {
-    /// Folder of the stored runs.
-    #[arg(value_name = "DIR", default_value = "store")]
-    store: PathBuf,
+    #[command(flatten)]
+    store: StoreFolder,
     /// Address to listen at; everyone who can reach it can read the store.
     #[arg(
         long,
@@ -70,9 +70,10 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
 
 impl ServeArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        run::find_runs(&self.store)?;
+        let store = self.store.path();
+        run::find_runs(store)?;
         let state = Arc::new(ServerState {
-            root: self.store.canonicalize()?,
+            root: store.canonicalize()?,
             page_permits: Semaphore::new(1),
             stream_permits: Arc::new(Semaphore::new(live::MAX_STREAMS)),
         });

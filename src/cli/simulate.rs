@@ -38,7 +38,7 @@ use crate::{
     systems::{ReadMode, SystemName, schism::simulated_settings},
     terminal::{
         self, Answer, Progress,
-        words::{counted, counted_u64, grouped, reads_of},
+        words::{counted, counted_u64, grouped, parse_time, reads_of},
     },
 };
 
@@ -160,7 +160,7 @@ fn parse_places(text: &str) -> Result<Places, String> {
 }
 
 fn parse_microseconds(text: &str) -> Result<u32, String> {
-    let span = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let span = parse_time(text)?;
     let in_range = |us: &u32| (1..=10_000_000).contains(us);
     u32::try_from(span.as_micros()).ok().filter(in_range).ok_or_else(|| "expected from 1us to 10s".to_owned())
 }

@@ -12,7 +12,7 @@ use crate::{
     error::{ExitStatus, Failure},
     report::simulated_hunt::{self, HuntedRow},
     run::plan::Plan,
-    store::{ConfinedFolder, SchemaVersion, read_json, write_inside},
+    store::{ConfinedFolder, SchemaVersion, make_folder, read_json, write_inside},
     terminal::{
         self, Progress, Table,
         words::{counted, seconds},
@@ -47,7 +47,7 @@ struct SimulateCommand {
 /// Fails if its folder cannot be read or written, or is that of a hunt with other limits.
 pub(super) fn execute(request: &SimulatedHuntRequest<'_>, stop: &AtomicBool) -> anyhow::Result<ExitStatus> {
     let SimulatedHuntRequest { defects, limits, store, .. } = request;
-    std::fs::create_dir_all(store)?;
+    make_folder(store)?;
     let folder = ConfinedFolder::named(store)?;
     let begun = read_json::<SimulatedHunt>(&folder, FILE)?;
     let version = env!("CARGO_PKG_VERSION").to_owned();

@@ -18,7 +18,10 @@ use crate::{
     run::{COLUMNS_FILE, Stage, StoredRun, find_runs, is_run},
     store::{ConfinedFolder, PrintedJson, refused, write_inside},
     systems::trace_files,
-    terminal::{self, Table, sanitize, words::counted},
+    terminal::{
+        self, Table, sanitize,
+        words::{counted, parse_time},
+    },
 };
 
 /// Lists, removes and compresses past runs.
@@ -33,13 +36,29 @@ pub(crate) struct StoreArgs {
     action: Action,
 }
 
+/// A store, by place or by option.
+#[derive(Debug, Args)]
+pub(super) struct StoreFolder {
+    /// Folder of the stored runs [default: store].
+    #[arg(value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Folder of the stored runs, in place of DIR.
+    #[arg(long, value_name = "DIR", conflicts_with = "dir")]
+    store: Option<PathBuf>,
+}
+
+impl StoreFolder {
+    pub(super) fn path(&self) -> &Path {
+        self.dir.as_deref().or(self.store.as_deref()).unwrap_or(Path::new("store"))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Lists runs, those of campaigns included, the newest first, with verdicts, durations of their loads, and sizes.
     Ls {
-        /// The store.
-        #[arg(value_name = "DIR", default_value = "store")]
-        store: PathBuf,
+        #[command(flatten)]
+        store: StoreFolder,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -56,11 +75,10 @@ enum Action {
     },
     /// Compresses histories and traces with zstd; with --older-than, removes old runs without a violation first.
     Gc {
-        /// The store.
-        #[arg(value_name = "DIR", default_value = "store")]
-        store: PathBuf,
+        #[command(flatten)]
+        store: StoreFolder,
         /// Remove runs without a violation that began longer ago than this, even the latest; never those of campaigns.
-        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "TIME", value_parser = parse_time)]
         older_than: Option<Duration>,
         /// Show what would be done, and do nothing.
         #[arg(long)]
@@ -71,9 +89,9 @@ enum Action {
 impl StoreArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         match self.action {
-            Action::Ls { store, json } => list(&store, json),
+            Action::Ls { store, json } => list(store.path(), json),
             Action::Rm { runs, store } => remove(&runs, &store),
-            Action::Gc { store, older_than, dry_run } => collect_garbage(&store, older_than, dry_run),
+            Action::Gc { store, older_than, dry_run } => collect_garbage(store.path(), older_than, dry_run),
         }
     }
 }
@@ -126,7 +144,11 @@ fn tenths(ms: u64) -> String {
 
 fn remove(runs: &[PathBuf], store: &Path) -> anyhow::Result<ExitStatus> {
     // All are looked at before the first is removed; one may be named twice.
-    let meant = runs.iter().map(|run| named_in(store, run).map_or_else(|| resolve_run(run), Ok));
+    let meant = runs.iter().map(|run| match named_in(store, run) {
+        Some(folder) => Ok(folder),
+        None if run == Path::new(LATEST) && !run.is_symlink() => resolve_run(&store.join(run), store),
+        None => resolve_run(run, store),
+    });
     let meant: BTreeSet<PathBuf> = meant.collect::<anyhow::Result<_>>()?;
     let mut text = String::new();
     for run in meant {
@@ -153,10 +175,12 @@ fn named_in(store: &Path, name: &Path) -> Option<PathBuf> {
     is_kept.then(|| folder.path().to_owned())
 }
 
-/// Returns the folder of the run that a path means, without links.
-fn resolve_run(run: &Path) -> anyhow::Result<PathBuf> {
+/// Returns the folder of the run that a path means, without links; names were looked for in a store.
+fn resolve_run(run: &Path, store: &Path) -> anyhow::Result<PathBuf> {
     if fs::symlink_metadata(run).is_err() {
-        let what = format!("{} does not exist: nothing was removed", run.display());
+        let store =
+            if store.is_dir() { String::new() } else { format!(", and there is no store in {}", store.display()) };
+        let what = format!("{} does not exist{store}: nothing was removed", run.display());
         return Err(Failure::new(ExitStatus::Unreadable, what).hint(LISTED).into());
     }
     let refuse = |what: String, hint: String| Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());

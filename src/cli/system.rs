@@ -1,7 +1,7 @@
 //! `schism system`: files that describe a system, written and tried out.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, OpenOptions},
     io::{ErrorKind, Write as _},
     path::{Path, PathBuf},
@@ -10,7 +10,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use workloads::{AnyClient, ApiClient, Client as _, Connect as _, Exchange, RevisionPlace};
+use workloads::{AnyClient, ApiClient, AppliedRule, Client as _, Connect as _, Exchange, RevisionPlace};
 
 use crate::{
     error::{ExitStatus, Failure},
@@ -162,7 +162,7 @@ struct Trial {
     client_problems: Option<String>,
     /// Parts of the file that may be mistaken.
     doubts: Vec<String>,
-    /// Parts that the file leaves out, and what runs therefore cannot do.
+    /// Parts that the file leaves out, and what runs therefore cannot do; and rules that no answer met.
     notes: Vec<String>,
 }
 
@@ -184,7 +184,7 @@ impl Trial {
     /// Tries all operations in the default read mode, and then reads in the others, which must find the same on one
     /// node.
     async fn of(system: &'static FileSystem, deployment: &Deployment, observer: &StatusClient) -> anyhow::Result<Self> {
-        let (mut operations, mut revisions) = (Vec::new(), Revisions::default());
+        let (mut operations, mut revisions, mut met) = (Vec::new(), Revisions::default(), BTreeSet::new());
         for (number, mode) in system.read_modes().iter().enumerate() {
             let read = ReadMode::from(&*mode.name);
             let clients = ClientSetup {
@@ -205,11 +205,14 @@ impl Trial {
             let read = (number > 0).then_some(&*mode.name);
             for step in if read.is_none() { system.trial_steps() } else { system.trial_reads() } {
                 let exchange = client.exchange(&step).await;
-                revisions.see(read, &step, &exchange);
+                revisions.see(read, &exchange);
+                let rule = exchange.rule.as_ref().filter(|_| read.is_none());
+                met.extend(rule.map(|(name, rule)| (*name, rule.number)));
                 operations.push(TriedOperation::of(read, &step, &exchange));
             }
         }
         let (client_problems, mut doubts) = (system.client_problems(), system.doubts());
+        let untried = system.untried_rules(&met).into_iter();
         doubts.extend(revisions.doubts());
         doubts.extend(system.role_doubts(observer.first_page().await.as_ref()));
         let is_right = client_problems.is_none() && operations.iter().all(|operation| operation.mistake.is_none());
@@ -221,7 +224,7 @@ impl Trial {
             operations,
             client_problems,
             doubts,
-            notes: system.omissions(),
+            notes: system.omissions().into_iter().chain(untried).collect(),
         })
     }
 
@@ -276,9 +279,9 @@ impl TriedOperation {
 struct Revisions(BTreeMap<(Option<&'static str>, &'static str, usize), RevisionPlace>);
 
 impl Revisions {
-    fn see(&mut self, read: Option<&'static str>, step: &TrialStep, exchange: &Exchange) {
-        let (Some(place), Some(name)) = (&exchange.revision, step.name_of_register_operation()) else { return };
-        let seen = self.0.entry((read, name, place.rule)).or_insert_with(|| place.clone());
+    fn see(&mut self, read: Option<&'static str>, exchange: &Exchange) {
+        let Some((name, AppliedRule { number, revision: Some(place) })) = &exchange.rule else { return };
+        let seen = self.0.entry((read, *name, *number)).or_insert_with(|| place.clone());
         seen.is_found |= place.is_found;
     }
 
@@ -304,7 +307,7 @@ impl TrialClient {
             Self::Http(client) => client.exchange(&step.request).await,
             Self::Other(client) => {
                 let response = client.invoke(&step.request).await;
-                Exchange { sent: step.words(), received: "a line of the shim".to_owned(), response, revision: None }
+                Exchange { sent: step.words(), received: "a line of the shim".to_owned(), response, rule: None }
             }
         }
     }

@@ -69,6 +69,7 @@ use self::{
 };
 use crate::{
     error::{Failure, host_limits},
+    store::make_folder,
     systems::{Deployment, StatusClient},
     terminal::{Progress, words::reads_of},
 };
@@ -97,6 +98,7 @@ impl RunLocation {
     fn begin(&self, plan: &Plan) -> anyhow::Result<RunDir> {
         let dir = match self {
             Self::Store(root) => {
+                make_folder(root)?;
                 let store = Store::open(root)?;
                 let dir = store.begin(&plan.name())?;
                 store.set_latest(&dir)?;

@@ -13,7 +13,7 @@ pub(crate) use super::simulation::Simulation;
 use crate::{
     store::SchemaVersion,
     systems::{Options, PlantedDefect, ReadMode, Settings, System, SystemFile, SystemName},
-    terminal::words::{counted, reads_of, typed},
+    terminal::words::{counted, parse_time, reads_of, typed},
 };
 
 /// Time of the first fault in a run of real processes: a few dozen writes are enough to lose or to miss.
@@ -411,17 +411,17 @@ pub(crate) fn shell_words(words: &[String]) -> String {
 
 /// Parses how often faults come, or how long they last.
 pub(crate) fn parse_fault_time(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let time = parse_time(text)?;
     let is_possible = (Duration::from_millis(100)..=Duration::from_hours(24)).contains(&time);
     if is_possible { Ok(time) } else { Err("such a time is from 100ms to 24h".to_owned()) }
 }
 
-/// Parses how long clients are busy.
+/// Parses a time that clients are busy, or nodes stay up.
 pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
-    let limit = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let limit = parse_time(text)?;
     match limit.as_secs() {
         1..=86_400 => Ok(limit),
-        _ => Err("a run lasts from 1s to 24h".to_owned()),
+        _ => Err("expected a time from 1s to 24h".to_owned()),
     }
 }
 

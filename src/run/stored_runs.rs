@@ -4,6 +4,7 @@ use std::{
     cmp::Reverse,
     collections::BTreeMap,
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -168,10 +169,18 @@ impl StoredRun {
 /// # Errors
 /// Fails if it is not a folder.
 pub(crate) fn find_runs(store: &Path) -> anyhow::Result<Vec<StoredRun>> {
-    let Ok(folder) = ConfinedFolder::of(store) else {
-        let what = format!("there is no store in {}", store.display());
-        return Err(Failure::new(ExitStatus::Unreadable, what).hint("`schism run` makes one").into());
-    };
+    let folder = ConfinedFolder::of(store).map_err(|error| {
+        let unreadable = |what| Failure::new(ExitStatus::Unreadable, what);
+        match error.kind() {
+            ErrorKind::NotFound => {
+                unreadable(format!("there is no store in {}", store.display())).hint("`schism run` makes one")
+            }
+            ErrorKind::NotADirectory => {
+                unreadable(format!("{} is no folder, so no store", store.display())).hint("name the folder of a store")
+            }
+            _ => unreadable(format!("{}: {error}", store.display())),
+        }
+    })?;
     let mut found = Vec::new();
     look(&folder, store, MAX_DEPTH, &mut |folder, path| found.push(StoredRun::read(folder, path.to_owned())));
     found.sort();

@@ -50,6 +50,9 @@ impl ConfinedFolder {
             if error.kind() == io::ErrorKind::NotFound {
                 return failure.hint("`schism run` makes a store, and `schism store ls` names the runs in it").into();
             }
+            if error.kind() == io::ErrorKind::NotADirectory {
+                return failure.hint("name the folder; `schism report` and `schism check` take a history alone").into();
+            }
             failure.into()
         })
     }

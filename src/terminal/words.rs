@@ -136,6 +136,14 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
+/// Parses a time as people write it.
+///
+/// # Errors
+/// Says what a time looks like.
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "expected a time with its unit, such as 500ms, 20s or 1m30s".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

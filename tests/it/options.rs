@@ -14,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::support::{CommandResult, run, schism, stale_read};
+use crate::support::{CommandResult, in_time, run, schism, stale_read};
 
 /// A folder with a history that is not linearizable, and a simulated run.
 fn folder() -> tempfile::TempDir {
@@ -73,6 +73,9 @@ fn what_would_be_ignored_or_misread_is_refused_with_what_to_do() {
         (&["convert", "-", "x.edn"], "write its content to a file first"),
         (&["shrink", "-"], "write its content to a file first"),
         (&["report", "-"], "give one by -o"),
+        (&["run", "--faults", "none,kill"], "`none` stands alone"),
+        (&["run", "--leave-running=0s"], "expected a time from 1s to 24h"),
+        (&["check", "--time-limit", "5", "bad.jsonl"], "such as 500ms, 20s or 1m30s"),
     ] {
         let ended = run(dir.path(), command);
         assert!(matches!(ended.code, Some(64 | 65)), "{command:?}: {ended:?}");
@@ -205,4 +208,70 @@ fn settings_of_a_node_that_cannot_work_are_wrong_usage_by_the_name_of_the_option
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(ended.err.contains("letters.txt") && ended.err.contains("empty or absent"), "{ended:?}");
     assert_eq!(fs::read_dir(dir.path().join("full")).unwrap().count(), 1, "nothing is written there");
+}
+
+#[test]
+fn a_trial_says_what_a_node_answered_instead_and_what_it_could_not_try() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(run(dir.path(), &["system", "new", "mystore", "--with-server"]).code, Some(0));
+    let file = dir.path().join("mystore.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let check = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        fs::write(&file, text.replacen(from, to, 1)).unwrap();
+        in_time(schism(dir.path()).args(["system", "check", "mystore.toml"]).env("TMPDIR", dir.path()))
+    };
+    let soon = "[timing]\nready_within_ms = 3000\n[[read_modes]]";
+    let ready = "[ready]\nrequest = \"GET /\"\nstatus = 200\n";
+    for (up, said) in [
+        ("[ready]\nrequest = \"GET /\"\nstatus = 204\n", "as it should: it answers 200 with \"{\\\"up\\\": true}\""),
+        ("[ready]\ncommand = [\"false\"]\n", "as it should: it ended with exit status: 1"),
+        ("[roles]\ncommand = [\"echo\", \"hi\"]\nleads = { \"/role\" = 1 }\n", "as it should: its output is \"hi\""),
+    ] {
+        let rest = &text[text.find(ready).unwrap()..text.find("[[read_modes]]").unwrap()];
+        let ended = check(&format!("{rest}[[read_modes]]"), &format!("{up}{soon}"));
+        assert!(ended.code == Some(3) && ended.err.contains(said), "{up}: {ended:?}");
+    }
+    let ended = check(
+        "rules = [{ status = 200, outcome = \"ok\" }]",
+        "rules = [\n\
+        { status = 200, contains = \"ignored\", outcome = \"fail\" },\n{ status = 200, outcome = \"ok\" }]",
+    );
+    let note = "note: untried, as no answer met it: rule 1 of `client.write`\n";
+    assert!(ended.code == Some(0) && ended.out.contains(note), "{ended:?}");
+}
+
+#[test]
+fn a_folder_that_is_none_is_said_to_be_none() {
+    let dir = folder();
+    for (command, code, why) in [
+        (&["store", "ls", "bad.jsonl"][..], 65, "bad.jsonl is no folder, so no store"),
+        (&["store", "gc", "nothing"], 65, "there is no store in nothing"),
+        (&["serve", "bad.jsonl"], 65, "bad.jsonl is no folder, so no store"),
+        (&["store", "rm", "--store", "nothing", "x"], 65, "x does not exist, and there is no store in nothing"),
+        (&["explain", "bad.jsonl"], 65, "`schism report` and `schism check` take a history alone"),
+        (&["export", "--script", "bad.jsonl"], 65, "name the folder"),
+        (&["export", "--csv", "nothing"], 65, "nothing: No such file"),
+        (&["simulate", "--store", "bad.jsonl"], 3, "bad.jsonl is there already, and no folder"),
+        (&["hunt", "--simulate", "--store", "bad.jsonl"], 3, "bad.jsonl is there already, and no folder"),
+        (&["campaign", "--store", "bad.jsonl"], 3, "bad.jsonl is there already, and no folder"),
+        (&["compare", "--store", "/proc/no"], 3, "cannot make the folder /proc/no"),
+    ] {
+        let ended = run(dir.path(), command);
+        assert_eq!(ended.code, Some(code), "{command:?}: {ended:?}");
+        assert!(ended.err.contains(why), "{command:?}: {}", ended.err);
+    }
+}
+
+#[test]
+fn a_store_is_named_alike_by_all_commands() {
+    let dir = folder();
+    for command in [&["store", "ls", "s"][..], &["store", "ls", "--store", "s"], &["store", "gc", "--store", "s"]] {
+        let ended = run(dir.path(), command);
+        assert_eq!(ended.code, Some(0), "{command:?}: {ended:?}");
+    }
+    assert_eq!(run(dir.path(), &["store", "ls", "s", "--store", "s"]).code, Some(64));
+    let ended = run(dir.path(), &["store", "rm", "--store", "s", "latest"]);
+    assert!(ended.code == Some(0) && ended.out.starts_with("removed the run in "), "{ended:?}");
+    assert!(!dir.path().join("s/latest").exists());
 }

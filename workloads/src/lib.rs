@@ -47,8 +47,8 @@ mod workload;
 mod workloads;
 
 pub use api::{
-    Api, ApiClient, ApiConnector, Exchange, Pointer, RequestLine, RevisionPlace, Statuses, Template, Variation,
-    Variations,
+    Api, ApiClient, ApiConnector, AppliedRule, Exchange, Pointer, RequestLine, RevisionPlace, Statuses, Template,
+    Variation, Variations,
 };
 pub use bank::{ACCOUNTS as BANK_ACCOUNTS, BEGINNING as BANK_BEGINNING};
 pub use client::{Client, ClientError, Connect};

@@ -22,6 +22,8 @@ use crate::systems::Guarantee;
 const MAX_NAME: usize = 40;
 /// Maximum of each time, ms.
 const MAX_MS: u64 = 600_000;
+/// Minimum of a time limit for the start or the recovery of a cluster, ms.
+const MIN_LIMIT_MS: u64 = 100;
 /// Minimum of the interval between two probes, ms.
 const MIN_PROBE_MS: u64 = 10;
 /// Minimum of the duration of a fault, ms.
@@ -259,10 +261,14 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
         }
     }
     check_numbers(document)?;
+    document.node.check()?;
     for (field, program) in document.programs() {
         let Some(program) = program else {
             return Err(format!("`{field}` is empty; it begins with a program"));
         };
+        if program.is_empty() {
+            return Err(format!("`{field}` begins with an empty text; it begins with a program"));
+        }
         if let Some(wrong) = program.names().find(|name| *name != "here") {
             return Err(format!("the program in `{field}` has no placeholder {{{wrong}}}; it has: {{here}}"));
         }
@@ -284,10 +290,16 @@ fn check_numbers(document: &Document<ClientTable>) -> Result<(), String> {
     if given.contains(&0) || (1..given.len()).any(|at| given[..at].contains(&given[at])) {
         return Err("`ports` are different ports, from 1 to 65535".to_owned());
     }
+    if document.most_nodes == Some(0) {
+        return Err("`most_nodes` is at least 1, not 0".to_owned());
+    }
     let timing = &document.timing;
-    for (name, least, given) in
-        [("probe_ms", MIN_PROBE_MS, timing.probe_ms), ("fault_ms", MIN_FAULT_MS, timing.fault_ms)]
-    {
+    for (name, least, given) in [
+        ("ready_within_ms", MIN_LIMIT_MS, timing.ready_within_ms),
+        ("settled_within_ms", MIN_LIMIT_MS, timing.settled_within_ms),
+        ("probe_ms", MIN_PROBE_MS, timing.probe_ms),
+        ("fault_ms", MIN_FAULT_MS, timing.fault_ms),
+    ] {
         if let Some(Millis(ms)) = given.filter(|Millis(ms)| *ms < least) {
             return Err(format!("`timing.{name}` is at least {least}, not {ms}"));
         }

@@ -8,7 +8,7 @@ mod shim;
 mod trial;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -128,6 +128,14 @@ impl FileSystem {
     pub(crate) fn doubts(&self) -> Vec<String> {
         match &self.document.client {
             ClientTable::Http(api) => api.doubts(),
+            ClientTable::Shim(_) => Vec::new(),
+        }
+    }
+
+    /// Returns what answers that met these rules leave untried of the others, a sentence each.
+    pub(crate) fn untried_rules(&self, met: &BTreeSet<(&'static str, usize)>) -> Vec<String> {
+        match &self.document.client {
+            ClientTable::Http(api) => api.untried(met),
             ClientTable::Shim(_) => Vec::new(),
         }
     }

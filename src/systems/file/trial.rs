@@ -249,16 +249,6 @@ impl TrialStep {
         }
     }
 
-    /// Returns the name of an operation of a register, as a file has it.
-    pub(crate) fn name_of_register_operation(&self) -> Option<&'static str> {
-        match self.request.action {
-            Action::Read => Some("read"),
-            Action::Write(_) => Some("write"),
-            Action::Cas { .. } => Some("cas"),
-            _ => None,
-        }
-    }
-
     /// Returns what is wrong with an answer, if anything.
     pub(crate) fn mistake(&self, answer: &Answer) -> Option<String> {
         let is_right = match (&self.expected, answer) {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use super::{
     Api,
-    rule::{RevisionPlace, Rule, understand, understand_by},
+    rule::{AppliedRule, Rule, understand, understand_by},
 };
 use crate::{
     Action, Answer, Client, ClientError, Connect, Request, Response,
@@ -74,8 +74,8 @@ pub struct Exchange {
     pub received: String,
     /// Meaning of the answer.
     pub response: Response,
-    /// Place of the revision, if the rule for the answer names one.
-    pub revision: Option<RevisionPlace>,
+    /// Rule of the operation that the answer met, with the name of the operation.
+    pub rule: Option<(&'static str, AppliedRule)>,
 }
 
 impl ApiClient {
@@ -83,17 +83,18 @@ impl ApiClient {
     pub async fn exchange(&mut self, request: &Request) -> Exchange {
         let Some(message) = self.message(request) else {
             let (sent, received) = (String::new(), String::new());
-            return Exchange { sent, received, response: lacking(&request.action), revision: None };
+            return Exchange { sent, received, response: lacking(&request.action), rule: None };
         };
         let body = message.body.as_ref().map(|body| format!(" {}", String::from_utf8_lossy(body)));
         let sent = format!("{} {}{}", message.method, message.path, body.unwrap_or_default());
         match self.connection.exchange(message).await {
             Ok((status, body)) => {
-                let (response, revision) = understand_by(self.rules(&request.action), &request.action, status, &body);
+                let (response, rule) = understand_by(self.rules(&request.action), &request.action, status, &body);
                 let received = format!("{} {}", status, String::from_utf8_lossy(&body));
-                Exchange { sent, received, response, revision }
+                let rule = self.api.name_of(&request.action).zip(rule);
+                Exchange { sent, received, response, rule }
             }
-            Err(answer) => Exchange { sent, received: "no answer".to_owned(), response: answer.into(), revision: None },
+            Err(answer) => Exchange { sent, received: "no answer".to_owned(), response: answer.into(), rule: None },
         }
     }
 

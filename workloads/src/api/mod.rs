@@ -5,7 +5,10 @@ mod contradictions;
 mod rule;
 mod template;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ptr,
+};
 
 use hyper::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -13,7 +16,7 @@ use serde::Deserialize;
 use self::rule::{Outcome, Rule};
 pub use self::{
     client::{ApiClient, ApiConnector, Exchange},
-    rule::{Pointer, RevisionPlace, Statuses},
+    rule::{AppliedRule, Pointer, RevisionPlace, Statuses},
     template::Template,
 };
 use crate::{Action, Message};
@@ -197,6 +200,12 @@ impl Api {
         .filter_map(|(name, action)| self.operation(&action).map(|operation| (name, action, operation)))
     }
 
+    /// Returns the name of the operation of an action, if the API has it.
+    fn name_of(&self, action: &Action) -> Option<&'static str> {
+        let meant = self.operation(action)?;
+        self.operations().find(|(.., operation)| ptr::eq(*operation, meant)).map(|(name, ..)| name)
+    }
+
     /// Returns true if it has an operation.
     pub fn has(&self, action: &Action) -> bool {
         self.operation(action).is_some()
@@ -266,6 +275,20 @@ impl Api {
             operation.check(&action).map_err(|why| format!("`client.{name}`: {why}"))?;
         }
         Ok(())
+    }
+
+    /// Returns the rules that none of these answers met, by operation and number, though something is to be tried of
+    /// them: conditions beyond the status, or that an operation took effect. A sentence for each operation.
+    pub fn untried(&self, met: &BTreeSet<(&'static str, usize)>) -> Vec<String> {
+        let unmet = |(name, _, operation): (&'static str, Action, &Operation)| {
+            let is_telling = |rule: &Rule| !rule.is_vague() || matches!(rule.outcome, Outcome::Ok | Outcome::Mismatch);
+            let unmet = (1..).zip(&operation.rules).filter(|(number, _)| !met.contains(&(name, *number)));
+            let unmet: Vec<_> = unmet.filter(|(_, rule)| is_telling(rule)).map(|(it, _)| it.to_string()).collect();
+            let rules = if unmet.len() == 1 { "it: rule" } else { "them: rules" };
+            (!unmet.is_empty())
+                .then(|| format!("untried, as no answer met {rules} {} of `client.{name}`", unmet.join(", ")))
+        };
+        self.operations().filter_map(unmet).collect()
     }
 
     /// Returns what is probably wrong with the rules, a sentence each.
@@ -425,6 +448,20 @@ mod tests {
             assert_eq!(doubts(json!([ok, rule])), Vec::<String>::new());
         }
         assert!(doubts(json!([{"outcome": "ok"}]))[0].contains("errors too"));
+    }
+
+    #[test]
+    fn rules_that_no_answer_met_are_named_unless_only_an_error_would_meet_them() {
+        let rules = json!([
+            {"status": 200, "where": {"/done": true}, "outcome": "ok"},
+            {"status": 200, "contains": "busy", "outcome": "fail"},
+            {"status": "5xx", "outcome": "info"},
+        ]);
+        let api = api(json!({"read": read(), "write": write(&rules)}));
+        let untried = |met: &[(&'static str, usize)]| api.untried(&met.iter().copied().collect());
+        assert_eq!(untried(&[("read", 1), ("write", 1), ("write", 2)]), Vec::<String>::new());
+        assert_eq!(untried(&[("read", 1), ("write", 1)]), ["untried, as no answer met it: rule 2 of `client.write`"]);
+        assert_eq!(untried(&[("read", 1)]), ["untried, as no answer met them: rules 1, 2 of `client.write`"]);
     }
 
     #[test]

@@ -216,24 +216,31 @@ pub(super) fn understand(rules: &[Rule], action: &Action, status: u16, text: &[u
     understand_by(rules, action, status, text).0
 }
 
+/// Rule that decided what an answer means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppliedRule {
+    /// Its number, from 1 on.
+    pub number: usize,
+    /// Place of the revision, if it names one and the answer says anything.
+    pub revision: Option<RevisionPlace>,
+}
+
 /// Place from which the rule for an answer takes a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevisionPlace {
-    /// Number of the rule, from 1 on.
-    pub rule: usize,
     /// The JSON pointer.
     pub pointer: String,
     /// True if the answer has a revision there.
     pub is_found: bool,
 }
 
-/// Returns what [`understand`] does, and the place of the revision if the rule names one and the answer says anything.
+/// Returns what [`understand`] does, and the rule that says it.
 pub(super) fn understand_by(
     rules: &[Rule],
     action: &Action,
     status: u16,
     text: &[u8],
-) -> (Response, Option<RevisionPlace>) {
+) -> (Response, Option<AppliedRule>) {
     let text = String::from_utf8_lossy(text);
     let body = serde_json::from_str(&text).unwrap_or_else(|_| Json::String(text.clone().into_owned()));
     let said = format!("status {status}: {}", quoted(text.as_bytes()));
@@ -254,15 +261,14 @@ pub(super) fn understand_by(
         },
     };
     if matches!(answer, Answer::Unknown(_)) {
-        return (answer.into(), None);
+        return (answer.into(), Some(AppliedRule { number, revision: None }));
     }
     let revision = rule.revision_in(&body);
-    let place = rule.revision.as_ref().map(|pointer| RevisionPlace {
-        rule: number,
-        pointer: pointer.to_string(),
-        is_found: revision.is_some(),
-    });
-    (Response { answer, revision }, place)
+    let place = rule
+        .revision
+        .as_ref()
+        .map(|pointer| RevisionPlace { pointer: pointer.to_string(), is_found: revision.is_some() });
+    (Response { answer, revision }, Some(AppliedRule { number, revision: place }))
 }
 
 impl Rule {

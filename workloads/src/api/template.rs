@@ -48,6 +48,11 @@ impl Template {
         Ok(Self(pieces))
     }
 
+    /// Returns true if it stands for nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns the names of the placeholders in it.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {

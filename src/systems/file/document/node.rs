@@ -43,7 +43,32 @@ pub(in super::super) struct NodeTable {
     pub(in super::super) host_name: Option<NodeText>,
 }
 
+/// Names of files that schism itself writes into a node's folder.
+const TAKEN: [&str; 2] = ["node.log", "prepare.log"];
+
 impl NodeTable {
+    /// Checks what no single field can be wrong with.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if let Some(name) = self.env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+            return Err(format!("`node.env`: {name:?} is no name of a variable"));
+        }
+        for (place, file) in self.files.iter().enumerate() {
+            let FilePath(path) = &file.path;
+            if self.files[..place].iter().any(|earlier| earlier.path.0 == *path) {
+                return Err(format!("`node.files` has {path:?} twice"));
+            }
+            if path.split('/').next().is_some_and(|first| TAKEN.contains(&first)) {
+                return Err(format!("`node.files`: {path:?} is where schism itself keeps something; choose a name"));
+            }
+            let names_peers = file.text.0.names().any(|name| ["peers", "others"].contains(&name));
+            if (file.peers.is_some() || file.separator.is_some()) && !names_peers {
+                let what = "has `peers` or `separator`, but no {peers} or {others} in its `text`";
+                return Err(format!("`node.files`: {path:?} {what}"));
+            }
+        }
+        Ok(())
+    }
+
     /// Returns true if a node is told of the file by which its clock is skewed.
     pub(in super::super) fn has_clock_file(&self) -> bool {
         let Self { command, first_arguments, beside, env, files, .. } = self;

@@ -71,6 +71,9 @@ impl TryFrom<String> for LinePattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("an empty regular expression is found in every line".to_owned());
+        }
         Regex::new(&text).map(Self).map_err(|error| format!("{text:?} is no regular expression: {error}"))
     }
 }

@@ -8,6 +8,7 @@ const GOOD: &str = include_str!("../../../../examples/store/store.toml");
 fn a_wrong_file_says_line_field_and_what_is_allowed() {
     assert_eq!(parse(GOOD).map(drop), Ok(()));
     let by_log = |more: &str| format!("[roles]\n{more}\nlog = {{ leads = 'a', follows = 'b' }}\n[ready]");
+    let with_files = |files: &str| format!("[node]\nfiles = [{files}]");
     for (right, wrong, said) in [
         ("name = \"store\"", "label = \"store\"", "line 6: unknown field `label`, expected one of `name`, `install`"),
         ("name = \"store\"", "name = \"My Store\"", "line 6: a name has up to 40 small letters"),
@@ -58,6 +59,21 @@ fn a_wrong_file_says_line_field_and_what_is_allowed() {
         ("[ready]", "[roles]\nleads = {}\n[ready]", "`roles` has one of `request`, `command` and `log`"),
         ("[[read_modes]]", "[timing]\nprobe_ms = 1\n[[read_modes]]", "`timing.probe_ms` is at least 10, not 1"),
         ("[[read_modes]]", "[timing]\nfault_ms = 0\n[[read_modes]]", "`timing.fault_ms` is at least 1000, not 0"),
+        ("[[read_modes]]", "[timing]\nready_within_ms = 0\n[[read_modes]]", "`timing.ready_within_ms` is at least 100"),
+        ("[ports]", "most_nodes = 0\n[ports]", "`most_nodes` is at least 1, not 0"),
+        ("command = [\"python3\"", "command = [\"\"", "`node.command` begins with an empty text"),
+        ("[node]", "[node]\nenv = { \"A=B\" = \"x\" }", "\"A=B\" is no name of a variable"),
+        (
+            "[node]",
+            &with_files("{ path = 'a', text = 'x' }, { path = 'a', text = 'y' }"),
+            "`node.files` has \"a\" twice",
+        ),
+        ("[node]", &with_files("{ path = 'node.log', text = 'x' }"), "where schism itself keeps something"),
+        (
+            "[node]",
+            &with_files("{ path = 'a', text = 'x', separator = ';' }"),
+            "but no {peers} or {others} in its `text`",
+        ),
         (
             "[client]",
             "[read_modes.read]\nbody = \"{value}\"\n[client]",
