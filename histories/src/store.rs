@@ -205,9 +205,11 @@ impl RunDir {
             Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &new)(source)),
             _ => {}
         }
-        let mut out = fs::File::create_new(&new).map_err(failed("write", &new))?;
-        out.write_all(content).and_then(|()| out.sync_all()).map_err(failed("write", &new))?;
-        fs::rename(&new, &path).map_err(failed("replace", &path))?;
+        let mut out = fs::File::create_new(&new).map_err(failed("write", &path))?;
+        let written = out.write_all(content).and_then(|()| out.sync_all()).map_err(failed("write", &path));
+        let named = written.and_then(|()| fs::rename(&new, &path).map_err(failed("replace", &path)));
+        // What could not be written as a whole, or not be named, is not kept.
+        named.inspect_err(|_| drop(fs::remove_file(&new)))?;
         Ok(path)
     }
 }
@@ -330,6 +332,16 @@ mod tests {
         run.write_json("results.json", &1).expect("it is written");
         assert_eq!(fs::read_to_string(outside.join("file")).expect("it is there"), "theirs");
         assert_eq!(fs::read_dir(outside).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_nothing_and_is_named() {
+        let (_dir, store) = store();
+        let run = store.begin("x").expect("a folder");
+        fs::create_dir_all(run.path().join("results.json/in the way")).expect("a folder");
+        let error = run.write_json("results.json", &1).expect_err("a folder is no file").to_string();
+        assert!(error.contains("/results.json:") && !error.contains(".new"), "{error}");
+        assert_eq!(fs::read_dir(run.path()).expect("a folder").count(), 1, "only what was there");
     }
 
     #[test]

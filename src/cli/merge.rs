@@ -100,7 +100,7 @@ impl MergeArgs {
         let growing = tempfile::Builder::new().prefix(".schism-").permissions(mode).tempdir_in(beside);
         let growing = growing.map_err(|error| io::Error::from(error.kind())).with_context(wrong)?;
         let plan = StoredPlan::new(plan, None);
-        let whole = Folder::open(growing.path(), Purpose::Campaign, Some(plan), false)?;
+        let whole = Folder::open(growing.path(), Purpose::Campaign, Some(plan), false).with_context(wrong)?;
         let mut records = BTreeMap::new();
         for ChosenPart { part, run, record } in chosen {
             let name = run_name(&run.id());

@@ -211,7 +211,8 @@ impl SimulateArgs {
             progress.update(format!("{}, {}", counted_u64(tally.runs, "run"), counted_u64(tally.findings, "finding")));
         });
         drop(progress);
-        let first = tally.found.first().filter(|_| self.until_violation).map(|found| self.smaller(&search, found));
+        let first =
+            tally.found.first().filter(|_| self.until_violation).map(|found| self.smaller(&search, found, &stop));
         let shrunk = first.transpose()?;
         let status = status_of_tally(&tally);
         let status = if search.is_cut_short(&tally) { status.worst(ExitStatus::Interrupted) } else { status };
@@ -229,10 +230,10 @@ impl SimulateArgs {
         Ok(terminal::beside(status, printed))
     }
 
-    /// Makes a finding smaller, and stores it if that was asked for.
-    fn smaller(&self, search: &Search, found: &Found) -> anyhow::Result<Shrunk> {
+    /// Makes a finding smaller, as far as there is time until `stop` is set, and stores it if that was asked for.
+    fn smaller(&self, search: &Search, found: &Found, stop: &AtomicBool) -> anyhow::Result<Shrunk> {
         let plan = Plan { seed: found.seed, ..search.plan.clone() }.schedule();
-        let (plan, runs) = shrunk(&plan);
+        let (plan, runs) = shrunk(&plan, stop);
         let stored =
             self.store.as_ref().map(|store| simulate_and_store(&plan, &RunLocation::Store(store.clone()), || ()));
         let stored = stored.transpose()?;

@@ -1,6 +1,8 @@
 //! Shrinking of a plan that shows a violation: fewer faults, fewer clients, a shorter time, a smaller cluster, a calmer
 //! network. Whatever is left out, the run still shows one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::{search::of_seed, simulate};
 use crate::run::plan::{Plan, Simulation};
 
@@ -11,12 +13,16 @@ const SEEDS: u64 = 8;
 /// Shortest time of a load, ms.
 const SHORTEST_MS: u64 = 1000;
 
-/// Returns a smaller plan that still shows a finding, and the number of runs that it took to find it.
-pub(crate) fn shrunk(plan: &Plan) -> (Plan, usize) {
+/// Returns a smaller plan that still shows a finding, and the number of runs that it took to find it. Once `stop` is
+/// set, it is the smallest so far.
+pub(crate) fn shrunk(plan: &Plan, stop: &AtomicBool) -> (Plan, usize) {
     let (mut best, mut runs) = (plan.clone(), 0);
     loop {
         let smaller = smaller(&best).into_iter().find_map(|candidate| {
             (0..SEEDS).find_map(|more| {
+                if stop.load(Ordering::Relaxed) {
+                    return None;
+                }
                 runs += 1;
                 let tried = of_seed(&candidate, best.seed + more);
                 (runs <= MAX_RUNS && simulate(&tried).is_finding()).then_some(tried)

@@ -54,7 +54,7 @@ const GOLDEN: u64 = 2_875_077_316_196_471_245;
 #[test]
 fn a_finding_is_made_smaller_and_stays_one() {
     let plan = Plan { time_limit_ms: 3_000, ..plan("local", "partition:isolate-leader", 3) }.schedule();
-    let (small, runs) = shrunk(&plan);
+    let (small, runs) = shrunk(&plan, &AtomicBool::new(false));
     assert!(runs > 0 && simulate(&small).is_finding());
     assert!(small.nodes == 3 && small.concurrency < 10 && small.time_limit_ms < 3_000, "{}", small.command());
     assert!(small.command().starts_with("schism simulate --read local "), "{}", small.command());

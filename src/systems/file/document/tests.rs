@@ -7,8 +7,6 @@ const GOOD: &str = include_str!("../../../../examples/store/store.toml");
 #[test]
 fn a_wrong_file_says_line_field_and_what_is_allowed() {
     assert_eq!(parse(GOOD).map(drop), Ok(()));
-    let by_log = |more: &str| format!("[roles]\n{more}\nlog = {{ leads = 'a', follows = 'b' }}\n[ready]");
-    let with_files = |files: &str| format!("[node]\nfiles = [{files}]");
     for (right, wrong, said) in [
         ("name = \"store\"", "label = \"store\"", "line 6: unknown field `label`, expected one of `name`, `install`"),
         ("name = \"store\"", "name = \"My Store\"", "line 6: a name has up to 40 small letters"),
@@ -43,6 +41,12 @@ fn a_wrong_file_says_line_field_and_what_is_allowed() {
         assert!(refused.contains(said), "{refused}");
         assert!(refused.starts_with("line "), "{refused}");
     }
+}
+
+#[test]
+fn fields_that_make_no_sense_together_are_refused_by_name() {
+    let by_log = |more: &str| format!("[roles]\n{more}\nlog = {{ leads = 'a', follows = 'b' }}\n[ready]");
+    let with_files = |files: &str| format!("[node]\nfiles = [{files}]");
     for (right, wrong, said) in [
         ("command = [\"python3\"", "command = [\"{data_dir}\"", "no placeholder {data_dir}; it has: {here}"),
         ("request = \"GET /\"\n", "", "it needs `ready.request`"),
