@@ -63,4 +63,4 @@ pub use transactions::{
 };
 pub use unknown::UnknownWhy;
 pub use weaker::weaker_models;
-pub use words::short as operation_in_short;
+pub use words::{brief, short as operation_in_short};

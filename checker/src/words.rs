@@ -1,6 +1,8 @@
 //! Wording of operations, values and times in evidence.
 
-use histories::{Function, History, Operation, Outcome, Process, TRANSACTION, Times, Value, ValueId};
+use histories::{
+    Function, History, MicroOperation, Operation, Outcome, Process, ReadResult, TRANSACTION, Times, Value, ValueId,
+};
 
 use crate::prepare::{KeySteps, Step, Val};
 
@@ -21,8 +23,9 @@ impl Words<'_> {
         self.history.times(operation as usize)
     }
 
-    pub(crate) fn value(&self, value: Val) -> &Value {
-        self.prepared.values[value as usize].map_or(self.initial, |id| self.history.value(id))
+    /// Formats a value, in short if it is long.
+    pub(crate) fn value(&self, value: Val) -> String {
+        brief(self.prepared.values[value as usize].map_or(self.initial, |id| self.history.value(id)))
     }
 
     /// Formats the time of invocation.
@@ -64,9 +67,9 @@ impl Words<'_> {
     pub(crate) fn answer(&self, step: &Step) -> String {
         let operation = self.operation(step);
         match (operation.function, operation.outcome) {
-            (Function::Read, _) => format!("returned {}", self.history.value(operation.output)),
+            (Function::Read, _) => format!("returned {}", brief(self.history.value(operation.output))),
             (_, Outcome::Mismatch) if operation.output == ValueId::UNKNOWN => "did not match".to_owned(),
-            (_, Outcome::Mismatch) => format!("found {}", self.history.value(operation.output)),
+            (_, Outcome::Mismatch) => format!("found {}", brief(self.history.value(operation.output))),
             (_, Outcome::Info) => "took effect".to_owned(),
             (Function::Cas, _) => "succeeded".to_owned(),
             _ => "was acknowledged".to_owned(),
@@ -80,10 +83,11 @@ impl Words<'_> {
         let (process, at) = (self.process(step), self.ended(step));
         match (operation.function, operation.outcome) {
             (Function::Read, _) => {
-                format!("process {process} had already read {} at {at}", self.history.value(operation.output))
+                format!("process {process} had already read {} at {at}", brief(self.history.value(operation.output)))
             }
             (_, Outcome::Mismatch) => {
-                format!("a cas of process {process} had already found {} at {at}", self.history.value(operation.output))
+                let found = brief(self.history.value(operation.output));
+                format!("a cas of process {process} had already found {found} at {at}")
             }
             _ => format!("{} had been acknowledged at {at}", self.short(step)),
         }
@@ -153,10 +157,51 @@ pub(crate) fn who(history: &History, index: usize) -> String {
     format!("{what} {}", by(history, index))
 }
 
-/// Formats a call: `push 3`, `cas from 1 to 2`, `read`.
+/// Returns the noun for an operation: `push`, `transaction`.
+pub(crate) fn noun(history: &History, index: usize) -> &str {
+    let name = history.function_name(history.operations[index].function);
+    if name == TRANSACTION { "transaction" } else { name }
+}
+
+/// Returns the micro-operations of a transaction; `None` if the operation is none.
+fn micro_operations(history: &History, index: usize) -> Option<impl Iterator<Item = MicroOperation<'_>>> {
+    Some(history.transactions.micro_operations(history.transactions.at(index)?))
+}
+
+fn is_read(micro: &MicroOperation<'_>) -> bool {
+    matches!(micro, MicroOperation::Read { .. })
+}
+
+/// Formats a micro-operation with what it found: `57 to x`, `41 in y`.
+fn in_words(history: &History, micro: MicroOperation<'_>) -> String {
+    let (value, name) = (|id| brief(history.value(id)), |id| key_name(history.value(id)));
+    match micro {
+        MicroOperation::Append { key, value: added } => format!("append {} to {}", value(added), name(key)),
+        MicroOperation::Write { key, value: written } => format!("{} to {}", value(written), name(key)),
+        MicroOperation::Read { key, found: ReadResult::Value(found) } => format!("{} in {}", value(found), name(key)),
+        MicroOperation::Read { key, found: ReadResult::List(list) } => {
+            let list = Value::List(list.iter().map(|id| history.value(*id).clone()).collect());
+            format!("{} in {}", brief(&list), name(key))
+        }
+        MicroOperation::Read { key, found: ReadResult::Unknown } => format!("an unknown value in {}", name(key)),
+    }
+}
+
+/// Formats what a transaction read: `41 in x, nil in y`; `None` if it read nothing, or is none.
+pub(crate) fn reads(history: &History, index: usize) -> Option<String> {
+    let reads = micro_operations(history, index)?.filter(is_read).map(|micro| in_words(history, micro));
+    Some(reads.collect::<Vec<_>>().join(", ")).filter(|reads| !reads.is_empty())
+}
+
+/// Formats a call: `push 3`, `cas from 1 to 2`, `read`, `transaction [57 to x]`.
 pub(crate) fn call(history: &History, index: usize) -> String {
     let operation = &history.operations[index];
-    let (name, value) = (history.function_name(operation.function), |id| history.value(id));
+    let (name, value) = (noun(history, index), |id| history.value(id));
+    if let Some(micros) = micro_operations(history, index) {
+        let writes: Vec<String> =
+            micros.filter(|micro| !is_read(micro)).map(|micro| in_words(history, micro)).collect();
+        return if writes.is_empty() { name.to_owned() } else { format!("{name} [{}]", writes.join(", ")) };
+    }
     match (value(operation.input), value(operation.to)) {
         (Value::Nil, Value::Nil) => name.to_owned(),
         _ if operation.function == Function::Read => name.to_owned(),
@@ -175,12 +220,15 @@ pub(crate) fn by(history: &History, index: usize) -> String {
     format!("by process {process} at {}{node}", began(history, index))
 }
 
-/// Maximum length of a value that is written out, in characters, and of the beginning that is shown of a longer one.
+/// Maximum length of a value that is written out, in characters, and the lengths of the beginning and the end that are
+/// shown of a longer one.
 const MAX_LENGTH: usize = 120;
-const BEGINNING: usize = 60;
+const BEGINNING: usize = 40;
+const END: usize = 20;
 
-/// Formats a value; of a long one only the beginning, with its length.
-pub(crate) fn brief(value: &Value) -> String {
+/// Formats a value; of a long one only the beginning and the end, with its length.
+#[must_use]
+pub fn brief(value: &Value) -> String {
     let text = value.to_string();
     let length = text.chars().count();
     if length <= MAX_LENGTH {
@@ -192,7 +240,9 @@ pub(crate) fn brief(value: &Value) -> String {
         Value::Str(text) => format!("{} characters", text.chars().count()),
         _ => format!("{length} characters"),
     };
-    format!("{}… ({size})", text.chars().take(BEGINNING).collect::<String>())
+    let begin: String = text.chars().take(BEGINNING).collect();
+    let end: String = text.chars().skip(length - END).collect();
+    format!("{begin}…{end} ({size})")
 }
 
 /// Formats a key: `k3`, `key 5`.
@@ -207,7 +257,7 @@ pub(crate) fn key_name(key: &Value) -> String {
 #[must_use]
 pub fn short(history: &History, index: usize) -> String {
     let operation = &history.operations[index];
-    let (noun, value) = (history.function_name(operation.function), |id| brief(history.value(id)));
+    let (noun, value) = (noun(history, index), |id| brief(history.value(id)));
     let process = history.process(operation.process);
     match operation.function {
         Function::Read => format!("the read of {} by process {process}", value(operation.output)),
@@ -218,8 +268,9 @@ pub fn short(history: &History, index: usize) -> String {
             format!("the cas from {} to {} by process {process}", value(operation.input), value(operation.to))
         }
         Function::Delete => format!("the delete by process {process}"),
-        Function::Other(_) if noun == TRANSACTION => format!("the transaction by process {process}"),
-        Function::Other(_) if operation.input == ValueId::NIL => format!("the {noun} by process {process}"),
+        Function::Other(_) if operation.input == ValueId::NIL || noun == "transaction" => {
+            format!("the {noun} by process {process}")
+        }
         Function::Write | Function::Append | Function::Other(_) => {
             format!("the {noun} of {} by process {process}", value(operation.input))
         }

@@ -1,5 +1,6 @@
 //! Operations in words.
 
+use checker::brief;
 use histories::{Function, History, MicroOperation, Operation, Outcome, ReadResult, Value, ValueId};
 
 use crate::terminal::{
@@ -51,7 +52,7 @@ pub(crate) fn values_in_words(history: &History, index: usize) -> String {
         return format!(" {}", micro_operations_in_words(history, index).join(", "));
     }
     let operation = &history.operations[index];
-    let value = |id| history.value(id);
+    let value = |id| brief(history.value(id));
     match (operation.function, operation.outcome) {
         (Function::Read, Outcome::Ok) => format!(" -> {}", value(operation.output)),
         (Function::Read | Function::Delete, _) => String::new(),
@@ -65,12 +66,12 @@ pub(crate) fn values_in_words(history: &History, index: usize) -> String {
         }
         (Function::Write | Function::Append, _) => format!(" {}", value(operation.input)),
         (Function::Other(_), outcome) => {
-            let shown = |id| Some(value(id)).filter(|value| **value != Value::Nil);
+            let shown = |id| Some(value(id)).filter(|_| *history.value(id) != Value::Nil);
             let asked = shown(operation.input).map_or_else(String::new, |asked| format!(" {asked}"));
             // An output that only repeats the input is no answer; what is known without a success is one.
             let answer = shown(operation.output).filter(|_| operation.output != operation.input);
             let finds_nothing = outcome == Outcome::Ok && operation.output == ValueId::NIL;
-            let answer = answer.or_else(|| finds_nothing.then_some(&Value::Nil).filter(|_| looks(history, operation)));
+            let answer = answer.or_else(|| (finds_nothing && looks(history, operation)).then(|| value(ValueId::NIL)));
             asked + &answer.map_or_else(String::new, |answer| format!(" -> {answer}"))
         }
     }

@@ -1,6 +1,6 @@
 //! Violations of causal consistency in words, with the operations that show them.
 
-use histories::{History, Value};
+use histories::{Function, History, Operation, Outcome, Value};
 
 use super::{AccessEvent, CausalViolation, show};
 use crate::{
@@ -27,17 +27,22 @@ pub(crate) fn causal_claim(
         CausalViolation::TooMany { .. } => return None,
         CausalViolation::Unset { reader } => {
             let reader_step = step(*reader);
-            let claim = format!("{} {}, which nobody had set", words.who(&reader_step), found_by(&words, &reader_step));
-            (vec![*reader], claim)
+            let (who, found) = (words.who(&reader_step), found_by(&words, &reader_step));
+            let attempt = failed_change(history, *reader);
+            let why = attempt.map_or_else(
+                || "which nobody had set".to_owned(),
+                |attempt| format!("although the {} failed, and nobody else had set it", words.who(&step(attempt))),
+            );
+            (attempt.into_iter().chain([*reader]).collect(), format!("{who} {found}, {why}"))
         }
         CausalViolation::Overwritten { reader, writer, newer, way } => {
             let (looked, new) = (step(*reader), step(*newer));
             let knows = writer.map_or_else(
                 || "that this was no longer what was there at first".to_owned(),
-                |writer| format!("that it came after {}", words.who(&step(writer))),
+                |writer| format!("that it came after the {}", words.who(&step(writer))),
             );
             let claim = format!(
-                "{} {}, although its process knew, by what it had seen or done before, of {}, and {knows}",
+                "{} {}, although its process knew, by what it had seen or done before, of the {}, and {knows}",
                 words.who(&looked),
                 found_by(&words, &looked),
                 words.who(&new)
@@ -51,10 +56,7 @@ pub(crate) fn causal_claim(
             let mut claim = found(ring[0]);
             for (at, &change) in ring.iter().enumerate().skip(1).step_by(2) {
                 let before = ring.get(at + 1).map_or_else(|| "the first of these".to_owned(), |&look| found(look));
-                claim += &format!(
-                    ", although the process that did {} had done so only after {before}",
-                    words.who(&step(change))
-                );
+                claim += &format!(", which the {} set only after {before}", words.who(&step(change)));
             }
             (ring.clone(), claim)
         }
@@ -63,10 +65,25 @@ pub(crate) fn causal_claim(
     Some((sorted(operations.into_iter().map(|index| index as usize)), claim))
 }
 
+/// Returns the first change that failed, but would have set what an operation found, and began before that one ended.
+fn failed_change(history: &History, finder: u32) -> Option<u32> {
+    let finder = &history.operations[finder as usize];
+    let found = if finder.function == Function::Cas { finder.input } else { finder.output };
+    let is_attempt = |operation: &Operation| {
+        let set = if operation.function == Function::Cas { operation.to } else { operation.input };
+        operation.outcome == Outcome::Fail
+            && matches!(operation.function, Function::Write | Function::Cas)
+            && operation.key == finder.key
+            && set == found
+            && operation.invoked < finder.completed
+    };
+    history.operations.iter().position(is_attempt).and_then(|index| u32::try_from(index).ok())
+}
+
 fn found_by(words: &Words<'_>, step: &Step) -> String {
     let operation = words.operation(step);
     match (operation.function, operation.outcome) {
-        (histories::Function::Cas, histories::Outcome::Ok | histories::Outcome::Info) => {
+        (Function::Cas, Outcome::Ok | Outcome::Info) => {
             format!("found {}", words.history.value(operation.input))
         }
         _ => words.answer(step),

@@ -8,7 +8,7 @@ use crate::{
     words::{Words, apart},
     zones::{Clusters, ZoneViolation},
 };
-use histories::{Function, ValueId};
+use histories::{Function, Value, ValueId};
 
 /// Evidence in words.
 #[derive(Debug, Default)]
@@ -131,16 +131,27 @@ fn never_set(words: &Words<'_>, value: Val, observer: &Step) -> Description {
     let saw = observed(words, value, observer);
     let who = words.who(observer);
     let id = words.prepared.values[value as usize];
-    let failed = words.prepared.failed.iter().copied().find(|&index| {
+    let text = |id: ValueId| if let Value::Str(text) = words.history.value(id) { Some(&**text) } else { None };
+    let failed = words.prepared.failed.iter().copied().filter(|&index| {
         let operation = &words.history.operations[index as usize];
         let set = if operation.function == Function::Cas { operation.to } else { operation.input };
-        id == Some(set) && set != ValueId::UNKNOWN && operation.function != Function::Read
+        let would_show = match operation.function {
+            Function::Append => id.and_then(text).zip(text(set)).is_some_and(|(found, end)| found.ends_with(end)),
+            function => id == Some(set) && set != ValueId::UNKNOWN && function != Function::Read,
+        };
+        would_show && operation.invoked < words.operation(observer).completed
     });
-    let Some(index) = failed else {
+    let is_append = |index: &u32| words.history.operations[*index as usize].function == Function::Append;
+    let Some(index) = failed.min_by_key(is_append) else {
         return Description { claim: format!("{who} {saw}, which nobody ever wrote"), ..Description::default() };
     };
     let failed = Step { operation: index, ..*observer };
     let attempt = words.short(&failed);
+    if is_append(&index) {
+        let claim =
+            format!("{who} {saw}, although {attempt}, which could have led to it, failed, and nothing else can have");
+        return Description { claim, failed: vec![index], ..Description::default() };
+    }
     let claim = format!("{who} {saw}, although {attempt} failed, and nobody else wrote it");
     let reasons = vec![
         format!("{attempt} ended as failed: it did not happen, and never will"),
@@ -166,8 +177,14 @@ fn two_cas(words: &Words<'_>, from: Val, both: [&Step; 2]) -> Description {
 fn ring(words: &Words<'_>, steps: &[&Step]) -> Description {
     let claim = match steps {
         [one] => format!("{} {}, although nobody else ever set what it expected", words.who(one), words.answer(one)),
+        [first, other] => format!(
+            "{} {}, although {}, which set what it expected, expected what it set",
+            words.who(first),
+            words.answer(first),
+            words.short(other)
+        ),
         [first, ..] => format!(
-            "{} {}, although what it expected can only have been set after it, by way of {} others",
+            "{} {}, although what it expected can only have been set after it, by way of {} other cas",
             words.who(first),
             words.answer(first),
             steps.len() - 1
@@ -214,7 +231,7 @@ fn meeting(words: &Words<'_>, first_ends: [Option<u32>; 2], last_begins: [u32; 2
     let back = initial.unwrap_or_else(|| usize::from(step(last_begins[1]).start > step(last_begins[0]).start));
     let (again, between) = (step(last_begins[back]), step(last_begins[1 - back]));
     let other = step(first_ends[1 - back].expect("one of the two is not the initial value"));
-    let seen = |step: &Step| stale::level(step).map_or_else(String::new, |value| words.value(value).to_string());
+    let seen = |step: &Step| stale::level(step).map_or_else(String::new, |value| words.value(value));
     let once = match initial {
         _ if repeats => "and nobody set it back in time",
         Some(_) => "and nobody set it back",

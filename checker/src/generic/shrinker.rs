@@ -45,7 +45,7 @@ pub(crate) type Oracle<'o> = dyn FnMut(&[u32], &FxHashSet<u32>, &Limits<'_>) -> 
 pub(crate) struct SmallViolation {
     /// Operations as they were recorded, ascending.
     pub shown: Vec<u32>,
-    /// Those of them that contradict each other, ascending; the others could have led to what these found.
+    /// Those of them that contradict each other, ascending; the others could only have led to what these found.
     pub decisive: Vec<u32>,
     /// Operation that completed when no order was left.
     pub last: u32,
@@ -102,11 +102,11 @@ pub(crate) fn shrink_by<'a>(
     few.attempts.renew();
     let needed = few.needed();
     let shown = few.shown(&recorded, &needed);
-    let (decisive, shown) = (shown.clone(), few.with_what_it_saw(shown, &recorded));
+    let shown = few.with_what_it_saw(shown, &recorded);
     let others = few.spare.iter().copied().filter(|index| !shown.contains(index) && !few.only_looks(*index)).collect();
     let last = few.certain.iter().copied().find(|&index| history.operations[index as usize].completed == few.rank);
     let last = last.expect("the rank is that of a completion, and what is looked at there stays");
-    SmallViolation { shown, decisive, last, others }
+    SmallViolation { shown, decisive: few.certain, last, others }
 }
 
 impl<'a> Shrinker<'_, 'a> {

@@ -1,11 +1,11 @@
 //! Wording of violations of any model: the operation that has no place, and those that it contradicts.
 
-use histories::{History, Operation, Outcome, Value};
+use histories::{History, Outcome, Value};
 
 use super::{shrinker::SmallViolation, unexplained::UnexplainedValue};
 use crate::{
     specification::Call,
-    words::{apart, began, call, ended, made},
+    words::{self, apart, began, brief, call, ended, made, noun, reads},
 };
 
 /// Maximum number of operations of which one is named in the claim: among more, none says much.
@@ -27,18 +27,14 @@ pub(crate) fn tell(history: &History, small: &SmallViolation) -> (String, Vec<St
     let claim = format!(
         "{} {}, {}",
         who(history, last),
-        answer(history, &history.operations[last as usize]),
+        answer(history, last),
         contradicted.unwrap_or_else(|| match (&operations[..], &others[..]) {
             ([_], []) => "although nothing that could matter to it had begun by the time it ended".to_owned(),
             _ => "which no order of the operations before it explains".to_owned(),
         })
     );
     let beside: Vec<u32> = operations.iter().copied().filter(|&index| index != last).collect();
-    let mut reasons: Vec<String> = beside
-        .iter()
-        .take(MAX_REASONS)
-        .map(|&index| reason(history, index, &history.operations[last as usize]))
-        .collect();
+    let mut reasons: Vec<String> = beside.iter().take(MAX_REASONS).map(|&index| reason(history, index, last)).collect();
     if beside.len() > MAX_REASONS {
         reasons.push(format!("and so on with {} more", beside.len() - MAX_REASONS));
     }
@@ -65,14 +61,14 @@ fn last_before(history: &History, operations: &[u32], last: u32) -> Option<Strin
     let is_over = |index: &u32| history.operations[*index as usize].completed < begun;
     let over = operations.iter().copied().filter(is_over);
     let latest = over.max_by_key(|&index| history.operations[index as usize].completed)?;
-    let operation = &history.operations[latest as usize];
     let times = [latest, last].map(|index| history.times(index as usize));
     Some(format!(
-        "although {} {} at {}, {} it began",
+        "although {} {} at {}, {} the {} began",
         who(history, latest),
-        answer(history, operation),
+        answer(history, latest),
         ended(history, latest as usize),
-        apart(history, times[1].invoked_ns.saturating_sub(times[0].completed_ns), "before")
+        apart(history, times[1].invoked_ns.saturating_sub(times[0].completed_ns), "before"),
+        noun(history, last as usize)
     ))
 }
 
@@ -80,7 +76,7 @@ fn last_before(history: &History, operations: &[u32], last: u32) -> Option<Strin
 /// too late, if any.
 pub(crate) fn tell_unexplained(history: &History, found: &UnexplainedValue) -> (String, Vec<String>) {
     let UnexplainedValue { operation, ref what, late, failed } = *found;
-    let (who_found, found) = (who(history, operation), answer(history, &history.operations[operation as usize]));
+    let (who_found, found) = (who(history, operation), answer(history, operation));
     let Some(late) = late else {
         let but =
             failed.map_or_else(|| "but".to_owned(), |failed| format!("although {} failed, and", who(history, failed)));
@@ -89,7 +85,7 @@ pub(crate) fn tell_unexplained(history: &History, found: &UnexplainedValue) -> (
     let (began, ended) = (began(history, late as usize), ended(history, operation as usize));
     let claim = format!("{who_found} {found}, but nothing that began before it ended can have left {what}");
     let late = who(history, late);
-    let reason = format!("it ended at {ended}; the first that left {what}, {late}, began only at {began}");
+    let reason = format!("{who_found} ended at {ended}; the first that left {what}, {late}, began only at {began}");
     (claim, vec![reason])
 }
 
@@ -98,11 +94,13 @@ fn who(history: &History, index: u32) -> String {
     made(history, &call(history, index as usize), index as usize)
 }
 
-fn answer(history: &History, operation: &Operation) -> String {
-    let call = Call::of(history, operation, true);
+fn answer(history: &History, index: u32) -> String {
+    let call = Call::of(history, &history.operations[index as usize], true);
     match call.output {
+        Some(_) if history.transactions.at(index as usize).is_some() => reads(history, index as usize)
+            .map_or_else(|| "was acknowledged".to_owned(), |reads| format!("read {reads}")),
         _ if call.mismatch => "did not match".to_owned(),
-        Some(said) if !call.says_nothing() => format!("answered {said}"),
+        Some(said) if !call.says_nothing() => format!("answered {}", brief(said)),
         Some(Value::Nil) if *call.input == Value::Nil && !NEVER_TELL.contains(&call.function) => {
             "answered nil".to_owned()
         }
@@ -111,12 +109,14 @@ fn answer(history: &History, operation: &Operation) -> String {
 }
 
 /// Describes another operation from the point of view of the one that has no place.
-fn reason(history: &History, index: u32, last: &Operation) -> String {
+fn reason(history: &History, index: u32, last: u32) -> String {
     let operation = &history.operations[index as usize];
     let who = who(history, index);
     if operation.outcome == Outcome::Info {
         return format!("{who} may have taken effect at any time since, at most once: nobody knows");
     }
-    let relation = if operation.completed < last.invoked { "before it began" } else { "while it was open" };
-    format!("{who} {} at {}, {relation}", answer(history, operation), ended(history, index as usize))
+    let is_over = operation.completed < history.operations[last as usize].invoked;
+    let (before, began) = if is_over { ("before", "began") } else { ("while", "was open") };
+    let that = format!("the {} at {}", noun(history, last as usize), words::began(history, last as usize));
+    format!("{who} {} at {}, {before} {that} {began}", answer(history, index), ended(history, index as usize))
 }

@@ -283,8 +283,8 @@ impl LinkWriter<'_, '_> {
         let (done, began) = (words::ended(history, first), words::began(history, then));
         let (key, value, later) = (self.key(edge), self.value(before), self.value(after));
         let mut why = format!(
-            "process {process} was done with {shown_first} at {done}, before process {other_process} began what had \
-            to do with {shown_then} at {began}"
+            "process {process} ended a transaction with {shown_first} at {done}, before process {other_process} began \
+            one with {shown_then} at {began}"
         );
         if !before_it.is_empty() {
             why += &format!(", and {value} came from {shown_first}{}", counted_replacements(before_it.len()));

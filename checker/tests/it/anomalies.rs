@@ -115,7 +115,7 @@ fn reading_each_others_writes_is_g1c() {
 fn a_register_that_goes_back_is_told_by_the_time_at_which_its_versions_were_there() {
     let stale = "0 0 1 ok w x 1\n0 2 3 ok w x 2\n1 4 5 ok r x = 1";
     assert_judged(stale, &["G0-realtime"], Some(Level::StrongSessionSerializable));
-    let missed = "process 0 was done with 2 at 0.003 s, before process 1 began what had to do with 1 at 0.004 s";
+    let missed = "process 0 ended a transaction with 2 at 0.003 s, before process 1 began one with 1 at 0.004 s";
     let told: Vec<String> = check(stale).anomalies[0].links.iter().map(|link| link.sentence.clone()).collect();
     assert!(told.iter().any(|sentence| sentence.contains(missed)), "{told:#?}");
     assert_judged("0 0 1 ok w x 1\n1 2 3 ok r x nil", &["G-single-realtime"], Some(Level::StrongSessionSerializable));

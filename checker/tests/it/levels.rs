@@ -261,8 +261,7 @@ fn anomalies_are_told_in_words() {
     claims(
         "0 0 1 fail w x 1\n1 2 3 ok r x = 1",
         "transaction by process 1 at 0.002 s read 1 in x, although transaction by process 0 at 0.000 s, which wrote \
-            it, \
-        failed",
+         it, failed",
     );
 }
 
@@ -275,7 +274,7 @@ fn the_closest_moments_show_which_version_came_later() {
         .filter(|link| matches!(link.evidence, LinkEvidence::Later { .. }))
         .map(|link| link.sentence.clone())
         .collect();
-    let back = "process 2 was done with 2 at 0.005 s, before process 1 began what had to do with 1 at 0.006 s";
+    let back = "process 2 ended a transaction with 2 at 0.005 s, before process 1 began one with 1 at 0.006 s";
     assert!(moments.iter().any(|sentence| sentence.contains(back)), "{moments:#?}");
 }
 

@@ -402,5 +402,9 @@ fn transactions_on_several_registers_take_effect_at_once() {
     let no = verdict(2);
     let evidence = no.keys[0].evidence.as_ref().unwrap();
     assert_eq!(no.verdict, Verdict::NotLinearizable);
-    assert!(evidence.claim.contains(r#"answered [["r","x",1],["w","x",2],["r","y",2]]"#), "{}", evidence.claim);
+    assert!(
+        evidence.claim.contains("transaction [2 to x] by process 1 at event 1 read 1 in x, 2 in y"),
+        "{}",
+        evidence.claim
+    );
 }

@@ -243,7 +243,11 @@ fn cas_chains() {
         "cas of the register from 9 to 1 by process 0 at 0.000 s succeeded, so it found 9, which nobody ever wrote"
     );
     let evidence = rejected("0 invoke cas 1 2\n 1 invoke cas 2 1\n 0 ok cas\n 1 ok cas");
-    assert!(evidence.claim.contains("can only have been set after it"), "{}", evidence.claim);
+    assert!(
+        evidence.claim.contains("the cas from 1 to 2 by process 0, which set what it expected, expected what it set"),
+        "{}",
+        evidence.claim
+    );
     assert_eq!(evidence.operations, [0, 1]);
     let evidence = rejected("0 invoke cas nil 1\n 0 ok cas\n 1 invoke read\n 1 ok read nil");
     let over = "the cas from nil to 1 by process 0 had been acknowledged at 0.001 s";

@@ -89,9 +89,10 @@ fn smaller(key: &Key<'_>, kind: &ContainerKind) -> Violation {
         .iter()
         .copied()
         .max_by_key(|&index| (key.operation(index).outcome == Outcome::Ok, key.operation(index).completed));
-    let decisive = operations.clone();
-    add_adrift(key, kind, &mut operations);
     let last = last.expect("nothing at all has an order");
+    let found = key.operation(last).output;
+    let decisive = operations.iter().copied().filter(|&index| key.operation(index).input != found).collect();
+    add_adrift(key, kind, &mut operations);
     let small = SmallViolation { shown: operations, decisive, last, others: Vec::new() };
     let (claim, reasons) = tell(key.history, &small);
     Violation { reasons, ..Violation::new(small.shown, claim) }

@@ -123,7 +123,7 @@ impl Key<'_> {
     /// Formats the time in which an item was certainly inside.
     pub(in crate::objects) fn inside(&self, item: &Item) -> String {
         let until = match item.take.get() {
-            None => "nothing ever took it out".to_owned(),
+            None => "nothing that was answered took it out".to_owned(),
             Some(take) => {
                 let process = self.process(take);
                 let name = self.name(self.operation(take));

@@ -132,8 +132,8 @@ fn too_high(key: &Key<'_>, read: u32, initial: i128) -> Violation {
     let mut operations: Vec<u32> = key.operations.iter().copied().filter(had_begun).collect();
     let most = operations.len();
     let claim = format!(
-        "{} returned {seen}, although the counter began at {initial} and only {} had even begun by the time the read \
-        ended",
+        "{} returned {seen}, although the counter began at {initial} and only {} that did not fail had begun by the \
+        time the read ended",
         key.who("read", read),
         increments(most)
     );

@@ -10,6 +10,7 @@ use crate::{
     memory::{of_tree, of_values},
     specification::{Call, Specification},
     unknown::unsupported,
+    words::{brief, key_name},
 };
 
 #[derive(Debug)]
@@ -202,8 +203,9 @@ impl Specification for MultiRegister<'_> {
     fn found_in_words(&self, found: &Value) -> String {
         match found {
             Value::List(parts) => match parts.as_slice() {
-                [register, seen] => format!("{seen} in {register}"),
+                [register, seen] => format!("{} in {}", brief(seen), key_name(register)),
                 [register, seen, written] => {
+                    let (seen, written, register) = (brief(seen), brief(written), key_name(register));
                     format!("{seen} in {register} between its own write of {written} and its read")
                 }
                 _ => found.to_string(),

@@ -140,7 +140,7 @@ fn overtaken(key: &Key<'_>, first: &Item, second: &Item) -> Violation {
         key.who_called(second.put)
     );
     let still = match first.take.get() {
-        None => format!("nothing ever took {one} out"),
+        None => format!("nothing that was answered took {one} out"),
         Some(take) if key.are_of_one_drain(take, second.taker()) => format!("it returned {one} only after {other}"),
         Some(take) => format!(
             "{} returned {one}, and only began when that of {other} had ended, at {}",

@@ -17,6 +17,7 @@ use crate::{
         register::fewest_steps,
     },
     prepare::{Action, Step},
+    sorted::sorted,
     specification::items,
     unknown::unsupported,
 };
@@ -118,21 +119,29 @@ fn violation(key: &Key<'_>, steps: &[Step], dead: u32) -> Violation {
     let against = fewest.iter().filter(|step| step.end < reader.start && step.action == Action::Write(1 - seen));
     let against = against.max_by_key(|step| step.end);
     let back = |after: &Step| fewest.iter().any(|step| step.action == Action::Write(seen) && step.end > after.start);
-    let claim = match against.filter(|change| !back(change)) {
-        Some(change) => {
-            let ended = key.ended(change.operation);
-            let change = key.who_called(change.operation);
-            format!("{who} returned {answer}, although {change} had been acknowledged at {ended}")
-        }
-        None if steps.iter().all(|step| step.action != Action::Write(seen) || step.start > reader.end) => {
-            let change = if *answer == Value::Bool(true) { "added" } else { "removed" };
-            format!("{who} returned {answer}, although nothing that began before it ended {change} {element}")
-        }
-        None => format!("{who} returned {answer}, which no order of the adds and removes of {element} explains"),
+    let against = against.filter(|change| !back(change));
+    let operations = fewest.iter().map(|step| step.operation);
+    if let Some(change) = against {
+        let ended = key.ended(change.operation);
+        let change = key.who_called(change.operation);
+        let claim = format!("{who} returned {answer}, although {change} had been acknowledged at {ended}");
+        let reasons = vec![format!("nothing that changed {element} back can have come between the two")];
+        return Violation { reasons, ..Violation::new(operations.collect(), claim) };
+    }
+    if steps.iter().any(|step| step.action == Action::Write(seen) && step.start < reader.end) {
+        let claim = format!("{who} returned {answer}, which no order of the adds and removes of {element} explains");
+        return Violation::new(operations.collect(), claim);
+    }
+    let (names, changed) = if *answer == Value::Bool(true) {
+        (&["add", "insert"][..], "added")
+    } else {
+        (&["remove", "delete", "discard"][..], "removed")
     };
-    let reasons = match against.filter(|change| !back(change)) {
-        Some(_) => vec![format!("nothing that changed {element} back can have come between the two")],
-        None => Vec::new(),
-    };
-    Violation { reasons, ..Violation::new(fewest.iter().map(|step| step.operation).collect(), claim) }
+    let attempt = key.failed_attempt(element, names, reader.operation);
+    let failed = attempt.map_or_else(
+        || "nothing".to_owned(),
+        |attempt| format!("{} failed, and nothing else", key.who_called(attempt)),
+    );
+    let claim = format!("{who} returned {answer}, although {failed} that began before it ended {changed} {element}");
+    Violation::new(sorted(operations.chain(attempt)), claim)
 }

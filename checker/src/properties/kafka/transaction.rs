@@ -1,6 +1,6 @@
 //! Operations on logs, with their parts.
 
-use histories::{Operation, TRANSACTION};
+use histories::Operation;
 
 use super::parts::{Part, has_parts, parts_of};
 use crate::{UnknownWhy, properties::key::Key, words};
@@ -22,8 +22,7 @@ pub(super) struct Transaction<'a> {
 
 /// Formats an operation without its parts: `transaction by process 3 at 1.200 s on n1`, `poll on k by process 4 at …`.
 pub(super) fn who(key: &Key<'_>, index: u32) -> String {
-    let name = key.history.function_name(key.history.operations[index as usize].function);
-    words::made(key.history, if name == TRANSACTION { "transaction" } else { name }, index as usize)
+    words::made(key.history, words::noun(key.history, index as usize), index as usize)
 }
 
 /// Returns all operations with their parts.
