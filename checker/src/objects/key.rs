@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 use crate::{
     Evidence, Limits, UnknownWhy,
     budget::{Budget, Shortage},
-    generic::{Object, ViolationOrigin, refute_alone},
+    generic::{Object, ViolationOrigin, refute_alone, tell_unexplained},
     memory::Share,
     report::MAX_EVIDENCE,
     sorted::sorted,
@@ -182,20 +182,40 @@ impl Key<'_> {
         words::made(self.history, what, index as usize)
     }
 
-    /// Says that no operation of these names added a value, or that the one that should have had failed.
-    pub(super) fn never_added(&self, value: &Value, names: &[&str], added: &str) -> String {
-        let key = self.operations.first().map(|&index| self.operation(index).key);
+    /// Says of a value that an operation found that none of these names added it, or that the one that should have
+    /// had failed.
+    pub(super) fn never_added(&self, finder: u32, value: &Value, names: &[&str], added: &str) -> String {
+        let failed = self.had_failed(finder, value, |name| names.contains(&name));
+        failed.unwrap_or_else(|| format!("which nobody ever {added}"))
+    }
+
+    /// Says that an operation with such a name and this argument, which began before the finder ended, had failed.
+    /// Returns `None` if there is none.
+    pub(super) fn had_failed(&self, finder: u32, value: &Value, is_named: impl Fn(&str) -> bool) -> Option<String> {
+        let finder = self.operation(finder);
         let is_attempt = |operation: &&Operation| {
             operation.outcome == Outcome::Fail
-                && Some(operation.key) == key
+                && operation.key == finder.key
+                && operation.invoked < finder.completed
                 && self.history.value(operation.input) == value
-                && names.contains(&self.name(operation))
+                && is_named(self.name(operation))
         };
-        let Some(attempt) = self.history.operations.iter().find(is_attempt) else {
-            return format!("which nobody ever {added}");
-        };
+        let attempt = self.history.operations.iter().find(is_attempt)?;
         let process = self.history.process(attempt.process);
-        format!("although {} {value} by process {process} had failed", self.name(attempt))
+        Some(format!("although {} {value} by process {process} had failed", self.name(attempt)))
+    }
+
+    /// Returns an operation that found a value which no other can have left by then as a violation.
+    ///
+    /// # Errors
+    /// The limit that was reached.
+    pub(super) fn unexplained(&self) -> Result<Option<Violation>, UnknownWhy> {
+        let object = (self.specification)(self.initial);
+        let found = object.find_unexplained_value(self.history, &self.operations, &self.budget);
+        Ok(found.map_err(|out| self.exhausted(out, 0))?.map(|found| {
+            let (claim, reasons) = tell_unexplained(self.history, &found);
+            Violation { reasons, ..Violation::new(found.operations(), claim) }
+        }))
     }
 
     /// Returns the process that made the call, as the history names it.

@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 use super::{Besides, FewCalls, Key, Property, Violation, key::Collected};
 use crate::{
     UnknownWhy,
+    sorted::sorted,
     specification::{Call, elements, items},
 };
 
@@ -77,11 +78,11 @@ impl<'a> Sets<'a> {
                     if initial.contains(value) {
                         continue;
                     }
-                    return Ok(Collected::Wrong(nobody_added(key, *index, value)));
+                    return Ok(Collected::Wrong(not_added(key, *index, value)));
                 };
                 let add = &key.history.operations[element.first_add as usize];
                 if add.invoked > read.completed && !initial.contains(value) {
-                    return Ok(Collected::Wrong(nobody_added(key, *index, value)));
+                    return Ok(Collected::Wrong(not_added(key, *index, value)));
                 }
                 if element.shown.last() == Some(&place) {
                     let claim = format!("a read shows {value} twice");
@@ -123,9 +124,22 @@ fn others(key: &Key<'_>) -> Besides {
     Besides { words: "given all additions", operations: key.changes(ADD) }
 }
 
-fn nobody_added(key: &Key<'_>, read: u32, value: &Value) -> Violation {
-    let claim = format!("a read shows {value}, which nobody had begun to add");
-    Violation { operations: vec![read], besides: Some(others(key)), claim }
+/// Describes a read that shows what nobody can have added by then, with the addition that failed or came too late, if
+/// there is one.
+fn not_added(key: &Key<'_>, read: u32, value: &Value) -> Violation {
+    let end = key.history.operations[read as usize].completed;
+    let is_one =
+        |add: &Operation| key.history.function_name(add.function) == ADD && key.history.value(add.input) == value;
+    let adds: Vec<(u32, &Operation)> = key.all().filter(|(_, add)| is_one(add)).collect();
+    let failed = adds.iter().find(|(_, add)| add.outcome == Outcome::Fail && add.invoked < end);
+    let late = adds.iter().find(|(_, add)| add.outcome != Outcome::Fail);
+    let (add, why) = match (failed, late) {
+        (Some((add, _)), _) => (Some(*add), "whose addition had failed"),
+        (None, Some((add, _))) => (Some(*add), "whose addition only began when the read was over"),
+        (None, None) => (None, "which nobody ever added"),
+    };
+    let claim = format!("a read shows {value}, {why}");
+    Violation { operations: sorted(add.into_iter().chain([read])), besides: Some(others(key)), claim }
 }
 
 impl Property for SetFull {
@@ -204,7 +218,7 @@ impl Property for SetFull {
 #[cfg(test)]
 mod tests {
     use histories::{
-        EventType::{Info, Invoke, Ok as Done},
+        EventType::{Fail, Info, Invoke, Ok as Done},
         History,
     };
     use rand::RngExt as _;
@@ -246,8 +260,20 @@ mod tests {
     }
 
     #[test]
+    fn an_addition_that_failed_or_came_too_late_is_named() {
+        let add = |end| [(0, Invoke, ADD, 1.into()), (0, end, ADD, 1.into())];
+        let read = [(1, Invoke, READ, Value::Nil), (1, Done, READ, list(&[1]))];
+        let found = |events: &[_]| tests::found(&SetFull, &history(events), &Value::Nil);
+        let failed = Some((vec![0, 1], "a read shows 1, whose addition had failed".to_owned()));
+        assert_eq!(found(&[&add(Fail)[..], &read].concat()), failed);
+        assert_eq!(found(&[&add(Fail)[..], &read, &add(Done)].concat()), failed);
+        let late = "a read shows 1, whose addition only began when the read was over".to_owned();
+        assert_eq!(found(&[&read[..], &add(Done)].concat()), Some((vec![0, 1], late)));
+    }
+
+    #[test]
     fn what_nobody_added_or_what_comes_twice_is_wrong() {
-        assert_eq!(found(&[&[1, 3]]), Some((vec![2], "a read shows 3, which nobody had begun to add".to_owned())));
+        assert_eq!(found(&[&[1, 3]]), Some((vec![2], "a read shows 3, which nobody ever added".to_owned())));
         assert_eq!(found(&[&[1, 1]]), Some((vec![2], "a read shows 1 twice".to_owned())));
         assert_eq!(decided(&SetFull, &reads(&[&[1, 3]]), &list(&[3])), Ok(None), "it began with 3");
     }

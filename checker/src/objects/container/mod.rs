@@ -263,7 +263,7 @@ impl Container {
         }
         let Some(first) = puts.first.get_mut(&operation.output) else {
             let (value, who) = (key.history.value(operation.output), key.who(key.name(operation), index));
-            let why = key.never_added(value, self.names.put, "put in");
+            let why = key.never_added(index, value, self.names.put, "put in");
             return Err(Violation::new(vec![index], format!("{who} returned {value}, {why}")));
         };
         let place = first.index();
@@ -297,7 +297,7 @@ impl Container {
                 _ => {}
             }
             let Some(place) = puts.first.get(&operation.output).map(|place| place.index()) else {
-                let why = key.never_added(value, self.names.put, "put in");
+                let why = key.never_added(peek.operation, value, self.names.put, "put in");
                 let claim = format!("{} returned {value}, {why}", who());
                 return Err(Violation::new(vec![peek.operation], claim).into());
             };

@@ -179,7 +179,11 @@ fn missing(key: &Key<'_>, place: usize, needed_by: u32, longest: u32) -> Option<
                     key.began(first)
                 )
             }
-            (0, _) if times == 1 => format!("{}, although nobody ever appended {element}", returned(key, reader)),
+            (0, _) if times == 1 => {
+                let why = key.had_failed(reader, element, |name| appends(name) == Some(true));
+                let why = why.unwrap_or_else(|| format!("although nobody ever appended {element}"));
+                format!("{}, {why}", returned(key, reader))
+            }
             (count, _) => format!(
                 "{}, in which {element} stands {times} times, although only {count} append{} of it had begun by the \
                 time the read ended",

@@ -125,8 +125,14 @@ fn violation(key: &Key<'_>, steps: &[Step], dead: u32) -> Violation {
             format!("{who} returned {answer}, although {name} {element} had been acknowledged at {ended}")
         }
         None if steps.iter().all(|step| step.action != Action::Write(seen) || step.start > reader.end) => {
-            let change = if *answer == Value::Bool(true) { "added" } else { "removed" };
-            format!("{who} returned {answer}, although nothing that began before it ended {change} {element}")
+            let (needed, change) = match answer {
+                Value::Bool(true) => (SetFunction::Add, "added"),
+                _ => (SetFunction::Remove, "removed"),
+            };
+            let failed = key.had_failed(reader.operation, element, |name| SetFunction::named(name) == Some(needed));
+            let failed =
+                failed.map_or_else(|| "although nothing".to_owned(), |failed| format!("{failed}, and nothing"));
+            format!("{who} returned {answer}, {failed} that began before it ended {change} {element}")
         }
         None => format!("{who} returned {answer}, which no order of the adds and removes of {element} explains"),
     };

@@ -101,7 +101,8 @@ fn place(key: &Key<'_>, adds: &FxHashMap<&Value, u32>, reads: &mut [u32]) -> Res
         let mut newer = Vec::with_capacity(set.len() - now.len());
         for element in new {
             let Some(&add) = adds.get(element) else {
-                let why = key.never_added(element, &["add", "insert"], "added");
+                let is_add = |name: &str| SetFunction::named(name) == Some(SetFunction::Add);
+                let why = key.had_failed(read, element, is_add).unwrap_or_else(|| "which nobody ever added".to_owned());
                 let claim = format!("{} returned {element}, {why}", key.who("read", read));
                 return Err(about(&[element], vec![read], claim).into());
             };
