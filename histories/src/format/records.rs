@@ -376,8 +376,8 @@ fn status(status: &Value) -> Result<Ending, String> {
         Some(text) if says_absent(&text) => Ok(Ending::Absent),
         Some(text) if FAILED.iter().any(|failed| text.contains(failed)) => Ok(Ending::Failed),
         _ => Err(format!(
-            "the status {status} may or may not mean that the operation was done: write ok, or failed, or why it failed \
-            as error"
+            "the status {status} may or may not mean that the operation was done: write ok, or failed, or as error why \
+            it failed"
         )),
     }
 }
