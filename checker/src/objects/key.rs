@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 use crate::{
     Evidence, Limits, UnknownWhy,
     budget::{Budget, Shortage},
-    generic::{Object, ViolationOrigin, refute_alone},
+    generic::{Object, ViolationOrigin, refute_alone, tell_unexplained},
     memory::Share,
     report::MAX_EVIDENCE,
     sorted::sorted,
@@ -209,6 +209,19 @@ impl Key<'_> {
             |attempt| format!("although {} failed, and no other one succeeded", self.who_called(attempt)),
         );
         (why, attempt)
+    }
+
+    /// Returns an operation that found a value which no other can have left by then as a violation.
+    ///
+    /// # Errors
+    /// The limit that was reached.
+    pub(super) fn unexplained(&self) -> Result<Option<Violation>, UnknownWhy> {
+        let object = (self.specification)(self.initial);
+        let found = object.find_unexplained_value(self.history, &self.operations, &self.budget);
+        Ok(found.map_err(|out| self.exhausted(out, 0))?.map(|found| {
+            let (claim, reasons) = tell_unexplained(self.history, &found);
+            Violation { reasons, ..Violation::new(found.operations(), claim) }
+        }))
     }
 
     /// Returns the process that made the call, as the history names it.

@@ -228,7 +228,7 @@ impl Property for SetFull {
 #[cfg(test)]
 mod tests {
     use histories::{
-        EventType::{Info, Invoke, Ok as Done},
+        EventType::{Fail, Info, Invoke, Ok as Done},
         History,
     };
     use rand::RngExt as _;
@@ -271,6 +271,20 @@ mod tests {
         assert_eq!(found(&[&[1], &[]]), Some((vec![0, 1, 3], acknowledged)));
         assert_eq!(found(&[&[1, 2], &[1]]), Some((vec![0, 1, 2, 3], shown)), "a read made 2 known");
         assert_eq!(found(&[&[2, 1], &[1], &[1, 2]]), None);
+    }
+
+    #[test]
+    fn an_addition_that_failed_or_came_too_late_is_named() {
+        let add = |end| [(0, Invoke, ADD, 1.into()), (0, end, ADD, 1.into())];
+        let read = [(1, Invoke, READ, Value::Nil), (1, Done, READ, list(&[1]))];
+        let found = |events: &[_]| tests::found(&SetFull, &history(events), &Value::Nil);
+        let failed = "read by process 1 at 0.002 s returned 1, although add 1 by process 0 at 0.000 s failed, and \
+            nobody else had begun to add it when the read ended at 0.003 s";
+        assert_eq!(found(&[&add(Fail)[..], &read].concat()), Some((vec![0, 1], failed.to_owned())));
+        assert_eq!(found(&[&add(Fail)[..], &read, &add(Done)].concat()), Some((vec![0, 1, 2], failed.to_owned())));
+        let late = "read by process 1 at 0.000 s returned 1, although add 1 by process 0 at 0.002 s only began after the \
+            read had ended at 0.001 s";
+        assert_eq!(found(&[&read[..], &add(Done)].concat()), Some((vec![0, 1], late.to_owned())));
     }
 
     #[test]

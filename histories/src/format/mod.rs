@@ -272,6 +272,8 @@ mod nameless_tests;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]
+mod records_tests;
+#[cfg(test)]
 mod round_trip;
 #[cfg(test)]
 mod stops;

@@ -66,11 +66,15 @@ fn ended_by(events: &[PendingEvent], open: &mut Vec<Open>, place: usize) -> Resu
     let fits: Vec<Option<Fit>> = open.iter().map(|one| fit(&events[one.invoked], completion)).collect();
     let f = || completion.event.f.clone().into_owned();
     let Some(best) = fits.iter().flatten().max() else { return Err(PairingError::NobodyInvoked { f: f() }) };
-    let found: Vec<usize> = (0..open.len()).filter(|one| fits[*one].as_ref() == Some(best)).collect();
     let asked = |one: usize| {
         let event = &events[open[one].invoked].event;
         (&event.f, &event.key, event.value.as_ref().unwrap_or(&Value::Nil))
     };
+    let fits_best = |one: &usize| fits[*one].as_ref() == Some(best);
+    // What answers one that asks with no argument may just as well answer one with an argument.
+    let is_answer = completion.event.value.as_ref().is_some_and(|value| *value != Value::Nil)
+        && (0..open.len()).filter(fits_best).any(|one| *asked(one).2 == Value::Nil);
+    let found: Vec<usize> = (0..open.len()).filter(|one| fits_best(one) || is_answer && fits[*one].is_some()).collect();
     if found.iter().any(|one| asked(*one) != asked(found[0])) {
         return Err(PairingError::WhoseCompletion { f: f(), open: found.len() });
     }

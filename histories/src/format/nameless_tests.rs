@@ -71,6 +71,14 @@ fn what_nobody_can_tell_is_named() {
 }
 
 #[test]
+fn an_answer_may_be_that_of_an_operation_with_another_argument() {
+    let asked = [":invoke :f :contains :value nil", ":invoke :f :contains :value 5"];
+    let said = read(&[asked[0], asked[1], ":ok :f :contains :value false"]).expect_err("nobody can tell whose");
+    assert!(said.contains("contains is completed, of which 2 are open"), "{said}");
+    assert_eq!(ranks(&[asked[0], ":ok :f :contains :value false", asked[1]]), (vec![(0, 1), (2, NEVER)], 0));
+}
+
+#[test]
 fn json_and_the_nemesis_are_read_as_well() {
     let text = r#"[{"type":"invoke","f":"write","value":1},{"process":"nemesis","type":"info","f":"kill"},
         {"type":"ok","f":"write","value":1}]"#;

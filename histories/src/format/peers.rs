@@ -2,13 +2,13 @@
 //! they leave out.
 
 use super::{Format, ReadOptions, read_bytes, read_events};
-use crate::{Event, History, NEVER, Note, Outcome, PairingError, ReadError, Value, ValueId};
+use crate::{Event, History, NEVER, Note, PairingError, ReadError, Value};
 
-fn read(text: &str) -> History {
+pub(super) fn read(text: &str) -> History {
     read_bytes("h", text.as_bytes(), None).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-fn wrong(text: &str) -> String {
+pub(super) fn wrong(text: &str) -> String {
     match read_bytes("h", text.as_bytes(), None) {
         Ok(history) => panic!("it was read: {:?}\n{text}", history.operations),
         Err(error) => error.to_string(),
@@ -16,7 +16,7 @@ fn wrong(text: &str) -> String {
 }
 
 /// Returns the ranks of invocation and completion of each operation.
-fn ranks(history: &History) -> Vec<(u32, u32)> {
+pub(super) fn ranks(history: &History) -> Vec<(u32, u32)> {
     history.operations.iter().map(|operation| (operation.invoked, operation.completed)).collect()
 }
 
@@ -301,88 +301,6 @@ fn of_completions_alone_all_overlap() {
         ("{:process 0 :type :invoke, :value [[:r 1 nil]]}\n{:type :ok, :value [[:r 1 2]]}", "expected a process"),
     ] {
         let said = wrong(text);
-        assert!(said.contains(why), "{text}: {said}");
-    }
-}
-
-fn reads(history: &History) -> Vec<(Outcome, &Value, &Value)> {
-    let shown = |operation: &crate::Operation| {
-        let output = if operation.output == ValueId::UNKNOWN { &Value::Nil } else { history.value(operation.output) };
-        (operation.outcome, history.value(operation.key), output)
-    };
-    history.operations.iter().map(shown).collect()
-}
-
-#[test]
-fn records_of_whole_operations_are_read_in_many_forms() {
-    let (a, x) = (Value::from("a"), Value::from("x"));
-    for text in [
-        r#"{"ClientId":0,"Input":{"op":"put","key":"a","value":"x"},"Call":0,"Output":{},"Return":100}
-           {"ClientId":1,"Input":{"op":"get","key":"a"},"Call":110,"Output":{"value":"x"},"Return":120}"#,
-        r#"[{"client_id":0,"input":{"Op":1,"Key":"a","Value":"x"},"call_time":0,"output":{"Value":""},"return_time":100},
-    {"client_id":1,"input":{"Op":0,"Key":"a","Value":""},"call_time":110,"output":{"Value":"x"},"return_time":120}]"#,
-        r#"{"process":0,"op":"PUT","key":"a","value":"x","start_ns":0,"end_ns":100}
-           {"process":1,"op":"GET","key":"a","value":"x","start_ns":110,"end_ns":120}"#,
-        r#"{"client":0,"op":"write","key":"a","value":"x","start":0,"end":100,"ok":true}
-           {"client":1,"op":"read","key":"a","result":"x","start":110,"end":120,"error":""}"#,
-        r#"{:client 1, :input {:op :get, :key "a"}, :call 110, :output "x", :return 120}
-           {:client 0, :input {:op :put, :key "a", :value "x"}, :call 0, :output nil, :return 100}"#,
-    ] {
-        let history = read(text);
-        assert_eq!(ranks(&history), [(0, 1), (2, 3)], "{text}");
-        assert_eq!(reads(&history)[1], (Outcome::Ok, &a, &x), "{text}");
-        assert_eq!(history.value(history.operations[0].input), &x);
-        assert_eq!(history.notes, []);
-    }
-}
-
-#[test]
-fn records_of_one_time_are_concurrent_and_what_never_ended_is_unknown() {
-    let history = read(
-        r#"{"client":0,"input":{"op":"put","key":"a","value":"x"},"call":10,"output":{},"return":20}
-           {"client":1,"input":{"op":"put","key":"a","value":"y"},"call":20,"return":9223372036854775807}
-           {"client":1,"input":{"op":"put","key":"a","value":"z"},"call":30}
-           {"input":{"op":"put","key":"a","value":"u"},"call":40,"output":{"err":"timeout"},"return":50}
-           {"input":{"op":"get","key":"a"},"call":60,"output":{"err":"ErrNoKey"},"return":60}
-           {"input":{"op":"cas","key":"a","from":"x","to":"y"},"call":70,"output":{"ok":false},"return":80}"#,
-    );
-    let ends: Vec<_> = history.operations.iter().map(|operation| operation.outcome).collect();
-    let (ok, unknown) = (Outcome::Ok, Outcome::Info);
-    assert_eq!(ends, [ok, unknown, unknown, unknown, ok, Outcome::Mismatch]);
-    assert!(history.operations[1].invoked < history.operations[0].completed, "both at 20: concurrent");
-    assert_eq!(history.notes, [Note::NoClients]);
-}
-
-#[test]
-fn what_nobody_knows_of_a_record_is_refused_by_name() {
-    let record =
-        |input: &str, output: &str| format!(r#"{{"client":0,"input":{input},"call":1,"output":{output},"return":2}}"#);
-    for (text, why) in [
-        (record(r#"{"op":"put","key":"a","value":"x","version":0}"#, "{}"), "`version` of input in a record"),
-        (record(r#"{"op":"get","key":"a"}"#, r#"{"value":"x","lease":7}"#), "`lease` of output in a record"),
-        (record(r#"{"op":"get","key":"a","value":"x"}"#, r#"{"value":"x"}"#), "with the value"),
-        (record(r#"{"op":"get","key":"a"}"#, "{}"), "the value that was read"),
-        (record(r#"{"op":"put","key":"a","value":"x"}"#, r#"{"value":"y"}"#), "with the answer"),
-        (record(r#"{"op":7,"key":"a"}"#, "{}"), "names no operation"),
-        (record(r#"{"op":"cas","key":"a"}"#, "true"), "the value that it expects"),
-        (record(r#"{"op":"cas","key":"a","from":1,"to":2}"#, "{}"), "the outcome of the cas"),
-        (
-            r#"{"client":0,"op":"get","key":"a","value":"x","start":3,"end":2}"#.to_owned(),
-            "at 2 ns, before it invoked it at 3 ns",
-        ),
-        (
-            r#"{"client":0,"op":"get","key":"a","value":"x","start":1,"end":2,"weight":9}"#.to_owned(),
-            "`weight` of a record",
-        ),
-        (
-            format!(
-                "{}\n{{\"process\":0,\"type\":\"invoke\",\"f\":\"read\"}}",
-                record(r#"{"op":"get","key":"a"}"#, "\"x\"")
-            ),
-            "type repeats",
-        ),
-    ] {
-        let said = wrong(&text);
         assert!(said.contains(why), "{text}: {said}");
     }
 }

@@ -29,7 +29,19 @@ enum Role {
     Done,
     /// True for an operation with unknown outcome.
     Unknown,
+    /// Why it failed; nothing, false or empty if it did not.
     Error,
+    /// Word for how it ended.
+    Status,
+}
+
+/// Meaning of an error or a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Done,
+    /// There is nothing under the key.
+    Absent,
+    Failed,
 }
 
 fn role(name: &str) -> Option<Role> {
@@ -43,7 +55,8 @@ fn role(name: &str) -> Option<Role> {
         "exists" | "found" | "present" => Role::Found,
         "ok" | "success" | "succeeded" | "swapped" => Role::Done,
         "unknown" | "timeout" | "timedout" => Role::Unknown,
-        "err" | "error" | "status" => Role::Error,
+        "err" | "error" => Role::Error,
+        "status" => Role::Status,
         _ => return None,
     })
 }
@@ -135,9 +148,7 @@ impl Records {
             .ok_or_else(|| wrong("expected the time of the call, as `call`; only the end may be missing".to_owned()))?;
         let (asked, end) = record.events(&process).map_err(wrong)?;
         // An operation that never ended gets the time of its call: it may then take effect at any later time.
-        let ended =
-            record.returned.map_or((Event { kind: EventType::Info, value: None, ..end.clone() }, call), |at| (end, at));
-        intake.operation(place, text, (asked, call), ended)
+        intake.operation(place, text, (asked, call), (end, record.returned.unwrap_or(call)))
     }
 }
 
@@ -159,7 +170,7 @@ impl<'a> Record<'a> {
                 (Some((Part::Call, factor)), _) => record.call = scaled(value, factor)?,
                 (Some((Part::Return, factor)), _) => record.returned = ended(scaled(value, factor)?),
                 (Some((Part::Aside, _)), _) => {}
-                (None, Some(role @ (Role::Found | Role::Done | Role::Unknown | Role::Error))) => {
+                (None, Some(role @ (Role::Found | Role::Done | Role::Unknown | Role::Error | Role::Status))) => {
                     record.answered.add(role, name, value)?;
                 }
                 (None, Some(role)) => {
@@ -212,8 +223,23 @@ impl<'a> Record<'a> {
                 return Err(format!("a {f} with the further value {value} is not understood"));
             }
         }
-        self.answer(known, &mut end)?;
+        if self.returned.is_some() {
+            self.answer(known, &mut end)?;
+        } else {
+            end.kind = EventType::Info;
+        }
         Ok((begun, end))
+    }
+
+    /// Returns the meaning of its error and its status, if it has any.
+    fn ending(&self) -> Result<Ending, String> {
+        for (role, means) in [(Role::Error, error as fn(&Value) -> _), (Role::Status, status)] {
+            match self.answered.get(role).map_or(Ok(Ending::Done), means)? {
+                Ending::Done => {}
+                ending => return Ok(ending),
+            }
+        }
+        Ok(Ending::Done)
     }
 
     /// Fills in the completion from the output.
@@ -231,11 +257,10 @@ impl<'a> Record<'a> {
             return Ok(());
         }
         let mut is_absent = is(Role::Found)? == Some(false);
-        match answered.get(Role::Error).map(|error| error.name().map(plain).ok_or(error)) {
-            None | Some(Err(Value::Nil)) => {}
-            Some(Ok(error)) if matches!(&*error, "" | "ok" | "success") => {}
-            Some(Ok(error)) if !is_change && says_absent(&error) => is_absent = true,
-            Some(_) => {
+        match self.ending()? {
+            Ending::Done => {}
+            Ending::Absent if !is_change => is_absent = true,
+            Ending::Absent | Ending::Failed => {
                 end.kind = if is_change { EventType::Info } else { EventType::Fail };
                 return Ok(());
             }
@@ -316,6 +341,44 @@ fn is_zero(value: &Value) -> bool {
         Value::Nil | Value::Int(0) | Value::Bool(false) => true,
         Value::Str(text) => text.is_empty(),
         _ => false,
+    }
+}
+
+/// Returns the meaning of an error. A number may be a code of success, and an empty object what is left of any error.
+fn error(error: &Value) -> Result<Ending, String> {
+    let Some(text) = error.name().map(plain) else {
+        return match error {
+            Value::Nil | Value::Bool(false) => Ok(Ending::Done),
+            Value::Bool(true) => Ok(Ending::Failed),
+            Value::List(all) if !all.is_empty() => Ok(Ending::Failed),
+            Value::Map(all) if all.iter().next().is_some() => Ok(Ending::Failed),
+            other => Err(format!(
+                "the error {other} may or may not mean that the operation failed: write why it failed as text, or null \
+                if it did not"
+            )),
+        };
+    };
+    Ok(match &*text {
+        "" | "ok" | "success" | "none" | "nil" | "<nil>" | "null" => Ending::Done,
+        text if says_absent(text) => Ending::Absent,
+        _ => Ending::Failed,
+    })
+}
+
+/// Returns the meaning of a status.
+fn status(status: &Value) -> Result<Ending, String> {
+    const DONE: [&str; 8] = ["", "ok", "success", "succeeded", "successful", "done", "completed", "committed"];
+    const FAILED: [&str; 9] =
+        ["err", "fail", "timeout", "timedout", "unknown", "abort", "unavailable", "cancel", "info"];
+    match status.name().map(plain) {
+        None if *status == Value::Nil => Ok(Ending::Done),
+        Some(text) if DONE.contains(&&*text) => Ok(Ending::Done),
+        Some(text) if says_absent(&text) => Ok(Ending::Absent),
+        Some(text) if FAILED.iter().any(|failed| text.contains(failed)) => Ok(Ending::Failed),
+        _ => Err(format!(
+            "the status {status} may or may not mean that the operation was done: write ok, or failed, or as error why \
+            it failed"
+        )),
     }
 }
 

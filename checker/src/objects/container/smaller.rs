@@ -16,7 +16,9 @@ use crate::{
 pub(in crate::objects) fn decide(key: &Key<'_>, kind: &ContainerKind) -> Claim {
     let peeks = |index: &u32| kind.names.peek.contains(&key.name(key.operation(*index)));
     match decide_once(key, kind) {
-        Err(SolveError::Violation(_)) if key.operations.iter().any(peeks) => Err(smaller(key, kind).into()),
+        Err(SolveError::Violation(_)) if key.operations.iter().any(peeks) => {
+            Err(key.unexplained()?.unwrap_or_else(|| smaller(key, kind)).into())
+        }
         Err(SolveError::Violation(mut violation)) => {
             add_adrift(key, kind, &mut violation.operations);
             Err(violation.into())

@@ -28,7 +28,7 @@ use super::specification::{NAMES, Queue};
 use crate::{
     Limits, UnknownWhy,
     budget::{Budget, Shortage},
-    generic::{Object, RaceResult, shrink_by, tell, tell_unexplained},
+    generic::{Object, RaceResult, shrink_by, tell},
     memory::{of_set, of_vec},
     objects::{
         container::collection::Collection,
@@ -134,10 +134,8 @@ struct Fifo {
 pub(super) fn decide(key: &Key<'_>) -> Claim {
     let queue = Collection::<Queue>::new(key.initial);
     queue.knows(key.history, &key.operations)?;
-    let found = queue.find_unexplained_value(key.history, &key.operations, &Budget::new(key.limits));
-    if let Some(found) = found.map_err(|out| key.exhausted(out, 0))? {
-        let (claim, reasons) = tell_unexplained(key.history, &found);
-        return Err(Violation { reasons, ..Violation::new(found.operations(), claim) }.into());
+    if let Some(violation) = key.unexplained()? {
+        return Err(violation.into());
     }
     match search(key, &key.operations, &FxHashSet::default(), key.limits) {
         RaceResult::Order(order) => Ok(order),
