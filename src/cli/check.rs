@@ -101,6 +101,10 @@ impl CheckArgs {
     /// Fails if an option was given that has no meaning beside the others.
     fn check_options(&self) -> anyhow::Result<()> {
         self.judging.check_initial(None)?;
+        if self.files.iter().filter(|file| file.as_path() == "-").count() > 1 {
+            let what = "standard input can be read once, and - is given more often";
+            return Err(Failure::new(ExitStatus::Usage, what).hint("name each file once").into());
+        }
         if let Some(path) = &self.linearization {
             files::keep(self.files.iter().map(PathBuf::as_path), path)?;
         }

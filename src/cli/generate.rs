@@ -140,7 +140,7 @@ impl GenerateArgs {
         simulate: impl Fn(&mut dyn FnMut(&Event<'_>) -> io::Result<()>) -> io::Result<bool>,
     ) -> anyhow::Result<ExitStatus> {
         let is_planted = |planted: bool| match self.violation.violation() {
-            Some(_) if !planted => Err(planting_failure()),
+            Some(_) if !planted => Err(planting_failure(self.violations)),
             _ => Ok(()),
         };
         if self.violation.violation().is_some() && !terminal::is_taken_back(&self.output) {
@@ -174,12 +174,16 @@ impl GenerateArgs {
     }
 }
 
-fn planting_failure() -> Failure {
+fn planting_failure(violations: u32) -> Failure {
+    let (none, fewer) = match violations {
+        1 => ("no violation".to_owned(), ""),
+        more => (format!("fewer than {more} violations"), "plant fewer --violations, "),
+    };
     Failure::new(
         ExitStatus::Usage,
-        "no violation can be planted so that it is certain: other operations could explain every read",
+        format!("{none} can be planted so that it is certain: other operations could explain every read"),
     )
-    .hint("use more operations, --values unique or more values, fewer --clients, or a lower --unknown")
+    .hint(format!("{fewer}use more operations, --values unique or more values, fewer --clients, or a lower --unknown"))
 }
 
 fn parse_values(text: &str) -> Result<ValueRange, String> {

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     process,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -39,16 +39,21 @@ pub(super) fn stop_and_say(words: String) -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stopped)
 }
 
-/// Lets an interrupt end this process at once, after removing a folder of temporary files; once `must_finish` is set,
+/// Folder of temporary files, if there is one; held locked while it is made.
+pub(super) type TemporaryFolder = Arc<Mutex<Option<PathBuf>>>;
+
+/// Lets an interrupt end this process at once, after removing the folder of temporary files; once `must_finish` is set,
 /// what is being stored is finished first.
-pub(super) fn end_on_signal(temporary: Option<PathBuf>, must_finish: Arc<AtomicBool>) -> anyhow::Result<()> {
+pub(super) fn end_on_signal(temporary: TemporaryFolder, must_finish: Arc<AtomicBool>) -> anyhow::Result<()> {
     on_signal(move || {
+        // Whoever makes the folder, or begins to store, holds it meanwhile, and waits here while this process ends.
+        let held = temporary.lock().unwrap_or_else(PoisonError::into_inner);
         if must_finish.load(Ordering::SeqCst) {
             return terminal::note("interrupted: storing what is there already");
         }
-        if let Some(folder) = temporary {
+        if let Some(folder) = &*held {
             // A file that is made meanwhile lets the removal fail.
-            (0..REMOVALS).find(|_| fs::remove_dir_all(&folder).is_ok() || !folder.exists());
+            (0..REMOVALS).find(|_| fs::remove_dir_all(folder).is_ok() || !folder.exists());
         }
         #[expect(clippy::exit, reason = "nothing is left that would have to be ended in good order")]
         process::exit(ExitStatus::Interrupted.code().into());

@@ -5,7 +5,7 @@ use std::{
     ops::Range,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -17,7 +17,7 @@ use nemesis::FaultSpecs;
 use serde::Serialize;
 
 use super::{
-    interrupts::{end_on_signal, stop_and_say},
+    interrupts::{TemporaryFolder, end_on_signal, stop_and_say},
     node_options::NodeOptionArgs,
     run::{TimingArgs, check_size, draw_seed, parse_faults, usage, workload_names},
     systems::ReadModeParser,
@@ -181,15 +181,20 @@ impl SimulateArgs {
     fn one(self) -> anyhow::Result<ExitStatus> {
         let plan = self.plan(self.seed.unwrap_or_else(draw_seed))?;
         let kept = self.store.as_deref();
+        let (temporary, is_stored) = (TemporaryFolder::default(), Arc::new(AtomicBool::new(false)));
+        end_on_signal(Arc::clone(&temporary), Arc::clone(&is_stored))?;
+        let mut held = temporary.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = kept.is_none().then(tempfile::tempdir).transpose()?;
-        let temporary = folder.as_ref().map(|folder| folder.path().to_owned());
-        let place = match (&temporary, kept) {
+        *held = folder.as_ref().map(|folder| folder.path().to_owned());
+        let place = match (&*held, kept) {
             (Some(folder), _) => RunLocation::Folder { path: folder.join("run"), campaign: None },
             (None, store) => RunLocation::Store(store.expect("there is no other place").to_owned()),
         };
-        let is_stored = Arc::new(AtomicBool::new(false));
-        end_on_signal(temporary, Arc::clone(&is_stored))?;
-        let finished = simulate_and_store(&plan, &place, || is_stored.store(kept.is_some(), Ordering::SeqCst));
+        drop(held);
+        let finished = simulate_and_store(&plan, &place, || {
+            let _held = temporary.lock().unwrap_or_else(PoisonError::into_inner);
+            is_stored.store(kept.is_some(), Ordering::SeqCst);
+        });
         let finished = finished.map_err(with_remedy)?;
         let page = if kept.is_some() { report::of_run(&finished) } else { Ok(()) };
         let printed = if self.json {

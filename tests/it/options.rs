@@ -73,6 +73,12 @@ fn what_would_be_ignored_or_misread_is_refused_with_what_to_do() {
         (&["convert", "-", "x.edn"], "write its content to a file first"),
         (&["shrink", "-"], "write its content to a file first"),
         (&["report", "-"], "give one by -o"),
+        (&["campaign", "--seeds", "99999999999999"], "at most 100000 seeds"),
+        (
+            &["generate", "--ops", "50", "--model", "list-append", "--violation", "stale-read", "--violations", "999"],
+            "plant fewer --violations",
+        ),
+        (&["check", "-", "bad.jsonl", "-"], "standard input can be read once"),
         (&["run", "--faults", "none,kill"], "`none` stands alone"),
         (&["run", "--leave-running=0s"], "expected a time from 1s to 24h"),
         (&["check", "--time-limit", "5", "bad.jsonl"], "such as 500ms, 20s or 1m30s"),

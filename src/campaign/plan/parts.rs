@@ -69,6 +69,9 @@ pub(crate) fn parse_seeds(text: &str) -> Result<Seeds, String> {
     match text.parse() {
         Ok(0) => Err("expected at least one seed".to_owned()),
         Ok(count) => Ok(Seeds::Count(count)),
+        Err(_) if !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit()) => {
+            Err(format!("at most {MAX_RUNS} seeds"))
+        }
         Err(_) => Err(format!("{text:?} is no number; expected 3, or 5..10")),
     }
 }
