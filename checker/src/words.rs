@@ -180,11 +180,26 @@ fn in_words(history: &History, micro: MicroOperation<'_>) -> String {
         MicroOperation::Write { key, value: written } => format!("{} to {}", value(written), name(key)),
         MicroOperation::Read { key, found: ReadResult::Value(found) } => format!("{} in {}", value(found), name(key)),
         MicroOperation::Read { key, found: ReadResult::List(list) } => {
-            let list = Value::List(list.iter().map(|id| history.value(*id).clone()).collect());
-            format!("{} in {}", brief(&list), name(key))
+            format!("{} in {}", brief(&of_ids(history, list)), name(key))
         }
         MicroOperation::Read { key, found: ReadResult::Unknown } => format!("an unknown value in {}", name(key)),
     }
+}
+
+/// Formats what a micro-operation did to its key: `wrote 57`, `read 41`.
+pub(crate) fn did(history: &History, micro: MicroOperation<'_>) -> String {
+    let value = |id| brief(history.value(id));
+    match micro {
+        MicroOperation::Append { value: added, .. } => format!("appended {}", value(added)),
+        MicroOperation::Write { value: written, .. } => format!("wrote {}", value(written)),
+        MicroOperation::Read { found: ReadResult::Value(found), .. } => format!("read {}", value(found)),
+        MicroOperation::Read { found: ReadResult::List(list), .. } => format!("read {}", brief(&of_ids(history, list))),
+        MicroOperation::Read { found: ReadResult::Unknown, .. } => "read something unknown".to_owned(),
+    }
+}
+
+fn of_ids(history: &History, list: &[ValueId]) -> Value {
+    Value::List(list.iter().map(|id| history.value(*id).clone()).collect())
 }
 
 /// Formats what a transaction read: `41 in x, nil in y`; `None` if it read nothing, or is none.

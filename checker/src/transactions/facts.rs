@@ -9,7 +9,13 @@ use super::{
     limit::Limit,
     report::{AnomalyKind, Level},
 };
-use crate::{UnknownWhy, index::OptionalIndex, rows::Rows, unknown::unsupported, words::key_name};
+use crate::{
+    UnknownWhy,
+    index::OptionalIndex,
+    rows::Rows,
+    unknown::unsupported,
+    words::{did, key_name},
+};
 
 /// Change by an `append` or a `w`. Those of one transaction to one key are adjacent, in its order.
 #[derive(Clone, Copy, Debug)]
@@ -176,7 +182,7 @@ impl<'h> Facts<'h> {
                     answered_reads += of_key.reads();
                     limit.grow(&reads)?;
                     reads.extend(of_key.read.map(|read| (key, read)));
-                    of_key.report(findings, || key_name(history.value(table.keys[key.index()])));
+                    of_key.report(findings, history, || key_name(history.value(table.keys[key.index()])));
                     strays.extend(of_key.strays.into_iter().map(|stray| (key, stray)));
                 }
             }
@@ -374,11 +380,11 @@ impl<'h> KeyAccesses<'_, 'h> {
         self.steps.iter().filter(|(_, micro)| is_known(micro)).count()
     }
 
-    fn report(&self, findings: &mut Findings<'h>, name: impl Fn() -> String) {
+    fn report(&self, findings: &mut Findings<'h>, history: &History, name: impl Fn() -> String) {
         if !self.strays.is_empty() {
             findings.add(AnomalyKind::Internal, Level::SnapshotIsolation, &[self.transaction], &|names| {
-                let (name, who) = (name(), &names[0]);
-                format!("{who} contradicts itself: what it read of {name} is not what it read or wrote there before")
+                let did: Vec<String> = self.steps.iter().map(|(_, micro)| did(history, *micro)).collect();
+                format!("{} contradicts itself on {}: it {}", names[0], name(), did.join(", then "))
             });
         }
         if self.lacks {

@@ -343,11 +343,13 @@ fn claim(history: &History, cycle: &Cycle) -> String {
         Orders::Process => ", by what they read and wrote and the order in which processes issued them",
         Orders::Realtime => ", by what they read and wrote and by when they took place",
     };
+    // Where time puts some of them in order, not each did something to what the one before had written.
+    let who = if cycle.orders == Orders::Data { "each" } else { "some" };
     let what = match cycle.kind {
-        AnomalyKind::G0 => "each overwrote what the one before had written",
-        AnomalyKind::G1c => "each read or overwrote what the one before had written",
-        AnomalyKind::GSingle => "one of them read a version that was already replaced",
-        _ => "some of them read versions that others replaced",
+        AnomalyKind::G0 => format!("{who} overwrote what the one before had written"),
+        AnomalyKind::G1c => format!("{who} read or overwrote what the one before had written"),
+        AnomalyKind::GSingle => "one of them read a version that was already replaced".to_owned(),
+        _ => "some of them read versions that others replaced".to_owned(),
     };
     format!("{all} must each come before the next, and the last before the first{order}: {what}")
 }

@@ -212,8 +212,7 @@ fn claims(text: &str, expected: &str) {
 fn anomalies_are_told_in_words() {
     claims(
         "0 0 1 ok append x 1; r x",
-        "transaction by process 0 at 0.000 s contradicts itself: what it read of x is not what it read or wrote there \
-            before",
+        "transaction by process 0 at 0.000 s contradicts itself on x: it appended 1, then read []",
     );
     claims(
         "0 0 1 ok append x 1\n1 2 3 ok r x 1 2",

@@ -6,7 +6,11 @@ use super::{Container, ContainerKind, Empty, Item, names::DRAIN};
 use crate::{
     objects::key::{Key, Violation},
     sorted::sorted,
+    words::brief,
 };
+
+/// Maximum number of values that are named in a claim.
+const MAX_VALUES_NAMED: usize = 4;
 
 impl Container {
     /// Describes a take of a value that had not been put in often enough by then, given the item whose put comes
@@ -68,17 +72,23 @@ impl Container {
             ));
         }
         let operations = sorted(operations);
-        let could = match takes.len() {
-            0 => "nothing can have removed it".to_owned(),
-            1 => "only one take of unknown outcome can have removed any of them".to_owned(),
-            count => format!("only {count} takes of unknown outcome can have removed any of them"),
+        let which = if due.len() == 1 { "it" } else { "any of them" };
+        let could = match takes[..] {
+            [] => format!("nothing can have removed {which}"),
+            [take] => {
+                let take = key.who(key.name(key.operation(take)), take);
+                format!("only {take}, whose outcome is unknown, can have removed {which}")
+            }
+            _ => format!("only {} takes of unknown outcome can have removed {which}", takes.len()),
         };
-        let gone = match due.len() {
-            1 => "a value".to_owned(),
-            count => format!("{count} values"),
+        let values = due.iter().map(|&(_, place, _)| brief(key.history.value(self.items[place].value)));
+        let gone = if due.len() > MAX_VALUES_NAMED {
+            format!("{} values", due.len())
+        } else {
+            values.collect::<Vec<_>>().join(" and ")
         };
         let claim = format!(
-            "{} {}, although {gone} that had been put in the {} before it must have been removed by then, and {could}",
+            "{} {}, although {gone} had been put in the {} before and must have been removed by then, and {could}",
             key.who(key.name(key.operation(last)), last),
             key.found_past(last),
             kind.noun
