@@ -163,7 +163,7 @@ pub struct SetFigures {
     /// Number of elements that no read missed once they were known.
     pub stable: usize,
     /// Times, in nanoseconds, for which stale elements were still missed after they were known: at half of them, at 95
-    /// and 99 percent, and the longest; none if no element was stale.
+    /// and 99 percent, and the longest; none if no element was stale, or the history has no times.
     pub stale_ns: Option<[u64; 4]>,
 }
 

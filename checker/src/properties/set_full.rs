@@ -228,8 +228,9 @@ impl Property for SetFull {
 #[cfg(test)]
 mod tests {
     use histories::{
-        EventType::{Fail, Info, Invoke, Ok as Done},
-        History,
+        Event,
+        EventType::{self, Fail, Info, Invoke, Ok as Done},
+        History, HistoryBuilder, Process,
     };
     use rand::RngExt as _;
 
@@ -240,7 +241,7 @@ mod tests {
     use crate::{Limits, SetFigures};
 
     /// Adds 1 for certain and 2 perhaps, then reads once for each of these answers, one after the other.
-    fn reads(answers: &[&[i64]]) -> History {
+    fn events(answers: &[&[i64]]) -> Vec<(u64, EventType, &'static str, Value)> {
         let mut events = vec![
             (0, Invoke, ADD, 1.into()),
             (0, Done, ADD, 1.into()),
@@ -250,7 +251,11 @@ mod tests {
         for (process, answer) in (2..).zip(answers) {
             events.extend([(process, Invoke, READ, Value::Nil), (process, Done, READ, list(answer))]);
         }
-        history(&events)
+        events
+    }
+
+    fn reads(answers: &[&[i64]]) -> History {
+        history(&events(answers))
     }
 
     fn found(answers: &[&[i64]]) -> Option<(Vec<usize>, String)> {
@@ -309,7 +314,13 @@ mod tests {
         assert_eq!(figures(&[&[], &[], &[1]]), expected, "known at 1 ms, missed at 6 ms");
         let stable = SetFigures { stale: 0, stable: 1, stale_ns: None, ..expected.clone() };
         assert_eq!(figures(&[&[1]]), stable);
-        assert_eq!(figures(&[&[]]), SetFigures { stale: 0, lost: 1, stale_ns: None, ..expected });
+        assert_eq!(figures(&[&[]]), SetFigures { stale: 0, lost: 1, stale_ns: None, ..expected.clone() });
+        let mut untimed = HistoryBuilder::default();
+        for (process, kind, f, value) in events(&[&[], &[], &[1]]) {
+            untimed.push(Event { value: Some(value), ..Event::new(Process::Client(process), kind, f) }).unwrap();
+        }
+        let figures = figures::set_figures(&untimed.finish(), &Value::Nil, &Limits::none()).unwrap();
+        assert_eq!(figures, SetFigures { stale_ns: None, ..expected }, "nobody knows how late without times");
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub(crate) fn set_figures(history: &History, initial: &Value, limits: &Limits<'_
     }
     stale.sort_unstable();
     let quantile = |percent: usize| stale[(stale.len() * percent).div_ceil(100).max(1) - 1];
-    figures.stale_ns = (!stale.is_empty()).then(|| [50, 95, 99, 100].map(quantile));
+    let is_known = !stale.is_empty() && history.has_times();
+    figures.stale_ns = is_known.then(|| [50, 95, 99, 100].map(quantile));
     Some(figures)
 }
 
