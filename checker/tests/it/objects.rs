@@ -353,16 +353,19 @@ fn what_only_a_failed_attempt_put_in_is_said_to_have_failed() {
         "dequeue by process 1 at 0.002 s returned 1, although enqueue 1 by process 0 at 0.000 s failed, and no other \
          one succeeded"
     );
-    for (model, add, shown) in [(Model::List, "append", "[1]"), (Model::Comments, "write", "1")] {
+    for (model, add, shown) in [(Model::List, "append", "[1], with 1"), (Model::Comments, "write", "1")] {
         assert_eq!(
             claim(model, &format!("0 invoke {add} 1\n0 fail {add}\n1 invoke read\n1 ok read [1]")),
-            format!("read by process 1 at 0.002 s returned {shown}, although {add} 1 by process 0 had failed")
+            format!(
+                "read by process 1 at 0.002 s returned {shown}, although {add} 1 by process 0 at 0.000 s failed, and no \
+                other one succeeded"
+            )
         );
     }
     assert_eq!(
         claim(Model::Set, "0 invoke add 1\n0 fail add\n1 invoke contains 1\n1 ok contains true"),
-        "contains 1 by process 1 at 0.002 s returned true, although add 1 by process 0 had failed, and nothing that \
-        began before it ended added 1"
+        "contains 1 by process 1 at 0.002 s returned true, although add 1 by process 0 at 0.000 s failed, and \
+        nothing else that began before it ended added 1"
     );
     for (model, add) in [(Model::Stack, "push"), (Model::PriorityQueue, "insert"), (Model::Queue, "enqueue")] {
         assert_eq!(
