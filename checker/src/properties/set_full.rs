@@ -287,8 +287,8 @@ mod tests {
             nobody else had begun to add it when the read ended at 0.003 s";
         assert_eq!(found(&[&add(Fail)[..], &read].concat()), Some((vec![0, 1], failed.to_owned())));
         assert_eq!(found(&[&add(Fail)[..], &read, &add(Done)].concat()), Some((vec![0, 1, 2], failed.to_owned())));
-        let late = "read by process 1 at 0.000 s returned 1, although add 1 by process 0 at 0.002 s only began after the \
-            read had ended at 0.001 s";
+        let late = "read by process 1 at 0.000 s returned 1, although add 1 by process 0 at 0.002 s only began \
+            after the read had ended at 0.001 s";
         assert_eq!(found(&[&read[..], &add(Done)].concat()), Some((vec![0, 1], late.to_owned())));
     }
 

@@ -357,8 +357,8 @@ fn what_only_a_failed_attempt_put_in_is_said_to_have_failed() {
         assert_eq!(
             claim(model, &format!("0 invoke {add} 1\n0 fail {add}\n1 invoke read\n1 ok read [1]")),
             format!(
-                "read by process 1 at 0.002 s returned {shown}, although {add} 1 by process 0 at 0.000 s failed, and no \
-                other one succeeded"
+                "read by process 1 at 0.002 s returned {shown}, although {add} 1 by process 0 at 0.000 s failed, and \
+                no other one succeeded"
             )
         );
     }
