@@ -187,23 +187,29 @@ impl Key<'_> {
         self.who(&words::call(self.history, index as usize), index)
     }
 
-    /// Returns the first operation of these names on a value that failed, but began before one that found it ended.
-    pub(super) fn failed_attempt(&self, value: &Value, names: &[&str], finder: u32) -> Option<u32> {
+    /// Returns the first operation of such a name on a value that failed, but began before one that found it ended.
+    pub(super) fn failed_attempt(&self, value: &Value, is_named: impl Fn(&str) -> bool, finder: u32) -> Option<u32> {
         let Operation { key, completed, .. } = *self.operation(finder);
         let is_attempt = |operation: &Operation| {
             operation.outcome == Outcome::Fail
                 && operation.key == key
                 && operation.invoked < completed
                 && self.history.value(operation.input) == value
-                && names.contains(&self.name(operation))
+                && is_named(self.name(operation))
         };
         self.history.operations.iter().position(is_attempt).and_then(|index| u32::try_from(index).ok())
     }
 
-    /// Says that no operation of these names added a value that one found, or that the one that should have failed.
+    /// Says that no operation of such a name added a value that one found, or that the one that should have failed.
     /// Returns the latter (its index), too.
-    pub(super) fn never_added(&self, value: &Value, names: &[&str], added: &str, finder: u32) -> (String, Option<u32>) {
-        let attempt = self.failed_attempt(value, names, finder);
+    pub(super) fn never_added(
+        &self,
+        value: &Value,
+        is_named: impl Fn(&str) -> bool,
+        added: &str,
+        finder: u32,
+    ) -> (String, Option<u32>) {
+        let attempt = self.failed_attempt(value, is_named, finder);
         let why = attempt.map_or_else(
             || format!("which nobody ever {added}"),
             |attempt| format!("although {} failed, and no other one succeeded", self.who_called(attempt)),

@@ -263,7 +263,7 @@ impl Container {
         }
         let Some(first) = puts.first.get_mut(&operation.output) else {
             let (value, who) = (key.history.value(operation.output), key.who(key.name(operation), index));
-            let (why, attempt) = key.never_added(value, self.names.put, "put in", index);
+            let (why, attempt) = key.never_added(value, |name| self.names.put.contains(&name), "put in", index);
             let operations = attempt.into_iter().chain([index]).collect();
             return Err(Violation::new(operations, format!("{who} returned {value}, {why}")));
         };
@@ -298,7 +298,8 @@ impl Container {
                 _ => {}
             }
             let Some(place) = puts.first.get(&operation.output).map(|place| place.index()) else {
-                let (why, attempt) = key.never_added(value, self.names.put, "put in", peek.operation);
+                let (why, attempt) =
+                    key.never_added(value, |name| self.names.put.contains(&name), "put in", peek.operation);
                 let claim = format!("{} returned {value}, {why}", who());
                 let operations = attempt.into_iter().chain([peek.operation]).collect();
                 return Err(Violation::new(operations, claim).into());

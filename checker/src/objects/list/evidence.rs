@@ -179,7 +179,7 @@ fn missing(key: &Key<'_>, place: usize, needed_by: u32, longest: u32) -> Option<
                 (why, Some(first))
             }
             (0, _) if times == 1 => {
-                let (why, attempt) = key.never_added(element, &["append", "push", "add"], "appended", reader);
+                let (why, attempt) = key.never_added(element, |name| appends(name) == Some(true), "appended", reader);
                 (format!("with {element}, {why}"), attempt)
             }
             (count, _) => {

@@ -132,12 +132,9 @@ fn violation(key: &Key<'_>, steps: &[Step], dead: u32) -> Violation {
         let claim = format!("{who} returned {answer}, which no order of the adds and removes of {element} explains");
         return Violation::new(operations.collect(), claim);
     }
-    let (names, changed) = if *answer == Value::Bool(true) {
-        (&["add", "insert"][..], "added")
-    } else {
-        (&["remove", "delete", "discard"][..], "removed")
-    };
-    let attempt = key.failed_attempt(element, names, reader.operation);
+    let (needed, changed) =
+        if *answer == Value::Bool(true) { (SetFunction::Add, "added") } else { (SetFunction::Remove, "removed") };
+    let attempt = key.failed_attempt(element, |name| SetFunction::of_set(name) == Some(needed), reader.operation);
     let failed = attempt.map_or_else(
         || "nothing".to_owned(),
         |attempt| format!("{} failed, and nothing else", key.who_called(attempt)),

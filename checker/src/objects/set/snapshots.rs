@@ -103,7 +103,8 @@ fn place(key: &Key<'_>, adds: &FxHashMap<&Value, u32>, reads: &mut [u32]) -> Res
         let mut newer = Vec::with_capacity(set.len() - now.len());
         for element in new {
             let Some(&add) = adds.get(element) else {
-                let (why, attempt) = key.never_added(element, &["add", "insert", "write"], "added", read);
+                let adds = |name: &str| SetFunction::named(name) == Some(SetFunction::Add);
+                let (why, attempt) = key.never_added(element, adds, "added", read);
                 let claim = format!("{} returned {element}, {why}", key.who("read", read));
                 return Err(about(&[element], attempt.into_iter().chain([read]).collect(), claim).into());
             };
