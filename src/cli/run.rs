@@ -245,9 +245,14 @@ impl RunArgs {
     /// Returns the way to partition hosts: the one that was asked for, or that of the run that is repeated.
     ///
     /// # Errors
-    /// Fails like [`Self::check`].
+    /// Fails if that run cannot be read.
     pub(crate) fn partition_by(&self) -> anyhow::Result<PartitionBy> {
-        Ok(self.plan()?.partition_by.unwrap_or_default())
+        match &self.replay {
+            Some(run) if self.partition.partition_by.is_none() => {
+                Ok(repeated_plan(run)?.partition_by.unwrap_or_default())
+            }
+            _ => Ok(self.partition.way()),
+        }
     }
 
     /// Returns the plan of a campaign with one cell, that of this run, as it is written.
