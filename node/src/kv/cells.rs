@@ -48,9 +48,11 @@ impl Cells {
             digest.add(&(&*key, new));
         }
         self.digest = digest;
-        self.recent.insert(key, cell);
         if let Some(base) = Arc::get_mut(&mut self.base) {
             merge(base, &mut self.recent);
+            put(base, key, cell);
+        } else {
+            self.recent.insert(key, cell);
         }
     }
 
@@ -79,11 +81,15 @@ impl Cells {
 /// Moves all writes and removals to the map that they take precedence over.
 fn merge(base: &mut BTreeMap<String, Cell>, recent: &mut BTreeMap<String, Option<Cell>>) {
     while let Some((key, cell)) = recent.pop_first() {
-        match cell {
-            Some(cell) => base.insert(key, cell),
-            None => base.remove(&key),
-        };
+        put(base, key, cell);
     }
+}
+
+fn put(map: &mut BTreeMap<String, Cell>, key: String, cell: Option<Cell>) {
+    match cell {
+        Some(cell) => map.insert(key, cell),
+        None => map.remove(&key),
+    };
 }
 
 impl PartialEq for Cells {

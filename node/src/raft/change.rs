@@ -110,6 +110,7 @@ impl Raft {
         if own.followers.keys().all(|&follower| membership.has_member(follower)) {
             return;
         }
+        self.begin_round();
         self.replicate();
         if let State::Leader(own) = &mut self.state {
             own.followers.retain(|&follower, _| membership.has_member(follower));
@@ -120,6 +121,7 @@ impl Raft {
     /// longest log to take over.
     fn resign(&mut self) {
         self.rules.count(Rule::RemovedLeader);
+        self.begin_round();
         self.replicate();
         if let Some(successor) = self.best_successor() {
             self.ask_to_take_over(successor);

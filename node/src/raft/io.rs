@@ -5,8 +5,8 @@
 //!    `transfer(now, id, to)`, `read(now, id, mode)`, `tick(now)`; any number of them;
 //! 2. takes the accumulated output: `take_output() -> Output`;
 //! 3. sends `early` messages;
-//! 4. makes `persist` durable (one fsync for all of it);
-//! 5. calls `persisted()`, which tells the core that everything it ever put into a `Persist` is durable (only now
+//! 4. makes `persist` durable, if there is anything (one fsync for all of it);
+//! 5. then calls `persisted()`, which tells the core that everything it ever put into a `Persist` is durable (only now
 //!    does a leader count itself);
 //! 6. sends `messages`;
 //! 7. restores `restore` and then applies `committed`, in order;
@@ -48,7 +48,7 @@ pub struct Output {
     pub messages: Vec<Message>,
     /// Snapshot that replaces the whole state machine before `committed` is applied: one from the leader or, in the
     /// first output of a restarted node, the stored one.
-    pub restore: Option<Snapshot>,
+    pub restore: Option<Box<Snapshot>>,
     /// Newly committed entries, in log order, each exactly once between two restarts of the node.
     pub committed: Vec<Entry>,
     /// Outcomes of proposals, by the id of the proposal.
@@ -64,7 +64,7 @@ pub struct Persist {
     pub hard_state: Option<HardState>,
     /// Snapshot from the leader, which replaces the stored one and the log up to its last index; later entries stay
     /// only if the entry at the snapshot's index has the snapshot's term.
-    pub snapshot: Option<Snapshot>,
+    pub snapshot: Option<Box<Snapshot>>,
     /// First index of a conflicting suffix of the log, to be removed (§5.3).
     pub truncate_from: Option<LogIndex>,
     /// Entries to append after the removal.

@@ -39,6 +39,8 @@ pub struct Raft {
     pub(super) state: State,
     pub(super) leader: Option<NodeId>,
     pub(super) commit: LogIndex,
+    /// Last index up to which the log is known to equal that of a leader, with that leader's term.
+    pub(super) matched: (Term, LogIndex),
     /// Last index handed out to be applied.
     pub(super) applied: LogIndex,
     /// Last index up to which the log is durable.
@@ -158,6 +160,7 @@ impl Raft {
             state: State::Follower,
             leader: None,
             commit: index,
+            matched: Default::default(),
             applied: index,
             durable: last_index,
             handed_over: last_index,
@@ -166,7 +169,7 @@ impl Raft {
             election_deadline: now,
             incoming: None,
             reads: Reads::default(),
-            out: Output { restore: snapshot.clone(), ..Output::default() },
+            out: Output { restore: snapshot.clone().map(Box::new), ..Output::default() },
             rules: RuleCounts::default(),
             unsent: false,
             log,
@@ -217,7 +220,10 @@ impl Raft {
 
     /// Advances the time to `now`; must be called at `deadline()` at the latest.
     pub fn tick(&mut self, now: Time) {
-        self.input(now, Self::on_time);
+        self.observe(now);
+        if now >= self.deadline() {
+            self.checked(Self::on_time);
+        }
     }
 
     /// Takes the accumulated output; the module `io` defines how to carry it out.

@@ -17,8 +17,6 @@ pub(super) struct Progress {
     pub(super) acknowledged_round: u64,
     /// Newest round that was sent to it.
     pub(super) sent_round: u64,
-    /// Commit index that was last sent to it.
-    pub(super) sent_commit: LogIndex,
 }
 
 #[derive(Debug)]
@@ -54,7 +52,6 @@ impl Progress {
             mode: SendMode::Probe { waiting: false },
             acknowledged_round: 0,
             sent_round: 0,
-            sent_commit: LogIndex(0),
         }
     }
 

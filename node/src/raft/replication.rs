@@ -35,10 +35,8 @@ impl Raft {
                 if self.config.has(Defect::TruncatesToMessageEnd) {
                     self.truncate_from(LogIndex(last_matched.max(self.log.base_index()).0 + 1));
                 }
-                let known =
-                    if self.config.has(Defect::CommitsUnmatched) { self.log.last_index() } else { last_matched };
-                let commit = follower_commit(append.leader_commit, known);
-                self.commit = self.commit.max(commit);
+                self.note_matched(last_matched);
+                self.follow_commit(append.leader_commit);
                 // Committed entries equal the leader's log too (§5.4.3).
                 AppendResult::Matched(last_matched.max(self.commit))
             }
@@ -48,6 +46,23 @@ impl Raft {
             }
         };
         self.send(leader, Body::AppendEntriesResponse { result, round: append.round });
+    }
+
+    /// Records that the log equals that of this term's leader up to an index.
+    pub(super) fn note_matched(&mut self, index: LogIndex) {
+        self.matched = self.matched.max((self.hard_state.term, index));
+    }
+
+    /// Follows the commit index of this term's leader, as far as the log is known to equal the leader's (figure 2,
+    /// `AppendEntries` step 5).
+    pub(super) fn follow_commit(&mut self, leader_commit: LogIndex) {
+        let last_index = self.log.last_index();
+        let matched = match self.matched {
+            _ if self.config.has(Defect::CommitsUnmatched) => last_index,
+            (term, index) if term == self.hard_state.term => index.min(last_index),
+            _ => LogIndex(0),
+        };
+        self.commit = self.commit.max(follower_commit(leader_commit, matched));
     }
 
     /// Appends new entries; a conflicting old suffix is removed first (§5.3, figure 2 steps 3 and 4).
@@ -66,7 +81,7 @@ impl Raft {
 
     /// Handles a follower's answer in this leader's term. Any answer confirms the leadership as of its round.
     pub(super) fn on_append_entries_response(&mut self, follower: NodeId, result: AppendResult, round: u64) {
-        let log_start = self.log.base_index();
+        let (log_start, commit) = (self.log.base_index(), self.commit);
         let State::Leader(own) = &mut self.state else { return };
         let Some(progress) = own.followers.get_mut(&follower) else { return };
         match result {
@@ -82,8 +97,12 @@ impl Raft {
             }
             AppendResult::Conflict { .. } => {}
         }
+        let has_uncommitted = progress.matched > commit;
         self.on_acknowledged(follower, round);
-        self.advance_commit();
+        if has_uncommitted {
+            self.commit_replicated();
+        }
+        self.advance_changes();
     }
 
     /// Records that a follower still followed this leader after `round` had begun.
@@ -128,6 +147,12 @@ impl Raft {
     /// has made durable itself.
     pub(super) fn advance_commit(&mut self) {
         self.commit_replicated();
+        self.advance_changes();
+    }
+
+    /// Carries on a transfer of the leadership and a change of the members, as far as the logs and the commit index
+    /// allow.
+    fn advance_changes(&mut self) {
         self.advance_transfer();
         self.advance_membership();
     }
@@ -157,7 +182,6 @@ impl Raft {
         if may_commit || self.config.has(Defect::CommitsEarlierTerms) {
             self.rules.count(Rule::Commit);
             self.commit = index;
-            self.unsent = true;
         } else {
             self.rules.count(Rule::EarlierTerm);
         }
@@ -201,7 +225,7 @@ impl Raft {
             }
             self.send_next(follower, progress, round);
         }
-        if progress.sent_round < round || progress.sent_commit < self.commit {
+        if progress.sent_round < round {
             self.send_append(follower, progress, Vec::new(), round);
         }
     }
@@ -240,7 +264,6 @@ impl Raft {
         };
         let prev_log_term = self.log.term(prev_log_index).unwrap_or_default();
         progress.sent_round = round;
-        progress.sent_commit = self.commit;
         let (leader_commit, quorum_contact) = (self.commit, self.quorum_contact());
         let body = Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round, quorum_contact };
         self.send_early(follower, body);

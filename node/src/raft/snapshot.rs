@@ -101,7 +101,7 @@ impl Raft {
         }
         self.commit = snapshot.last_index;
         self.applied = snapshot.last_index;
-        self.out.restore = Some(snapshot.clone());
+        self.out.restore = Some(Box::new(snapshot.clone()));
         self.snapshot = Some(snapshot);
     }
 
@@ -110,7 +110,7 @@ impl Raft {
     fn persist_snapshot(&mut self, snapshot: &Snapshot, retained: bool) {
         let after = LogIndex(snapshot.last_index.0 + 1);
         let persist = &mut self.out.persist;
-        persist.snapshot = Some(snapshot.clone());
+        persist.snapshot = Some(Box::new(snapshot.clone()));
         if retained {
             persist.truncate_from = persist.truncate_from.map(|from| from.max(after));
             persist.entries.retain(|entry| entry.index >= after);

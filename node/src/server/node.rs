@@ -306,10 +306,12 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         while self.raft.has_output() {
             let output = self.raft.take_output();
             self.send(output.early);
-            self.storage.persist(&output.persist).map_err(|source| self.storage_failure(source))?;
-            self.raft.persisted();
-            self.notice_role();
-            self.notice_stored_term();
+            if !output.persist.is_empty() {
+                self.storage.persist(&output.persist).map_err(|source| self.storage_failure(source))?;
+                self.raft.persisted();
+                self.notice_role();
+                self.notice_stored_term();
+            }
             self.send(output.messages);
             for (id, outcome) in output.proposals {
                 self.on_proposal_outcome(id, outcome);

@@ -92,7 +92,7 @@ pub(super) fn follow(model: &mut StoredState, persist: &Persist) {
         let agrees = |entry: &Entry| entry.index == snapshot.last_index && entry.term == snapshot.last_term;
         let keep = model.entries.iter().any(agrees);
         model.entries.retain(|entry| keep && entry.index > snapshot.last_index);
-        model.snapshot = Some(snapshot.clone());
+        model.snapshot = Some((**snapshot).clone());
     }
     if let Some(from) = persist.truncate_from {
         model.entries.retain(|entry| entry.index < from);
@@ -244,7 +244,7 @@ fn a_crash_between_snapshot_and_log_keeps_the_suffix_only_if_it_follows_on_the_s
         let (mut storage, _) = open(dir.path()).unwrap();
         storage.persist(&Persist { hard_state: Some(vote(2)), ..entries(1..=5, 1) }).unwrap();
         let old_wal = fs::read(dir.path().join(WAL)).unwrap();
-        let install = Persist { hard_state: Some(vote(3)), snapshot: Some(last.clone()), ..Persist::default() };
+        let install = Persist { hard_state: Some(vote(3)), snapshot: Some(Box::new(last.clone())), ..Persist::default() };
         storage.persist(&install).unwrap();
         drop(storage);
         let finished = stored(dir.path());
@@ -291,7 +291,7 @@ fn plan(model: &StoredState, (term, cut, length, kind): Draw) -> Persist {
         let (index, same) = (base + 1 + u64::from(cut) % 8, kind % 2 == 0);
         let known = model.entries.iter().find(|entry| entry.index.0 == index);
         let last_term = known.filter(|_| same).map_or(term + 1, |entry| entry.term.0);
-        return Persist { hard_state, snapshot: Some(snapshot(index, last_term)), ..Persist::default() };
+        return Persist { hard_state, snapshot: Some(Box::new(snapshot(index, last_term))), ..Persist::default() };
     }
     let keep = last - u64::from(cut) % (last - base + 1);
     let truncate_from = (keep < last).then_some(LogIndex(keep + 1));
@@ -379,7 +379,7 @@ fn the_log_goes_on_while_a_snapshot_is_made() {
     assert_eq!(storage.finish_compaction().unwrap(), None);
     free.send(()).unwrap();
     assert_eq!(finish(&mut storage).unwrap(), CompactionOutcome::Done(made.clone()));
-    follow(&mut model, &Persist { snapshot: Some(made), ..Persist::default() });
+    follow(&mut model, &Persist { snapshot: Some(Box::new(made)), ..Persist::default() });
     drop(storage);
     assert_eq!(stored(dir.path()), model);
 }
@@ -395,7 +395,7 @@ fn a_snapshot_of_the_leaders_outruns_one_that_is_being_made() {
     };
     let steps = [
         Persist { hard_state: Some(vote(1)), ..entries(1..=5, 1) },
-        Persist { snapshot: Some(snapshot(9, 1)), ..Persist::default() },
+        Persist { snapshot: Some(Box::new(snapshot(9, 1))), ..Persist::default() },
         entries(10..=11, 1),
     ];
     storage.persist(&steps[0]).unwrap();

@@ -257,6 +257,7 @@ fn a_read_that_lost_its_leader_waits_for_the_next_for_some_elections() {
     let [_write, mut read, mut quorum] = passed_on(&mut bench);
     let later = bench.node.clock.now().after(bench.node.election_timeout * 2);
     bench.node.raft.tick(later);
+    bench.node.notice_role();
     bench.node.carry_out().unwrap();
     assert_eq!((bench.node.standing.leader, bench.node.leaderless.len()), (None, 2));
     bench.node.expire(bench.node.host.now());
@@ -355,7 +356,7 @@ fn the_first_read_after_a_restart_sees_the_snapshot() {
     let snapshot = Snapshot { last_index: LogIndex(1), last_term: Term(1), membership, data };
     let hard_state = Some(crate::raft::HardState { term: Term(1), voted_for: None });
     storage
-        .persist(&crate::raft::Persist { hard_state, snapshot: Some(snapshot), ..crate::raft::Persist::default() })
+        .persist(&crate::raft::Persist { hard_state, snapshot: Some(Box::new(snapshot)), ..crate::raft::Persist::default() })
         .unwrap();
     drop(storage);
     let mut bench = Bench::new(dir.path());

@@ -63,7 +63,7 @@ fn life() -> Vec<Step> {
         }),
         Step::Compact(snapshot(4, 2)),
         persist(Persist { entries: large(6..=6, 2), ..Persist::default() }),
-        persist(Persist { hard_state: hard_state(3), snapshot: Some(snapshot(9, 3)), ..Persist::default() }),
+        persist(Persist { hard_state: hard_state(3), snapshot: Some(Box::new(snapshot(9, 3))), ..Persist::default() }),
         persist(Persist { entries: large(10..=11, 3), ..Persist::default() }),
     ]
 }
@@ -73,7 +73,7 @@ fn follow_step(model: &StoredState, step: &Step) -> StoredState {
     match step {
         Step::Persist(persist) => follow(&mut model, persist),
         Step::Compact(snapshot) => {
-            follow(&mut model, &Persist { snapshot: Some(snapshot.clone()), ..Persist::default() });
+            follow(&mut model, &Persist { snapshot: Some(Box::new(snapshot.clone())), ..Persist::default() });
         }
     }
     model

@@ -251,7 +251,7 @@ fn snapshots_and_restarts_keep_the_configuration() {
     assert_eq!(snapshot.membership, members(2));
     let later = Entry { index: LogIndex(6), term: Term(2), payload: Payload::Membership(Box::new(members(3))) };
     let stored =
-        |entries: Vec<Entry>| StoredState { snapshot: Some(snapshot.clone()), entries, ..stored(2, None, &[]) };
+        |entries: Vec<Entry>| StoredState { snapshot: Some((*snapshot).clone()), entries, ..stored(2, None, &[]) };
     assert_eq!(Node::new(config(1, 4), stored(vec![])).voters(), [1, 2]);
     let again = Node::new(config(1, 4), stored(vec![later]));
     assert_eq!((again.voters(), again.raft.membership_at(LogIndex(5))), (vec![1, 2, 3], &members(2)));

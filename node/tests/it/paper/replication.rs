@@ -94,18 +94,39 @@ fn an_entry_is_committed_once_a_majority_has_it_durably() {
     );
 }
 
-/// §5.3: followers learn the commit index from the next message, which a leader sends at once if it has nothing else
-/// to send.
+/// §5.3: "The leader keeps track of the highest index it knows to be committed, and it includes that index in future
+/// `AppendEntries` RPCs (including heartbeats) so that the other servers eventually find out."
 #[test]
 fn followers_learn_what_is_committed() {
     let mut leader = Node::leader(3, 1, &[1]);
     let output = leader.receive(2, 2, matched(2, 1));
-    assert_eq!(leader.commit(), 2);
-    let to: Vec<_> = output.early.iter().map(|message| (message.to.0, message.body.clone())).collect();
-    assert_eq!(to, [(2, append((2, 2), &[], 2, 1)), (3, append((1, 1), &[], 2, 1))]);
+    assert_eq!((leader.commit(), output.early), (2, Vec::new()), "it is no news that nobody waits for");
+    let to: Vec<_> = leader.pass(20).early.iter().map(|message| (message.to.0, message.body.clone())).collect();
+    assert_eq!(to, [(2, append((2, 2), &[], 2, 2)), (3, append((1, 1), &[], 2, 2))]);
     let mut follower = Node::with_log(3, 2, &[1, 2]);
     let output = follower.receive(3, 2, append((2, 2), &[], 2, 1));
     assert_eq!(output.committed, entries(1, &[1, 2]));
+}
+
+/// §6.4: a read index is a commit index of this term's leader; so it commits what is known to match that leader's log,
+/// and a read right after a write needs not wait for a heartbeat.
+#[test]
+fn a_read_index_tells_a_follower_what_is_committed() {
+    let mut follower = Node::with_log(3, 2, &[1, 2]);
+    follower.receive(3, 2, append((2, 2), &[2], 1, 1));
+    let index = |index| Body::ReadIndexResponse { context: 7, index: Some(LogIndex(index)) };
+    let output = follower.receive(3, 2, index(3));
+    assert_eq!((follower.commit(), output.committed), (3, entries(2, &[2, 2])));
+    follower.receive(3, 2, append((1, 1), &[], 1, 1));
+    assert_eq!(follower.commit(), 3, "and never falls");
+    follower.receive(3, 2, index(9));
+    assert_eq!(follower.commit(), 3, "no further than what matches");
+    let mut other = Node::with_log(3, 2, &[1, 2]);
+    other.receive(3, 2, append((1, 1), &[], 0, 1));
+    other.receive(3, 2, index(2));
+    assert_eq!(other.commit(), 1, "entry 2 may be left over from another leader");
+    other.receive(2, 3, index(2));
+    assert_eq!(other.commit(), 1, "and what matched the log of one leader tells nothing of the next one's");
 }
 
 /// Figure 2, `AppendEntries` steps 2 and 4; the answer waits for the disk.
@@ -186,6 +207,8 @@ fn figure_7_every_follower_is_repaired() {
         follower.ms = 1_000;
         let announced = leader.win();
         let refusals = replicate(&mut leader, &mut follower, announced);
+        let heartbeat = leader.pass(20);
+        replicate(&mut leader, &mut follower, heartbeat);
         let terms: std::collections::BTreeSet<_> = log.iter().collect();
         assert!(refusals <= terms.len(), "{name}: {refusals} refusals");
         assert_eq!((follower.last(), follower.commit()), ((11, 8), 11), "{name}");

@@ -36,8 +36,8 @@ fn a_snapshot_arrives_in_chunks_and_replaces_the_state() {
     node.step(2, 2, chunk((5, 2), 3, b"de", true));
     let output = node.raft.take_output();
     let whole = snapshot(5, 2, b"abcde");
-    assert_eq!(output.persist.snapshot, Some(whole.clone()));
-    assert_eq!(output.restore, Some(whole));
+    assert_eq!(output.persist.snapshot.as_deref(), Some(&whole));
+    assert_eq!(output.restore.as_deref(), Some(&whole));
     assert_eq!(output.messages[0].body, matched(5, 3));
     assert!(output.early.is_empty());
     assert_eq!((node.last(), node.commit()), ((5, 2), 5));
@@ -191,7 +191,7 @@ fn a_restarted_node_begins_with_its_snapshot() {
         StoredState { snapshot: Some(snapshot(2, 1, b"state")), entries: entries(3, &[2, 2]), ..stored(2, None, &[]) };
     let mut node = Node::new(config(1, 3), kept);
     let output = node.settle();
-    assert_eq!((output.restore, output.committed), (Some(snapshot(2, 1, b"state")), Vec::new()));
+    assert_eq!((output.restore, output.committed), (Some(Box::new(snapshot(2, 1, b"state"))), Vec::new()));
     let output = node.receive(2, 2, append((4, 2), &[], 3, 1));
     assert_eq!(output.committed, entries(3, &[2]));
 }

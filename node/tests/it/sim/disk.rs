@@ -40,7 +40,7 @@ impl Disk {
             self.hard_state = hard_state;
         }
         if let Some(snapshot) = &persist.snapshot {
-            self.replace(snapshot.clone());
+            self.replace((**snapshot).clone());
         }
         if let Some(from) = persist.truncate_from {
             self.entries.retain(|entry| entry.index < from);
