@@ -17,21 +17,25 @@ const MESSAGE: &[u8] = b"error: this host refuses more memory\n\nhint: see `ulim
 #[allow(unsafe_code, reason = "an allocator has no safe form")]
 // SAFETY: everything is delegated to the system allocator, and its result is passed on unchanged.
 unsafe impl GlobalAlloc for HostMemory {
+    #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as promised by the caller.
         non_null(unsafe { System.alloc(layout) })
     }
 
+    #[inline]
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         // SAFETY: as promised by the caller.
         unsafe { System.dealloc(memory, layout) }
     }
 
+    #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as promised by the caller.
         non_null(unsafe { System.alloc_zeroed(layout) })
     }
 
+    #[inline]
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
         // SAFETY: as promised by the caller.
         non_null(unsafe { System.realloc(memory, layout, bytes) })

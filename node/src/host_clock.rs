@@ -66,7 +66,7 @@ impl HostClock {
     /// Sets a virtual clock that is behind `time` to it.
     pub(crate) fn reach(&self, time: HostTime) {
         if let Self::Virtual(now_ns) = self {
-            now_ns.fetch_max(time.0, Ordering::Relaxed);
+            now_ns.store(self.now().max(time).0, Ordering::Relaxed);
         }
     }
 }

@@ -70,9 +70,9 @@ impl Outlet for Outbox {
             self.sent += 1;
             let now_ns = self.clock.now().0;
             if self.defect == Some(Defect::LinkRepeatsFrames) {
-                self.outgoing.push((now_ns, Outgoing::Frame(to, Parcel(frame.clone()))));
+                self.outgoing.push((now_ns, Outgoing::Frame(to, Parcel::new(frame.clone()))));
             }
-            self.outgoing.push((now_ns, Outgoing::Frame(to, Parcel(frame))));
+            self.outgoing.push((now_ns, Outgoing::Frame(to, Parcel::new(frame))));
         }
         is_whole
     }
@@ -179,6 +179,7 @@ impl SimulatedHost {
     }
 
     /// Returns true if the node's process runs.
+    #[inline]
     pub fn is_up(&self) -> bool {
         self.node.is_some()
     }
@@ -231,8 +232,9 @@ impl SimulatedHost {
     }
 
     /// Hands in a frame, to be taken by the next step; it is lost if too many wait.
-    pub fn deliver(&mut self, from: NodeId, Parcel(frame): Parcel) {
-        self.hand_in(Input::Peer(from, frame));
+    #[inline]
+    pub fn deliver(&mut self, from: NodeId, parcel: Parcel) {
+        self.hand_in(Input::Peer(from, *parcel.0));
     }
 
     /// Hands in a request of a client, to be taken by the next step: its number, method, target such as
@@ -256,6 +258,7 @@ impl SimulatedHost {
     }
 
     /// Returns true if inputs wait for the next step.
+    #[inline]
     pub fn has_inputs(&self) -> bool {
         !self.inbox.is_empty()
     }
@@ -285,6 +288,7 @@ impl SimulatedHost {
     }
 
     /// Returns the time until which the last step kept the node busy.
+    #[inline]
     pub fn free_at_ns(&self) -> u64 {
         self.clock.now().0
     }
@@ -302,6 +306,7 @@ impl SimulatedHost {
     }
 
     /// Returns the role, term and leader of the node; none if it is down.
+    #[inline]
     pub fn standing(&self) -> Option<Standing> {
         self.node.as_ref().map(Node::standing)
     }

@@ -41,8 +41,8 @@ pub(super) struct Invariants {
     leaders: BTreeMap<Term, usize>,
     /// Nodes that voted for a candidate in a term.
     voters: BTreeMap<(Term, usize), BTreeSet<usize>>,
-    /// First application of each entry, by its index.
-    entries: BTreeMap<LogIndex, FirstApplication>,
+    /// First application of each entry, at the place of its index.
+    entries: Vec<Option<FirstApplication>>,
     /// First state at an index, with its node.
     states: BTreeMap<LogIndex, (u64, usize)>,
     configurations: Configurations,
@@ -84,6 +84,10 @@ impl Invariants {
     /// Returns the first rule that was broken.
     pub(super) fn broken(&self) -> Option<&BrokenRule> {
         self.broken.as_ref()
+    }
+
+    fn first_at(&self, index: LogIndex) -> Option<&FirstApplication> {
+        self.entries.get(place_of(index))?.as_ref()
     }
 
     fn report(&mut self, at_ns: u64, what: impl FnOnce() -> String) {
@@ -183,7 +187,7 @@ impl Invariants {
         if std::mem::replace(&mut self.nodes[node].base, base) == base {
             return;
         }
-        let applied = self.entries.get(&base).map(|first| first.entry.term);
+        let applied = self.first_at(base).map(|first| first.entry.term);
         if let Some(applied) = applied.filter(|applied| *applied != base_term) {
             self.report(now_ns, || {
                 let node = name(node);
@@ -195,7 +199,7 @@ impl Invariants {
     /// Returns true if the log of a node has the configuration of `term` at `index`. What was applied there decides in
     /// the place of a snapshot, which hides the term.
     fn has_configuration(&self, host: &SimulatedHost, index: LogIndex, term: Term) -> bool {
-        let applied = self.entries.get(&index).map(|first| first.entry.term);
+        let applied = self.first_at(index).map(|first| first.entry.term);
         host.holds(index, term) && applied.is_none_or(|applied| applied == term)
     }
 
@@ -263,7 +267,7 @@ impl Invariants {
                 format!("a majority elects (§5.2): {leader} leads in {term} by {votes} of {all} votes")
             });
         }
-        let committed = self.entries.values().rev().find(|first| first.in_term < term).map(|first| first.entry);
+        let committed = self.entries.iter().rev().flatten().find(|first| first.in_term < term).map(|first| first.entry);
         if let Some(entry) = committed.filter(|entry| !members[node].host.holds(entry.index, entry.term)) {
             self.report(now_ns, || {
                 let AppliedEntry { index, term: of, .. } = entry;
@@ -275,8 +279,10 @@ impl Invariants {
     /// Looks at an entry that a node has applied: a majority has it, and no node has applied another in its place.
     fn look_at_entry(&mut self, node: usize, entry: AppliedEntry, in_term: Term, members: &[Member], now_ns: u64) {
         let AppliedEntry { index, term, .. } = entry;
-        let Some(first) = self.entries.get(&index).copied() else {
-            self.entries.insert(index, FirstApplication { entry, node, in_term });
+        let Some(first) = self.first_at(index).copied() else {
+            let place = place_of(index);
+            self.entries.resize(self.entries.len().max(place + 1), None);
+            self.entries[place] = Some(FirstApplication { entry, node, in_term });
             let may_have = |place: usize| {
                 let host = &members[place].host;
                 !host.is_up() || host.holds(index, term)
@@ -300,6 +306,10 @@ impl Invariants {
             });
         }
     }
+}
+
+fn place_of(index: LogIndex) -> usize {
+    usize::try_from(index.0).expect("a simulated log fits into memory")
 }
 
 fn name(node: usize) -> String {

@@ -139,15 +139,15 @@ impl Network {
 
     /// Draws the time that something takes from one host to another.
     pub(super) fn latency_ns(&mut self) -> u64 {
-        let longest_us = self.conditions.latency_us.max(1);
-        let usual_us = longest_us / 5 + self.random.below(longest_us - longest_us / 5);
-        let drawn_ns = 1000 * u64::from(usual_us) + u64::from(self.random.below(1000));
+        let longest_ns = 1000 * u64::from(self.conditions.latency_us.max(1));
+        let drawn_ns = longest_ns / 5 + self.delay_ns(longest_ns - longest_ns / 5);
         if self.random.below(SLOW_ONE_IN) == 0 { drawn_ns * SLOW_FACTOR } else { drawn_ns }
     }
 
     /// Draws a delay below `limit_ns`.
     pub(super) fn delay_ns(&mut self, limit_ns: u64) -> u64 {
-        self.random.bits() % limit_ns
+        let scaled = (u128::from(self.random.bits()) * u128::from(limit_ns)) >> 64;
+        u64::try_from(scaled).expect("it is below the limit")
     }
 
     fn has_luck(&mut self, per_mille: u16) -> bool {

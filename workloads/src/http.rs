@@ -1,6 +1,7 @@
 //! Clients of the key-value API over HTTP.
 
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     sync::atomic::{AtomicI64, Ordering},
     time::Duration,
@@ -140,19 +141,19 @@ pub fn http_message(request: &Request, mode: &str, owner: i64) -> Message {
     if let Some(ops) = composed::micro_operations(request) {
         return Message::post(format!("/v1/txn?read={mode}")).json(&Transaction { ops });
     }
-    let path = format!("/v1/kv/{}", request.key_name().unwrap_or_default());
-    let cas = |from, to| Message::post(format!("{path}/cas")).json(&Cas { from, to });
+    let path = "/v1/kv/".to_owned() + &request.key_name().unwrap_or_default();
+    let cas = |from, to| Message::post(path.clone() + "/cas").json(&Cas { from, to });
     match &request.action {
-        Action::Read | Action::Elements | Action::Count => Message::get(format!("{path}?read={mode}")),
-        Action::Peek => Message::get(format!("{path}/first?read={mode}")),
+        Action::Read | Action::Elements | Action::Count => Message::get(path + "?read=" + mode),
+        Action::Peek => Message::get(path + "/first?read=" + mode),
         Action::Write(value) => Message::put(path).json(&Put { value: *value }),
         Action::Cas { from, to } => cas(Some(*from), Some(*to)),
         Action::Acquire | Action::AcquireWithToken => cas(None, Some(owner)),
         Action::Release => cas(Some(owner), None),
-        Action::Increment(by) => Message::post(format!("{path}/increment")).json(&Increment { by: *by }),
-        Action::Add(value) => Message::post(format!("{path}/add")).json(&Put { value: *value }),
-        Action::Enqueue(value) => Message::post(format!("{path}/enqueue")).json(&Put { value: *value }),
-        Action::Dequeue => Message::post(format!("{path}/dequeue")),
+        Action::Increment(by) => Message::post(path + "/increment").json(&Increment { by: *by }),
+        Action::Add(value) => Message::post(path + "/add").json(&Put { value: *value }),
+        Action::Enqueue(value) => Message::post(path + "/enqueue").json(&Put { value: *value }),
+        Action::Dequeue => Message::post(path + "/dequeue"),
         Action::Transaction(micro_operations) => {
             Message::post(format!("/v1/txn?read={mode}")).json(&Transaction::of(micro_operations))
         }
@@ -225,8 +226,9 @@ impl Retries {
 
 /// Fields of all responses; the request decides which of them are required.
 #[derive(Deserialize)]
-struct Body {
-    key: Option<String>,
+struct Body<'a> {
+    #[serde(borrow)]
+    key: Option<Cow<'a, str>>,
     #[serde(default, deserialize_with = "present")]
     value: Option<Value>,
     swapped: Option<bool>,
@@ -243,11 +245,11 @@ struct Body {
 pub fn http_answer(request: &Request, status: u16, text: &[u8]) -> Response {
     let unclear =
         |why: &str| Answer::Unknown(format!("unclear answer, status {}, {why}: {}", status, quoted(text))).into();
-    let body: Body = match serde_json::from_slice(text) {
+    let body: Body<'_> = match serde_json::from_slice(text) {
         Ok(body) => body,
         Err(error) => return unclear(&error.to_string()),
     };
-    if body.key.is_some() && body.key != request.key_name() {
+    if body.key.is_some() && body.key.as_deref() != request.key_name().as_deref() {
         return unclear("it is about another key");
     }
     if (400..600).contains(&status) {
@@ -270,7 +272,7 @@ pub fn http_answer(request: &Request, status: u16, text: &[u8]) -> Response {
 }
 
 /// Returns the answer in the body of a successful response, or what that lacks.
-fn understand_success(request: &Request, body: Body) -> Result<Answer, &'static str> {
+fn understand_success(request: &Request, body: Body<'_>) -> Result<Answer, &'static str> {
     match (&request.action, body) {
         (Action::Read | Action::Peek | Action::Dequeue | Action::Elements | Action::Count, body) => {
             with_value(&request.action, body.value.ok_or("it has no \"value\"")?)

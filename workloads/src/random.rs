@@ -19,11 +19,13 @@ impl Random {
     }
 
     /// Returns a number of 64 random bits.
+    #[inline]
     pub fn bits(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// Returns a number below `limit`, which is at least 1. The bias is below `limit` / 2^64.
+    #[inline]
     pub fn below(&mut self, limit: u32) -> u32 {
         let scaled = (u128::from(self.0.next_u64()) * u128::from(limit)) >> 64;
         u32::try_from(scaled).expect("it is below the limit")

@@ -218,12 +218,14 @@ impl Raft {
         self.input(now, |raft| raft.begin_read(id, mode));
     }
 
-    /// Advances the time to `now`; must be called at `deadline()` at the latest.
-    pub fn tick(&mut self, now: Time) {
+    /// Advances the time to `now`; must be called at `deadline()` at the latest. Returns true if something was due.
+    pub fn tick(&mut self, now: Time) -> bool {
         self.observe(now);
-        if now >= self.deadline() {
+        let is_due = now >= self.deadline();
+        if is_due {
             self.checked(Self::on_time);
         }
+        is_due
     }
 
     /// Takes the accumulated output; the module `io` defines how to carry it out.

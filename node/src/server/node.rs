@@ -191,8 +191,9 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             self.handle_input(input, now);
             self.notice_role();
         }
-        self.raft.tick(now);
-        self.notice_role();
+        if self.raft.tick(now) {
+            self.notice_role();
+        }
         self.carry_out()?;
         self.compact(self.host.now())?;
         self.retry_reads(now);
@@ -307,7 +308,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             let output = self.raft.take_output();
             self.send(output.early);
             if !output.persist.is_empty() {
-                self.storage.persist(&output.persist).map_err(|source| self.storage_failure(source))?;
+                self.storage.persist(output.persist).map_err(|source| self.storage_failure(source))?;
                 self.raft.persisted();
                 self.notice_role();
                 self.notice_stored_term();

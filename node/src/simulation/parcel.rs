@@ -7,7 +7,7 @@ use crate::{
 
 /// Frame on its way between two nodes.
 #[derive(Clone, Debug)]
-pub struct Parcel(pub(super) Frame);
+pub struct Parcel(pub(super) Box<Frame>);
 
 /// Promise that a node makes to another by sending a message, and must keep over a restart (Raft, figure 2, persistent
 /// state).
@@ -22,15 +22,19 @@ pub struct Promise {
 }
 
 impl Parcel {
+    pub(super) fn new(frame: Frame) -> Self {
+        Self(Box::new(frame))
+    }
+
     /// Returns true if it is a message of Raft, which bears to be delivered twice. A request that is forwarded does
     /// not: the link's protocol (TCP) delivers it once or never.
     pub fn bears_repetition(&self) -> bool {
-        matches!(self.0, Frame::Raft { .. })
+        matches!(*self.0, Frame::Raft { .. })
     }
 
     /// Returns what the sender promises by it; nothing by a pre-vote, or by what may leave before the disk has synced.
     pub fn promise(&self) -> Option<Promise> {
-        let Frame::Raft { message: Message { from, to, term, body }, .. } = &self.0 else { return None };
+        let Frame::Raft { message: Message { from, to, term, body }, .. } = &*self.0 else { return None };
         let (vote, matched) = match body {
             Body::RequestVote { pre: false, .. } => (Some(*from), None),
             Body::RequestVoteResponse { pre: false, granted: true } => (Some(*to), None),
@@ -56,7 +60,7 @@ mod tests {
 
     fn promise(body: Body) -> Option<Promise> {
         let message = Message { from: NodeId(1), to: NodeId(2), term: Term(3), body };
-        Parcel(Frame::Raft { id: 7, message }).promise()
+        Parcel::new(Frame::Raft { id: 7, message }).promise()
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub use simulated::{DiskOptions, Hindrance, PowerLoss};
 const LOCK: &str = "lock";
 const WAL: &str = "wal";
 const SNAPSHOT: &str = "snapshot";
+/// Space that is made for a record, which most do not exceed.
+const USUAL_BYTES: usize = 256;
 /// Bytes of a large file that are written at once. The file is synced after every `SYNC_EVERY_BYTES`, so that a
 /// concurrent fsync of the log never waits for much more than that.
 const PIECE_BYTES: usize = 1 << 20;
@@ -191,28 +193,25 @@ impl<M: Medium> Storage<M> {
     ///
     /// # Errors
     /// Returns an error if it could not; what is durable is then unknown, and the node must stop.
-    pub(crate) fn persist(&mut self, persist: &Persist) -> Result<(), StorageError> {
+    pub(crate) fn persist(&mut self, persist: Persist) -> Result<(), StorageError> {
         self.unless_failed(|storage| storage.carry_out(persist))
     }
 
-    fn carry_out(&mut self, persist: &Persist) -> Result<(), StorageError> {
-        let Some(snapshot) = &persist.snapshot else {
-            return self.append(ChangeRecord {
-                hard_state: persist.hard_state,
-                truncate_from: persist.truncate_from,
-                entries: persist.entries.clone(),
-            });
+    fn carry_out(&mut self, persist: Persist) -> Result<(), StorageError> {
+        let Persist { hard_state, snapshot, truncate_from, entries } = persist;
+        let Some(snapshot) = snapshot else {
+            return self.append(ChangeRecord { hard_state, truncate_from, entries });
         };
         // The term goes first: a crash before the log is replaced must not leave a snapshot from a later term than
         // the stored one.
-        self.append(ChangeRecord { hard_state: persist.hard_state, ..ChangeRecord::default() })?;
-        self.files.replace(SNAPSHOT, &encode(snapshot))?;
+        self.append(ChangeRecord { hard_state, ..ChangeRecord::default() })?;
+        self.files.replace(SNAPSHOT, &encode(&snapshot))?;
         self.snapshot_index = snapshot.last_index;
-        let cut = ChangeRecord { truncate_from: persist.truncate_from, ..ChangeRecord::default() };
-        let rest = ChangeRecord { entries: persist.entries.clone(), ..ChangeRecord::default() };
+        let cut = ChangeRecord { truncate_from, ..ChangeRecord::default() };
+        let rest = ChangeRecord { entries, ..ChangeRecord::default() };
         let at = damaged(&self.wal_path, self.end);
         let image = &mut self.image;
-        image.add(cut).and_then(|()| image.start_after(snapshot)).and_then(|()| image.add(rest)).map_err(at)?;
+        image.add(cut).and_then(|()| image.start_after(&snapshot)).and_then(|()| image.add(rest)).map_err(at)?;
         let start = start(&self.owner, snapshot.last_index, &self.image);
         (self.wal, self.end) = self.files.replace(WAL, &encode(&start))?;
         self.late.clear();
@@ -392,7 +391,7 @@ fn too_large(path: &Path, bytes: usize) -> StorageError {
 }
 
 fn encode(value: &impl Serialize) -> Vec<u8> {
-    postcard::to_stdvec(value).expect("what is stored is plain data")
+    postcard::to_extend(value, Vec::with_capacity(USUAL_BYTES)).expect("what is stored is plain data")
 }
 
 fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, String> {

@@ -36,7 +36,7 @@ impl World<'_> {
         if let Some(arrival_ns) = arrival_ns {
             self.queue.plan(arrival_ns, Happening::Request { number, node, life, message: Box::new(message) });
         }
-        self.queue.plan(self.now_ns + patience_ns, Happening::Reply { number, reply: Reply::Late });
+        self.queue.plan_limit(self.now_ns + patience_ns, Happening::Reply { number, reply: Reply::Late });
     }
 
     /// Hands a request to a node, if the process that it was sent to still runs.
