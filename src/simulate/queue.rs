@@ -59,6 +59,13 @@ impl<E> Queue<E> {
         order
     }
 
+    /// Returns the time of the next event.
+    pub(super) fn next_ns(&self) -> Option<u64> {
+        let event = self.order.peek().map(|Reverse(order)| *order);
+        let limit = self.limits.front().map(|(order, _)| *order);
+        event.into_iter().chain(limit).min().map(at_of)
+    }
+
     /// Takes the next event with its time.
     pub(super) fn next(&mut self) -> Option<(u64, E)> {
         let first = self.order.peek().map(|Reverse(order)| *order);
@@ -71,11 +78,6 @@ impl<E> Queue<E> {
         let place = u32::try_from(order & u128::from(u32::MAX)).expect("32 bits are left");
         self.free.push(place);
         self.events[place as usize].take().map(|event| (at_of(order), event))
-    }
-
-    /// Returns the number of events planned so far.
-    pub(super) fn planned(&self) -> u32 {
-        self.planned
     }
 }
 
@@ -98,7 +100,7 @@ mod tests {
         queue.plan(4, "between");
         let rest: Vec<_> = std::iter::from_fn(|| queue.next()).collect();
         assert_eq!(rest, [(3, "b"), (4, "between"), (5, "c"), (5, "d")]);
-        assert_eq!((queue.planned(), queue.events.len()), (5, 4), "places are used again");
+        assert_eq!((queue.planned, queue.events.len()), (5, 4), "places are used again");
     }
 
     #[test]

@@ -92,8 +92,6 @@ enum Happening {
         life: u32,
         parcel: Parcel,
     },
-    /// A node may have something to do.
-    Wake(usize),
     /// A client is ready for an operation, or begins it.
     Turn(usize),
     /// A request arrives at a node.
@@ -156,6 +154,8 @@ struct Asking {
 pub(super) struct World<'a> {
     plan: &'a Plan,
     queue: Queue<Happening>,
+    /// Earliest time at which a node may have something to do, and its place.
+    next_wake: (u64, usize),
     now_ns: u64,
     phase: Phase,
     conditions: &'a Simulation,
@@ -187,16 +187,12 @@ pub(super) fn run(plan: &Plan, conditions: &Simulation, keeps_all: bool) -> Resu
         return Err(SimulationError::Impossible(format!("{} that waits for an event", planned.fault)));
     }
     let mut world = World::new(plan, conditions, keeps_all)?;
-    while world.phase != Phase::Over
-        && let Some((at_ns, happening)) = world.queue.next()
-    {
-        world.now_ns = at_ns;
-        world.handle(happening)?;
-        if world.queue.planned() > MAX_EVENTS {
-            return Err(SimulationError::TooLong);
+    for _ in 0..MAX_EVENTS {
+        if world.phase == Phase::Over || !world.go_on()? {
+            return Ok(world.finish());
         }
     }
-    Ok(world.finish())
+    Err(SimulationError::TooLong)
 }
 
 impl<'a> World<'a> {
@@ -221,6 +217,7 @@ impl<'a> World<'a> {
         let mut world = Self {
             plan,
             queue: Queue::default(),
+            next_wake: (u64::MAX, 0),
             now_ns: 0,
             phase: Phase::Boot,
             conditions,
@@ -248,6 +245,23 @@ impl<'a> World<'a> {
         Ok(world)
     }
 
+    /// Lets the next thing happen: of what happens at the same time, wakes of nodes come last. Returns false if there is
+    /// nothing.
+    fn go_on(&mut self) -> Result<bool, SimulationError> {
+        let (wake_ns, node) = self.next_wake;
+        if self.queue.next_ns().is_none_or(|next_ns| wake_ns < next_ns) {
+            if wake_ns < u64::MAX {
+                self.now_ns = self.now_ns.max(wake_ns);
+                self.wake(node)?;
+            }
+            return Ok(wake_ns < u64::MAX);
+        }
+        let Some((at_ns, happening)) = self.queue.next() else { return Ok(false) };
+        self.now_ns = at_ns;
+        self.handle(happening)?;
+        Ok(true)
+    }
+
     fn handle(&mut self, happening: Happening) -> Result<(), SimulationError> {
         match happening {
             Happening::Arrival { from, to, life, parcel } => {
@@ -256,7 +270,6 @@ impl<'a> World<'a> {
                     self.act(to)?;
                 }
             }
-            Happening::Wake(node) => self.wake(node)?,
             Happening::Turn(client) => self.turn(client)?,
             Happening::Request { number, node, life, message } => self.request(number, node, life, &message)?,
             Happening::Reply { number, reply } if ClientNumber::of(number) == OPERATOR => {
@@ -312,19 +325,17 @@ impl<'a> World<'a> {
     }
 
     fn plan_wake(&mut self, node: usize, at_ns: u64) {
-        let member = &mut self.members[node];
-        if at_ns < member.wake_ns {
-            member.wake_ns = at_ns;
-            self.queue.plan(at_ns.max(self.now_ns), Happening::Wake(node));
-        }
+        let wake_ns = &mut self.members[node].wake_ns;
+        *wake_ns = at_ns.max(self.now_ns).min(*wake_ns);
+        self.next_wake = self.next_wake.min((*wake_ns, node));
     }
 
+    /// Wakes a node that may have something to do.
     fn wake(&mut self, node: usize) -> Result<(), SimulationError> {
+        self.members[node].wake_ns = u64::MAX;
+        let wakes = self.members.iter().zip(0..).map(|(member, node)| (member.wake_ns, node));
+        self.next_wake = wakes.min().expect("a cluster has nodes");
         let member = &mut self.members[node];
-        if member.wake_ns > self.now_ns {
-            return Ok(()); // an earlier one took its place, and planned the next
-        }
-        member.wake_ns = u64::MAX;
         let Some(due_ns) = member.host.wakes_at_ns() else { return Ok(()) };
         if due_ns > self.now_ns && !member.host.has_inputs() {
             self.plan_wake(node, due_ns);

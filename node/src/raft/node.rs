@@ -230,16 +230,22 @@ impl Raft {
 
     /// Takes the accumulated output; the module `io` defines how to carry it out.
     pub fn take_output(&mut self) -> Output {
+        let mut output = Output::default();
+        self.swap_output(&mut output);
+        output
+    }
+
+    /// Takes the accumulated output in exchange for one that was carried out, whose memory is used again.
+    pub fn swap_output(&mut self, output: &mut Output) {
         self.advance_reads();
         if std::mem::take(&mut self.unsent) {
             self.replicate();
         }
-        let mut out = std::mem::take(&mut self.out);
+        std::mem::swap(&mut self.out, output);
         let end = if self.config.has(Defect::AppliesUncommitted) { self.log.last_index() } else { self.commit };
-        out.committed = self.log.range(LogIndex(self.applied.0 + 1), end).cloned().collect();
+        output.committed.extend(self.log.range(LogIndex(self.applied.0 + 1), end).cloned());
         self.applied = self.applied.max(end);
         self.handed_over = self.log.last_index();
-        out
     }
 
     /// Returns how often each rule has decided something since the start.

@@ -33,8 +33,8 @@ use crate::{
     input::Input,
     kv::{CommandResult, Digest, Machine, MachineError},
     raft::{
-        Elections, Entry, InvalidMessage, LogIndex, Membership, Message, NodeId, Payload, ProposalOutcome, Raft,
-        ReadOutcome, RuleCounts, Snapshot, Standing, Status, StoredState, Term, Time,
+        Elections, Entry, InvalidMessage, LogIndex, Membership, Message, NodeId, Output, Payload, ProposalOutcome,
+        Raft, ReadOutcome, RuleCounts, Snapshot, Standing, Status, StoredState, Term, Time,
     },
     request::{Counters, Reason},
     storage::{CompactionOutcome, Directory, Medium, StartMode, Storage},
@@ -64,6 +64,8 @@ pub(crate) struct Node<O: Outlet = Links, M: Medium = Directory> {
     host: HostClock,
     clock: Clock,
     raft: Raft,
+    /// Output that was carried out, whose memory is used again.
+    output: Output,
     /// Standing of the core, as of the last input.
     standing: Standing,
     /// Term of the core and its vote there, as they are on the disk.
@@ -160,6 +162,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             vote,
             membership: Arc::clone(raft.membership()),
             raft,
+            output: Output::default(),
             storage,
             machine: Machine::new(config.defect),
             applied_term: Term::default(),
@@ -305,36 +308,39 @@ impl<O: Outlet, M: Medium> Node<O, M> {
     /// Carries out the core's output, in the order of its contract (`raft::io`).
     fn carry_out(&mut self) -> Result<(), Error> {
         while self.raft.has_output() {
-            let output = self.raft.take_output();
-            self.send(output.early);
+            let mut output = std::mem::take(&mut self.output);
+            self.raft.swap_output(&mut output);
+            self.send(&mut output.early);
             if !output.persist.is_empty() {
-                self.storage.persist(output.persist).map_err(|source| self.storage_failure(source))?;
+                let persist = std::mem::take(&mut output.persist);
+                self.storage.persist(persist).map_err(|source| self.storage_failure(source))?;
                 self.raft.persisted();
                 self.notice_role();
                 self.notice_stored_term();
             }
-            self.send(output.messages);
-            for (id, outcome) in output.proposals {
+            self.send(&mut output.messages);
+            for (id, outcome) in output.proposals.drain(..) {
                 self.on_proposal_outcome(id, outcome);
             }
-            if let Some(snapshot) = output.restore {
+            if let Some(snapshot) = output.restore.take() {
                 self.restore(&snapshot)?;
             }
-            for entry in &output.committed {
-                self.apply(entry)?;
+            for entry in output.committed.drain(..) {
+                self.apply(&entry)?;
             }
-            for (id, outcome) in output.reads {
+            for (id, outcome) in output.reads.drain(..) {
                 self.read(id, outcome);
             }
             while let Some(waiting) = self.pending.next_readable(self.machine.applied()) {
                 self.answer_read(waiting);
             }
+            self.output = output;
         }
         Ok(())
     }
 
-    fn send(&mut self, messages: Vec<Message>) {
-        for message in messages {
+    fn send(&mut self, messages: &mut Vec<Message>) {
+        for message in messages.drain(..) {
             let (to, id) = (message.to, self.fresh_id());
             self.send_frame(to, Frame::Raft { id, message });
         }

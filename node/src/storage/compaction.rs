@@ -129,7 +129,7 @@ impl<M: Medium> Storage<M> {
         let mut records = Vec::new();
         for batch in since {
             let offset = end + records.len() as u64;
-            append_record(&mut records, offset, &encode(&batch), &path)?;
+            append_record(&mut records, offset, &batch, &path)?;
         }
         if !records.is_empty() {
             self.files.medium.write_at(&wal, &records, end).map_err(failed("writing", &path))?;

@@ -45,7 +45,7 @@ use self::{
     compaction::{Compaction, LEFTOVERS},
     image::{ChangeRecord, Image, StartRecord},
     medium::create_directories,
-    record::FileContent,
+    record::{FileContent, HEADER_BYTES},
 };
 use crate::{
     defect::Defect,
@@ -232,7 +232,7 @@ impl<M: Medium> Storage<M> {
             return Ok(());
         }
         let (path, mut record) = (&self.wal_path, Vec::new());
-        append_record(&mut record, self.end + self.late.len() as u64, &encode(&batch), path)?;
+        append_record(&mut record, self.end + self.late.len() as u64, &batch, path)?;
         if let Some(compaction) = &mut self.compaction {
             compaction.add(batch.clone());
         }
@@ -377,12 +377,17 @@ fn start(owner: &Owner, base: LogIndex, image: &Image) -> StartRecord {
     StartRecord { owner: owner.clone(), base, hard_state: image.hard_state, entries: image.entries.clone() }
 }
 
-fn append_record(out: &mut Vec<u8>, offset: u64, payload: &[u8], path: &Path) -> Result<(), StorageError> {
+/// Appends the record of a value, which will be at byte `offset` of its file.
+fn append_record(out: &mut Vec<u8>, offset: u64, value: &impl Serialize, path: &Path) -> Result<(), StorageError> {
+    let (start, mut record) = (out.len(), std::mem::take(out));
+    record.reserve(USUAL_BYTES);
+    record.extend_from_slice(&[0; HEADER_BYTES]);
+    record = postcard::to_extend(value, record).expect("what is stored is plain data");
+    let payload = &record[start + HEADER_BYTES..];
     let (header, end) = record::enclose(offset, payload).ok_or_else(|| too_large(path, payload.len()))?;
-    out.reserve(header.len() + payload.len() + end.len());
-    for part in [&header[..], payload, &end] {
-        out.extend_from_slice(part);
-    }
+    record[start..][..HEADER_BYTES].copy_from_slice(&header);
+    record.extend_from_slice(&end);
+    *out = record;
     Ok(())
 }
 
@@ -391,7 +396,7 @@ fn too_large(path: &Path, bytes: usize) -> StorageError {
 }
 
 fn encode(value: &impl Serialize) -> Vec<u8> {
-    postcard::to_extend(value, Vec::with_capacity(USUAL_BYTES)).expect("what is stored is plain data")
+    postcard::to_stdvec(value).expect("what is stored is plain data")
 }
 
 fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, String> {

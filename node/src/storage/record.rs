@@ -14,7 +14,8 @@
 const MARK: [u8; 4] = *b"\xffSW2";
 /// Mark at the end of each record. It has several bits set, so that no single flipped bit makes it zero.
 const END: u8 = 0x5a;
-const HEADER_BYTES: usize = 16;
+/// Number of bytes before the payload.
+pub(super) const HEADER_BYTES: usize = 16;
 /// Number of bytes that a disk writes or loses as a unit.
 const SECTOR_BYTES: usize = 512;
 

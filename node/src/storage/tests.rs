@@ -244,7 +244,8 @@ fn a_crash_between_snapshot_and_log_keeps_the_suffix_only_if_it_follows_on_the_s
         let (mut storage, _) = open(dir.path()).unwrap();
         storage.persist(Persist { hard_state: Some(vote(2)), ..entries(1..=5, 1) }).unwrap();
         let old_wal = fs::read(dir.path().join(WAL)).unwrap();
-        let install = Persist { hard_state: Some(vote(3)), snapshot: Some(Box::new(last.clone())), ..Persist::default() };
+        let install =
+            Persist { hard_state: Some(vote(3)), snapshot: Some(Box::new(last.clone())), ..Persist::default() };
         storage.persist(install.clone()).unwrap();
         drop(storage);
         let finished = stored(dir.path());
