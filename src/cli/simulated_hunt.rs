@@ -158,7 +158,7 @@ mod tests {
     use crate::simulate::{of_seed, oracles::cases, simulate};
 
     /// Number of seeds that are tried with each defect.
-    const SEEDS: u64 = 24;
+    const SEEDS: u64 = 100;
 
     fn request(time_limit: Duration) -> SimulatedHuntRequest<'static> {
         let limits = SearchLimits { seeds: SEEDS, within_ms: 60_000 };
