@@ -70,15 +70,15 @@ const FILE: &str = "hunt.json";
 #[command(after_help = "Examples:
   schism hunt --defects votes-twice,long-lease --seeds 3 --time-limit 20s
   schism hunt --simulate --within 10s         all defects on virtual time
-  schism hunt                                 all defects; takes days
+  schism hunt --defects all                   all of them, as without the option; takes days
 
 A hunt that was interrupted goes on where it ended when the same command is given again: a folder has a campaign for \
 each defect, and hunt.json; of --simulate, simulated.json. Exit code 0 when all runs are over, whatever they found, \
 unless the sound node failed.")]
 pub(crate) struct HuntArgs {
-    /// Defects to hunt for, separated by commas [default: all].
-    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = parse_defect)]
-    defects: Option<Vec<Defect>>,
+    /// Defects to hunt for, separated by commas, or `all`.
+    #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "all", value_parser = parse_choice)]
+    defects: Vec<Choice>,
     /// Number of runs of each kind, each with another seed [default: 5; 40 on virtual time, and more until one finds
     /// something].
     #[arg(long, value_name = "N", value_parser = parse_count)]
@@ -106,6 +106,17 @@ pub(crate) struct HuntArgs {
     /// Print hunt.json instead of the table.
     #[arg(long)]
     json: bool,
+}
+
+/// Choice of defects to hunt for.
+#[derive(Clone, Copy, Debug)]
+enum Choice {
+    All,
+    One(Defect),
+}
+
+fn parse_choice(name: &str) -> Result<Choice, String> {
+    if name == "all" { Ok(Choice::All) } else { parse_defect(name).map(Choice::One) }
 }
 
 fn parse_count(text: &str) -> Result<u32, String> {
@@ -143,7 +154,7 @@ struct RunCommand {
 impl HuntArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let stop = stop_on_signal("the same command")?;
-        let chosen = self.defects.clone().unwrap_or_else(|| Defect::ALL.to_vec());
+        let chosen = self.chosen();
         if self.simulate {
             return simulated_hunt::execute(&self.simulated(chosen), &stop);
         }
@@ -179,6 +190,14 @@ impl HuntArgs {
             Some((0, 1..)) => ExitStatus::Failed,
             Some((0, 0)) | None => ExitStatus::Linearizable,
         })
+    }
+
+    fn chosen(&self) -> Vec<Defect> {
+        let one = |choice: &Choice| match choice {
+            Choice::All => None,
+            Choice::One(defect) => Some(*defect),
+        };
+        self.defects.iter().map(one).collect::<Option<_>>().unwrap_or_else(|| Defect::ALL.to_vec())
     }
 
     fn carries_out(&self, part: Part) -> bool {
@@ -325,6 +344,23 @@ mod tests {
     use checker::Share;
 
     use super::*;
+
+    #[test]
+    fn all_is_a_name_for_all_defects() {
+        #[derive(clap::Parser)]
+        struct Command {
+            #[command(flatten)]
+            hunt: HuntArgs,
+        }
+        let chosen = |arguments: &[&str]| {
+            let all = ["hunt"].iter().chain(arguments);
+            <Command as clap::Parser>::parse_from(all).hunt.chosen()
+        };
+        assert_eq!(chosen(&["--defects", "votes-twice,no-fsync"]), [Defect::VotesTwice, Defect::NoFsync]);
+        for all in [&[][..], &["--defects", "all"], &["--defects", "votes-twice,all"]] {
+            assert_eq!(chosen(all), Defect::ALL, "{all:?}");
+        }
+    }
 
     #[test]
     fn a_survivor_stays_in_the_table_with_its_reason_and_one_that_was_found_needs_none() {
