@@ -70,7 +70,7 @@ const FILE: &str = "hunt.json";
 #[command(after_help = "Examples:
   schism hunt --defects votes-twice,long-lease --seeds 3 --time-limit 20s
   schism hunt --simulate --within 10s         all defects on virtual time
-  schism hunt --defects all                   all of them, as without the option; takes days
+  schism hunt --defects all                   all of them, the default; takes days
 
 A hunt that was interrupted goes on where it ended when the same command is given again: a folder has a campaign for \
 each defect, and hunt.json; of --simulate, simulated.json. Exit code 0 when all runs are over, whatever they found, \
@@ -342,19 +342,20 @@ mod tests {
     use std::collections::BTreeMap;
 
     use checker::Share;
+    use clap::Parser;
 
     use super::*;
 
     #[test]
     fn all_is_a_name_for_all_defects() {
-        #[derive(clap::Parser)]
+        #[derive(Parser)]
         struct Command {
             #[command(flatten)]
             hunt: HuntArgs,
         }
         let chosen = |arguments: &[&str]| {
             let all = ["hunt"].iter().chain(arguments);
-            <Command as clap::Parser>::parse_from(all).hunt.chosen()
+            Command::parse_from(all).hunt.chosen()
         };
         assert_eq!(chosen(&["--defects", "votes-twice,no-fsync"]), [Defect::VotesTwice, Defect::NoFsync]);
         for all in [&[][..], &["--defects", "all"], &["--defects", "votes-twice,all"]] {

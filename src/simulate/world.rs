@@ -245,8 +245,8 @@ impl<'a> World<'a> {
         Ok(world)
     }
 
-    /// Lets the next thing happen: of what happens at the same time, wakes of nodes come last. Returns false if there is
-    /// nothing.
+    /// Lets the next thing happen; of what happens at the same time, wakes of nodes come last. Returns false if there
+    /// is nothing.
     fn go_on(&mut self) -> Result<bool, SimulationError> {
         let (wake_ns, node) = self.next_wake;
         if self.queue.next_ns().is_none_or(|next_ns| wake_ns < next_ns) {

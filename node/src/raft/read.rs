@@ -158,7 +158,9 @@ impl Raft {
             return;
         }
         // The index is the leader's commit index: its next heartbeat would say so too, but the read waits for it.
-        index.into_iter().for_each(|index| self.follow_commit(index));
+        if let Some(index) = index {
+            self.follow_commit(index);
+        }
         let is_asked = |batch: &ReadBatch| batch.ticket == context || self.config.has(Defect::AnyContextAnswers);
         let Some(position) = self.reads.asked.iter().position(is_asked) else { return };
         self.reads.reusable = index.filter(|_| self.config.has(Defect::ReusesReadIndex));
