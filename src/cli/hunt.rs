@@ -70,7 +70,7 @@ const FILE: &str = "hunt.json";
 #[command(after_help = "Examples:
   schism hunt --defects votes-twice,long-lease --seeds 3 --time-limit 20s
   schism hunt --simulate --within 10s         all defects on virtual time
-  schism hunt --defects all                   all of them, the default; takes days
+  schism hunt --defects all                   all, the default; takes days
 
 A hunt that was interrupted goes on where it ended when the same command is given again: a folder has a campaign for \
 each defect, and hunt.json; of --simulate, simulated.json. Exit code 0 when all runs are over, whatever they found, \
