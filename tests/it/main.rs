@@ -42,6 +42,7 @@ mod refusals;
 mod report;
 mod runs;
 mod seams;
+mod shims;
 mod shrink;
 mod simulate;
 mod store;

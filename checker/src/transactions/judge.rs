@@ -9,6 +9,7 @@ use super::{
     findings::Findings,
     graph::{Edge, Graph, Kind, Needs, Sorting},
     indices::{TransactionIndex, Vertex},
+    levels::Levels,
     limit::Limit,
     links::{LinkWriter, of_transactions},
     lists::Lists,
@@ -21,38 +22,6 @@ use super::{
     versions,
 };
 use crate::{Limits, UnknownWhy, shrink::try_minimal};
-
-/// Results for each level, beside what anomalies refute, and for the history.
-#[derive(Debug, Default)]
-pub(super) struct Levels {
-    known: Vec<(Level, Status)>,
-    pub order: Option<Vec<u32>>,
-    pub reads: usize,
-    pub dependencies: usize,
-    /// Description of a value that several changes may have written.
-    pub written_twice: Option<String>,
-}
-
-impl Levels {
-    pub(super) fn status(&self, level: Level) -> Status {
-        let known = self.known.iter().filter(|(other, status)| match status {
-            Status::Holds => *other >= level,
-            _ => *other == level,
-        });
-        let mut all = known.map(|(_, status)| *status);
-        let first = all.next();
-        all.find(|status| *status == Status::Holds).or(first).unwrap_or(Status::Unknown)
-    }
-
-    fn is_known(&self, findings: &Findings<'_>, level: Level) -> bool {
-        findings.weakest().is_some_and(|weakest| weakest <= level) || self.status(level) != Status::Unknown
-    }
-
-    fn set(&mut self, level: Level, status: Status) {
-        self.known.retain(|(other, _)| *other != level);
-        self.known.push((level, status));
-    }
-}
 
 /// Maximum number of states tried when confirming that a few transactions contradict each other.
 const CONFIRMED: usize = 1 << 15;

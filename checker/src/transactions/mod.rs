@@ -18,6 +18,7 @@ mod findings;
 mod graph;
 mod indices;
 mod judge;
+mod levels;
 mod limit;
 mod links;
 mod lists;
@@ -35,7 +36,7 @@ use histories::{History, Outcome, Value};
 use crate::{Limits, UnknownWhy};
 use facts::Initial;
 use findings::Findings;
-use judge::Levels;
+use levels::Levels;
 
 pub use report::{
     Anomaly, AnomalyCount, AnomalyKind, Level, LevelReport, Link, LinkEvidence, Orders, Status, TransactionReport,
