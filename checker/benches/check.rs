@@ -424,7 +424,7 @@ fn measure_weaker_models(c: &mut Criterion, load: Load) {
         .throughput(Throughput::Elements(load.operations as u64))
         .sample_size(10)
         .measurement_time(Duration::from_secs(2));
-    group.bench_function("consistency ladder", |b| b.iter(|| consistency(&history, &options)));
+    group.bench_function("weaker models", |b| b.iter(|| consistency(&history, &options)));
     group.bench_function("staleness", |b| b.iter(|| staleness(&history, &options)));
     group.finish();
 }

@@ -50,7 +50,7 @@ const LOOK_AROUND: Duration = Duration::from_millis(100);
 
 /// Options for carrying out a campaign.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Manner {
+pub(crate) struct CampaignOptions {
     /// Number of runs in parallel; if not given, as many as the machine can bear.
     pub(crate) at_once: Option<u16>,
     /// True to stop at the first violation.
@@ -65,7 +65,7 @@ pub(crate) struct Manner {
 /// Fails if the folder cannot be written or read. The failure of a run is not an error here.
 pub(crate) fn carry_out(
     folder: &Folder,
-    manner: Manner,
+    options: CampaignOptions,
     stop: &AtomicBool,
     progress: &MatrixProgress,
 ) -> anyhow::Result<Summary> {
@@ -75,9 +75,9 @@ pub(crate) fn carry_out(
         together: VecDeque::new(),
         alone: VecDeque::new(),
         under_way: 0,
-        at_once: manner.at_once.unwrap_or(1),
-        measure: manner.at_once.is_none(),
-        keeps_starved: manner.keeps_starved,
+        at_once: options.at_once.unwrap_or(1),
+        measure: options.at_once.is_none(),
+        keeps_starved: options.keeps_starved,
         stop,
         progress,
     };
@@ -105,7 +105,7 @@ pub(crate) fn carry_out(
             }
             let Ok((task, outcome)) = ended.recv_timeout(LOOK_AROUND) else { continue };
             let failed = campaign.take(task, outcome).inspect_err(|_| campaign.stop.store(true, Ordering::Relaxed))?;
-            if failed && manner.until_failure {
+            if failed && options.until_failure {
                 campaign.stop.store(true, Ordering::Relaxed);
             }
         }

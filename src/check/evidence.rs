@@ -53,12 +53,12 @@ pub(crate) fn found_orders(history: &History, options: &Options<'_>, report: &Re
     orders.into_iter().zip(states).map(found).collect()
 }
 
-/// Makes the ladder agree with the report on linearizability, with the same evidence.
-pub(crate) fn align(ladder: &mut Hierarchy, report: &Report) {
+/// Makes the hierarchy agree with the report on linearizability, with the same evidence.
+pub(crate) fn align(hierarchy: &mut Hierarchy, report: &Report) {
     let violated = keys_with(report, Verdict::NotLinearizable);
     if let Some((key, Evidence { operations, claim, .. })) = clearest(&violated) {
         let key = Some(key.key.clone()).filter(|key| *key != Value::Nil);
-        ladder.refute(Witness { operations: operations.clone(), key, claim: claim.clone() }, violated.len());
+        hierarchy.refute(Witness { operations: operations.clone(), key, claim: claim.clone() }, violated.len());
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     terminal::words::parse_time,
 };
 
-/// Bytes that the ladder and staleness take together, roughly, for each operation of a history that is not
+/// Bytes that the hierarchy and staleness take together, roughly, for each operation of a history that is not
 /// linearizable.
 const SIDE_BY_SIDE_BYTES: usize = 256;
 
@@ -185,7 +185,7 @@ impl JudgingOptions {
         report: &Report,
         budget: &Budget,
     ) -> (Hierarchy, StalenessReport) {
-        let (mut ladder, staleness) = budget.within(history.operations.len(), |limits| {
+        let (mut hierarchy, staleness) = budget.within(history.operations.len(), |limits| {
             let options = Options { limits: *limits, ..self.options(history) };
             let is_tight = !limits.memory.has_room(history.operations.len() * SIDE_BY_SIDE_BYTES);
             if is_tight || self.threads() == 1 {
@@ -202,8 +202,8 @@ impl JudgingOptions {
                 )
             })
         });
-        evidence::align(&mut ladder, report);
-        (ladder, staleness)
+        evidence::align(&mut hierarchy, report);
+        (hierarchy, staleness)
     }
 
     /// Returns the command that judges this file in the same way.

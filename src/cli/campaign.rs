@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     campaign::{
-        self, Manner, MatrixProgress,
+        self, CampaignOptions, MatrixProgress,
         folder::{self, Folder, Purpose, StoredPlan},
         plan::{FaultMix, Seeds, Shard, WrittenPlan, parse_mixes, parse_seeds},
     },
@@ -145,9 +145,10 @@ impl CampaignArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let folder = Folder::open(&self.store, Purpose::Campaign, self.asked()?, self.resume)?;
         let stop = stop_on_signal("--resume")?;
-        let manner = Manner { at_once: self.at_once, until_failure: self.until_failure, ..Manner::default() };
+        let options =
+            CampaignOptions { at_once: self.at_once, until_failure: self.until_failure, ..CampaignOptions::default() };
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
-        let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
+        let summary = campaign::carry_out(&folder, options, &stop, &progress)?;
         drop(progress);
         let status = terminal::beside(summary.status(), outputs::write(folder.inside(), &summary));
         let status = terminal::beside(status, show(&summary, &folder.shown(), status, self.json));

@@ -233,12 +233,13 @@ impl CheckArgs {
             status = status.worst(ExitStatus::Internal);
             *words += &format!("  an internal error in the further analysis: {panic}; please report it\n");
         }
-        let (ladder, staleness) = weaker_models.and_then(Result::ok).unzip();
+        let (hierarchy, staleness) = weaker_models.and_then(Result::ok).unzip();
         let found = found.and_then(Result::ok).unwrap_or_default();
         *words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, found));
         let is_register = matches!(options.model, Model::Register | Model::KeyValue);
         if report.verdict == Verdict::NotLinearizable && is_register {
-            *words += &ladder.as_ref().map_or_else(String::new, |ladder| hierarchy::describe(ladder, self.explain));
+            *words +=
+                &hierarchy.as_ref().map_or_else(String::new, |hierarchy| hierarchy::describe(hierarchy, self.explain));
             *words += &staleness.as_ref().map_or_else(String::new, |report| hierarchy::staleness(history, report));
         }
         let prefixes = found.iter().map(|(key, found)| {
@@ -256,7 +257,7 @@ impl CheckArgs {
             notes,
             orders: report.keys.iter_mut().map(KeyOrder::of).collect(),
             report: JudgedReport::Keys(report),
-            ladder,
+            hierarchy,
             staleness,
             prefixes,
         })
@@ -375,7 +376,7 @@ pub(crate) struct Findings {
     pub(crate) notes: Vec<String>,
     pub(crate) orders: Vec<KeyOrder>,
     pub(crate) report: JudgedReport,
-    pub(crate) ladder: Option<Hierarchy>,
+    pub(crate) hierarchy: Option<Hierarchy>,
     pub(crate) staleness: Option<StalenessReport>,
     pub(crate) prefixes: Vec<PrefixRow>,
 }
@@ -405,7 +406,7 @@ impl Findings {
             notes: Vec::new(),
             orders: Vec::new(),
             report: JudgedReport::Keys(report),
-            ladder: None,
+            hierarchy: None,
             staleness: None,
             prefixes: Vec::new(),
         }
@@ -428,7 +429,7 @@ impl Findings {
                 found: order.ok_or_else(|| render::transactions::verdict(&report, level)),
             }],
             report: JudgedReport::Transactions(report),
-            ladder: None,
+            hierarchy: None,
             staleness: None,
             prefixes: Vec::new(),
         }
@@ -436,8 +437,17 @@ impl Findings {
 
     /// Returns the findings for JSON, with the command that judges the file again, and the prefixes if `explain`.
     fn into_json(self, command: String, explain: bool) -> FileVerdict {
-        let Self { options, report, weak, notes, ladder, staleness, prefixes, .. } = self;
-        FileVerdict { command, options, report, weak, notes, ladder, staleness, prefixes: explain.then_some(prefixes) }
+        let Self { options, report, weak, notes, hierarchy, staleness, prefixes, .. } = self;
+        FileVerdict {
+            command,
+            options,
+            report,
+            weak,
+            notes,
+            hierarchy,
+            staleness,
+            prefixes: explain.then_some(prefixes),
+        }
     }
 
     /// Adds notes on how the history was read.
@@ -468,7 +478,7 @@ impl Findings {
                 keys: [],
                 operations: cut.operations(),
             },
-            ladder: None,
+            hierarchy: None,
             staleness: None,
             prefixes: Vec::new(),
         }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     campaign::{
-        self, Manner, MatrixProgress,
+        self, CampaignOptions, MatrixProgress,
         folder::{COMPARISON_FILE, Folder, Purpose, StoredPlan, read_plan, stored_summary},
         plan::{FaultMix, Seeds, WrittenPlan},
     },
@@ -117,8 +117,8 @@ impl CompareArgs {
         }
         let stop = stop_on_signal("--resume")?;
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
-        let manner = Manner { at_once: Some(1), ..Manner::default() };
-        let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
+        let options = CampaignOptions { at_once: Some(1), ..CampaignOptions::default() };
+        let summary = campaign::carry_out(&folder, options, &stop, &progress)?;
         drop(progress);
         report::outputs::write(folder.inside(), &summary)?;
         let comparison = compare::measure(&summary, folder.inside())?;

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     campaign::{
-        self, Manner, MatrixProgress,
+        self, CampaignOptions, MatrixProgress,
         folder::{Folder, Purpose, StoredPlan, read_plan},
         hunt::{Catch, Hunt, HuntedDefect},
         plan::{Seeds, WrittenPlan},
@@ -268,8 +268,8 @@ impl HuntArgs {
         let folder = Folder::open(&path, Purpose::Campaign, Some(StoredPlan::new(plan, None)), is_begun)?;
         terminal::note(&format!("{}: {options}", path.display()));
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
-        let manner = Manner { at_once: self.at_once, until_failure: false, keeps_starved: true };
-        let summary = campaign::carry_out(&folder, manner, stop, &progress)?;
+        let options = CampaignOptions { at_once: self.at_once, until_failure: false, keeps_starved: true };
+        let summary = campaign::carry_out(&folder, options, stop, &progress)?;
         Ok((summary.finished == summary.planned).then(|| Catch::of(&summary)))
     }
 

@@ -136,11 +136,11 @@ pub(super) fn with_facts<T>(
     judging.check_initial(Some(&history))?;
     let judged = judging.judge(&history, true, true, &budget);
     let violated = judged.verdict == Verdict::NotLinearizable && judged.property.is_none();
-    let (ladder, staleness) = violated.then(|| judging.weaker_models(&history, &judged, &budget)).unzip();
+    let (hierarchy, staleness) = violated.then(|| judging.weaker_models(&history, &judged, &budget)).unzip();
     let prefix = |key: &_, of: &_| judging.prefix_of_evidence(&history, key, of, &budget);
     check_page_budget(&budget, &judged, what)?;
     tell(&Facts {
-        ladder: ladder.as_ref(),
+        hierarchy: hierarchy.as_ref(),
         staleness: staleness.as_ref(),
         fault_windows: &windows,
         orders: judging.found_orders(&history, &judged, &budget),

@@ -38,7 +38,8 @@ pub(super) struct FileVerdict {
     pub(super) report: JudgedReport,
     pub(super) weak: Option<WeakVerdict>,
     pub(super) notes: Vec<String>,
-    pub(super) ladder: Option<Hierarchy>,
+    #[serde(rename = "ladder")]
+    pub(super) hierarchy: Option<Hierarchy>,
     pub(super) staleness: Option<StalenessReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) prefixes: Option<Vec<PrefixRow>>,

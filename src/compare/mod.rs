@@ -248,7 +248,7 @@ impl<'a> ModeTotals<'a> {
             }
         }
         if results.verdict == Verdict::NotLinearizable {
-            let strongest = results.ladder.as_ref().map(checker::Hierarchy::strongest).unwrap_or_default();
+            let strongest = results.hierarchy.as_ref().map(checker::Hierarchy::strongest).unwrap_or_default();
             match &mut self.holds {
                 Some(known) => known.retain(|model| strongest.contains(model)),
                 None => self.holds = Some(strongest),

@@ -1,5 +1,5 @@
-//! The consistency ladder in words: the levels that hold or fail for a history that is not linearizable, and the
-//! staleness of its reads.
+//! The hierarchy of weaker models in words: the levels that hold or fail for a history that is not linearizable, and
+//! the staleness of its reads.
 
 use checker::{Consistency, Hierarchy, ModelStatus, StalenessReport};
 use histories::History;
@@ -11,16 +11,16 @@ use crate::terminal::{
 
 /// Describes in a few lines the levels that hold, fail, or were not checked; if `explain`, also the evidence for each
 /// failure.
-pub(crate) fn describe(ladder: &Hierarchy, explain: bool) -> String {
-    let strongest = ladder.strongest();
+pub(crate) fn describe(hierarchy: &Hierarchy, explain: bool) -> String {
+    let strongest = hierarchy.strongest();
     let holds: Vec<String> = strongest.iter().map(|&model| name(model)).collect();
-    let below = ladder.levels.iter().filter(|level| level.model != Consistency::Linearizable);
+    let below = hierarchy.levels.iter().filter(|level| level.model != Consistency::Linearizable);
     let (mut fails, mut told, mut unknown) = (Vec::new(), String::new(), Vec::new());
     for level in below {
         match &level.status {
             ModelStatus::Holds => {}
             ModelStatus::Fails { witness, keys } => {
-                let on = witness.key.as_ref().map_or_else(String::new, |_| format!(" ({keys} of {})", ladder.keys));
+                let on = witness.key.as_ref().map_or_else(String::new, |_| format!(" ({keys} of {})", hierarchy.keys));
                 fails.push(format!("{}{on}", level.model));
                 told += &format!("    not {}: {}\n", level.model, sanitize::line(&witness.claim));
             }
@@ -54,7 +54,7 @@ pub(crate) fn describe(ladder: &Hierarchy, explain: bool) -> String {
             "    ({}: one process each; a process ends with an operation of unknown outcome. Over several keys, \
             sequential consistency is NP-complete: \
              each key is tested by itself, and causal consistency over all.)\n",
-            counted(ladder.sessions, "session")
+            counted(hierarchy.sessions, "session")
         );
     }
     text
@@ -140,7 +140,7 @@ mod tests {
             line(10, 1, 2, "ok", "read", "57"),
         ];
         let history = read_bytes("test", lines.concat().as_bytes(), None::<Format>).unwrap();
-        let ladder = consistency(&history, &Options::new(Model::Register));
+        let hierarchy = consistency(&history, &Options::new(Model::Register));
         let expected = "
   What holds instead: sequential per key (all four session guarantees), causal, converged in the end
   What fails (on so many keys): regular (1 of 1)
@@ -150,7 +150,7 @@ at 0.002 s
     (3 sessions: one process each; a process ends with an operation of unknown outcome. Over several \
 keys, sequential consistency is NP-complete: each key is tested by itself, and causal consistency over all.)
 ";
-        assert_eq!(describe(&ladder, true), expected);
+        assert_eq!(describe(&hierarchy, true), expected);
         let measured = checker::staleness(&history, &Options::new(Model::Register));
         let expected = "  Stale reads: 1 of 3 (33.3 %, 95 % interval 6.1 to 79.2 %), by 1.0 ms at most, 1.0 ms at p50; \
                         up to 1 version behind; Δ = 1.0 ms (reads that much earlier would be linearizable)\n";

@@ -126,8 +126,8 @@ pub(crate) fn explain(finished: &FinishedRun) -> Answer {
         |report| transactions::describe(history, report, Level::StrictSerializable, results.report.weak),
     );
     let text = &mut answer.details;
-    if let Some(ladder) = &finished.results.ladder {
-        *text += &hierarchy::describe(ladder, false);
+    if let Some(hierarchy) = &finished.results.hierarchy {
+        *text += &hierarchy::describe(hierarchy, false);
     }
     *text +=
         &finished.results.staleness.as_ref().map_or_else(String::new, |report| hierarchy::staleness(history, report));

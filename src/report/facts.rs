@@ -37,7 +37,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) report: &'a Report,
     /// Findings about the transactions, if these are some.
     pub(crate) transactions: Option<TransactionFacts<'a>>,
-    pub(crate) ladder: Option<&'a Hierarchy>,
+    pub(crate) hierarchy: Option<&'a Hierarchy>,
     pub(crate) staleness: Option<&'a StalenessReport>,
     pub(crate) fault_windows: &'a [FaultWindow],
     pub(crate) reigns: &'a [Reign],
@@ -78,7 +78,7 @@ impl<'a> Facts<'a> {
             history,
             report,
             transactions: None,
-            ladder: None,
+            hierarchy: None,
             staleness: None,
             fault_windows: &[],
             reigns: &[],

@@ -61,7 +61,7 @@ pub(crate) fn facts_of(finished: &FinishedRun) -> Facts<'_> {
     let facts = Facts {
         run: Some(finished),
         transactions: transactions.map(|report| TransactionFacts { report, level: Level::StrictSerializable }),
-        ladder: results.ladder.as_ref(),
+        hierarchy: results.hierarchy.as_ref(),
         staleness: results.staleness.as_ref(),
         fault_windows: &finished.fault_windows,
         reigns: &results.reigns,

@@ -88,7 +88,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
     let options = options_of(plan.workload());
     let can_be_quick = options.as_ref().is_some_and(|options| !options.model.is_property());
     let began = Instant::now();
-    let Judgement { report, transactions, ladder, staleness } =
+    let Judgement { report, transactions, hierarchy, staleness } =
         budget.within(history.operations.len(), |limits| Judgement::of(&history, options, limits));
     let can_repeat = began.elapsed() < QUICK_CHECK && can_be_quick;
     let ends = (0..history.operations.len()).map(|index| history.times(index).completed_ns);
@@ -138,7 +138,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         report,
         audits,
         transactions,
-        ladder,
+        hierarchy,
         staleness,
         reigns,
     };
@@ -194,7 +194,7 @@ pub(crate) fn quick_report(plan: &Plan, history: &History, limits: &Limits<'_>) 
 struct Judgement {
     report: Report,
     transactions: Option<TransactionReport>,
-    ladder: Option<Hierarchy>,
+    hierarchy: Option<Hierarchy>,
     staleness: Option<StalenessReport>,
 }
 
@@ -205,16 +205,16 @@ impl Judgement {
         let Some(options) = options else {
             let found = checker::check_transactions(history, limits);
             let report = as_report(history, &found, Level::StrictSerializable);
-            return Self { report, transactions: Some(found), ladder: None, staleness: None };
+            return Self { report, transactions: Some(found), hierarchy: None, staleness: None };
         };
         let options = &Options { limits: *limits, threads: processors(), ..options };
         let report = checker::check(history, options);
         let has_weaker = report.verdict == Verdict::NotLinearizable && options.model.is_register();
-        let (mut ladder, staleness) = has_weaker.then(|| checker::weaker_models(history, options)).unzip();
-        if let Some(ladder) = &mut ladder {
-            evidence::align(ladder, &report);
+        let (mut hierarchy, staleness) = has_weaker.then(|| checker::weaker_models(history, options)).unzip();
+        if let Some(hierarchy) = &mut hierarchy {
+            evidence::align(hierarchy, &report);
         }
-        Self { report, transactions: None, ladder, staleness }
+        Self { report, transactions: None, hierarchy, staleness }
     }
 }
 

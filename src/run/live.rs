@@ -127,14 +127,14 @@ async fn run_on_cluster(
     let clients = Clients::open(&load, connector.clone(), stop.clone()).await?;
     let driving = workloads::drive(&load, clients, Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
     let (schedule, limit) = (&plan.schedule, plan.time_limit());
-    let breaking = fault_schedule::run_schedule(schedule, limit, cluster, &recorder, &in_force, stop.clone());
+    let nemesis = fault_schedule::run_schedule(schedule, limit, cluster, &recorder, &in_force, stop.clone());
     let meter = Meter::default();
     let prober = if plan.no_probes { None } else { Some(Prober::new(plan, cluster, origin)?) };
     let stalls = StallWatch::new(origin, plan.system().timing(&plan.settings).probe);
     let before = meter.read(cluster).await;
     let from_ns = elapsed_ns(origin_mono_ns);
     let (driven, broken) = tokio::select! {
-        both = async { tokio::join!(driving, breaking) } => both,
+        both = async { tokio::join!(driving, nemesis) } => both,
         () = show_figures(progress, limit, &counts, &in_force) => unreachable!("figures are shown for ever"),
         () = meter.keep_reading(cluster) => unreachable!("the meter is read for ever"),
         never = stalls.keep_watching() => match never {},

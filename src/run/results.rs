@@ -54,8 +54,8 @@ pub(crate) struct Results {
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub(crate) transactions: Option<TransactionReport>,
     /// Weaker models that hold, if the history is not linearizable.
-    #[serde(default)]
-    pub(crate) ladder: Option<Hierarchy>,
+    #[serde(default, rename = "ladder")]
+    pub(crate) hierarchy: Option<Hierarchy>,
     /// Staleness of the reads, if the history is not linearizable.
     #[serde(default)]
     pub(crate) staleness: Option<StalenessReport>,

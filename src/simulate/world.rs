@@ -1,6 +1,6 @@
 //! A cluster, its clients and its faults on virtual time: one loop over everything that happens, in order.
 
-mod breaking;
+mod injection;
 mod operator;
 mod phases;
 mod traffic;

@@ -132,7 +132,7 @@ impl<'a> Evaluation<'a> {
     /// Returns the hierarchy from all keys together, given the result of processing them.
     pub(crate) fn hierarchy(mut self, keys: &Result<Keys, Shortage>, done: Result<(), Shortage>) -> Hierarchy {
         if !are_registers(self.options) {
-            self.skip("only registers are on the ladder");
+            self.skip("only registers have weaker models");
         } else if let Err(out) = done.and_then(|()| self.causal(&Budget::new(&self.options.limits))) {
             self.skip(&out.to_string());
         }

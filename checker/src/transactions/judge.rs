@@ -13,11 +13,11 @@ use super::{
     limit::Limit,
     links::{LinkWriter, of_transactions},
     lists::Lists,
-    moments::{add_processes, add_realtime},
     polygraph::{Polygraph, Solution, VersionRun},
     registers::{self, Registers},
     report::{AnomalyKind, Level, Status},
     small::{self, SmallDecision, SmallHistory},
+    time_order::{add_processes, add_realtime},
     verify::{self, Replay},
     versions,
 };

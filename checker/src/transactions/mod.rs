@@ -22,12 +22,12 @@ mod levels;
 mod limit;
 mod links;
 mod lists;
-mod moments;
 mod polygraph;
 mod registers;
 mod report;
 mod room;
 mod small;
+mod time_order;
 mod verify;
 mod versions;
 

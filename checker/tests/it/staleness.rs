@@ -134,7 +134,7 @@ fn compare_reads(history: &History, report: &StalenessReport, show: &dyn Fn() ->
     counts.sort_unstable();
     assert_eq!(report.reads.versions, distribution(&counts), "versions: {}", show());
     // Shift that one read needs when all other reads may begin at any time.
-    let alone = |looker: usize| least(history, |index, by| if index == looker { by } else { LONG });
+    let alone = |reader: usize| least(history, |index, by| if index == reader { by } else { LONG });
     let mut behind: Vec<u64> = reads().map(|(index, _)| alone(index).map_or(u64::MAX, |by| by * MS)).collect();
     behind.retain(|&by| by > 0);
     behind.sort_unstable();

@@ -124,11 +124,11 @@ fn explains(
 }
 
 /// Returns true if some order of all changes and this lookup in real time explains the lookup.
-fn is_regular(ops: &[Op], looker: &Op) -> bool {
-    let Some(look) = looker.look else { return true };
-    let those: Vec<Op> = ops.iter().copied().filter(|o| o.set.is_some() || o.invoked == looker.invoked).collect();
-    !looker.absurd
-        && explains(&those, 0, INITIAL, &Op::before, &|op, value| op.invoked != looker.invoked || value == look)
+fn is_regular(ops: &[Op], reader: &Op) -> bool {
+    let Some(look) = reader.look else { return true };
+    let those: Vec<Op> = ops.iter().copied().filter(|o| o.set.is_some() || o.invoked == reader.invoked).collect();
+    !reader.absurd
+        && explains(&those, 0, INITIAL, &Op::before, &|op, value| op.invoked != reader.invoked || value == look)
 }
 
 /// Returns true if this session guarantee holds in some order of the values in which each cas directly follows the

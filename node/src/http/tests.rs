@@ -15,7 +15,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    kv::{Command, CommandResult, MicroOperation, Op, Query as Asked, VersionedValue},
+    kv::{Command, CommandResult, MicroOperation, Op, Query as KvQuery, VersionedValue},
     raft::{LogIndex, NodeId, Role, Term},
     request::{Failure, ReadMode},
 };
@@ -82,7 +82,7 @@ async fn a_read_names_its_mode_and_gets_value_revision_and_node() {
         let found = VersionedValue { value: stored(&json!({"b": [1, "x"]})), revision: LogIndex(17) };
         let path = format!("/v1/kv/k{query}");
         let (request, status, body) = api.answered(Method::GET, &path, "", Ok(CommandResult::Got(found))).await;
-        assert_eq!(request, Request::Read { query: Asked::Value("k".into()), mode });
+        assert_eq!(request, Request::Read { query: KvQuery::Value("k".into()), mode });
         let expected =
             json!({"key": "k", "value": {"b": [1, "x"]}, "revision": 17, "node": 2, "role": "follower", "term": 3});
         assert_eq!((status, body), (200, expected));
@@ -95,7 +95,7 @@ async fn an_absent_key_is_null_at_revision_zero() {
     let found = VersionedValue { value: None, revision: LogIndex(0) };
     let (request, status, body) =
         api.answered(Method::GET, "/v1/kv/a%2Fb%20c", "", Ok(CommandResult::Got(found))).await;
-    assert_eq!(request, Request::Read { query: Asked::Value("a/b c".into()), mode: ReadMode::Quorum });
+    assert_eq!(request, Request::Read { query: KvQuery::Value("a/b c".into()), mode: ReadMode::Quorum });
     assert_eq!(
         (status, &body["key"], &body["value"], &body["revision"]),
         (200, &json!("a/b c"), &json!(null), &json!(0))
@@ -163,7 +163,7 @@ async fn sets_and_queues_are_asked_by_key() {
     }
     let (request, status, answer) =
         api.answered(Method::GET, "/v1/kv/k/first?read=leader", "", got(json!({"a": 1}))).await;
-    assert_eq!(request, Request::Read { query: Asked::First(key()), mode: ReadMode::Leader });
+    assert_eq!(request, Request::Read { query: KvQuery::First(key()), mode: ReadMode::Leader });
     assert_eq!((status, answer), (200, node(json!({"value": {"a": 1}, "revision": 9}))));
 }
 
@@ -204,7 +204,7 @@ async fn a_transaction_is_answered_with_what_it_read() {
     let applied = Ok(CommandResult::Transaction { found, revision: LogIndex(4) });
     let body = r#"{"ops": [["r", "a", null], ["r", "b", null]]}"#;
     let (request, _, answer) = api.answered(Method::POST, "/v1/txn?read=leader", body, applied).await;
-    let query = Asked::Values(vec!["a".into(), "b".into()]);
+    let query = KvQuery::Values(vec!["a".into(), "b".into()]);
     assert_eq!(request, Request::Read { query, mode: ReadMode::Leader });
     assert_eq!((&answer["ops"], &answer["revision"]), (&json!([["r", "a", [7]], ["r", "b", null]]), &json!(4)));
 }

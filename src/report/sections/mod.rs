@@ -7,8 +7,8 @@ mod counts;
 mod elements;
 mod explorer;
 mod faults;
+mod hierarchy;
 mod judged;
-mod ladder;
 mod leaders;
 mod logs;
 mod messages;
@@ -30,7 +30,7 @@ pub(super) const SECTIONS: &[Section] = &[
     repeat::SECTION,
     messages::SECTION,
     explorer::SECTION,
-    ladder::SECTION,
+    hierarchy::SECTION,
     audits::SECTION,
     totals::SECTION,
     elements::SECTION,

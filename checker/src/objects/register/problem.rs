@@ -150,13 +150,13 @@ impl<'a> Problem<'a> {
         // be.
         let mut old_cas: Vec<(Val, u32)> = Vec::new();
         while let Some(index) = open.pop() {
-            let looker = &steps[index as usize];
-            match looker.action {
-                Action::Cas { from: value, .. } if looker.end < from && value != INITIAL => {
+            let reader = &steps[index as usize];
+            match reader.action {
+                Action::Cas { from: value, .. } if reader.end < from && value != INITIAL => {
                     old_cas.push((value, index));
                 }
                 Action::Read(_) | Action::Cas { .. } | Action::NotEqual(_) => {
-                    self.add_seen(looker, &mut kept, &mut open);
+                    self.add_seen(reader, &mut kept, &mut open);
                 }
                 Action::Contradiction(_) | Action::Write(_) | Action::Append(_) => {}
             }
@@ -170,20 +170,20 @@ impl<'a> Problem<'a> {
         (0..).zip(kept).filter(|(_, kept)| *kept).map(|(index, _)| index).collect()
     }
 
-    /// Keeps every change that `looker` can have observed. If its value was set only too long ago or too late, keeps
-    /// the last setter that began before the end of `looker`, or else it would seem that the value was never set.
-    fn add_seen(&self, looker: &Step, kept: &mut [bool], open: &mut Vec<u32>) {
-        let (first, last) = match looker.action {
+    /// Keeps every change that `reader` can have observed. If its value was set only too long ago or too late, keeps
+    /// the last setter that began before the end of `reader`, or else it would seem that the value was never set.
+    fn add_seen(&self, reader: &Step, kept: &mut [bool], open: &mut Vec<u32>) {
+        let (first, last) = match reader.action {
             Action::Read(value) | Action::Cas { from: value, .. } => (value as usize, value as usize),
             _ => (0, self.setters.len() - 1),
         };
         let all = || self.setters[first..=last].iter().flatten().copied();
-        let mut seen: Vec<u32> = all().filter(|&setter| self.sees(looker, setter)).collect();
-        if let (true, Action::Read(value)) = (seen.is_empty(), looker.action)
+        let mut seen: Vec<u32> = all().filter(|&setter| self.sees(reader, setter)).collect();
+        if let (true, Action::Read(value)) = (seen.is_empty(), reader.action)
             && value != INITIAL
         {
             seen.extend(
-                all().rfind(|&setter| self.prepared.steps[setter as usize].start < looker.end).or(all().next()),
+                all().rfind(|&setter| self.prepared.steps[setter as usize].start < reader.end).or(all().next()),
             );
         }
         for setter in seen {
@@ -193,19 +193,19 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Returns true if `looker` can have observed the value that `setter` set.
-    fn sees(&self, looker: &Step, setter: u32) -> bool {
+    /// Returns true if `reader` can have observed the value that `setter` set.
+    fn sees(&self, reader: &Step, setter: u32) -> bool {
         let step = &self.prepared.steps[setter as usize];
         let Some(set) = step.action.installs() else { return false };
-        let wanted = match looker.action {
+        let wanted = match reader.action {
             Action::Read(value) | Action::Cas { from: value, .. } => value == set,
             Action::NotEqual(value) => value != set,
             Action::Contradiction(_) | Action::Write(_) | Action::Append(_) => false,
         };
         wanted
-            && looker.operation != step.operation
-            && looker.end > step.start
-            && looker.start < self.replaced[setter as usize]
+            && reader.operation != step.operation
+            && reader.end > step.start
+            && reader.start < self.replaced[setter as usize]
     }
 
     /// Leaves out steps while the rest cannot be ordered, but none of `wanted`, as long as there is time.
@@ -264,12 +264,12 @@ impl<'a> Problem<'a> {
         }
         let Some(set) = steps[setter as usize].action.installs() else { return false };
         let others = kept.iter().any(|&k| k != setter && steps[k as usize].action.installs() == Some(set));
-        kept.iter().all(|&looker| {
-            let looker = &steps[looker as usize];
-            let becomes_write = matches!(looker.action, Action::Cas { .. }) && !others && set != INITIAL;
+        kept.iter().all(|&reader| {
+            let reader = &steps[reader as usize];
+            let becomes_write = matches!(reader.action, Action::Cas { .. }) && !others && set != INITIAL;
             // A read of a value from long ago stays with its setter, or it would seem that the value was never set.
-            let last_of_its_value = !others && set != INITIAL && looker.action == Action::Read(set);
-            becomes_write || !(last_of_its_value || self.sees(looker, setter))
+            let last_of_its_value = !others && set != INITIAL && reader.action == Action::Read(set);
+            becomes_write || !(last_of_its_value || self.sees(reader, setter))
         })
     }
 
@@ -283,14 +283,14 @@ impl<'a> Problem<'a> {
         let mut all = kept.clone();
         let mut at = 0;
         while at < all.len() {
-            let looker = steps[all[at] as usize];
+            let reader = steps[all[at] as usize];
             at += 1;
-            let Action::Cas { from, .. } = looker.action else { continue };
-            if from == INITIAL || all.iter().any(|&step| self.sees(&looker, step)) {
+            let Action::Cas { from, .. } = reader.action else { continue };
+            if from == INITIAL || all.iter().any(|&step| self.sees(&reader, step)) {
                 continue;
             }
             let mut seen: Vec<u32> =
-                self.setters[from as usize].iter().copied().filter(|&setter| self.sees(&looker, setter)).collect();
+                self.setters[from as usize].iter().copied().filter(|&setter| self.sees(&reader, setter)).collect();
             if seen.is_empty() || all.len() + seen.len() > MAX_EVIDENCE {
                 return kept;
             }

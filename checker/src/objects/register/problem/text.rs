@@ -106,8 +106,8 @@ impl Problem<'_> {
     /// was gone by then: without them it would seem that it was never there. Returns `few` if that cannot be shown.
     pub(super) fn with_makers(&mut self, few: Vec<u32>, all: &[u32]) -> Vec<u32> {
         let observes = |index: &u32| observed(self.prepared.steps[*index as usize].action).is_some();
-        let Some(looker) = few.iter().copied().rev().find(observes) else { return few };
-        let makers = self.makers(looker);
+        let Some(reader) = few.iter().copied().rev().find(observes) else { return few };
+        let makers = self.makers(reader);
         if makers.is_empty() {
             return few;
         }
@@ -115,7 +115,7 @@ impl Problem<'_> {
             let kept = merged(&makers, kept);
             self.attempts.renew();
             if self.is_impossible(&kept) {
-                return self.minimal(kept, &merged(&makers, &[looker]));
+                return self.minimal(kept, &merged(&makers, &[reader]));
             }
         }
         few
@@ -123,10 +123,10 @@ impl Problem<'_> {
 
     /// Returns the write and the appends that can have made the text which a step observed, each the last before the
     /// next if there is one. Returns nothing if there are none, or none are known.
-    fn makers(&self, looker: u32) -> Vec<u32> {
+    fn makers(&self, reader: u32) -> Vec<u32> {
         let steps = &self.prepared.steps;
-        let Origin::Actions(actions) = self.origin(looker) else { return Vec::new() };
-        let all_end = steps[looker as usize].end;
+        let Origin::Actions(actions) = self.origin(reader) else { return Vec::new() };
+        let all_end = steps[reader as usize].end;
         let (mut makers, mut end) = (Vec::new(), all_end);
         for action in actions {
             let is_maker = |&index: &u32| steps[index as usize].action == action && !makers.contains(&index);
@@ -144,8 +144,8 @@ impl Problem<'_> {
 
     /// Returns true if a step found a value that cannot have been made by then: neither the initial value, nor one
     /// set by a step that began before this one ended, nor a text made of these by such appends.
-    pub(crate) fn cannot_have_been_made(&self, looker: u32) -> bool {
-        matches!(self.origin(looker), Origin::Impossible)
+    pub(crate) fn cannot_have_been_made(&self, reader: u32) -> bool {
+        matches!(self.origin(reader), Origin::Impossible)
     }
 
     /// Returns true if the register is a text that grows.
@@ -155,9 +155,9 @@ impl Problem<'_> {
 
     /// Returns the changes that began before a step ended, if the register is a text that grows, and no write of just
     /// what the step found failed.
-    pub(crate) fn edits_before(&self, looker: u32) -> Option<Vec<u32>> {
-        let looker = &self.prepared.steps[looker as usize];
-        let seen = observed(looker.action).map(|seen| self.value(seen))?;
+    pub(crate) fn edits_before(&self, reader: u32) -> Option<Vec<u32>> {
+        let reader = &self.prepared.steps[reader as usize];
+        let seen = observed(reader.action).map(|seen| self.value(seen))?;
         let is_failed_write = |&index: &u32| {
             let Operation { function, input, to, .. } = self.history.operations[index as usize];
             self.history.value(if function == Function::Cas { to } else { input }) == seen
@@ -165,18 +165,18 @@ impl Problem<'_> {
         if !self.grows() || self.prepared.failed.iter().any(is_failed_write) {
             return None;
         }
-        let begun = (0..).zip(&self.prepared.steps).take_while(|(_, step)| step.start < looker.end);
-        let edits = begun.filter(|(_, step)| step.operation != looker.operation && !step.action.is_read_only());
+        let begun = (0..).zip(&self.prepared.steps).take_while(|(_, step)| step.start < reader.end);
+        let edits = begun.filter(|(_, step)| step.operation != reader.operation && !step.action.is_read_only());
         Some(edits.map(|(index, _)| index).collect())
     }
 
     /// Decides how the value that a step observed can have been made by then.
-    fn origin(&self, looker: u32) -> Origin {
-        let looker = &self.prepared.steps[looker as usize];
-        let Some(seen) = observed(looker.action) else { return Origin::Undecided };
+    fn origin(&self, reader: u32) -> Origin {
+        let reader = &self.prepared.steps[reader as usize];
+        let Some(seen) = observed(reader.action) else { return Origin::Undecided };
         let begun = || {
-            let others = self.prepared.steps.iter().take_while(|step| step.start < looker.end);
-            others.filter(|step| step.operation != looker.operation)
+            let others = self.prepared.steps.iter().take_while(|step| step.start < reader.end);
+            others.filter(|step| step.operation != reader.operation)
         };
         let set = || begun().filter_map(|step| step.action.installs()).chain([INITIAL]);
         if set().any(|value| value == seen) {
@@ -227,11 +227,11 @@ impl Problem<'_> {
     }
 
     /// Returns the first step that set what this step found, among those that began after it had ended.
-    pub(crate) fn setter_after(&self, looker: u32) -> Option<u32> {
+    pub(crate) fn setter_after(&self, reader: u32) -> Option<u32> {
         let steps = &self.prepared.steps;
-        let looker = &steps[looker as usize];
-        let seen = observed(looker.action)?;
-        let late = |(_, step): &(u32, &Step)| step.start > looker.end && step.action.installs() == Some(seen);
+        let reader = &steps[reader as usize];
+        let seen = observed(reader.action)?;
+        let late = |(_, step): &(u32, &Step)| step.start > reader.end && step.action.installs() == Some(seen);
         (0..).zip(steps).find(late).map(|(index, _)| index)
     }
 
@@ -249,13 +249,13 @@ impl Problem<'_> {
     pub(super) fn is_overwritten(&self, change: u32, kept: &[u32]) -> bool {
         let steps = &self.prepared.steps;
         let gone = steps[change as usize];
-        let is_between = |write: &Step, looker: &Step| {
-            matches!(write.action, Action::Write(_)) && gone.end < write.start && write.end < looker.start
+        let is_between = |write: &Step, reader: &Step| {
+            matches!(write.action, Action::Write(_)) && gone.end < write.start && write.end < reader.start
         };
-        kept.iter().filter(|&&looker| looker != change).map(|&looker| &steps[looker as usize]).all(|looker| {
-            matches!(looker.action, Action::Write(_) | Action::Append(_))
-                || looker.end < gone.start
-                || kept.iter().any(|&write| is_between(&steps[write as usize], looker))
+        kept.iter().filter(|&&reader| reader != change).map(|&reader| &steps[reader as usize]).all(|reader| {
+            matches!(reader.action, Action::Write(_) | Action::Append(_))
+                || reader.end < gone.start
+                || kept.iter().any(|&write| is_between(&steps[write as usize], reader))
         })
     }
 
@@ -268,7 +268,7 @@ impl Problem<'_> {
             Action::Write(value) | Action::Cas { to: value, .. } => self.text(seen).starts_with(&*self.text(value)),
             Action::Read(_) | Action::NotEqual(_) | Action::Contradiction(_) => true,
         };
-        kept.iter().filter(|&&looker| looker != change).all(|&looker| match steps[looker as usize].action {
+        kept.iter().filter(|&&reader| reader != change).all(|&reader| match steps[reader as usize].action {
             Action::Read(value) | Action::Cas { from: value, .. } => !shows(value),
             Action::NotEqual(_) | Action::Contradiction(_) => false,
             Action::Write(_) | Action::Append(_) => true,

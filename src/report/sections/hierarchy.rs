@@ -9,14 +9,14 @@ use crate::terminal::words::{counted, counted_u64, grouped, lasting, was_or_were
 pub(super) const SECTION: Section = Section { id: "ladder", title: "What holds instead", body };
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
-    let ladder = facts.ladder?;
+    let hierarchy = facts.hierarchy?;
     Some(html! {
         div class="wide" tabindex="0" role="region" aria-label="Consistency models" {
             table class="told" {
                 thead { tr { th scope="col" { "model" } th scope="col" { "holds" } th scope="col" { "what shows \
                 it" } } }
                 tbody {
-                    @for level in &ladder.levels {
+                    @for level in &hierarchy.levels {
                         tr {
                             th scope="row" { (level.model.to_string()) }
                             @match &level.status {
