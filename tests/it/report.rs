@@ -59,8 +59,8 @@ fn the_ladder_says_what_the_verdict_says_by_the_same_evidence() {
     let (_, html) = page(&history, &[]);
     let claim = html.split("class=\"claim\">").nth(1).and_then(|rest| rest.split(".</p>").next()).unwrap().to_owned();
     assert!(claim.contains("read of b"), "{claim}");
-    let ladder = html.split("<th scope=\"row\">linearizable</th>").nth(1).unwrap();
-    assert!(ladder.starts_with(&format!("<td class=\"bad\">✗ no</td><td>{claim}</td>")), "{}", &ladder[..400]);
+    let hierarchy = html.split("<th scope=\"row\">linearizable</th>").nth(1).unwrap();
+    assert!(hierarchy.starts_with(&format!("<td class=\"bad\">✗ no</td><td>{claim}</td>")), "{}", &hierarchy[..400]);
     let (dir, path) = file(history);
     let json = run(dir.path(), &["check", "--json", path.to_str().unwrap()]).out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -409,9 +409,9 @@ fn what_a_run_lacks_stands_out_as_much_as_that_it_was_interrupted() {
 #[test]
 fn numbers_of_one_have_the_grammar_of_one() {
     let (_, html) = page(stale_read(), &[]);
-    let ladder = html.split("id=\"ladder\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
-    assert!(ladder.contains("1 of 1 read was certainly stale"), "{ladder}");
-    assert!(ladder.contains("up to 1 version behind"), "{ladder}");
+    let hierarchy = html.split("id=\"hierarchy\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
+    assert!(hierarchy.contains("1 of 1 read was certainly stale"), "{hierarchy}");
+    assert!(hierarchy.contains("up to 1 version behind"), "{hierarchy}");
 }
 
 #[test]

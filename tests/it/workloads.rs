@@ -92,8 +92,8 @@ fn workloads_whose_operations_go_through_a_majority_hold() {
     }
 }
 
-/// Asserts that transactions are at fault only by real time, or by the order of a process, whose writes a new leader may
-/// not have applied yet.
+/// Asserts that transactions are at fault only by real time, or by the order of a process, whose writes a new leader
+/// may not have applied yet.
 fn assert_is_serializable(results: &Value) {
     let anomaly = results["transactions"]["anomalies"][0]["name"].as_str().unwrap();
     assert!(anomaly.ends_with("-realtime") || anomaly.ends_with("-process"), "{anomaly}");

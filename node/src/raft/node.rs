@@ -160,7 +160,7 @@ impl Raft {
             state: State::Follower,
             leader: None,
             commit: index,
-            matched: Default::default(),
+            matched: (Term(0), LogIndex(0)),
             applied: index,
             durable: last_index,
             handed_over: last_index,

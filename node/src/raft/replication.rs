@@ -49,7 +49,7 @@ impl Raft {
     }
 
     /// Records that the log equals that of this term's leader up to an index.
-    pub(super) fn note_matched(&mut self, index: LogIndex) {
+    fn note_matched(&mut self, index: LogIndex) {
         self.matched = self.matched.max((self.hard_state.term, index));
     }
 

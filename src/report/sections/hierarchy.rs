@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::super::{Facts, Section, page::text};
 use crate::terminal::words::{counted, counted_u64, grouped, lasting, was_or_were};
 
-pub(super) const SECTION: Section = Section { id: "ladder", title: "What holds instead", body };
+pub(super) const SECTION: Section = Section { id: "hierarchy", title: "What holds instead", body };
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let hierarchy = facts.hierarchy?;
