@@ -146,8 +146,7 @@ impl Network {
 
     /// Draws a delay below `limit_ns`.
     pub(super) fn delay_ns(&mut self, limit_ns: u64) -> u64 {
-        let scaled = (u128::from(self.random.bits()) * u128::from(limit_ns)) >> 64;
-        u64::try_from(scaled).expect("it is below the limit")
+        self.random.below_u64(limit_ns)
     }
 
     fn has_luck(&mut self, per_mille: u16) -> bool {

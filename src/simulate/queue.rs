@@ -52,26 +52,22 @@ impl<E> Queue<E> {
         self.limits.push_back((order, event));
     }
 
-    /// Returns time and number of the event that is planned next, before its place.
+    /// Takes the number of the next event; returns its place in the order: its time and that number.
     fn next_order(&mut self, at_ns: u64) -> u128 {
         let order = u128::from(at_ns) << 64 | u128::from(self.planned) << 32;
         self.planned = self.planned.checked_add(1).expect("a run ends before");
         order
     }
 
-    /// Returns the time of the next event.
-    pub(super) fn next_ns(&self) -> Option<u64> {
-        let event = self.order.peek().map(|Reverse(order)| *order);
-        let limit = self.limits.front().map(|(order, _)| *order);
-        event.into_iter().chain(limit).min().map(at_of)
-    }
-
-    /// Takes the next event with its time.
-    pub(super) fn next(&mut self) -> Option<(u64, E)> {
+    /// Takes the next event with its time, if it is due by then.
+    pub(super) fn next_until(&mut self, until_ns: u64) -> Option<(u64, E)> {
         let first = self.order.peek().map(|Reverse(order)| *order);
-        if let Some((limit, _)) = self.limits.front()
-            && first.is_none_or(|first| *limit < first)
-        {
+        let limit =
+            self.limits.front().map(|(order, _)| *order).filter(|limit| first.is_none_or(|first| *limit < first));
+        if limit.or(first).is_none_or(|next| at_of(next) > until_ns) {
+            return None;
+        }
+        if limit.is_some() {
             return self.limits.pop_front().map(|(order, event)| (at_of(order), event));
         }
         let Reverse(order) = self.order.pop()?;
@@ -96,9 +92,9 @@ mod tests {
         for (at_ns, name) in [(5, "c"), (3, "a"), (5, "d"), (3, "b")] {
             queue.plan(at_ns, name);
         }
-        assert_eq!(queue.next(), Some((3, "a")));
+        assert_eq!(queue.next_until(u64::MAX), Some((3, "a")));
         queue.plan(4, "between");
-        let rest: Vec<_> = std::iter::from_fn(|| queue.next()).collect();
+        let rest: Vec<_> = std::iter::from_fn(|| queue.next_until(u64::MAX)).collect();
         assert_eq!(rest, [(3, "b"), (4, "between"), (5, "c"), (5, "d")]);
         assert_eq!((queue.planned, queue.events.len()), (5, 4), "places are used again");
     }
@@ -112,7 +108,7 @@ mod tests {
         queue.plan_limit(4, "earlier");
         queue.plan_limit(9, "d");
         queue.plan(7, "between");
-        let all: Vec<_> = std::iter::from_fn(|| queue.next()).collect();
+        let all: Vec<_> = std::iter::from_fn(|| queue.next_until(u64::MAX)).collect();
         assert_eq!(all, [(4, "earlier"), (5, "a"), (5, "b"), (5, "c"), (7, "between"), (9, "d")]);
     }
 }

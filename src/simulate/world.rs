@@ -249,16 +249,15 @@ impl<'a> World<'a> {
     /// is nothing.
     fn go_on(&mut self) -> Result<bool, SimulationError> {
         let (wake_ns, node) = self.next_wake;
-        if self.queue.next_ns().is_none_or(|next_ns| wake_ns < next_ns) {
-            if wake_ns < u64::MAX {
-                self.now_ns = self.now_ns.max(wake_ns);
-                self.wake(node)?;
-            }
-            return Ok(wake_ns < u64::MAX);
+        if let Some((at_ns, happening)) = self.queue.next_until(wake_ns) {
+            self.now_ns = at_ns;
+            self.handle(happening)?;
+        } else if wake_ns < u64::MAX {
+            self.now_ns = wake_ns;
+            self.wake(node)?;
+        } else {
+            return Ok(false);
         }
-        let Some((at_ns, happening)) = self.queue.next() else { return Ok(false) };
-        self.now_ns = at_ns;
-        self.handle(happening)?;
         Ok(true)
     }
 

@@ -1,7 +1,6 @@
 //! Clients of the key-value API over HTTP.
 
 use std::{
-    borrow::Cow,
     net::SocketAddr,
     sync::atomic::{AtomicI64, Ordering},
     time::Duration,
@@ -226,9 +225,8 @@ impl Retries {
 
 /// Fields of all responses; the request decides which of them are required.
 #[derive(Deserialize)]
-struct Body<'a> {
-    #[serde(borrow)]
-    key: Option<Cow<'a, str>>,
+struct Body {
+    key: Option<String>,
     #[serde(default, deserialize_with = "present")]
     value: Option<Value>,
     swapped: Option<bool>,
@@ -245,11 +243,11 @@ struct Body<'a> {
 pub fn http_answer(request: &Request, status: u16, text: &[u8]) -> Response {
     let unclear =
         |why: &str| Answer::Unknown(format!("unclear answer, status {}, {why}: {}", status, quoted(text))).into();
-    let body: Body<'_> = match serde_json::from_slice(text) {
+    let body: Body = match serde_json::from_slice(text) {
         Ok(body) => body,
         Err(error) => return unclear(&error.to_string()),
     };
-    if body.key.is_some() && body.key.as_deref() != request.key_name().as_deref() {
+    if body.key.is_some() && body.key != request.key_name() {
         return unclear("it is about another key");
     }
     if (400..600).contains(&status) {
@@ -272,7 +270,7 @@ pub fn http_answer(request: &Request, status: u16, text: &[u8]) -> Response {
 }
 
 /// Returns the answer in the body of a successful response, or what that lacks.
-fn understand_success(request: &Request, body: Body<'_>) -> Result<Answer, &'static str> {
+fn understand_success(request: &Request, body: Body) -> Result<Answer, &'static str> {
     match (&request.action, body) {
         (Action::Read | Action::Peek | Action::Dequeue | Action::Elements | Action::Count, body) => {
             with_value(&request.action, body.value.ok_or("it has no \"value\"")?)

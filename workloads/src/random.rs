@@ -27,8 +27,14 @@ impl Random {
     /// Returns a number below `limit`, which is at least 1. The bias is below `limit` / 2^64.
     #[inline]
     pub fn below(&mut self, limit: u32) -> u32 {
-        let scaled = (u128::from(self.0.next_u64()) * u128::from(limit)) >> 64;
-        u32::try_from(scaled).expect("it is below the limit")
+        u32::try_from(self.below_u64(limit.into())).expect("it is below the limit")
+    }
+
+    /// Returns a number below a larger limit, with the same bias.
+    #[inline]
+    pub fn below_u64(&mut self, limit: u64) -> u64 {
+        let scaled = (u128::from(self.bits()) * u128::from(limit)) >> 64;
+        u64::try_from(scaled).expect("it is below the limit")
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is known of the levels of a history while it is judged.
+//! Levels of a history that are known to hold or to fail while it is judged.
 
 use super::{
     findings::Findings,

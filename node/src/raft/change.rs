@@ -110,19 +110,23 @@ impl Raft {
         if own.followers.keys().all(|&follower| membership.has_member(follower)) {
             return;
         }
-        self.begin_round();
-        self.replicate();
+        self.announce_commit();
         if let State::Leader(own) = &mut self.state {
             own.followers.retain(|&follower, _| membership.has_member(follower));
         }
+    }
+
+    /// Tells all followers at once what is committed, by a round of heartbeats.
+    fn announce_commit(&mut self) {
+        self.begin_round();
+        self.replicate();
     }
 
     /// Steps down as a leader that is no member of the committed configuration (§6), and asks the voter with the
     /// longest log to take over.
     fn resign(&mut self) {
         self.rules.count(Rule::RemovedLeader);
-        self.begin_round();
-        self.replicate();
+        self.announce_commit();
         if let Some(successor) = self.best_successor() {
             self.ask_to_take_over(successor);
         }

@@ -3,7 +3,7 @@
 //! The caller's loop:
 //! 1. gives inputs: `step(now, message)`, `propose(now, id, command)`, `change_members(now, id, change)`,
 //!    `transfer(now, id, to)`, `read(now, id, mode)`, `tick(now)`; any number of them;
-//! 2. takes the accumulated output: `take_output() -> Output`;
+//! 2. takes the accumulated output: `take_output() -> Output`, or `swap_output(&mut spent)`;
 //! 3. sends `early` messages;
 //! 4. makes `persist` durable, if there is anything (one fsync for all of it);
 //! 5. then calls `persisted()`, which tells the core that everything it ever put into a `Persist` is durable (only now
