@@ -64,11 +64,12 @@ impl Raft {
         self.append_own(Payload::Membership(Box::new(membership)))
     }
 
-    /// Returns true if this node may stand for election: it is a voter, or it was one and does not know yet that the
-    /// configuration without it is committed. It may be the only one that has it (dissertation §4.2.2).
+    /// Returns true if this node may stand for election: it is a voter, or it was one and does not know yet that a
+    /// configuration without it is committed. It may be the only one that has it (dissertation §4.2.2). After a restart
+    /// it knows little of what is committed, so each configuration that its log still has counts.
     pub(super) fn may_campaign(&self) -> bool {
         let id = self.config.id;
-        self.membership().is_voter(id) || self.memberships.at(self.commit).is_voter(id)
+        self.membership().is_voter(id) || self.memberships.since(self.commit).any(|then| then.is_voter(id))
     }
 
     /// Carries a change on: takes the next step once the last is committed, takes leave of members that are gone, and

@@ -100,11 +100,17 @@ impl Raft {
     pub(super) fn begin_election(&mut self, term: Term, transfer: bool) {
         self.rules.count(Rule::Candidacy);
         self.set_hard_state(HardState { term, voted_for: Some(self.config.id) });
-        let votes = BTreeMap::from([(self.config.id, 1)]);
-        let is_won = self.membership().elects(&votes);
-        self.state = State::Candidate(votes);
+        self.state = State::Candidate(BTreeMap::from([(self.config.id, 1)]));
         self.reset_election_timer();
-        if is_won { self.become_leader() } else { self.ask_for_votes(false, transfer, term) }
+        self.ask_for_votes(false, transfer, term);
+    }
+
+    /// Leads if this node's own vote, which is durable by now, is enough. Earlier it does not count: the node could
+    /// crash, forget its term, and lead in it a second time (figure 2, persistent state).
+    pub(super) fn count_own_vote(&mut self) {
+        if matches!(&self.state, State::Candidate(votes) if self.membership().elects(votes)) {
+            self.become_leader();
+        }
     }
 
     /// Stands for election in the next term without a pre-vote, because the leader asked for it.

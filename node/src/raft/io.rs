@@ -7,7 +7,7 @@
 //! 3. sends `early` messages;
 //! 4. makes `persist` durable, if there is anything (one fsync for all of it);
 //! 5. then calls `persisted()`, which tells the core that everything it ever put into a `Persist` is durable (only now
-//!    does a leader count itself);
+//!    does a leader count itself, or a candidate its own vote);
 //! 6. sends `messages`;
 //! 7. restores `restore` and then applies `committed`, in order;
 //! 8. answers `proposals` and `reads`; a read is answered once the state machine has applied up to its index;

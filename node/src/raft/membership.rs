@@ -240,6 +240,12 @@ impl Memberships {
         self.later.iter().rev().find(|(at, _)| *at <= index).map_or(&self.base, |(_, membership)| membership)
     }
 
+    /// Returns the configuration that the log has up to `index`, and those of later entries.
+    pub(super) fn since(&self, index: LogIndex) -> impl Iterator<Item = &Membership> {
+        let later = self.later.iter().filter(move |(at, _)| *at > index).map(|(_, membership)| &**membership);
+        std::iter::once(&**self.at(index)).chain(later)
+    }
+
     /// Returns the latest configuration, which is in force whether or not it is committed (§6).
     pub(super) fn latest(&self) -> &Arc<Membership> {
         self.later.last().map_or(&self.base, |(_, membership)| membership)

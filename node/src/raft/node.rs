@@ -262,11 +262,13 @@ impl Raft {
             || !(committed.is_empty() && proposals.is_empty() && reads.is_empty())
     }
 
-    /// Records that everything ever taken in a `Persist` is durable, so that the leader may count itself.
+    /// Records that everything ever taken in a `Persist` is durable, so that a leader or a candidate may count itself.
     pub fn persisted(&mut self) {
         self.durable = self.handed_over;
-        if matches!(self.state, State::Leader(_)) {
-            self.checked(Self::advance_commit);
+        match self.state {
+            State::Leader(_) => self.checked(Self::advance_commit),
+            State::Candidate(_) if self.out.persist.hard_state.is_none() => self.checked(Self::count_own_vote),
+            State::Candidate(_) | State::PreCandidate(_) | State::Follower => {}
         }
     }
 

@@ -315,8 +315,8 @@ impl<O: Outlet, M: Medium> Node<O, M> {
                 let persist = std::mem::take(&mut output.persist);
                 self.storage.persist(persist).map_err(|source| self.storage_failure(source))?;
                 self.raft.persisted();
-                self.notice_role();
                 self.notice_stored_term();
+                self.notice_role();
             }
             self.send(&mut output.messages);
             for (id, outcome) in output.proposals.drain(..) {

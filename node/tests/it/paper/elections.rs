@@ -267,3 +267,19 @@ fn a_leader_without_a_quorum_keeps_nobody_from_looking_for_another() {
     node.receive(3, 2, append((3, 2), &[], 0, 10));
     assert_eq!(node.role(), Role::Follower, "a quorum answers it again");
 }
+
+/// Figure 2, persistent state: a vote counts once it is on the disk, a candidate's own as well. Else a node that needs
+/// no other's could lead, send entries, crash, and lead in the same term again with others.
+#[test]
+fn a_node_that_elects_itself_leads_once_its_vote_is_durable() {
+    let mut only = Node::fresh(1);
+    only.ms = 1_000;
+    only.raft.tick(only.now());
+    let output = only.raft.take_output();
+    let vote = HardState { term: Term(1), voted_for: Some(NodeId(1)) };
+    assert_eq!((only.role(), output.persist.hard_state), (Role::Candidate, Some(vote)));
+    assert!(output.early.is_empty() && output.persist.entries.is_empty());
+    only.raft.persisted();
+    assert_eq!(only.role(), Role::Leader);
+    assert_eq!(only.settle().committed, entries(1, &[1]));
+}

@@ -219,6 +219,26 @@ fn a_node_that_may_have_been_removed_campaigns_until_it_knows() {
     assert!(sent(&node.time_out()).is_empty());
 }
 
+/// Dissertation §4.2.2 again: after a restart nobody remembers what is committed, so a node that was added later and
+/// is removed by the last entry of its log may still be the only one that can be elected.
+#[test]
+fn a_node_that_was_added_and_removed_campaigns_after_a_restart_until_it_knows() {
+    let entries: Vec<Entry> = (1..)
+        .zip([vec![1, 2, 3], vec![1, 2, 3, 4], vec![1, 2, 3]])
+        .map(|(index, voters)| Entry {
+            index: LogIndex(index),
+            term: Term(2),
+            payload: Payload::Membership(Box::new(Membership::of(voters.into_iter().map(NodeId)))),
+        })
+        .collect();
+    let restarted = || Node::new(config(4, 3), StoredState { entries: entries.clone(), ..stored(2, None, &[]) });
+    assert_eq!(sent(&restarted().time_out()).len(), 3);
+    let mut informed = restarted();
+    informed.receive(1, 2, append_entries((3, 2), vec![], 3));
+    informed.ms += 1_000;
+    assert!(sent(&informed.time_out()).is_empty());
+}
+
 /// Nodes that are not in the configuration follow, and vote if asked (dissertation §4.1), but do not campaign.
 #[test]
 fn a_node_that_is_no_voter_follows_and_answers_but_never_campaigns() {

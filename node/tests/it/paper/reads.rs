@@ -96,6 +96,8 @@ fn a_lone_leader_answers_once_its_noop_is_committed() {
     let mut node = Node::fresh(1);
     node.ms = node.raft.deadline().0.div_ceil(MS);
     node.raft.tick(node.now());
+    node.raft.take_output();
+    node.raft.persisted(); // its vote
     node.raft.read(node.now(), 7, LeaderReadMode::Quorum);
     let output = node.raft.take_output();
     assert_eq!((node.role(), output.reads), (Role::Leader, Vec::new()));
