@@ -13,7 +13,6 @@ use std::{
     fs::File,
     io::Read as _,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use crate::{
@@ -98,8 +97,8 @@ impl Clock {
     /// Advances to the host's time `host_time`, at which the file contained `skew`.
     fn advance(&mut self, host_time: HostTime, skew: Option<ClockSkew>) -> Time {
         if host_time != self.host_time {
-            let passed = host_time.since(self.host_time).mul_f64(self.skew.rate);
-            self.own_ns = self.own_ns.saturating_add(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX));
+            let passed_ns = host_time.0.saturating_sub(self.host_time.0);
+            self.own_ns = self.own_ns.saturating_add(scaled(passed_ns, self.skew.rate));
             self.host_time = host_time;
         }
         if let Some(skew) = skew.filter(|skew| skew.generation != self.skew.generation) {
@@ -109,10 +108,18 @@ impl Clock {
         Time(self.own_ns)
     }
 
-    /// Returns the time that the host must wait until this clock has advanced by `span`, at the current rate.
-    pub(crate) fn host_span(&self, span: Duration) -> Duration {
-        span.div_f64(self.skew.rate)
+    /// Returns the host's time at which this clock will show `time`, if it goes on as at the last reading.
+    pub(crate) fn host_time_at(&self, time: Time) -> HostTime {
+        let span_ns = scaled(time.0.saturating_sub(self.own_ns), 1.0 / self.skew.rate);
+        HostTime(self.host_time.0.saturating_add(span_ns))
     }
+}
+
+/// Returns a span times a factor, to the nearest nanosecond, or to one in 2^53 of a long span.
+#[allow(clippy::cast_precision_loss, reason = "the span is that imprecise")]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is not negative, and saturates")]
+fn scaled(span_ns: u64, factor: f64) -> u64 {
+    (span_ns as f64 * factor + 0.5) as u64
 }
 
 fn read_skew(file: &Path) -> Option<ClockSkew> {
@@ -123,6 +130,8 @@ fn read_skew(file: &Path) -> Option<ClockSkew> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn clock_at_zero() -> Clock {
@@ -186,8 +195,9 @@ mod tests {
     #[test]
     fn waiting_is_longer_on_a_slow_clock() {
         let mut clock = clock_at_zero();
-        clock.advance(HostTime(0), line(1, 0.2, 0));
-        assert_eq!(clock.host_span(Duration::from_millis(10)), Duration::from_millis(50));
+        clock.advance(HostTime(7), line(1, 0.2, 0));
+        assert_eq!(clock.host_time_at(Time(17)), HostTime(57));
+        assert_eq!(clock.host_time_at(Time(3)), HostTime(7), "it is over");
     }
 
     #[test]

@@ -57,6 +57,8 @@ struct Outbox {
     defect: Option<Defect>,
     asked: BTreeMap<u64, DirectRequest>,
     outgoing: Vec<(u64, Outgoing)>,
+    /// Frames that have arrived, whose memory is used again.
+    spare: Vec<Parcel>,
     applied: Vec<AppliedEntry>,
     sent: u64,
 }
@@ -70,9 +72,10 @@ impl Outlet for Outbox {
             self.sent += 1;
             let now_ns = self.clock.now().0;
             if self.defect == Some(Defect::LinkRepeatsFrames) {
-                self.outgoing.push((now_ns, Outgoing::Frame(to, Parcel::new(frame.clone()))));
+                let again = Parcel::pack(frame.clone(), &mut self.spare);
+                self.outgoing.push((now_ns, Outgoing::Frame(to, again)));
             }
-            self.outgoing.push((now_ns, Outgoing::Frame(to, Parcel::new(frame))));
+            self.outgoing.push((now_ns, Outgoing::Frame(to, Parcel::pack(frame, &mut self.spare))));
         }
         is_whole
     }
@@ -165,6 +168,7 @@ impl SimulatedHost {
             defect: self.config.defect,
             asked: BTreeMap::new(),
             outgoing: Vec::new(),
+            spare: Vec::new(),
             applied: Vec::new(),
             sent: 0,
         };
@@ -234,7 +238,10 @@ impl SimulatedHost {
     /// Hands in a frame, to be taken by the next step; it is lost if too many wait.
     #[inline]
     pub fn deliver(&mut self, from: NodeId, parcel: Parcel) {
-        self.hand_in(Input::Peer(from, *parcel.0));
+        if let Some(node) = &mut self.node {
+            let frame = parcel.unpack(&mut node.outlet_mut().spare);
+            self.hand_in(Input::Peer(from, frame));
+        }
     }
 
     /// Hands in a request of a client, to be taken by the next step: its number, method, target such as
@@ -294,10 +301,9 @@ impl SimulatedHost {
     }
 
     /// Returns the time of the next step if no input arrives and the clock is not changed; none if the node is down.
-    pub fn wakes_at_ns(&mut self) -> Option<u64> {
-        let now = self.clock.now();
+    pub fn wakes_at_ns(&self) -> Option<u64> {
         // A clock that is read again a nanosecond too early would have nothing to do.
-        self.node.as_mut().map(|node| (now + node.wait()).0 + 1)
+        self.node.as_ref().map(|node| node.wakes_at().0.saturating_add(1))
     }
 
     /// Returns the state of the node; none if it is down.

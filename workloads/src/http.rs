@@ -140,19 +140,21 @@ pub fn http_message(request: &Request, mode: &str, owner: i64) -> Message {
     if let Some(ops) = composed::micro_operations(request) {
         return Message::post(format!("/v1/txn?read={mode}")).json(&Transaction { ops });
     }
-    let path = "/v1/kv/".to_owned() + &request.key_name().unwrap_or_default();
-    let cas = |from, to| Message::post(path.clone() + "/cas").json(&Cas { from, to });
+    let key = request.key_name().unwrap_or_default();
+    let path = |end: [&str; 2]| ["/v1/kv/", &key, end[0], end[1]].concat();
+    let post = |end: &str| Message::post(path([end, ""]));
+    let cas = |from, to| post("/cas").json(&Cas { from, to });
     match &request.action {
-        Action::Read | Action::Elements | Action::Count => Message::get(path + "?read=" + mode),
-        Action::Peek => Message::get(path + "/first?read=" + mode),
-        Action::Write(value) => Message::put(path).json(&Put { value: *value }),
+        Action::Read | Action::Elements | Action::Count => Message::get(path(["?read=", mode])),
+        Action::Peek => Message::get(path(["/first?read=", mode])),
+        Action::Write(value) => Message::put(path([""; 2])).json(&Put { value: *value }),
         Action::Cas { from, to } => cas(Some(*from), Some(*to)),
         Action::Acquire | Action::AcquireWithToken => cas(None, Some(owner)),
         Action::Release => cas(Some(owner), None),
-        Action::Increment(by) => Message::post(path + "/increment").json(&Increment { by: *by }),
-        Action::Add(value) => Message::post(path + "/add").json(&Put { value: *value }),
-        Action::Enqueue(value) => Message::post(path + "/enqueue").json(&Put { value: *value }),
-        Action::Dequeue => Message::post(path + "/dequeue"),
+        Action::Increment(by) => post("/increment").json(&Increment { by: *by }),
+        Action::Add(value) => post("/add").json(&Put { value: *value }),
+        Action::Enqueue(value) => post("/enqueue").json(&Put { value: *value }),
+        Action::Dequeue => post("/dequeue"),
         Action::Transaction(micro_operations) => {
             Message::post(format!("/v1/txn?read={mode}")).json(&Transaction::of(micro_operations))
         }
@@ -243,7 +245,8 @@ struct Body {
 pub fn http_answer(request: &Request, status: u16, text: &[u8]) -> Response {
     let unclear =
         |why: &str| Answer::Unknown(format!("unclear answer, status {}, {why}: {}", status, quoted(text))).into();
-    let body: Body = match serde_json::from_slice(text) {
+    let Ok(text) = str::from_utf8(text) else { return unclear("it is no text") };
+    let body: Body = match serde_json::from_str(text) {
         Ok(body) => body,
         Err(error) => return unclear(&error.to_string()),
     };

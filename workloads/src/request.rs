@@ -142,7 +142,7 @@ impl MicroOperation {
     /// Returns it as histories write it; `found` is the value that a read found.
     pub fn in_history(&self, found: Value) -> Value {
         let value = self.argument().map_or(found, Value::from);
-        Value::List(vec![self.name().into(), self.key_name().as_str().into(), value])
+        Value::List(vec![self.name().into(), self.key_name().into(), value])
     }
 }
 
@@ -230,7 +230,7 @@ pub struct Request {
 }
 
 fn key_name(key: u32) -> String {
-    format!("k{key}")
+    "k".to_owned() + &key.to_string()
 }
 
 impl Request {

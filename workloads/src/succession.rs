@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use histories::{Event, EventType, MAX_REVISION, Process};
+use histories::{Event, EventType, MAX_REVISION, Process, Value};
 
 use crate::{Answer, Request, Response, outcome::Completion};
 
@@ -81,7 +81,7 @@ impl Succession {
 
     fn event(&self, kind: EventType, request: &Request) -> Event<'static> {
         Event {
-            key: request.key_name().map(|key| key.as_str().into()),
+            key: request.key_name().map(Value::from),
             ..Event::new(Process::Client(self.process), kind, request.f())
         }
     }

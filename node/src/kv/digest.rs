@@ -2,9 +2,10 @@
 
 use std::{
     fmt,
-    hash::{DefaultHasher, Hash, Hasher as _},
+    hash::{BuildHasher as _, Hash},
 };
 
+use foldhash::quality::FixedState;
 use serde::{Serialize, Serializer};
 
 /// Sum of the hashes of all parts of a state, in any order. A part is added or removed without a look at the others,
@@ -35,9 +36,7 @@ impl Digest {
 }
 
 fn hash(part: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new(); // with the same keys in every process
-    part.hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one(part) // the same in every process
 }
 
 impl fmt::Display for Digest {

@@ -57,7 +57,7 @@ impl Raft {
         let (shortest, spread) = timer_span(self.hard_state.term, self.config.election_timeout);
         let spread = u64::try_from(spread.as_nanos()).unwrap_or(u64::MAX).max(1);
         let drawn = if self.config.has(Defect::EqualTimers) { 0 } else { self.rng.next_u64() };
-        let extra = Duration::from_nanos(drawn % spread);
+        let extra = Duration::from_nanos(share(drawn, spread));
         self.election_deadline = self.now.after(shortest + extra);
     }
 
@@ -221,6 +221,12 @@ impl Raft {
         self.unsent = true;
         index
     }
+}
+
+/// Returns a number below `limit`, for a drawn number of 64 bits. Timers are drawn with each heartbeat, and a division
+/// takes as long as the rest.
+fn share(drawn: u64, limit: u64) -> u64 {
+    u64::try_from((u128::from(drawn) * u128::from(limit)) >> 64).expect("it is below the limit")
 }
 
 /// Returns the generator of a node's timers: two nodes with the same seed must not draw the same timers (§5.2).

@@ -146,10 +146,14 @@ impl Membership {
         beyond: &[NodeId],
     ) -> T {
         let reached = self.voter_sets().map(|voters| {
-            let values = voters.iter().chain(beyond).map(|&node| of(node)).collect();
+            let mut values = [None; MAX_MEMBERS];
+            let values = &mut values[..voters.len() + beyond.len()];
+            for (value, &node) in values.iter_mut().zip(voters.iter().chain(beyond)) {
+                *value = Some(of(node));
+            }
             reached_by(needed(voters.len() / 2 + 1), values)
         });
-        reached.min().expect("a cluster has voters")
+        reached.min().flatten().expect("a cluster has voters")
     }
 
     /// Returns true if these votes elect: a majority of the voters, and in a joint configuration of both sets (§6).

@@ -13,24 +13,35 @@ pub(super) struct CompactionRule {
     /// Offset of this node within a compaction period, so that the nodes compact at different times.
     shift_entries: u64,
     max_bytes: u64,
+    /// Last entry of the last snapshot, and the first one with which the next snapshot is due.
+    last: LogIndex,
+    next: LogIndex,
 }
 
 impl CompactionRule {
     pub(super) fn new(config: &Config) -> Self {
         let rank = config.peers.keys().filter(|id| **id < config.id).count() as u64;
         let share = |whole: u64| whole.saturating_mul(rank) / config.peers.len() as u64;
-        Self {
+        let rule = Self {
             after_entries: config.snapshot_after_entries,
             shift_entries: share(config.snapshot_after_entries),
             max_bytes: MAX_LOG_BYTES + share(MAX_LOG_BYTES),
-        }
+            last: LogIndex(0),
+            next: LogIndex(0),
+        };
+        rule.after_snapshot(LogIndex(0))
     }
 
-    /// Returns true if a snapshot of the state at `applied` is due, when the last one was at `last` and the log file
-    /// has `log_bytes`.
-    pub(super) fn is_due(&self, last: LogIndex, applied: LogIndex, log_bytes: u64) -> bool {
-        let period = |index: LogIndex| index.0.saturating_add(self.shift_entries) / self.after_entries;
-        period(applied) > period(last) || (log_bytes > self.max_bytes && applied > last)
+    /// Returns the rule after a snapshot at `last`.
+    pub(super) fn after_snapshot(self, last: LogIndex) -> Self {
+        let periods = last.0.saturating_add(self.shift_entries) / self.after_entries + 1;
+        let next = LogIndex(periods.saturating_mul(self.after_entries).saturating_sub(self.shift_entries));
+        Self { last, next, ..self }
+    }
+
+    /// Returns true if a snapshot of the state at `applied` is due, when the log file has `log_bytes`.
+    pub(super) fn is_due(&self, applied: LogIndex, log_bytes: u64) -> bool {
+        applied >= self.next || (log_bytes > self.max_bytes && applied > self.last)
     }
 }
 
@@ -51,11 +62,11 @@ mod tests {
     }
 
     fn points(rule: CompactionRule, start: u64) -> Vec<u64> {
-        let (mut points, mut last) = (Vec::new(), start);
+        let (mut points, mut rule) = (Vec::new(), rule.after_snapshot(LogIndex(start)));
         for applied in start..400 {
-            if rule.is_due(LogIndex(last), LogIndex(applied), 0) {
+            if rule.is_due(LogIndex(applied), 0) {
                 points.push(applied);
-                last = applied;
+                rule = rule.after_snapshot(LogIndex(applied));
             }
         }
         points
@@ -77,9 +88,9 @@ mod tests {
 
     #[test]
     fn a_log_of_few_long_entries_is_compacted_too() {
-        let rule = rule(1, 10_000);
-        assert!(!rule.is_due(LogIndex(5), LogIndex(50), MAX_LOG_BYTES));
-        assert!(rule.is_due(LogIndex(5), LogIndex(50), MAX_LOG_BYTES + 1));
-        assert!(!rule.is_due(LogIndex(50), LogIndex(50), MAX_LOG_BYTES + 1), "a snapshot would not shorten it");
+        let rule = rule(1, 10_000).after_snapshot(LogIndex(5));
+        assert!(!rule.is_due(LogIndex(50), MAX_LOG_BYTES));
+        assert!(rule.is_due(LogIndex(50), MAX_LOG_BYTES + 1));
+        assert!(!rule.is_due(LogIndex(5), MAX_LOG_BYTES + 1), "a snapshot would not shorten it");
     }
 }

@@ -77,7 +77,6 @@ pub(crate) struct Node<O: Outlet = Links, M: Medium = Directory> {
     /// Term of the last applied entry.
     applied_term: Term,
     checkpoints: Checkpoints,
-    snapshot_index: LogIndex,
     outlet: O,
     pending: PendingRequests<O::Client>,
     /// Reads that were sent to a former leader without an answer, and wait for the next leader.
@@ -119,7 +118,7 @@ impl Node {
     pub(super) fn run(&mut self, inputs: &Receiver<Input>) -> Result<(), Error> {
         let mut batch = Vec::new();
         loop {
-            match inputs.recv_timeout(self.wait().min(MAX_WAIT)) {
+            match inputs.recv_timeout(self.wakes_at().since(self.host.now()).min(MAX_WAIT)) {
                 Ok(input) => batch.push(input),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -167,7 +166,6 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             machine: Machine::new(config.defect),
             applied_term: Term::default(),
             checkpoints: Checkpoints::default(),
-            snapshot_index: LogIndex::default(),
             outlet,
             pending: PendingRequests::new(config.defect),
             leaderless: Vec::new(),
@@ -206,12 +204,11 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Returns the time for which there is nothing to do unless an input arrives or the node's clock is changed.
-    pub(crate) fn wait(&mut self) -> Duration {
-        let span = self.raft.deadline().since(self.clock.now());
+    /// Returns the time until which there is nothing to do unless an input arrives or the node's clock is changed.
+    pub(crate) fn wakes_at(&self) -> HostTime {
+        let own = self.clock.host_time_at(self.raft.deadline());
         let deadlines = self.leaderless.iter().map(|waiting| waiting.deadline).chain(self.pending.next_deadline());
-        let wait = self.clock.host_span(span);
-        deadlines.min().map_or(wait, |at| at.since(self.host.now()).min(wait))
+        deadlines.fold(own, HostTime::min)
     }
 
     /// Changes the node's clock as its clock file would.
@@ -305,37 +302,42 @@ impl<O: Outlet, M: Medium> Node<O, M> {
         }
     }
 
-    /// Carries out the core's output, in the order of its contract (`raft::io`).
+    /// Carries out the core's output until there is none.
     fn carry_out(&mut self) -> Result<(), Error> {
         while self.raft.has_output() {
-            let mut output = std::mem::take(&mut self.output);
-            self.raft.swap_output(&mut output);
-            self.send(&mut output.early);
-            if !output.persist.is_empty() {
-                let persist = std::mem::take(&mut output.persist);
-                self.storage.persist(persist).map_err(|source| self.storage_failure(source))?;
-                self.raft.persisted();
-                self.notice_stored_term();
-                self.notice_role();
-            }
-            self.send(&mut output.messages);
-            for (id, outcome) in output.proposals.drain(..) {
-                self.on_proposal_outcome(id, outcome);
-            }
-            if let Some(snapshot) = output.restore.take() {
-                self.restore(&snapshot)?;
-            }
-            for entry in output.committed.drain(..) {
-                self.apply(&entry)?;
-            }
-            for (id, outcome) in output.reads.drain(..) {
-                self.read(id, outcome);
-            }
-            while let Some(waiting) = self.pending.next_readable(self.machine.applied()) {
-                self.answer_read(waiting);
-            }
-            self.output = output;
+            self.carry_out_next()?;
         }
+        Ok(())
+    }
+
+    /// Carries out one output of the core, in the order of its contract (`raft::io`).
+    fn carry_out_next(&mut self) -> Result<(), Error> {
+        let mut output = std::mem::take(&mut self.output);
+        self.raft.swap_output(&mut output);
+        self.send(&mut output.early);
+        if !output.persist.is_empty() {
+            self.storage.persist(&mut output.persist).map_err(|source| self.storage_failure(source))?;
+            self.raft.persisted();
+            self.notice_stored_term();
+            self.notice_role();
+        }
+        self.send(&mut output.messages);
+        for (id, outcome) in output.proposals.drain(..) {
+            self.on_proposal_outcome(id, outcome);
+        }
+        if let Some(snapshot) = output.restore.take() {
+            self.restore(&snapshot)?;
+        }
+        for entry in output.committed.drain(..) {
+            self.apply(&entry)?;
+        }
+        for (id, outcome) in output.reads.drain(..) {
+            self.read(id, outcome);
+        }
+        while let Some(waiting) = self.pending.next_readable(self.machine.applied()) {
+            self.answer_read(waiting);
+        }
+        self.output = output;
         Ok(())
     }
 
@@ -377,7 +379,7 @@ impl<O: Outlet, M: Medium> Node<O, M> {
     fn restore(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         self.machine.restore(snapshot.last_index, &snapshot.data).map_err(|error| self.invalid_state(&error))?;
         self.applied_term = snapshot.last_term;
-        self.snapshot_index = snapshot.last_index;
+        self.compaction = self.compaction.after_snapshot(snapshot.last_index);
         self.log.write(Event::SnapshotInstalled { last_index: snapshot.last_index, bytes: snapshot.data.len() });
         for waiting in self.pending.restored(snapshot.last_index) {
             let failure = waiting.unresolved(Reason::NoLeader);
@@ -411,15 +413,15 @@ impl<O: Outlet, M: Medium> Node<O, M> {
             Some(CompactionOutcome::Done(snapshot)) => {
                 let Snapshot { last_index, .. } = snapshot;
                 self.log.write(Event::SnapshotMade { last_index, bytes: snapshot.data.len() });
-                self.snapshot_index = last_index;
+                self.compaction = self.compaction.after_snapshot(last_index);
                 self.raft.compact(snapshot);
             }
             Some(CompactionOutcome::Abandoned) => self.compact_after = now + COMPACTION_RETRY,
             None => {}
         }
         let last_index = self.machine.applied();
-        let due = self.compaction.is_due(self.snapshot_index, last_index, self.storage.log_bytes());
-        if due && !self.storage.is_compacting() && now >= self.compact_after {
+        let is_due = self.compaction.is_due(last_index, self.storage.log_bytes());
+        if is_due && !self.storage.is_compacting() && now >= self.compact_after {
             let last = (last_index, self.applied_term);
             let membership = self.raft.membership_at(last_index).clone();
             if self.storage.begin_compaction(last, membership, self.machine.freeze()) {

@@ -5,6 +5,9 @@ use crate::{
     raft::{AppendResult, Body, LogIndex, Message, NodeId, Term},
 };
 
+/// Maximum number of frames whose memory a node keeps.
+const MAX_SPARE: usize = 64;
+
 /// Frame on its way between two nodes.
 #[derive(Clone, Debug)]
 pub struct Parcel(pub(super) Box<Frame>);
@@ -22,8 +25,24 @@ pub struct Promise {
 }
 
 impl Parcel {
-    pub(super) fn new(frame: Frame) -> Self {
-        Self(Box::new(frame))
+    /// Packs a frame, in the memory of one that has arrived if there is any.
+    pub(super) fn pack(frame: Frame, spare: &mut Vec<Self>) -> Self {
+        match spare.pop() {
+            Some(Self(mut memory)) => {
+                *memory = frame;
+                Self(memory)
+            }
+            None => Self(Box::new(frame)),
+        }
+    }
+
+    /// Takes the frame out, and keeps its memory for others.
+    pub(super) fn unpack(mut self, spare: &mut Vec<Self>) -> Frame {
+        let frame = std::mem::replace(&mut *self.0, Frame::Ping);
+        if spare.len() < MAX_SPARE {
+            spare.push(self);
+        }
+        frame
     }
 
     /// Returns true if it is a message of Raft, which bears to be delivered twice. A request that is forwarded does
@@ -57,10 +76,11 @@ impl Parcel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{raft::Change, request::Request};
 
     fn promise(body: Body) -> Option<Promise> {
         let message = Message { from: NodeId(1), to: NodeId(2), term: Term(3), body };
-        Parcel::new(Frame::Raft { id: 7, message }).promise()
+        Parcel::pack(Frame::Raft { id: 7, message }, &mut Vec::new()).promise()
     }
 
     #[test]
@@ -74,5 +94,24 @@ mod tests {
         let matched = Body::AppendEntriesResponse { result: AppendResult::Matched(LogIndex(9)), round: 1 };
         assert_eq!(promise(matched), of(None, Some(LogIndex(9))));
         assert_eq!(promise(Body::ReadIndex { context: 1 }), None);
+    }
+
+    #[test]
+    fn the_memory_of_frames_that_have_arrived_is_used_again() {
+        let mut spare = Vec::new();
+        let parcels: Vec<_> = (0..=MAX_SPARE as u64)
+            .map(|id| {
+                Parcel::pack(
+                    Frame::Forward { id, request: Request::Change(Change::Remove { node: NodeId(1) }) },
+                    &mut spare,
+                )
+            })
+            .collect();
+        for (parcel, id) in parcels.into_iter().zip(0..) {
+            assert!(matches!(parcel.unpack(&mut spare), Frame::Forward { id: same, .. } if same == id));
+        }
+        assert_eq!(spare.len(), MAX_SPARE);
+        assert!(matches!(*Parcel::pack(Frame::Ping, &mut spare).0, Frame::Ping));
+        assert_eq!(spare.len(), MAX_SPARE - 1);
     }
 }

@@ -45,16 +45,16 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// Adds one record.
+    /// Adds one record, and returns the memory of its entries.
     ///
     /// # Errors
     /// Returns a sentence if the entries would have a gap.
-    pub(super) fn add(&mut self, batch: ChangeRecord) -> Result<(), String> {
+    pub(super) fn add(&mut self, mut batch: ChangeRecord) -> Result<Vec<Entry>, String> {
         self.hard_state = batch.hard_state.unwrap_or(self.hard_state);
         if let Some(from) = batch.truncate_from {
             self.entries.truncate(self.entries.partition_point(|entry| entry.index < from));
         }
-        for entry in batch.entries {
+        for entry in batch.entries.drain(..) {
             if let Some(last) = self.entries.last()
                 && entry.index.0 != last.index.0 + 1
             {
@@ -62,7 +62,7 @@ impl Image {
             }
             self.entries.push(entry);
         }
-        Ok(())
+        Ok(batch.entries)
     }
 
     /// Replaces the log up to the last index of `snapshot` (§7): later entries stay if they follow the entry that the

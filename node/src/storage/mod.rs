@@ -50,7 +50,7 @@ use self::{
 use crate::{
     defect::Defect,
     error::StorageError,
-    raft::{LogIndex, NodeId, Persist, Snapshot, StoredState},
+    raft::{Entry, LogIndex, NodeId, Persist, Snapshot, StoredState},
 };
 
 pub(crate) use compaction::CompactionOutcome;
@@ -189,18 +189,19 @@ impl<M: Medium> Storage<M> {
         self.end
     }
 
-    /// Makes all of `persist` durable.
+    /// Makes all of `persist` durable, and leaves nothing of it but memory for the next.
     ///
     /// # Errors
     /// Returns an error if it could not; what is durable is then unknown, and the node must stop.
-    pub(crate) fn persist(&mut self, persist: Persist) -> Result<(), StorageError> {
+    pub(crate) fn persist(&mut self, persist: &mut Persist) -> Result<(), StorageError> {
         self.unless_failed(|storage| storage.carry_out(persist))
     }
 
-    fn carry_out(&mut self, persist: Persist) -> Result<(), StorageError> {
-        let Persist { hard_state, snapshot, truncate_from, entries } = persist;
+    fn carry_out(&mut self, persist: &mut Persist) -> Result<(), StorageError> {
+        let Persist { hard_state, snapshot, truncate_from, entries } = std::mem::take(persist);
         let Some(snapshot) = snapshot else {
-            return self.append(ChangeRecord { hard_state, truncate_from, entries });
+            persist.entries = self.append(ChangeRecord { hard_state, truncate_from, entries })?;
+            return Ok(());
         };
         // The term goes first: a crash before the log is replaced must not leave a snapshot from a later term than
         // the stored one.
@@ -211,7 +212,7 @@ impl<M: Medium> Storage<M> {
         let rest = ChangeRecord { entries, ..ChangeRecord::default() };
         let at = damaged(&self.wal_path, self.end);
         let image = &mut self.image;
-        image.add(cut).and_then(|()| image.start_after(&snapshot)).and_then(|()| image.add(rest)).map_err(at)?;
+        image.add(cut).and_then(|_| image.start_after(&snapshot)).and_then(|()| image.add(rest)).map_err(at)?;
         let start = start(&self.owner, snapshot.last_index, &self.image);
         (self.wal, self.end) = self.files.replace(WAL, &encode(&start))?;
         self.late.clear();
@@ -227,16 +228,17 @@ impl<M: Medium> Storage<M> {
         act(self).inspect_err(|_| self.failed = true)
     }
 
-    fn append(&mut self, batch: ChangeRecord) -> Result<(), StorageError> {
+    /// Appends a record to the log, and returns the memory of its entries.
+    fn append(&mut self, batch: ChangeRecord) -> Result<Vec<Entry>, StorageError> {
         if batch == ChangeRecord::default() {
-            return Ok(());
+            return Ok(batch.entries);
         }
         let (path, mut record) = (&self.wal_path, Vec::new());
         append_record(&mut record, self.end + self.late.len() as u64, &batch, path)?;
         if let Some(compaction) = &mut self.compaction {
             compaction.add(batch.clone());
         }
-        self.image.add(batch).map_err(damaged(path, self.end))?;
+        let spare = self.image.add(batch).map_err(damaged(path, self.end))?;
         if self.files.defect == Some(Defect::WritesLate) {
             std::mem::swap(&mut record, &mut self.late);
         }
@@ -246,7 +248,7 @@ impl<M: Medium> Storage<M> {
             self.fsyncs += 1;
         }
         self.end += record.len() as u64;
-        Ok(())
+        Ok(spare)
     }
 }
 

@@ -76,7 +76,7 @@ fn three_batches() -> (TempDir, Vec<(u64, StoredState)>) {
     let mut steps = vec![(storage.end, model.clone())];
     let rewrite = Persist { truncate_from: Some(LogIndex(2)), ..entries(2..=3, 2) };
     for persist in [Persist { hard_state: Some(vote(1)), ..entries(1..=2, 1) }, rewrite, entries(4..=4, 2)] {
-        storage.persist(persist.clone()).unwrap();
+        storage.persist(&mut persist.clone()).unwrap();
         follow(&mut model, &persist);
         steps.push((storage.end, model.clone()));
     }
@@ -113,9 +113,9 @@ fn what_was_made_durable_is_there_after_a_restart() {
 fn one_batch_is_one_fsync_and_nothing_is_none() {
     let dir = tempdir().unwrap();
     let (mut storage, _) = open(dir.path()).unwrap();
-    storage.persist(Persist { hard_state: Some(vote(1)), ..entries(1..=50, 1) }).unwrap();
+    storage.persist(&mut Persist { hard_state: Some(vote(1)), ..entries(1..=50, 1) }).unwrap();
     assert_eq!(storage.fsyncs(), 1);
-    storage.persist(Persist::default()).unwrap();
+    storage.persist(&mut Persist::default()).unwrap();
     assert_eq!(storage.fsyncs(), 1);
 }
 
@@ -131,7 +131,7 @@ fn a_log_cut_anywhere_recovers_to_its_last_whole_batch() {
             (Ok((mut storage, stored)), Some((_, model))) => {
                 assert_eq!(&stored, model, "cut at {length}");
                 let next = stored.entries.last().map_or(1, |last| last.index.0 + 1);
-                storage.persist(entries(next..=next, 3)).unwrap();
+                storage.persist(&mut entries(next..=next, 3)).unwrap();
                 drop(storage);
                 assert_eq!(disk.restart().1.entries.last(), Some(&entry(next, 3)), "goes on after the cut");
             }
@@ -178,9 +178,9 @@ fn any_flipped_bit_is_an_error_that_names_the_place() {
 fn a_last_batch_without_a_sector_passes_for_torn() {
     let dir = tempdir().unwrap();
     let (mut storage, _) = open(dir.path()).unwrap();
-    storage.persist(entries(1..=2, 1)).unwrap();
+    storage.persist(&mut entries(1..=2, 1)).unwrap();
     let before = usize::try_from(storage.end).unwrap();
-    storage.persist(entries(3..=60, 1)).unwrap();
+    storage.persist(&mut entries(3..=60, 1)).unwrap();
     drop(storage);
     let path = dir.path().join(WAL);
     let mut bytes = fs::read(&path).unwrap();
@@ -193,7 +193,7 @@ fn a_last_batch_without_a_sector_passes_for_torn() {
 fn a_damaged_or_missing_snapshot_is_an_error() {
     let dir = tempdir().unwrap();
     let (mut storage, _) = open(dir.path()).unwrap();
-    storage.persist(entries(1..=3, 1)).unwrap();
+    storage.persist(&mut entries(1..=3, 1)).unwrap();
     compact(&mut storage, &snapshot(3, 1)).unwrap();
     drop(storage);
     let path = dir.path().join(SNAPSHOT);
@@ -224,11 +224,11 @@ fn a_damaged_or_missing_snapshot_is_an_error() {
 fn compaction_shrinks_the_log_and_keeps_what_comes_after() {
     let dir = tempdir().unwrap();
     let (mut storage, _) = open(dir.path()).unwrap();
-    storage.persist(Persist { hard_state: Some(vote(4)), ..entries(1..=100, 1) }).unwrap();
+    storage.persist(&mut Persist { hard_state: Some(vote(4)), ..entries(1..=100, 1) }).unwrap();
     let before = storage.end;
     compact(&mut storage, &snapshot(98, 1)).unwrap();
     assert!(storage.end < before / 10);
-    storage.persist(entries(101..=101, 1)).unwrap();
+    storage.persist(&mut entries(101..=101, 1)).unwrap();
     drop(storage);
     let stored = stored(dir.path());
     assert_eq!((stored.hard_state, stored.snapshot), (vote(4), Some(snapshot(98, 1))));
@@ -242,11 +242,11 @@ fn a_crash_between_snapshot_and_log_keeps_the_suffix_only_if_it_follows_on_the_s
     {
         let dir = tempdir().unwrap();
         let (mut storage, _) = open(dir.path()).unwrap();
-        storage.persist(Persist { hard_state: Some(vote(2)), ..entries(1..=5, 1) }).unwrap();
+        storage.persist(&mut Persist { hard_state: Some(vote(2)), ..entries(1..=5, 1) }).unwrap();
         let old_wal = fs::read(dir.path().join(WAL)).unwrap();
         let install =
             Persist { hard_state: Some(vote(3)), snapshot: Some(Box::new(last.clone())), ..Persist::default() };
-        storage.persist(install.clone()).unwrap();
+        storage.persist(&mut install.clone()).unwrap();
         drop(storage);
         let finished = stored(dir.path());
         assert_eq!((finished.hard_state, &finished.entries), (vote(3), &kept));
@@ -314,7 +314,7 @@ proptest! {
             let draw = (term.map(|more| more % 3), cut, length, kind);
             let persist = plan(&model, draw);
             let (before, length_before) = (model.clone(), storage.end);
-            storage.persist(persist.clone()).unwrap();
+            storage.persist(&mut persist.clone()).unwrap();
             follow(&mut model, &persist);
             drop(storage);
             if persist.snapshot.is_none() {
@@ -363,7 +363,7 @@ fn the_log_goes_on_while_a_snapshot_is_made() {
     let dir = tempdir().unwrap();
     let (mut storage, mut model) = open(dir.path()).unwrap();
     let mut go_on = |storage: &mut Storage, persist: &Persist| {
-        storage.persist(persist.clone()).unwrap();
+        storage.persist(&mut persist.clone()).unwrap();
         follow(&mut model, persist);
     };
     go_on(&mut storage, &Persist { hard_state: Some(vote(1)), ..entries(1..=5, 1) });
@@ -399,12 +399,12 @@ fn a_snapshot_of_the_leaders_outruns_one_that_is_being_made() {
         Persist { snapshot: Some(Box::new(snapshot(9, 1))), ..Persist::default() },
         entries(10..=11, 1),
     ];
-    storage.persist(steps[0].clone()).unwrap();
+    storage.persist(&mut steps[0].clone()).unwrap();
     assert!(storage.begin_compaction((LogIndex(4), Term(1)), Membership::of(MEMBERS), state));
-    storage.persist(steps[1].clone()).unwrap();
+    storage.persist(&mut steps[1].clone()).unwrap();
     free.send(()).unwrap();
     assert_eq!(finish(&mut storage).unwrap(), CompactionOutcome::Abandoned);
-    storage.persist(steps[2].clone()).unwrap();
+    storage.persist(&mut steps[2].clone()).unwrap();
     drop(storage);
     for step in &steps {
         follow(&mut model, step);
@@ -416,7 +416,7 @@ fn a_snapshot_of_the_leaders_outruns_one_that_is_being_made() {
 fn whoever_drops_the_storage_waits_for_its_compaction() {
     let dir = tempdir().unwrap();
     let (mut storage, _) = open(dir.path()).unwrap();
-    storage.persist(entries(1..=5, 1)).unwrap();
+    storage.persist(&mut entries(1..=5, 1)).unwrap();
     assert!(
         storage.begin_compaction((LogIndex(4), Term(1)), Membership::of(MEMBERS), || Bytes::from(vec![7; 3 << 20]))
     );

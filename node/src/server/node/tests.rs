@@ -356,7 +356,7 @@ fn the_first_read_after_a_restart_sees_the_snapshot() {
     let snapshot = Snapshot { last_index: LogIndex(1), last_term: Term(1), membership, data };
     let hard_state = Some(crate::raft::HardState { term: Term(1), voted_for: None });
     storage
-        .persist(crate::raft::Persist {
+        .persist(&mut crate::raft::Persist {
             hard_state,
             snapshot: Some(Box::new(snapshot)),
             ..crate::raft::Persist::default()

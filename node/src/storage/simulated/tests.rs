@@ -81,7 +81,7 @@ fn follow_step(model: &StoredState, step: &Step) -> StoredState {
 
 fn carry_out(storage: &mut Storage<SimulatedMedium>, step: &Step) -> Result<(), StorageError> {
     match step {
-        Step::Persist(persist) => storage.persist(persist.clone()),
+        Step::Persist(persist) => storage.persist(&mut persist.clone()),
         Step::Compact(snapshot) => compact(storage, snapshot),
     }
 }
@@ -188,8 +188,8 @@ fn after_a_failure_nothing_is_taken_any_more() {
     let (mut storage, _) = disk.open_one(StartMode::New).unwrap();
     let next = disk.disk().syncs + 1;
     disk.disk().fault = Some((next, DiskFault::Failed));
-    assert!(matches!(storage.persist(entries(1..=1, 1)), Err(StorageError::Io { action: "syncing", .. })));
-    assert!(matches!(storage.persist(entries(2..=2, 1)), Err(StorageError::Failed { .. })));
+    assert!(matches!(storage.persist(&mut entries(1..=1, 1)), Err(StorageError::Io { action: "syncing", .. })));
+    assert!(matches!(storage.persist(&mut entries(2..=2, 1)), Err(StorageError::Failed { .. })));
 }
 
 /// Running out of descriptors is no failure of the disk: the log continues, and the snapshot is made later.
@@ -197,11 +197,11 @@ fn after_a_failure_nothing_is_taken_any_more() {
 fn a_compaction_without_descriptors_is_given_up_and_nothing_else() {
     let disk = SimulatedMedium::default();
     let (mut storage, _) = disk.open_one(StartMode::New).unwrap();
-    storage.persist(entries(1..=5, 1)).unwrap();
+    storage.persist(&mut entries(1..=5, 1)).unwrap();
     disk.disk().full = true;
     assert!(storage.begin_compaction((LogIndex(4), Term(1)), Membership::of(MEMBERS), || snapshot(4, 1).data));
     assert_eq!(finish(&mut storage).unwrap(), CompactionOutcome::Abandoned);
-    storage.persist(entries(6..=6, 1)).unwrap();
+    storage.persist(&mut entries(6..=6, 1)).unwrap();
     disk.disk().full = false;
     compact(&mut storage, &snapshot(4, 1)).unwrap();
     assert_eq!(disk.restart().1.entries, entries(5..=6, 1).entries);

@@ -6,8 +6,8 @@ use super::*;
 fn restarted(defect: Option<Defect>, change: impl Fn(&mut Vec<u8>)) -> Option<StoredState> {
     let dir = tempdir().unwrap();
     let (mut storage, _) = open_with(dir.path(), defect).unwrap();
-    storage.persist(Persist { hard_state: Some(vote(1)), ..entries(1..=2, 1) }).unwrap();
-    storage.persist(entries(3..=3, 1)).unwrap();
+    storage.persist(&mut Persist { hard_state: Some(vote(1)), ..entries(1..=2, 1) }).unwrap();
+    storage.persist(&mut entries(3..=3, 1)).unwrap();
     drop(storage);
     let path = dir.path().join(WAL);
     let mut bytes = fs::read(&path).unwrap();
@@ -26,7 +26,7 @@ fn a_write_without_an_fsync() {
     assert!(Defect::NoFsync.is_shown_by(|defect| {
         let dir = tempdir().unwrap();
         let (mut storage, _) = open_with(dir.path(), defect).unwrap();
-        storage.persist(entries(1..=1, 1)).unwrap();
+        storage.persist(&mut entries(1..=1, 1)).unwrap();
         storage.fsyncs() == 0
     }));
 }

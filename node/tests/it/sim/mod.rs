@@ -142,7 +142,7 @@ fn assert_planted_is_caught(defect: node::Defect, nodes: usize, limit: u64) {
 
 #[test]
 fn changes_that_wait_for_their_commit_are_caught() {
-    assert_planted_is_caught(node::Defect::ChangesWaitForCommit, 4, 500);
+    assert_planted_is_caught(node::Defect::ChangesWaitForCommit, 4, 2_000);
 }
 
 #[test]
