@@ -43,7 +43,7 @@ fn a_history_without_times_is_told_by_its_events() {
 }
 
 #[test]
-fn the_ladder_says_what_the_verdict_says_by_the_same_evidence() {
+fn the_hierarchy_says_what_the_verdict_says_by_the_same_evidence() {
     // The read of `b` is the most outdated one, and therefore the headline; that of `a` needs fewer operations.
     let history = [
         event(1, 1, "invoke", "write", "b", "1"),

@@ -69,7 +69,7 @@ impl Raft {
     /// it knows little of what is committed, so each configuration that its log still has counts.
     pub(super) fn may_campaign(&self) -> bool {
         let id = self.config.id;
-        self.membership().is_voter(id) || self.memberships.since(self.commit).any(|then| then.is_voter(id))
+        self.memberships.since(self.commit).any(|membership| membership.is_voter(id))
     }
 
     /// Carries a change on: takes the next step once the last is committed, takes leave of members that are gone, and

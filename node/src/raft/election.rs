@@ -223,8 +223,7 @@ impl Raft {
     }
 }
 
-/// Returns a number below `limit`, for a drawn number of 64 bits. Timers are drawn with each heartbeat, and a division
-/// takes as long as the rest.
+/// Returns a number below `limit`, for a drawn number of 64 bits; without a division, as each heartbeat draws a timer.
 fn share(drawn: u64, limit: u64) -> u64 {
     u64::try_from((u128::from(drawn) * u128::from(limit)) >> 64).expect("it is below the limit")
 }
